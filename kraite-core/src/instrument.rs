@@ -1,0 +1,92 @@
+//! What a venue allows on one contract: grids, bounds, bands, order limits, leverage brackets, fees.
+
+use alloc::vec::Vec;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::id::Symbol;
+use crate::number::{ArithmeticError, Factor, Notional, Price, Qty};
+
+/// The rules of one contract, copied into a position when it opens and never re-read for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Instrument {
+    /// The venue's name of the contract.
+    pub symbol: Symbol,
+    /// The currency of profit and margin, for example `USDT`.
+    pub quote: CompactString,
+    /// The price grid.
+    pub tick: Price,
+    /// The quantity grid of limit orders.
+    pub lot: Qty,
+    /// The quantity grid of market orders.
+    pub market_lot: Qty,
+    /// The smallest quantity of any order.
+    pub min_qty: Qty,
+    /// The largest quantity of a limit order.
+    pub max_qty: Qty,
+    /// The largest quantity of a market order; larger closes are split.
+    pub max_market_qty: Qty,
+    /// The lowest price; zero where the venue states none.
+    pub min_price: Price,
+    /// The highest price; `None` where the venue states none.
+    pub max_price: Option<Price>,
+    /// The smallest notional of an order that opens exposure.
+    pub min_notional: Notional,
+    /// How far from the mark a limit price may lie.
+    pub band: PriceBand,
+    /// The most open orders on this contract.
+    pub max_orders: Option<u32>,
+    /// Leverage brackets, by notional cap ascending; empty where none are known.
+    pub brackets: Vec<LeverageBracket>,
+    /// The fee rate of a resting fill.
+    pub maker_fee: Factor,
+    /// The fee rate of a taking fill.
+    pub taker_fee: Factor,
+}
+
+/// How far from the mark the price of a limit order may lie; each bound is mark x factor.
+///
+/// Binance USD-M PERCENT_PRICE binds a BUY from above and a SELL from below only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct PriceBand {
+    /// A BUY may not be above mark x this.
+    pub buy_max: Option<Factor>,
+    /// A BUY may not be below mark x this.
+    pub buy_min: Option<Factor>,
+    /// A SELL may not be above mark x this.
+    pub sell_max: Option<Factor>,
+    /// A SELL may not be below mark x this.
+    pub sell_min: Option<Factor>,
+}
+
+/// One step of the leverage table: positions up to `notional_cap` may use up to `max_leverage`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LeverageBracket {
+    /// The highest leverage in this bracket.
+    pub max_leverage: u32,
+    /// The bracket starts at this notional.
+    pub notional_floor: Notional,
+    /// The bracket ends below this notional.
+    pub notional_cap: Notional,
+    /// Maintenance margin as a share of notional.
+    pub maintenance_ratio: Factor,
+    /// The amount subtracted from notional x ratio (Binance `cum`).
+    pub maintenance_deduction: Notional,
+}
+
+impl Instrument {
+    /// The bracket a position of `notional` falls in; the highest one when it exceeds them all.
+    #[must_use]
+    pub fn bracket_of(&self, notional: Notional) -> Option<&LeverageBracket> {
+        self.brackets.iter().find(|b| notional < b.notional_cap).or_else(|| self.brackets.last())
+    }
+
+    /// The margin below which a position of `notional` is liquidated.
+    pub fn maintenance_margin(&self, notional: Notional) -> Result<Notional, ArithmeticError> {
+        match self.bracket_of(notional) {
+            Some(b) => notional.scaled_by(b.maintenance_ratio)?.checked_sub(b.maintenance_deduction),
+            None => Ok(Notional::ZERO),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The one home of rounding to tick and lot.
+//!
+//! Each function says its direction; none has a default. Prices of rungs, targets and stops are floored
+//! on both sides as requirements F say; quantities are always floored, so that an order never risks more
+//! than was planned.
+
+use rust_decimal::Decimal;
+
+use crate::number::{ArithmeticError, Price, Qty};
+
+fn floor_step(value: Decimal, step: Decimal) -> Result<Decimal, ArithmeticError> {
+    if step.is_zero() {
+        return Ok(value);
+    }
+    let rest = value.checked_rem(step).ok_or(ArithmeticError::Overflow)?;
+    let down = value.checked_sub(rest).ok_or(ArithmeticError::Overflow)?;
+    let floored = if rest < Decimal::ZERO { down.checked_sub(step) } else { Some(down) };
+    floored.map(|d| d.normalize()).ok_or(ArithmeticError::Overflow)
+}
+
+/// The highest multiple of `tick` at or below `price`; a zero tick means the venue has none.
+pub fn floor_price(price: Price, tick: Price) -> Result<Price, ArithmeticError> {
+    floor_step(price.0, tick.0).map(Price)
+}
+
+/// The lowest multiple of `tick` at or above `price`; a zero tick means the venue has none.
+pub fn ceil_price(price: Price, tick: Price) -> Result<Price, ArithmeticError> {
+    let down = floor_price(price, tick)?;
+    if down == price { Ok(down) } else { down.checked_add(tick) }
+}
+
+/// The highest multiple of `lot` at or below `qty`: never more than was asked for.
+pub fn floor_qty(qty: Qty, lot: Qty) -> Result<Qty, ArithmeticError> {
+    floor_step(qty.0, lot.0).map(Qty)
+}
+
+/// The lowest multiple of `lot` at or above `qty`: used only to say what would satisfy a minimum.
+pub fn ceil_qty(qty: Qty, lot: Qty) -> Result<Qty, ArithmeticError> {
+    let down = floor_qty(qty, lot)?;
+    if down == qty { Ok(down) } else { down.checked_add(lot) }
+}
+
+/// True when `price` lies on the tick grid.
+#[must_use]
+pub fn is_on_tick(price: Price, tick: Price) -> bool {
+    floor_price(price, tick) == Ok(price)
+}
+
+/// True when `qty` lies on the lot grid.
+#[must_use]
+pub fn is_on_lot(qty: Qty, lot: Qty) -> bool {
+    floor_qty(qty, lot) == Ok(qty)
+}
