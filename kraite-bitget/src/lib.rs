@@ -1,0 +1,1 @@
+//! Bitget USDT and USDC futures for kraite.

@@ -1,0 +1,1 @@
+//! Durable journals for kraite: memory and SQLite.

@@ -1,0 +1,1 @@
+//! Leveraged DCA positions on futures exchanges that survive being killed at any instant.

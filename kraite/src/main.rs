@@ -1,0 +1,3 @@
+//! The `kraite` command.
+
+fn main() {}
