@@ -12,7 +12,6 @@ use crate::exchange::{
 };
 use crate::id::{ClientOrderId, PositionNo, Symbol, VenueOrderId};
 use crate::instrument::Instrument;
-use crate::number::{Price, Qty};
 use crate::plan::{Sequence, TargetStyle};
 use crate::sizing::{Budget, LadderSpec};
 use crate::time::{LocalMillis, Moment, VenueMillis};
@@ -166,6 +165,8 @@ pub enum Query {
     Positions,
     /// Every order of a contract since then.
     History(Symbol, VenueMillis),
+    /// The mark price of a contract.
+    Mark(Symbol),
 }
 
 /// The answer to a query; names the question.
@@ -179,6 +180,22 @@ pub enum Answer {
     Positions(Result<Reading<Vec<PositionReport>>, ReadError>),
     /// To [`Query::History`].
     History(Symbol, VenueMillis, Result<Reading<Vec<OrderReport>>, ReadError>),
+    /// To [`Query::Mark`].
+    Mark(Symbol, Result<Mark, ReadError>),
+}
+
+impl Answer {
+    /// The question it answers.
+    #[must_use]
+    pub fn query(&self) -> Query {
+        match self {
+            Self::Lookup(order, endpoint, _) => Query::Lookup(order.clone(), *endpoint),
+            Self::OpenOrders(symbol, _) => Query::OpenOrders(symbol.clone()),
+            Self::Positions(_) => Query::Positions,
+            Self::History(symbol, from, _) => Query::History(symbol.clone(), *from),
+            Self::Mark(symbol, _) => Query::Mark(symbol.clone()),
+        }
+    }
 }
 
 /// Work for the shell.
@@ -263,13 +280,4 @@ pub enum Wake {
     Overdue,
     /// A position is still in its first state.
     Opening,
-}
-
-/// A price and size the target should have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TargetWish {
-    /// Limit or trigger price.
-    pub price: Price,
-    /// The exposure it closes.
-    pub qty: Qty,
 }

@@ -1,14 +1,179 @@
 //! The engine: one mutator, [`Engine::step`], and the log it can be restored from.
+//!
+//! Inputs go in one at a time; each gives a [`Step`]. A step's effects come out only through [`commit`],
+//! which appends the step's record first: nothing is sent before its intent is durable.
 
+mod absorb;
+mod build;
+mod config;
+mod doubt;
 mod io;
+mod protect;
+mod reconcile;
+mod state;
+mod turn;
+mod unwind;
+mod volatile;
 
+use alloc::vec::Vec;
+
+pub use config::Config;
 pub use io::{
     Alert, Answer, Command, CommandId, Deadline, Effect, Input, InputKind, Notice, OpenRequest, Query, Request, Sent,
-    Setup, TargetWish, Wake,
+    Setup, Wake,
 };
-/// PLACEHOLDER
-#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-pub enum Event {}
-/// PLACEHOLDER
-#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-pub struct State {}
+pub use state::{CommandRefusal, Event, EvolveError, State};
+
+use crate::capabilities::Capabilities;
+use crate::id::AccountTag;
+use crate::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
+use turn::Turn;
+use volatile::Volatile;
+
+/// One account's decisions: commands, answers and reports in, durable facts and effects out.
+///
+/// The engine reads no clock and keeps no handle; equal inputs after equal records give equal steps.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    config: Config,
+    capabilities: Capabilities,
+    state: State,
+    volatile: Volatile,
+}
+
+/// What one input led to. Its effects come out only through [`commit`].
+#[derive(Debug)]
+#[must_use = "a step that is not committed is lost, and the engine has already moved on"]
+pub struct Step {
+    account: AccountTag,
+    record: Option<Record>,
+    effects: Vec<Effect>,
+}
+
+impl Step {
+    /// The durable part; `None` when the input changed nothing and asks for reads at most.
+    #[must_use]
+    pub const fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
+    /// Looks at the effects without releasing them, for tests and traces.
+    #[must_use]
+    pub fn preview(&self) -> &[Effect] {
+        &self.effects
+    }
+}
+
+/// A log cannot be folded into a state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// A record's number is not the one after its predecessor.
+    #[error("journal of account {account}: record {got} where {expected} was expected")]
+    Gap {
+        /// Which account.
+        account: AccountTag,
+        /// The number that was expected.
+        expected: u64,
+        /// The number that came.
+        got: u64,
+    },
+    /// A record does not fit the state before it.
+    #[error("journal of account {account}, record {seq}: {source}")]
+    Record {
+        /// Which account.
+        account: AccountTag,
+        /// Which record.
+        seq: u64,
+        /// Why.
+        source: EvolveError,
+    },
+    /// The snapshot is another account's.
+    #[error("the snapshot is of account {found}, not of {account}")]
+    WrongAccount {
+        /// The account that was asked for.
+        account: AccountTag,
+        /// The account of the snapshot.
+        found: AccountTag,
+    },
+}
+
+impl Engine {
+    /// Folds a log into an engine. Sends nothing: the first input of a run is [`InputKind::Started`].
+    pub fn restore(
+        config: Config,
+        capabilities: Capabilities,
+        account: AccountTag,
+        epoch: crate::id::Epoch,
+        loaded: Loaded,
+    ) -> Result<Self, RestoreError> {
+        let mut state = match loaded.snapshot {
+            Some(snapshot) if snapshot.state.account != account => {
+                return Err(RestoreError::WrongAccount { account, found: snapshot.state.account });
+            }
+            Some(snapshot) => snapshot.state,
+            None => State::new(account),
+        };
+        for record in &loaded.records {
+            let expected = state.seq.saturating_add(1);
+            if record.seq != expected {
+                return Err(RestoreError::Gap { account, expected, got: record.seq });
+            }
+            state.replay(record).map_err(|source| RestoreError::Record { account, seq: record.seq, source })?;
+        }
+        state.epoch = epoch;
+        Ok(Self { config, capabilities, state, volatile: Volatile::default() })
+    }
+
+    /// Takes one input. The only mutator, and total: no input makes it fail.
+    pub fn step(&mut self, input: Input) -> Step {
+        let mut turn = Turn::new(&self.config, &self.capabilities, &mut self.state, &mut self.volatile, input);
+        turn.run();
+        turn.finish()
+    }
+
+    /// When and why the engine wants an [`InputKind::Deadline`], if it waits for anything.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.volatile.next_wake()
+    }
+
+    /// Everything the account knows.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What its venue can do.
+    #[must_use]
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// The state as a snapshot for the journal.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { seq: self.state.seq, state: self.state.clone() }
+    }
+}
+
+/// Appends the step's record, then releases its effects: the one way effects get out.
+///
+/// On an error the record may or may not be durable. The engine that made the step must not be used any
+/// more: restore a new one from the journal.
+pub async fn commit<J: Journal + ?Sized>(journal: &J, step: Step) -> Result<Released, JournalError> {
+    let durable = match &step.record {
+        Some(record) => Some(journal.append(step.account, record).await?),
+        None => None,
+    };
+    Ok(Released { durable, effects: step.effects })
+}
+
+/// Effects whose record is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "released effects must be executed"]
+pub struct Released {
+    /// How far the account's log is durable; `None` when the step had nothing to record.
+    pub durable: Option<Durable>,
+    /// Work for the shell.
+    pub effects: Vec<Effect>,
+}

@@ -1,0 +1,359 @@
+//! From an input to facts: what it says that we did not know.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::io::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Sent, Setup};
+use super::state::{CommandRefusal, Event, all_reports, reports_of};
+use super::turn::Turn;
+use crate::exchange::{Lookup, Outcome, ReportedId, StreamEvent};
+use crate::id::{ClientOrderId, PositionNo, VenueOrderId};
+use crate::number::Qty;
+use crate::order::Order;
+use crate::plan;
+use crate::position::{Phase, PhaseEvent, Position, SetupState, Why};
+use crate::sizing::{self, SizeRequest};
+
+impl Turn<'_> {
+    /// Turns the input into facts and names the positions that it concerns.
+    pub(super) fn absorb(&mut self) -> Vec<PositionNo> {
+        let input = self.input.clone();
+        match &input {
+            InputKind::Started => {
+                self.emit(Event::Restarted);
+                self.reread_everything()
+            }
+            InputKind::Command(id, command) => self.absorb_command(*id, command),
+            InputKind::Outcome(sent, outcome) => self.absorb_outcome(sent, outcome),
+            InputKind::Answer(answer) => self.absorb_answer(answer),
+            InputKind::Push(event) => self.absorb_push(event),
+            InputKind::Deadline => Vec::new(),
+        }
+    }
+
+    fn reread_everything(&mut self) -> Vec<PositionNo> {
+        let all = self.wake_all();
+        for no in &all {
+            let readings = self.volatile.readings.entry(*no).or_default();
+            readings.poll_at = self.at.local;
+            readings.want_history = true;
+        }
+        all
+    }
+
+    fn absorb_command(&mut self, id: CommandId, command: &Command) -> Vec<PositionNo> {
+        match command {
+            Command::Open(request) => self.open(id, request),
+            Command::Close(no) => {
+                match self.position(*no).map(|p| p.phase) {
+                    Some(Phase::New) => self.moved(*no, PhaseEvent::Abandoned, Why::Command),
+                    Some(Phase::Opening | Phase::Active) => self.moved(*no, PhaseEvent::CloseBegan, Why::Command),
+                    Some(Phase::Closing | Phase::Cancelling) => {}
+                    Some(Phase::Closed | Phase::Cancelled | Phase::Failed) | None => {
+                        self.emit(Event::CommandRefused(CommandRefusal::NoSuchPosition(*no)));
+                    }
+                }
+                alloc::vec![*no]
+            }
+        }
+    }
+
+    fn open(&mut self, id: CommandId, request: &OpenRequest) -> Vec<PositionNo> {
+        if let Some(position) = self.state.opened_by(id) {
+            return alloc::vec![position.no];
+        }
+        let symbol = &request.instrument.symbol;
+        let busy = self
+            .state
+            .positions
+            .values()
+            .find(|p| p.symbol() == symbol && !matches!(p.phase, Phase::Closed | Phase::Cancelled));
+        let refusal = if let Some(position) = busy {
+            Some(CommandRefusal::SymbolBusy(position.no))
+        } else if self.state.quarantined {
+            Some(CommandRefusal::Quarantined)
+        } else if self.at.venue.since(request.mark.at) > self.config.mark_max_age {
+            Some(CommandRefusal::StaleMark)
+        } else {
+            None
+        };
+        let sized = sizing::size(&SizeRequest {
+            instrument: &request.instrument,
+            spec: &request.spec,
+            budget: &request.budget,
+            mark: request.mark.price,
+        });
+        let (refusal, ladder) = match (refusal, sized) {
+            (Some(refusal), _) => (Some(refusal), None),
+            (None, Err(refusal)) => (Some(CommandRefusal::Plan(refusal)), None),
+            (None, Ok(ladder)) => (None, Some(ladder)),
+        };
+        if let Some(refusal) = refusal {
+            self.emit(Event::CommandRefused(refusal));
+            return Vec::new();
+        }
+        let (Some(ladder), Some(no)) = (ladder, self.state.next_position) else {
+            self.emit(Event::CommandRefused(CommandRefusal::NumbersExhausted));
+            return Vec::new();
+        };
+        let intended = plan::plan(plan::Goal::Open, &shape_of(request));
+        let plan = plan::lower(&intended, self.capabilities);
+        self.emit(Event::Opened { position: no, ladder: alloc::boxed::Box::new(ladder), plan });
+        alloc::vec![no]
+    }
+
+    fn absorb_outcome(&mut self, sent: &Sent, outcome: &Outcome) -> Vec<PositionNo> {
+        self.volatile.in_flight.remove(sent);
+        match sent {
+            Sent::Setup(no, setup) => {
+                let waiting = self.position(*no).is_some_and(|p| setup_of(p, *setup) == SetupState::Sent);
+                if waiting {
+                    self.volatile.readings.entry(*no).or_default().setup_at = self.at.local.plus(SETUP_RETRY);
+                    self.emit(Event::SetupNoted { position: *no, setup: *setup });
+                }
+                alloc::vec![*no]
+            }
+            Sent::Place(id) | Sent::Amend(id, _) | Sent::Cancel(id, _) => {
+                let report = match outcome {
+                    Outcome::Accepted(ack) => ack.report.as_deref(),
+                    Outcome::Rejected(_) | Outcome::Unknown(_) => None,
+                };
+                if let Some(order) = self.state.order(*id)
+                    && outcome_tells_news(order, sent, outcome, report)
+                {
+                    self.emit(Event::OutcomeNoted { id: *id });
+                }
+                alloc::vec![id.key().position]
+            }
+        }
+    }
+
+    fn absorb_answer(&mut self, answer: &Answer) -> Vec<PositionNo> {
+        self.take_answer(answer);
+        match answer {
+            Answer::Lookup(order, endpoint, result) => {
+                let no = order.id.key().position;
+                match result {
+                    Ok(reading) => match &reading.value {
+                        Lookup::Found(_) => self.found(order.id),
+                        Lookup::NotFound => self.missed(order.id, *endpoint, reading.sent_at, reading.complete),
+                        Lookup::Unknowable => self.unknowable(order.id),
+                    },
+                    Err(_) => self.ask_later(order.id),
+                }
+                alloc::vec![no]
+            }
+            Answer::OpenOrders(symbol, result) => {
+                let mut touched = self.merge_all();
+                if let Ok(reading) = result {
+                    touched.extend(self.read_open_orders(symbol, reading));
+                }
+                touched.extend(self.positions_on(symbol));
+                unique(touched)
+            }
+            Answer::History(symbol, _, result) => {
+                let mut touched = self.merge_all();
+                if result.is_ok() {
+                    self.read_history(symbol);
+                }
+                touched.extend(self.positions_on(symbol));
+                unique(touched)
+            }
+            Answer::Positions(result) => {
+                if let Ok(reading) = result {
+                    self.read_positions(reading);
+                }
+                self.wake_all()
+            }
+            Answer::Mark(symbol, _) => {
+                self.note_mark();
+                self.positions_on(symbol)
+            }
+        }
+    }
+
+    fn absorb_push(&mut self, event: &StreamEvent) -> Vec<PositionNo> {
+        match event {
+            StreamEvent::Connected => self.reread_everything(),
+            StreamEvent::Order(_) => self.merge_all(),
+            StreamEvent::Position(report) => {
+                let mismatched: Vec<PositionNo> = self
+                    .state
+                    .positions
+                    .values()
+                    .filter(|p| !p.phase.is_terminal())
+                    .filter(|p| *p.symbol() == report.symbol && p.direction() == report.direction)
+                    .filter(|p| p.exposure() != report.qty)
+                    .map(|p| p.no)
+                    .collect();
+                // A pushed size is a reason to read, never a fact by itself (R87, R88).
+                for no in &mismatched {
+                    self.volatile.readings.entry(*no).or_default().poll_at = self.at.local.plus(PUSH_SETTLES);
+                }
+                mismatched
+            }
+            StreamEvent::Mark(_) => {
+                self.note_mark();
+                Vec::new()
+            }
+            StreamEvent::Disconnected | StreamEvent::Funding { .. } => Vec::new(),
+        }
+    }
+
+    /// Merges every report of the input into the order it is about.
+    fn merge_all(&mut self) -> Vec<PositionNo> {
+        let input = self.input.clone();
+        let mut touched = Vec::new();
+        let mut seen: Vec<ClientOrderId> = Vec::new();
+        for report in all_reports(&input) {
+            match &report.id {
+                ReportedId::Ours(id) if id.key().account == self.state.account => {
+                    if !seen.contains(id) {
+                        seen.push(*id);
+                        touched.extend(self.merge_one(&input, *id));
+                    }
+                }
+                ReportedId::Venue(_) => touched.extend(self.venue_took(report)),
+                ReportedId::Ours(_) | ReportedId::Foreign(_) => {}
+            }
+        }
+        unique(touched)
+    }
+
+    fn merge_one(&mut self, input: &InputKind, id: ClientOrderId) -> Option<PositionNo> {
+        let no = id.key().position;
+        let position = self.position(no);
+        match position.map(|p| p.order(id)) {
+            Some(Some(order)) => {
+                if tells_news(order, input) {
+                    let believed_dead = order.life.is_done() && !order.life.was_accepted();
+                    self.emit(Event::Merged { id });
+                    if believed_dead && self.state.order(id).is_some_and(|o| o.life.was_accepted()) {
+                        let message = format!("{id:?} was believed never to have existed and turned up");
+                        self.alert(no, Alert::ProofBroken, message);
+                    }
+                    return Some(no);
+                }
+                (input_is_answer(input)).then_some(no)
+            }
+            Some(None) => {
+                self.emit(Event::Adopted { id });
+                self.alert(no, Alert::NeedsAttention, format!("{id:?} was not in the journal and is taken over"));
+                Some(no)
+            }
+            None => {
+                if !self.state.quarantined {
+                    self.emit(Event::Quarantined { id });
+                    self.notify(
+                        Alert::NeedsAttention,
+                        format!("the venue shows {id:?}, of a position this journal does not know: nothing is opened"),
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    /// The venue closed exposure by itself: liquidation, ADL, settlement (R73).
+    fn venue_took(&mut self, report: &crate::exchange::OrderReport) -> Option<PositionNo> {
+        let position = self.state.positions.values().find(|p| {
+            !p.phase.is_terminal()
+                && *p.symbol() == report.symbol
+                && p.direction() == report.direction
+                && report.side == p.direction().closing_side()
+                && report.at >= p.request.mark.at
+        })?;
+        let no = position.no;
+        let qty = report.executed.filter(|q| q.is_positive())?;
+        let known = position.external.get(&report.venue_id).copied().unwrap_or(Qty::ZERO);
+        if qty > known {
+            self.external(no, report.venue_id.clone(), qty, "the venue closed it");
+        }
+        Some(no)
+    }
+
+    pub(super) fn external(&mut self, no: PositionNo, cause: VenueOrderId, qty: Qty, how: &str) {
+        self.emit(Event::External { position: no, cause, qty });
+        self.alert(no, Alert::ExternalClose, format!("{qty} left without an order of ours: {how}"));
+    }
+
+    /// A lookup found the order.
+    fn found(&mut self, id: ClientOrderId) {
+        let input = self.input.clone();
+        let Some(order) = self.state.order(id) else {
+            self.merge_one(&input, id);
+            return;
+        };
+        // A reading also settles an amendment or a cancellation that had no answer.
+        let settles = matches!(order.life, crate::order::Life::PendingAmend | crate::order::Life::PendingCancel);
+        if settles || tells_news(order, &input) {
+            self.emit(Event::Merged { id });
+        }
+        self.volatile.reread.remove(&id);
+        self.read_back(id);
+    }
+
+    pub(super) fn positions_on(&self, symbol: &crate::id::Symbol) -> Vec<PositionNo> {
+        self.state
+            .positions
+            .values()
+            .filter(|p| !p.phase.is_terminal() && p.symbol() == symbol)
+            .map(|p| p.no)
+            .collect()
+    }
+}
+
+/// How long a pushed size may run ahead of the order reports that explain it.
+const PUSH_SETTLES: crate::time::Millis = crate::time::Millis(1_000);
+
+/// A setting that did not get through is sent again after this long.
+const SETUP_RETRY: crate::time::Millis = crate::time::Millis(500);
+
+fn input_is_answer(input: &InputKind) -> bool {
+    matches!(input, InputKind::Answer(_))
+}
+
+fn shape_of(request: &OpenRequest) -> plan::Shape {
+    plan::Shape { rungs: request.spec.rungs, sequence: request.sequence, target_style: request.target_style }
+}
+
+fn unique(mut positions: Vec<PositionNo>) -> Vec<PositionNo> {
+    positions.sort_unstable();
+    positions.dedup();
+    positions
+}
+
+fn setup_of(position: &Position, setup: Setup) -> SetupState {
+    match setup {
+        Setup::MarginMode => position.setups.margin_mode,
+        Setup::Leverage => position.setups.leverage,
+    }
+}
+
+/// Whether merging the input's reports would change the order: an unchanged echo writes nothing (R60).
+fn tells_news(order: &Order, input: &InputKind) -> bool {
+    let mut copy = order.clone();
+    reports_of(input, order.id).any(|report| copy.merge(report).unwrap_or(true))
+}
+
+fn outcome_tells_news(
+    order: &Order,
+    sent: &Sent,
+    outcome: &Outcome,
+    report: Option<&crate::exchange::OrderReport>,
+) -> bool {
+    use crate::exchange::RejectKind;
+    use crate::order::LifeEvent;
+    use crate::table::{Machine, Verdict};
+    let event = match (sent, outcome) {
+        (Sent::Place(_), Outcome::Accepted(_)) => Some(LifeEvent::Accepted),
+        (Sent::Place(_), Outcome::Rejected(r)) if r.kind == RejectKind::NotSent => Some(LifeEvent::NotSent),
+        (Sent::Place(_), Outcome::Rejected(_)) => Some(LifeEvent::Refused),
+        (Sent::Place(_), Outcome::Unknown(_)) => Some(LifeEvent::OutcomeUnknown),
+        (Sent::Amend(..), Outcome::Accepted(_)) => report.map(|_| LifeEvent::AmendSettled),
+        _ => None,
+    };
+    let moves = event.is_some_and(|event| matches!(order.life.on(event), Verdict::Applied(_)));
+    let mut copy = order.clone();
+    moves || report.is_some_and(|report| copy.merge(report).unwrap_or(true))
+}

@@ -1,0 +1,443 @@
+//! From a request to an active position, and keeping it that way: admission, entry, rungs, activation.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::config::backoff;
+use super::io::{Alert, Query, Request, Setup, Wake};
+use super::state::Event;
+use super::turn::{Next, Turn, wait_until};
+use super::volatile::OpenOrders;
+use crate::exchange::{OrderShape, Service};
+use crate::id::{PositionNo, Role};
+use crate::number::{Price, Qty};
+use crate::order::{Life, Order, Terminal};
+use crate::plan::{Gate, StepKind};
+use crate::position::{Phase, PhaseEvent, Position, Protective, SetupState, Why};
+use crate::rounding;
+use crate::sizing::{self, SizeRequest};
+use crate::time::{LocalMillis, Millis};
+
+/// What the rows of a role allow now.
+pub(super) enum Slot {
+    /// A row may still trade; nothing to place.
+    Taken,
+    /// A row that never left waits to be sent again.
+    Unsent(crate::id::ClientOrderId),
+    /// Place the next row, which may go out at that instant.
+    Free(Next, LocalMillis),
+}
+
+impl Turn<'_> {
+    /// The contract must be clear on the venue, and the ladder must fit the fresh mark, before anything is
+    /// sent (R24, R26, R30).
+    pub(super) fn admit(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let (symbol, born) = (position.symbol().clone(), position.created_at);
+        let bound = born.plus(self.config.opening_bound);
+        if self.at.local >= bound {
+            self.give_up(no, Why::OpeningOverdue, "it stayed in its first state for too long");
+            return;
+        }
+        self.wake(no, bound, Wake::Opening);
+        let readings = self.volatile.readings.entry(no).or_default();
+        let (orders, exposure) = (readings.orders, readings.exposure);
+        if orders.is_none() || exposure.is_none() {
+            self.ask(Query::OpenOrders(symbol));
+            self.ask(Query::Positions);
+            self.wake(no, self.at.local.plus(PREFLIGHT_RETRY), Wake::Retry);
+            return;
+        }
+        let clear = orders.is_some_and(|(_, what)| what == OpenOrders::Nothing)
+            && exposure.is_some_and(|(_, qty)| qty.is_zero());
+        if !clear {
+            self.give_up(no, Why::NotClear, "the venue already shows a position or an order on the contract");
+            return;
+        }
+        let Some(mark) = self.fresh_mark(no) else {
+            self.give_up(no, Why::StaleMark, "the mark is older than 30 s");
+            return;
+        };
+        if mark != self.position(no).map_or(Price::ZERO, |p| p.request.mark.price) {
+            match self.size_again(no, mark) {
+                Some(Ok(ladder)) => {
+                    self.emit(Event::Resized { position: no, ladder: alloc::boxed::Box::new(ladder) });
+                }
+                Some(Err(refusal)) => {
+                    self.give_up(no, Why::PlanRefused, &refusal.message);
+                    return;
+                }
+                None => return,
+            }
+        }
+        self.moved(no, PhaseEvent::Admitted, Why::Planned);
+    }
+
+    fn size_again(&self, no: PositionNo, mark: Price) -> Option<Result<sizing::Ladder, sizing::Refusal>> {
+        let request = &self.position(no)?.request;
+        Some(sizing::size(&SizeRequest {
+            instrument: &request.instrument,
+            spec: &request.spec,
+            budget: &request.budget,
+            mark,
+        }))
+    }
+
+    fn give_up(&mut self, no: PositionNo, why: Why, message: &str) {
+        self.alert(no, Alert::OpeningRefused, format!("opening given up: {message}"));
+        self.moved(no, PhaseEvent::Abandoned, why);
+    }
+
+    /// One pass over an opening or active position.
+    pub(super) fn build(&mut self, no: PositionNo) {
+        if self.ends_by_itself(no) || self.unprotected_too_long(no) {
+            return;
+        }
+        self.flatten_excess(no);
+        self.rebuild(no);
+        let steps = self.position(no).map_or(0, |p| p.plan.steps.len());
+        for index in 0..steps {
+            let Some((kind, ready)) = self.position(no).and_then(|p| {
+                let step = p.plan.steps.get(index)?;
+                Some((step.kind, step.after.iter().all(|after| reached_step(p, after.step, after.gate))))
+            }) else {
+                continue;
+            };
+            if !ready {
+                continue;
+            }
+            match kind {
+                StepKind::MarginMode => self.setup(no, Setup::MarginMode),
+                StepKind::Leverage => self.setup(no, Setup::Leverage),
+                StepKind::Entry => self.enter(no),
+                StepKind::Rung(rung) => self.rung(no, rung),
+                StepKind::Stop => self.keep_stop(no),
+                StepKind::Target => self.keep_target(no),
+                StepKind::PositionTpsl => self.keep_pair(no),
+                StepKind::Activate => self.activate(no),
+                _ => {}
+            }
+            if self.position(no).is_none_or(|p| !p.phase.is_building()) {
+                return;
+            }
+        }
+    }
+
+    /// Exposure that came and went, or an exit that could not finish: turn to closing.
+    fn ends_by_itself(&mut self, no: PositionNo) -> bool {
+        let Some(position) = self.position(no) else { return true };
+        if position.stop_fired_in_vain() {
+            self.moved(no, PhaseEvent::CloseBegan, Why::StopFailed);
+            return true;
+        }
+        let entered = position.entered().qty.is_positive();
+        if !entered || position.exposure().is_positive() || !position.entry_settled() {
+            return false;
+        }
+        let filled = |role| position.of(role).any(|o| o.executed().qty.is_positive());
+        let why = if filled(Role::Target) {
+            Why::TargetFilled
+        } else if filled(Role::Stop) {
+            Why::StopFilled
+        } else {
+            Why::External
+        };
+        self.moved(no, PhaseEvent::CloseBegan, why);
+        true
+    }
+
+    /// Alerts, then closes, a position whose stop does not come about (R43).
+    fn unprotected_too_long(&mut self, no: PositionNo) -> bool {
+        let Some(since) = self.position(no).and_then(|p| p.meter.since) else {
+            if self.position(no).is_some_and(|p| p.alerts.contains(&Alert::Unprotected)) {
+                self.emit(Event::AlertCleared { position: no, alert: Alert::Unprotected });
+            }
+            return false;
+        };
+        let alert_at = since.plus(self.config.alert_unprotected_after);
+        let close_at = since.plus(self.config.close_unprotected_after);
+        let now = self.at.local;
+        if now >= alert_at {
+            self.alert(no, Alert::Unprotected, format!("no accepted stop for {}", now.since(since)));
+        } else {
+            self.wake(no, alert_at, Wake::Unprotected);
+        }
+        if now >= close_at {
+            self.alert(no, Alert::EmergencyClose, format!("no accepted stop for {}: closing", now.since(since)));
+            self.moved(no, PhaseEvent::CloseBegan, Why::Unprotected);
+            return true;
+        }
+        self.wake(no, close_at, Wake::Unprotected);
+        false
+    }
+
+    /// Takes off what the wire made our opening orders fill beyond their size (4a.3).
+    fn flatten_excess(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let excess = position.excess();
+        if !excess.is_positive() || position.of(Role::Close).any(|o| o.life.may_trade()) {
+            return;
+        }
+        let Ok(qty) = rounding::floor_qty(excess, position.request.instrument.market_lot) else { return };
+        if !qty.is_positive() {
+            return;
+        }
+        self.alert(no, Alert::WireDuplicate, format!("{qty} filled beyond what was asked for; taking it off"));
+        self.place_when_free(no, Role::Close, OrderShape::Market { qty });
+    }
+
+    /// Places the next row of a role as soon as its rows allow; re-sends one that never left.
+    pub(super) fn place_when_free(&mut self, no: PositionNo, role: Role, shape: OrderShape) {
+        match self.position(no).map(|p| slot(p, role)) {
+            Some(Slot::Unsent(id)) => self.resend_when_due(no, id),
+            Some(Slot::Free(next, at)) if self.at.local >= at => self.place(no, role, next, shape),
+            Some(Slot::Free(_, at)) => self.wake(no, at, Wake::Retry),
+            Some(Slot::Taken) | None => {}
+        }
+    }
+
+    pub(super) fn resend_when_due(&mut self, no: PositionNo, id: crate::id::ClientOrderId) {
+        let Some(order) = self.state.order(id) else { return };
+        let at = wait_until(order, 1);
+        if self.at.local >= at { self.resend(no, id) } else { self.wake(no, at, Wake::Retry) }
+    }
+
+    fn setup(&mut self, no: PositionNo, setup: Setup) {
+        let Some(position) = self.position(no) else { return };
+        let state = match setup {
+            Setup::MarginMode => position.setups.margin_mode,
+            Setup::Leverage => position.setups.leverage,
+        };
+        match state {
+            SetupState::Done | SetupState::Sent => {}
+            SetupState::Refused => self.give_up(no, Why::SetupRefused, "margin mode or leverage was refused"),
+            SetupState::Open if self.at.local >= position.created_at.plus(self.config.opening_bound) => {
+                self.give_up(no, Why::OpeningOverdue, "margin mode or leverage could not be confirmed");
+            }
+            SetupState::Open if self.volatile.readings.get(&no).is_some_and(|r| r.setup_at > self.at.local) => {
+                let at = self.volatile.readings.get(&no).map_or(self.at.local, |r| r.setup_at);
+                self.wake(no, at, Wake::Retry);
+            }
+            SetupState::Open => {
+                let symbol = position.symbol().clone();
+                let request = match setup {
+                    Setup::MarginMode => Request::SetMarginMode(no, symbol, position.request.margin_mode),
+                    Setup::Leverage => Request::SetLeverage(no, symbol, position.ladder.leverage),
+                };
+                let not_after = self.not_after(Service::Regular);
+                if self.emit(Event::SetupSent { position: no, setup }) {
+                    self.send(request, not_after);
+                }
+            }
+        }
+    }
+
+    /// The one MARKET order that opens; it is re-sent only after proof or a refusal, on a fresh mark.
+    fn enter(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        if position.entered().qty.is_positive() || position.rebuilt {
+            return;
+        }
+        let shape = OrderShape::Market { qty: position.ladder.entry.qty };
+        let Some(latest) = position.latest(Role::Entry) else {
+            if position.halted {
+                return;
+            }
+            match self.fresh_mark(no) {
+                Some(_) => self.place(no, Role::Entry, Next::Revision, shape),
+                None => self.give_up(no, Why::StaleMark, "the mark is older than 30 s"),
+            }
+            return;
+        };
+        let attempts = position.of(Role::Entry).count();
+        let retryable = match latest.life {
+            Life::Planned | Life::Done(Terminal::Absent) => true,
+            Life::Done(Terminal::Refused) => latest.refusal.is_some_and(|kind| kind.is_retryable()),
+            Life::Done(_) => false,
+            _ => return,
+        };
+        let (id, planned) = (latest.id, latest.life == Life::Planned);
+        if !retryable {
+            let why = if latest.life == Life::Done(Terminal::Refused) { Why::EntryRefused } else { Why::EntryEmpty };
+            self.give_up(no, why, "the entry was refused or filled nothing");
+        } else if self.fresh_mark(no).is_none() || attempts >= usize::from(self.config.max_attempts) {
+            self.give_up(no, Why::StaleMark, "the entry did not get through while the mark was fresh");
+        } else if planned {
+            self.resend_when_due(no, id);
+        } else {
+            self.place_when_free(no, Role::Entry, shape);
+        }
+    }
+
+    /// The ladder follows the price the entry really got (R27).
+    fn rebuild(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        if position.rebuilt || !position.entry_settled() {
+            return;
+        }
+        let entry = position.executed_by(|role| role == Role::Entry).unwrap_or_default();
+        if !entry.qty.is_positive() {
+            return;
+        }
+        let Some(price) = entry.cost.and_then(|cost| cost.checked_div_qty(entry.qty).ok()) else { return };
+        // What the wire doubled is taken off again and sizes nothing.
+        let filled = entry.qty.min(position.ladder.entry.qty);
+        let rebuilt =
+            sizing::rebuild(&position.ladder, &position.request.spec, &position.request.instrument, price, filled);
+        let dropped: Vec<u8> = rebuilt.dropped.iter().map(|d| d.rung).collect();
+        if !dropped.is_empty() {
+            self.alert(no, Alert::RungDropped, format!("rungs {dropped:?} do not fit the real fill and are left out"));
+        }
+        self.emit(Event::Rebuilt { position: no, rungs: rebuilt.rungs, dropped, stop: rebuilt.stop });
+    }
+
+    fn rung(&mut self, no: PositionNo, rung: u8) {
+        let Some(position) = self.position(no) else { return };
+        if position.halted || position.dropped.contains(&rung) {
+            return;
+        }
+        let Some(plan) = position.rungs.iter().find(|r| r.rung == rung).copied() else { return };
+        let role = Role::Rung(rung);
+        let done = position.executed_by(|r| r == role).unwrap_or_default().qty;
+        let left = plan.qty.checked_sub(done).unwrap_or(Qty::ZERO);
+        if !left.is_positive() {
+            return;
+        }
+        if let Some(latest) = position.latest(role).filter(|o| o.life == Life::Done(Terminal::Refused)) {
+            let hopeless = latest.refusal.is_some_and(|kind| !kind.is_retryable())
+                || position.attempts(latest.id.key().logical).count() >= usize::from(self.config.max_attempts);
+            if hopeless {
+                let message = format!("rung {rung} was refused ({:?}) and is left out", latest.refusal);
+                self.emit(Event::RungDropped { position: no, rung });
+                self.alert(no, Alert::RungDropped, message);
+                return;
+            }
+        }
+        // What is left of a cancelled rung may be too small to rest again.
+        let too_small = left < position.request.instrument.min_qty
+            || plan.price.checked_mul(left).is_ok_and(|n| n < position.request.instrument.min_notional);
+        if done.is_positive() && too_small {
+            return;
+        }
+        self.place_when_free(no, role, OrderShape::Limit { price: plan.price, qty: left });
+    }
+
+    /// Complete: one filled entry, every rung accepted, stop and target as they should be (R44).
+    fn activate(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        if position.phase != Phase::Opening || position.stop() != Protective::Open || !position.target_is_current() {
+            return;
+        }
+        let rungs_in_place = position.rungs.iter().all(|plan| {
+            position.dropped.contains(&plan.rung) || position.of(Role::Rung(plan.rung)).any(|o| o.life.was_accepted())
+        });
+        if !position.rebuilt || !rungs_in_place {
+            return;
+        }
+        let entry = position.executed_by(|role| role == Role::Entry).unwrap_or_default();
+        let price = entry.cost.and_then(|cost| cost.checked_div_qty(entry.qty).ok());
+        let legs = price.into_iter().map(|price| (price, entry.qty)).chain(
+            position.rungs.iter().filter(|r| !position.dropped.contains(&r.rung)).map(|r| (r.price, r.qty)),
+        );
+        if let Ok(max_loss) = sizing::max_loss(position.direction(), legs, position.stop_price) {
+            self.emit(Event::LossFrozen { position: no, max_loss });
+        }
+        self.moved(no, PhaseEvent::Activated, Why::Planned);
+    }
+
+    /// Cancels copies that the wire made of our resting orders.
+    pub(super) fn cancel_extras(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let extras: Vec<_> = position
+            .orders
+            .values()
+            .flat_map(|o| o.ledger.extras().map(move |extra| (o.id, o.service, extra)))
+            .filter(|(_, _, extra)| !extra.status.is_terminal())
+            .map(|(id, service, extra)| (id, service, extra.venue_id.clone()))
+            .collect();
+        let symbol = position.symbol().clone();
+        for (id, service, venue_id) in extras {
+            let sent = super::Sent::Cancel(id, Some(venue_id.clone()));
+            if self.volatile.in_flight.contains(&sent) {
+                continue;
+            }
+            let not_after = self.not_after(service);
+            if self.position(no).is_some_and(|p| !p.alerts.contains(&Alert::WireDuplicate)) {
+                self.alert(no, Alert::WireDuplicate, format!("the wire doubled {id:?}; cancelling the copy"));
+            }
+            self.emit(Event::CancelIntended { id, extra: Some(venue_id.clone()) });
+            let order = crate::exchange::OrderRef { symbol: symbol.clone(), service, id, venue_id: Some(venue_id) };
+            self.send(Request::Cancel(order), not_after);
+        }
+    }
+}
+
+/// How long a preflight reading may stay unanswered before it is asked for again.
+const PREFLIGHT_RETRY: Millis = Millis(2_000);
+
+/// What the rows of a role allow now. Every wait counts from a durable instant, so a restart shortens none.
+pub(super) fn slot(position: &Position, role: Role) -> Slot {
+    if position.of(role).any(|o| o.life.may_trade()) {
+        return Slot::Taken;
+    }
+    let Some(latest) = position.latest(role) else {
+        return Slot::Free(Next::Revision, LocalMillis(i64::MIN));
+    };
+    match latest.life {
+        Life::Planned => Slot::Unsent(latest.id),
+        Life::Done(Terminal::Refused | Terminal::Absent) => {
+            let attempts = position.attempts(latest.id.key().logical).count();
+            Slot::Free(Next::Attempt, wait_until(latest, attempts))
+        }
+        _ => {
+            // The first replacement is immediate; one that keeps vanishing is replaced ever more slowly.
+            let losses = position.of(role).filter(|o| lost(o)).count().saturating_sub(1);
+            Slot::Free(Next::Revision, latest.intended_at.plus(backoff(losses)))
+        }
+    }
+}
+
+fn lost(order: &Order) -> bool {
+    matches!(order.life, Life::Done(Terminal::Rejected | Terminal::Cancelled | Terminal::Expired)) && !order.cancel_wanted
+}
+
+fn reached_step(position: &Position, step: u16, gate: Gate) -> bool {
+    position.plan.steps.iter().find(|s| s.id == step).is_some_and(|s| reached(position, s.kind, gate))
+}
+
+/// Whether a step of the plan has reached a gate, told from the rows.
+fn reached(position: &Position, kind: StepKind, gate: Gate) -> bool {
+    match kind {
+        StepKind::MarginMode => position.setups.margin_mode == SetupState::Done,
+        StepKind::Leverage => position.setups.leverage == SetupState::Done,
+        StepKind::Entry => match gate {
+            Gate::HandedToWire => position.latest(Role::Entry).is_some(),
+            Gate::Accepted => position.of(Role::Entry).any(|o| o.life.was_accepted()),
+            Gate::Filled | Gate::Settled => position.rebuilt && position.entered().qty.is_positive(),
+        },
+        StepKind::Rung(rung) => {
+            let left_out = position.dropped.contains(&rung) || !position.rungs.iter().any(|r| r.rung == rung);
+            left_out
+                || position.of(Role::Rung(rung)).any(|o| match gate {
+                    Gate::HandedToWire => true,
+                    Gate::Accepted => o.life.was_accepted(),
+                    Gate::Filled => o.life == Life::Done(Terminal::Filled),
+                    Gate::Settled => o.life.is_done(),
+                })
+        }
+        StepKind::Stop => match gate {
+            Gate::HandedToWire => position.latest(Role::Stop).is_some(),
+            _ => position.stop() == Protective::Open,
+        },
+        StepKind::Target => match gate {
+            Gate::HandedToWire => position.latest(Role::Target).is_some(),
+            _ => position.target_is_current(),
+        },
+        StepKind::PositionTpsl => match gate {
+            Gate::HandedToWire => position.latest(Role::Stop).is_some(),
+            _ => position.stop() == Protective::Open && position.target_is_current(),
+        },
+        StepKind::Activate => position.phase == Phase::Active,
+        _ => false,
+    }
+}

@@ -1,0 +1,410 @@
+//! Keeping stop and target as they should be: placing, re-pricing, replacing, removing surplus.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::build::{Slot, slot};
+use super::io::{Alert, Query, Request, Wake};
+use super::state::Event;
+use super::turn::{Next, Turn, wait_until};
+use crate::capabilities::{ProtectiveRepeat, Reprice, StopSizing};
+use crate::exchange::{Amend, OrderShape, PairLeg, PositionTpsl, RejectKind, Service, TriggerSize};
+use crate::id::{ClientOrderId, PositionNo, Role};
+use crate::number::{Price, Qty};
+use crate::order::{Life, Order, Terminal};
+use crate::plan::TargetStyle;
+use crate::position::{PhaseEvent, Position, Protective, Why};
+use crate::time::{LocalMillis, Millis};
+
+/// A protective write that was decided for the same fills is not repeated faster than this.
+const RESTATE_GAP: Millis = Millis(1_000);
+/// The most protective attempts that may be in doubt together.
+const MAX_DOUBTS: usize = 3;
+/// Refusals of a stop for a reason that does not pass by itself, before the position is closed (R43).
+const MAX_STOP_REFUSALS: usize = 3;
+
+impl Turn<'_> {
+    /// The stop of a venue that takes it as an order of its own.
+    pub(super) fn keep_stop(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        if !position.exposure().is_positive() {
+            return;
+        }
+        match position.stop() {
+            Protective::Triggered => {}
+            Protective::Open => self.trim_stops(no),
+            Protective::UnderWay => self.repeat_stop_in_doubt(no),
+            Protective::Missing => self.place_stop(no),
+        }
+    }
+
+    fn stop_shape(&self, position: &Position, sizing: StopSizing) -> OrderShape {
+        let size = match sizing {
+            StopSizing::ClosePosition => TriggerSize::ClosePosition,
+            StopSizing::Quantity => TriggerSize::Qty(position.exposure()),
+        };
+        OrderShape::StopMarket { trigger: position.stop_price, by: position.request.stop_by, size }
+    }
+
+    fn place_stop(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let mut sizing = self.capabilities.stop_sizing;
+        if let Some(latest) = position.latest(Role::Stop).filter(|o| o.life == Life::Done(Terminal::Refused)) {
+            let refusals = position.attempts(latest.id.key().logical).count();
+            let sent_at = latest.not_after.minus(self.config.send_budget);
+            match latest.refusal {
+                Some(RejectKind::WouldTrigger) => {
+                    self.moved(no, PhaseEvent::CloseBegan, Why::StopWouldTrigger);
+                    return;
+                }
+                Some(RejectKind::NoPosition) => self.read_soon(no),
+                Some(RejectKind::AlreadyExists) => {
+                    // Ours turns up in a reading and is adopted; somebody else's is left alone (4a.7).
+                    let read = self.volatile.readings.get(&no).and_then(|r| r.orders).map(|(at, _)| at);
+                    if read.is_none_or(|at| at < sent_at.minus(self.capabilities.absence_conditional.window)) {
+                        self.ask(Query::OpenOrders(position.symbol().clone()));
+                        return;
+                    }
+                    sizing = StopSizing::Quantity;
+                }
+                Some(kind) if !kind.is_retryable() && refusals >= MAX_STOP_REFUSALS => {
+                    self.alert(no, Alert::StopRefused, format!("the stop was refused {refusals} times ({kind:?})"));
+                    self.moved(no, PhaseEvent::CloseBegan, Why::StopRefused);
+                    return;
+                }
+                _ => {}
+            }
+        }
+        let Some(position) = self.position(no) else { return };
+        let shape = self.stop_shape(position, sizing);
+        if sizing == StopSizing::Quantity && self.capabilities.stop_sizing == StopSizing::ClosePosition {
+            self.alert(
+                no,
+                Alert::NeedsAttention,
+                format!("a stop that is not ours exists; placing one for {} of our own", fmt_qty(&shape)),
+            );
+        }
+        self.place_when_free(no, Role::Stop, shape);
+    }
+
+    /// Where a repeat does no harm, one look is enough: waiting out a proof would leave the position naked.
+    fn repeat_stop_in_doubt(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        if !self.may_repeat(position, Role::Stop) {
+            return;
+        }
+        let shape = self.stop_shape(position, self.capabilities.stop_sizing);
+        self.repeat(no, Role::Stop, shape);
+    }
+
+    fn may_repeat(&self, position: &Position, role: Role) -> bool {
+        let doubts: Vec<&Order> = position.of(role).filter(|o| o.life.may_trade()).collect();
+        self.capabilities.protective_repeat == ProtectiveRepeat::Harmless
+            && !doubts.is_empty()
+            && doubts.len() < MAX_DOUBTS
+            && doubts.iter().all(|o| {
+                o.life == Life::InDoubt && self.volatile.probes.get(&o.id).is_some_and(|probe| probe.missed_once)
+            })
+    }
+
+    fn repeat(&mut self, no: PositionNo, role: Role, shape: OrderShape) {
+        let Some(at) = self.position(no).and_then(|p| {
+            let latest = p.latest(role)?;
+            Some(wait_until(latest, p.attempts(latest.id.key().logical).count()))
+        }) else {
+            return;
+        };
+        if self.at.local >= at { self.place(no, role, Next::Attempt, shape) } else { self.wake(no, at, Wake::Retry) }
+    }
+
+    /// Keeps the newest open stop and removes others; resizes one that states a quantity.
+    fn trim_stops(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let exposure = position.exposure();
+        let fits = |o: &Order| o.states_what_we_want() && o.shape.qty().is_none_or(|qty| qty == exposure);
+        let open: Vec<ClientOrderId> = position.of(Role::Stop).filter(|o| o.life == Life::Working).map(|o| o.id).collect();
+        let good = position.of(Role::Stop).rev().find(|o| o.life == Life::Working && fits(o)).map(|o| o.id);
+        if let Some(good) = good {
+            for id in open.into_iter().filter(|id| *id != good) {
+                self.cancel(no, id);
+            }
+            return;
+        }
+        let under_way = position.of(Role::Stop).any(|o| matches!(o.life, Life::PendingNew | Life::InDoubt | Life::Planned));
+        let Some(newest) = position.of(Role::Stop).rev().find(|o| o.life == Life::Working) else { return };
+        let by_quantity = newest.shape.qty().is_some();
+        if under_way {
+            return;
+        }
+        if by_quantity {
+            // Both may rest together: the new one is accepted before the old one goes.
+            let shape = self.stop_shape(position, StopSizing::Quantity);
+            let due = newest.intended_at.plus(RESTATE_GAP);
+            self.place_at(no, Role::Stop, shape, due);
+        } else {
+            // Somebody moved our close-position stop. A second one is refused, so it has to go first; the
+            // gap is one round trip and is metered.
+            let (id, due) = (newest.id, newest.intended_at.plus(RESTATE_GAP));
+            if self.at.local >= due { self.cancel(no, id) } else { self.wake(no, due, Wake::Retry) }
+        }
+    }
+
+    fn place_at(&mut self, no: PositionNo, role: Role, shape: OrderShape, due: LocalMillis) {
+        if self.at.local >= due { self.place(no, role, Next::Revision, shape) } else { self.wake(no, due, Wake::Retry) }
+    }
+
+    /// The target: re-priced from the new average entry after every fill (S7, R74–R84).
+    pub(super) fn keep_target(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        if !position.exposure().is_positive() || position.halted {
+            return;
+        }
+        let serving = position.of(Role::Target).rev().find(|o| position.serves(o)).map(|o| o.id);
+        if let Some(serving) = serving {
+            self.cancel_other_targets(no, serving);
+            return;
+        }
+        let busy = position.of(Role::Target).any(|o| {
+            matches!(
+                o.life,
+                Life::PendingNew | Life::InDoubt | Life::PendingAmend | Life::PendingCancel | Life::Triggered
+            )
+        });
+        if busy {
+            return;
+        }
+        let Some((price, qty)) = self.target_wish(no) else { return };
+        let Some(position) = self.position(no) else { return };
+        let style = position.request.target_style;
+        let reprice = match style {
+            TargetStyle::Limit => self.capabilities.reprice_limit,
+            TargetStyle::TriggerMarket => self.capabilities.reprice_trigger,
+        };
+        let shape = target_shape(position, style, price, qty);
+        let Some(open) = position.of(Role::Target).rev().find(|o| o.life == Life::Working) else {
+            self.place_when_free(no, Role::Target, shape);
+            return;
+        };
+        // Decided for these very fills already: edited by hand, or a change that did not take.
+        let due = if open.basis == position.entered().qty {
+            open.intended_at.plus(RESTATE_GAP)
+        } else {
+            LocalMillis(i64::MIN)
+        };
+        let id = open.id;
+        if self.at.local < due {
+            self.wake(no, due, Wake::Retry);
+            return;
+        }
+        match reprice {
+            Reprice::AmendInPlace if style == TargetStyle::Limit => self.amend_target(no, id, price, qty),
+            _ => self.replace_target(no, id, shape),
+        }
+    }
+
+    /// New price and size for the target, on a fresh mark where the market may have passed it.
+    fn target_wish(&mut self, no: PositionNo) -> Option<(Price, Qty)> {
+        let position = self.position(no)?;
+        let mark = self.fresh_mark(no);
+        let passed = position.latest(Role::Target).is_some_and(|o| o.refusal == Some(RejectKind::WouldTrigger));
+        if passed && mark.is_none() {
+            let symbol = position.symbol().clone();
+            self.ask(Query::Mark(symbol));
+            self.wake(no, self.at.local.plus(RESTATE_GAP), Wake::Retry);
+            return None;
+        }
+        let wish = position.wanted_target(mark);
+        if wish.is_none() && position.average_entry().is_some() {
+            self.alert(no, Alert::NeedsAttention, alloc::string::String::from("no profitable target price exists"));
+        }
+        wish
+    }
+
+    fn cancel_other_targets(&mut self, no: PositionNo, serving: ClientOrderId) {
+        let Some(position) = self.position(no) else { return };
+        let others: Vec<ClientOrderId> = position
+            .of(Role::Target)
+            .filter(|o| o.id != serving && o.life == Life::Working)
+            .map(|o| o.id)
+            .collect();
+        for id in others {
+            self.cancel(no, id);
+        }
+    }
+
+    fn amend_target(&mut self, no: PositionNo, id: ClientOrderId, price: Price, qty: Qty) {
+        let Some(position) = self.position(no) else { return };
+        let Some(order) = position.order(id) else { return };
+        let Ok(total) = order.executed().qty.checked_add(qty) else { return };
+        let basis = position.entered().qty;
+        let change = Amend { order: order.reference(position.symbol()), side: order.side, price, qty: total };
+        let number = order.amends.saturating_add(1);
+        let not_after = self.not_after(order.service);
+        let shape = OrderShape::Limit { price, qty: total };
+        if self.emit(Event::AmendIntended { id, shape, basis }) {
+            self.send(Request::Amend(change, number), not_after);
+        }
+    }
+
+    /// Make before break; where the venue refused the overlap, the old one goes first, under the stop.
+    fn replace_target(&mut self, no: PositionNo, old: ClientOrderId, shape: OrderShape) {
+        let Some(position) = self.position(no) else { return };
+        let Some(latest) = position.latest(Role::Target) else { return };
+        if latest.id == old {
+            self.place(no, Role::Target, Next::Revision, shape);
+            return;
+        }
+        let overlap_refused = latest.life == Life::Done(Terminal::Refused)
+            && latest.refusal.is_some_and(|kind| !kind.is_retryable() && kind != RejectKind::WouldTrigger);
+        if overlap_refused {
+            self.cancel(no, old);
+            return;
+        }
+        let attempts = position.attempts(latest.id.key().logical).count();
+        let (due, planned, id) = (wait_until(latest, attempts), latest.life == Life::Planned, latest.id);
+        if planned {
+            self.resend_when_due(no, id);
+        } else if self.at.local >= due {
+            let next = if latest.life.was_accepted() { Next::Revision } else { Next::Attempt };
+            self.place(no, Role::Target, next, shape);
+        } else {
+            self.wake(no, due, Wake::Retry);
+        }
+    }
+
+    /// Stop and target in one call; repeating it overwrites (S9, R41, R42).
+    pub(super) fn keep_pair(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        if !position.exposure().is_positive() {
+            return;
+        }
+        if position.stop() == Protective::Triggered || position.target() == Protective::Triggered {
+            return;
+        }
+        let stop_serves = |o: &&Order| o.life == Life::Working && !o.cancel_wanted && o.states_what_we_want();
+        let stop = position.of(Role::Stop).rev().find(stop_serves).map(|o| o.id);
+        let target = position.of(Role::Target).rev().find(|o| position.serves(o)).map(|o| o.id);
+        if let (Some(stop), Some(target)) = (stop, target) {
+            self.supersede_older(no, stop, target);
+            return;
+        }
+        let pending = |role| position.of(role).any(|o| matches!(o.life, Life::PendingNew | Life::PendingCancel));
+        if pending(Role::Stop) || pending(Role::Target) {
+            return;
+        }
+        if let Some(latest) = position.latest(Role::Stop).filter(|o| o.life == Life::Done(Terminal::Refused)) {
+            let refusals = position.attempts(latest.id.key().logical).count();
+            match latest.refusal {
+                Some(RejectKind::WouldTrigger) => {
+                    self.moved(no, PhaseEvent::CloseBegan, Why::StopWouldTrigger);
+                    return;
+                }
+                Some(RejectKind::NoPosition) => self.read_soon(no),
+                Some(kind) if !kind.is_retryable() && refusals >= MAX_STOP_REFUSALS => {
+                    self.alert(no, Alert::StopRefused, format!("the stop was refused {refusals} times ({kind:?})"));
+                    self.moved(no, PhaseEvent::CloseBegan, Why::StopRefused);
+                    return;
+                }
+                _ => {}
+            }
+        }
+        let Some((stop, stop_due)) = self.pair_leg(no, Role::Stop) else { return };
+        let Some((target, target_due)) = self.pair_leg(no, Role::Target) else { return };
+        let due = stop_due.max(target_due);
+        if self.at.local < due {
+            self.wake(no, due, Wake::Retry);
+            return;
+        }
+        if let Some((price, _)) = self.target_wish(no) {
+            self.place_pair(no, stop, target, price);
+        }
+    }
+
+    /// The id part that rises for a leg of the next pair call, and when that call may go out.
+    fn pair_leg(&self, no: PositionNo, role: Role) -> Option<(Next, LocalMillis)> {
+        let position = self.position(no)?;
+        if let Some(latest) = position.latest(role).filter(|o| o.life == Life::InDoubt) {
+            let count = position.attempts(latest.id.key().logical).count();
+            return self.may_repeat_pair(position, role).then(|| (Next::Attempt, wait_until(latest, count)));
+        }
+        match slot(position, role) {
+            Slot::Free(next, at) => Some((next, at)),
+            // A row that never left: the pair goes out under new ids, this one stays unsent for good.
+            Slot::Unsent(id) => Some((Next::Attempt, wait_until(position.order(id)?, 1))),
+            Slot::Taken => {
+                let latest = position.latest(role)?;
+                let due = if role == Role::Target && latest.basis != position.entered().qty {
+                    LocalMillis(i64::MIN)
+                } else {
+                    latest.intended_at.plus(RESTATE_GAP)
+                };
+                Some((Next::Revision, due))
+            }
+        }
+    }
+
+    fn may_repeat_pair(&self, position: &Position, role: Role) -> bool {
+        let doubts: Vec<&Order> = position.of(role).filter(|o| o.life == Life::InDoubt).collect();
+        self.capabilities.protective_repeat == ProtectiveRepeat::Harmless
+            && doubts.len() < MAX_DOUBTS
+            && doubts.iter().all(|o| self.volatile.probes.get(&o.id).is_some_and(|probe| probe.missed_once))
+    }
+
+    fn place_pair(&mut self, no: PositionNo, stop: Next, target: Next, target_price: Price) {
+        let (Some(stop_id), Some(target_id)) = (self.next_id(no, Role::Stop, stop), self.next_id(no, Role::Target, target))
+        else {
+            self.alert(no, Alert::NeedsAttention, alloc::string::String::from("no client order ids are left"));
+            return;
+        };
+        let Some(position) = self.position(no) else { return };
+        let by = position.request.stop_by;
+        let pair = PositionTpsl {
+            symbol: position.symbol().clone(),
+            direction: position.direction(),
+            mode: position.request.mode,
+            stop: PairLeg { id: stop_id, trigger: position.stop_price, by },
+            target: PairLeg { id: target_id, trigger: target_price, by },
+        };
+        let side = position.direction().closing_side();
+        let basis = position.entered().qty;
+        let service = Service::PositionPlan;
+        let not_after = self.not_after(service);
+        let size = TriggerSize::ClosePosition;
+        let stop_shape = OrderShape::StopMarket { trigger: pair.stop.trigger, by, size };
+        let target_shape = OrderShape::TakeProfitMarket { trigger: target_price, by, size };
+        let saved = self.emit(Event::Intended { id: stop_id, side, shape: stop_shape, service, basis, not_after })
+            && self.emit(Event::Intended { id: target_id, side, shape: target_shape, service, basis, not_after });
+        if saved {
+            self.send(Request::PlacePair(pair), not_after);
+        }
+    }
+
+    /// The pair call that was accepted last overwrote what was there.
+    fn supersede_older(&mut self, no: PositionNo, stop: ClientOrderId, target: ClientOrderId) {
+        let Some(position) = self.position(no) else { return };
+        let older: Vec<ClientOrderId> = [stop, target]
+            .into_iter()
+            .flat_map(|newest| position.of(newest.key().logical.role).filter(move |o| o.id < newest))
+            .filter(|o| o.life == Life::Working && o.service == Service::PositionPlan)
+            .map(|o| o.id)
+            .collect();
+        for id in older {
+            self.emit(Event::Superseded { id });
+        }
+    }
+}
+
+fn target_shape(position: &Position, style: TargetStyle, price: Price, qty: Qty) -> OrderShape {
+    match style {
+        TargetStyle::Limit => OrderShape::Limit { price, qty },
+        TargetStyle::TriggerMarket => OrderShape::TakeProfitMarket {
+            trigger: price,
+            by: position.request.stop_by,
+            size: TriggerSize::Qty(qty),
+        },
+    }
+}
+
+fn fmt_qty(shape: &OrderShape) -> alloc::string::String {
+    shape.qty().map_or_else(|| alloc::string::String::from("everything"), |qty| format!("{qty}"))
+}

@@ -1,0 +1,202 @@
+//! Readings of whole contracts: open orders, positions, history; and what they say against our own rows.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::io::{Alert, Query, Wake};
+use super::turn::Turn;
+use super::volatile::OpenOrders;
+use crate::exchange::{OrderReport, PositionReport, Reading, ReportedId};
+use crate::id::{ClientOrderId, PositionNo, Symbol, VenueOrderId};
+use crate::number::Qty;
+use crate::position::Phase;
+use crate::time::{Millis, VenueMillis};
+
+/// History is read from this long before the position was asked for.
+const HISTORY_SLACK: Millis = Millis::from_secs(60);
+/// A reading that disagrees is repeated after this long.
+const REREAD: Millis = Millis(2_000);
+
+impl Turn<'_> {
+    /// The periodic reading, and the one after a start, a reconnect or a disagreement.
+    pub(super) fn poll(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let (symbol, from) = (position.symbol().clone(), position.request.mark.at.minus(HISTORY_SLACK));
+        let (now, every) = (self.at.local, self.config.poll_every);
+        let readings = self.volatile.readings.entry(no).or_default();
+        if readings.poll_at.0 == 0 {
+            readings.poll_at = now.plus(every);
+        }
+        if readings.poll_at > now {
+            let at = readings.poll_at;
+            self.wake(no, at, Wake::Poll);
+            return;
+        }
+        readings.poll_at = now.plus(every);
+        let history = core::mem::take(&mut readings.want_history);
+        let at = readings.poll_at;
+        self.wake(no, at, Wake::Poll);
+        self.ask(Query::OpenOrders(symbol.clone()));
+        self.ask(Query::Positions);
+        if history {
+            self.ask(Query::History(symbol, from));
+        }
+    }
+
+    /// Asks for a reading soon: a refusal or a push says that our view may be old.
+    pub(super) fn read_soon(&mut self, no: PositionNo) {
+        let at = self.at.local.plus(REREAD);
+        let readings = self.volatile.readings.entry(no).or_default();
+        readings.poll_at = if readings.poll_at.0 == 0 { at } else { readings.poll_at.min(at) };
+        readings.want_history = true;
+    }
+
+    /// An open-order list of a contract. Rows of ours that it lacks are asked for one by one: absence from a
+    /// list proves nothing (R70).
+    pub(super) fn read_open_orders(
+        &mut self,
+        symbol: &Symbol,
+        reading: &Reading<Vec<OrderReport>>,
+    ) -> Vec<PositionNo> {
+        if !reading.complete {
+            return Vec::new();
+        }
+        let account = self.state.account;
+        let ours = |report: &OrderReport| matches!(report.id, ReportedId::Ours(id) if id.key().account == account);
+        let touched = self.positions_on(symbol);
+        for no in &touched {
+            let mine = |r: &&OrderReport| matches!(r.id, ReportedId::Ours(id) if id.key().account == account && id.key().position == *no);
+            let what = if reading.value.iter().any(|r| mine(&r)) {
+                OpenOrders::Ours
+            } else if reading.value.is_empty() {
+                OpenOrders::Nothing
+            } else {
+                OpenOrders::Foreign
+            };
+            let readings = self.volatile.readings.entry(*no).or_default();
+            if readings.orders.is_none_or(|(at, _)| at <= reading.sent_at) {
+                readings.orders = Some((reading.sent_at, what));
+            }
+            let listed: Vec<ClientOrderId> = reading
+                .value
+                .iter()
+                .filter(|r| ours(r))
+                .filter_map(|r| match &r.id {
+                    ReportedId::Ours(id) => Some(*id),
+                    ReportedId::Venue(_) | ReportedId::Foreign(_) => None,
+                })
+                .collect();
+            let missing: Vec<ClientOrderId> = self
+                .position(*no)
+                .map(|p| p.orders.values().filter(|o| o.life.is_open() && !listed.contains(&o.id)).map(|o| o.id).collect())
+                .unwrap_or_default();
+            self.volatile.reread.extend(missing);
+        }
+        touched
+    }
+
+    /// A history list was merged; readings before it no longer stand for a disagreement.
+    pub(super) fn read_history(&mut self, symbol: &Symbol) {
+        for no in self.positions_on(symbol) {
+            self.volatile.readings.entry(no).or_default().want_history = false;
+        }
+    }
+
+    /// What the venue shows as open, against what our own fills explain.
+    pub(super) fn read_positions(&mut self, reading: &Reading<Vec<PositionReport>>) {
+        if !reading.complete {
+            return;
+        }
+        for no in self.wake_all() {
+            let Some(position) = self.position(no) else { continue };
+            let any_side = position.phase == Phase::New;
+            let shown = reading
+                .value
+                .iter()
+                .filter(|r| r.symbol == *position.symbol() && (any_side || r.direction == position.direction()))
+                .try_fold(Qty::ZERO, |sum, r| sum.checked_add(r.qty))
+                .unwrap_or(Qty::ZERO);
+            let explained = position.exposure();
+            let readings = self.volatile.readings.entry(no).or_default();
+            if readings.exposure.is_some_and(|(at, _)| at > reading.sent_at) {
+                continue;
+            }
+            readings.exposure = Some((reading.sent_at, shown));
+            if shown < explained {
+                self.shows_less(no, reading.sent_at, shown, explained);
+            } else if shown > explained && !any_side {
+                self.shows_more(no, reading.sent_at, shown, explained);
+            } else {
+                readings.less = None;
+                readings.more = None;
+            }
+        }
+    }
+
+    /// Less than we filled: an exit that was not told, or exposure that left by other hands. It counts as
+    /// gone only after two readings at least 20 s apart with our own orders read in between (R75, R87).
+    fn shows_less(&mut self, no: PositionNo, sent_at: VenueMillis, shown: Qty, explained: Qty) {
+        let Ok(gone) = explained.checked_sub(shown) else { return };
+        let exits: Vec<ClientOrderId> = self
+            .position(no)
+            .map(|p| p.orders.values().filter(|o| o.life.may_trade()).map(|o| o.id).collect())
+            .unwrap_or_default();
+        self.volatile.reread.extend(exits);
+        let (now, gap, error) = (self.at.local, self.config.flat_gap, self.at.error);
+        let readings = self.volatile.readings.entry(no).or_default();
+        readings.more = None;
+        match readings.less {
+            Some((first, before)) if before == gone && sent_at.minus(error) >= first.plus(gap) => {
+                readings.less = None;
+                let known = self.position(no).and_then(|p| p.external.get(&read_cause(no)).copied()).unwrap_or(Qty::ZERO);
+                if let Ok(total) = known.checked_add(gone) {
+                    self.external(no, read_cause(no), total, "two readings agree that it is gone");
+                }
+            }
+            Some((_, before)) if before == gone => self.read_again(no, now.plus(REREAD)),
+            _ => {
+                readings.less = Some((sent_at, gone));
+                self.read_again(no, now.plus(REREAD));
+            }
+        }
+    }
+
+    /// More than we filled: a fill that was not told, a copy the wire made, or somebody else's (R76).
+    fn shows_more(&mut self, no: PositionNo, sent_at: VenueMillis, shown: Qty, explained: Qty) {
+        let Ok(over) = shown.checked_sub(explained) else { return };
+        let may_trade: Vec<ClientOrderId> = self
+            .position(no)
+            .map(|p| p.orders.values().filter(|o| o.life.may_trade()).map(|o| o.id).collect())
+            .unwrap_or_default();
+        let unsettled = !may_trade.is_empty();
+        self.volatile.reread.extend(may_trade);
+        let (now, gap) = (self.at.local, self.config.flat_gap);
+        let readings = self.volatile.readings.entry(no).or_default();
+        readings.less = None;
+        match readings.more {
+            Some((first, before)) if before == over && sent_at >= first.plus(gap) => {
+                let message = format!("the venue shows {shown}, our fills explain {explained}; only ours is managed");
+                self.alert(no, Alert::ForeignExposure, message);
+                // Keep looking at the normal pace: a reading that agrees again ends it.
+            }
+            Some((_, before)) if before == over => self.read_again(no, now.plus(REREAD)),
+            _ => {
+                readings.more = Some((sent_at, over));
+                let _ = unsettled;
+                self.read_again(no, now.plus(REREAD));
+            }
+        }
+    }
+
+    fn read_again(&mut self, no: PositionNo, at: crate::time::LocalMillis) {
+        let readings = self.volatile.readings.entry(no).or_default();
+        readings.want_history = true;
+        readings.poll_at = at;
+        self.wake(no, at, Wake::Poll);
+    }
+}
+
+/// The name under which a reading's missing exposure is booked.
+fn read_cause(no: PositionNo) -> VenueOrderId {
+    VenueOrderId::new(&format!("read-{no}"))
+}

@@ -1,0 +1,636 @@
+//! What an account knows: the fold of its records.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::io::{Alert, CommandId, InputKind, Sent, Setup};
+use crate::exchange::{OrderReport, OrderShape, Outcome, Service, Side};
+use crate::id::{AccountTag, ClientOrderId, Epoch, PositionNo, VenueOrderId};
+use crate::number::{ArithmeticError, Notional, Price, Qty};
+use crate::order::{Life, LifeEvent, Order};
+use crate::plan::Plan;
+use crate::position::{Cover, Phase, PhaseEvent, Position, ProtectionMeter, SetupState, Setups, Why};
+use crate::sizing::{Ladder, Refusal, RungPlan};
+use crate::table::{Machine, Verdict};
+use crate::time::{Moment, VenueMillis};
+
+/// A fact. Together with the input of its record it says everything needed to evolve the state.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Event {
+    /// The process started: whatever was in flight is in doubt.
+    Restarted,
+    /// A position exists (the request is in the record's input).
+    Opened {
+        /// Its number.
+        position: PositionNo,
+        /// Its sizes.
+        ladder: Box<Ladder>,
+        /// Its steps on this venue.
+        plan: Plan,
+    },
+    /// A command was refused and changed nothing.
+    CommandRefused(CommandRefusal),
+    /// A position's phase event.
+    Moved {
+        /// Which position.
+        position: PositionNo,
+        /// What happened.
+        on: PhaseEvent,
+        /// Why.
+        why: Why,
+    },
+    /// The ladder was sized again on the mark of the admission.
+    Resized {
+        /// Which position.
+        position: PositionNo,
+        /// Its sizes.
+        ladder: Box<Ladder>,
+    },
+    /// The rungs were rebuilt from the entry's real fill.
+    Rebuilt {
+        /// Which position.
+        position: PositionNo,
+        /// The rungs to place.
+        rungs: Vec<RungPlan>,
+        /// Rungs left out.
+        dropped: Vec<u8>,
+        /// The stop's trigger price.
+        stop: Price,
+    },
+    /// A rung was refused for good and is left out.
+    RungDropped {
+        /// Which position.
+        position: PositionNo,
+        /// Which rung.
+        rung: u8,
+    },
+    /// A setting was handed to the wire.
+    SetupSent {
+        /// Which position.
+        position: PositionNo,
+        /// Which setting.
+        setup: Setup,
+    },
+    /// The answer to a setting (in the record's input) was noted.
+    SetupNoted {
+        /// Which position.
+        position: PositionNo,
+        /// Which setting.
+        setup: Setup,
+    },
+    /// An order is to be placed; its request leaves with this record.
+    Intended {
+        /// Its identity.
+        id: ClientOrderId,
+        /// Buy or sell.
+        side: Side,
+        /// Kind, price, size.
+        shape: OrderShape,
+        /// Which service will hold it.
+        service: Service,
+        /// What had been entered when price and size were decided.
+        basis: Qty,
+        /// Venue time after which it cannot be accepted any more.
+        not_after: VenueMillis,
+    },
+    /// A request that never left is handed to the wire again under the same id.
+    Resent {
+        /// Its identity.
+        id: ClientOrderId,
+        /// Venue time after which it cannot be accepted any more.
+        not_after: VenueMillis,
+    },
+    /// An order is to be amended; the request leaves with this record.
+    AmendIntended {
+        /// Which order.
+        id: ClientOrderId,
+        /// Its new kind, price and size.
+        shape: OrderShape,
+        /// What had been entered when they were decided.
+        basis: Qty,
+    },
+    /// An order, or one object under its id, is to be cancelled; the request leaves with this record.
+    CancelIntended {
+        /// Which order.
+        id: ClientOrderId,
+        /// Which object, if not the order itself.
+        extra: Option<VenueOrderId>,
+    },
+    /// The answer to a request (in the record's input) was noted on its order.
+    OutcomeNoted {
+        /// Which order.
+        id: ClientOrderId,
+    },
+    /// The reports about one order in the record's input were merged.
+    Merged {
+        /// Which order.
+        id: ClientOrderId,
+    },
+    /// An order of ours that the journal did not know turned up at the venue and is taken over: its intent was
+    /// lost with the end of the journal (its report is in the record's input).
+    Adopted {
+        /// Which order.
+        id: ClientOrderId,
+    },
+    /// An order under our account names a position the journal does not know: the end of the journal is lost.
+    /// Nothing new is opened until a human decides.
+    Quarantined {
+        /// Which order.
+        id: ClientOrderId,
+    },
+    /// No answer to a placement came back in time: it is in doubt.
+    Overdue {
+        /// Which order.
+        id: ClientOrderId,
+    },
+    /// An order is proven absent.
+    ProvenAbsent {
+        /// Which order.
+        id: ClientOrderId,
+    },
+    /// A position plan was overwritten by a newer pair, or went away with its position.
+    Superseded {
+        /// Which order.
+        id: ClientOrderId,
+    },
+    /// Exposure left without an order of ours.
+    External {
+        /// Which position.
+        position: PositionNo,
+        /// The venue's id of what took it, or a name for what a reading showed.
+        cause: VenueOrderId,
+        /// How much in all under that id.
+        qty: Qty,
+    },
+    /// A notice was given, once.
+    Alerted {
+        /// Which position.
+        position: PositionNo,
+        /// Which notice.
+        alert: Alert,
+    },
+    /// A passing condition is over; the notice may be given again.
+    AlertCleared {
+        /// Which position.
+        position: PositionNo,
+        /// Which notice.
+        alert: Alert,
+    },
+    /// Something impossible was found; the position only protects itself from now on.
+    Halted {
+        /// Which position.
+        position: PositionNo,
+    },
+    /// The worst loss is frozen (R46).
+    LossFrozen {
+        /// Which position.
+        position: PositionNo,
+        /// Worst loss in quote currency, fees not included.
+        max_loss: Notional,
+    },
+}
+
+/// Why a command was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CommandRefusal {
+    /// A position on this contract is not finished yet, whatever its direction (R31).
+    SymbolBusy(PositionNo),
+    /// The ladder breaks a rule.
+    Plan(Refusal),
+    /// The mark is older than 30 s (R29).
+    StaleMark,
+    /// No such position, or it is finished.
+    NoSuchPosition(PositionNo),
+    /// The venue shows orders of ours that the journal cannot explain.
+    Quarantined,
+    /// The account has used up its position numbers.
+    NumbersExhausted,
+}
+
+/// Everything an account knows. Ordered maps only, so equal states are equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct State {
+    /// Which account.
+    pub account: AccountTag,
+    /// Under which ownership the last record was written.
+    pub epoch: Epoch,
+    /// The number of the last record.
+    pub seq: u64,
+    /// When it was written.
+    pub at: Moment,
+    /// Every position, finished ones included until they are archived.
+    pub positions: BTreeMap<PositionNo, Position>,
+    /// The number of the next position.
+    pub next_position: Option<PositionNo>,
+    /// The venue shows orders of ours that this journal cannot explain: nothing new is opened.
+    pub quarantined: bool,
+}
+
+impl State {
+    /// An account nothing ever happened to.
+    #[must_use]
+    pub const fn new(account: AccountTag) -> Self {
+        Self {
+            account,
+            epoch: match Epoch::new(0) {
+                Some(epoch) => epoch,
+                None => Epoch::MAX,
+            },
+            seq: 0,
+            at: Moment {
+                local: crate::time::LocalMillis(0),
+                venue: VenueMillis(0),
+                error: crate::time::Millis(0),
+            },
+            positions: BTreeMap::new(),
+            next_position: PositionNo::new(1),
+            quarantined: false,
+        }
+    }
+
+    /// The row of an id.
+    #[must_use]
+    pub fn order(&self, id: ClientOrderId) -> Option<&Order> {
+        self.positions.get(&id.key().position)?.orders.get(&id)
+    }
+
+    pub(super) fn order_mut(&mut self, id: ClientOrderId) -> Option<&mut Order> {
+        self.positions.get_mut(&id.key().position)?.orders.get_mut(&id)
+    }
+
+    /// The position a command made, if it made one.
+    #[must_use]
+    pub fn opened_by(&self, command: CommandId) -> Option<&Position> {
+        self.positions.values().find(|p| p.opened_by == command)
+    }
+
+    /// Applies one fact. The only place where state changes.
+    pub fn evolve(&mut self, at: Moment, input: &InputKind, event: &Event) -> Result<(), EvolveError> {
+        let touched = self.apply(at, input, event)?;
+        self.at = at;
+        if let Some(position) = touched.and_then(|no| self.positions.get_mut(&no)) {
+            position.cover = position.present_cover();
+            let unprotected = matches!(position.cover, Cover::Naked | Cover::Arming);
+            position.meter.note(at.local, unprotected);
+        }
+        Ok(())
+    }
+
+    fn position_mut(&mut self, no: PositionNo) -> Result<&mut Position, EvolveError> {
+        self.positions.get_mut(&no).ok_or(EvolveError::NoSuchPosition(no))
+    }
+
+    fn apply(&mut self, at: Moment, input: &InputKind, event: &Event) -> Result<Option<PositionNo>, EvolveError> {
+        match event {
+            Event::Restarted => {
+                self.interrupt();
+                Ok(None)
+            }
+            Event::CommandRefused(_) => Ok(None),
+            Event::Quarantined { .. } => {
+                self.quarantined = true;
+                Ok(None)
+            }
+            Event::Adopted { id } => {
+                self.adopt(at, input, *id)?;
+                Ok(Some(id.key().position))
+            }
+            Event::Opened { position, ladder, plan } => {
+                self.insert(at, input, *position, ladder, plan)?;
+                Ok(Some(*position))
+            }
+            Event::Moved { position, on, why } => {
+                let row = self.position_mut(*position)?;
+                if let Verdict::Applied(next) = row.phase.on(*on) {
+                    row.phase = next;
+                    if *why != Why::Planned {
+                        row.why = *why;
+                    }
+                }
+                Ok(Some(*position))
+            }
+            Event::Resized { position, ladder } => {
+                let row = self.position_mut(*position)?;
+                row.stop_price = ladder.stop;
+                row.ladder = (**ladder).clone();
+                Ok(Some(*position))
+            }
+            Event::Rebuilt { position, rungs, dropped, stop } => {
+                let row = self.position_mut(*position)?;
+                row.rungs.clone_from(rungs);
+                row.dropped.extend(dropped.iter().copied());
+                row.stop_price = *stop;
+                row.rebuilt = true;
+                Ok(Some(*position))
+            }
+            Event::RungDropped { position, rung } => {
+                self.position_mut(*position)?.dropped.insert(*rung);
+                Ok(Some(*position))
+            }
+            Event::SetupSent { position, setup } => {
+                *setup_mut(self.position_mut(*position)?, *setup) = SetupState::Sent;
+                Ok(Some(*position))
+            }
+            Event::SetupNoted { position, setup } => {
+                let InputKind::Outcome(_, outcome) = input else { return Err(EvolveError::WrongInput) };
+                *setup_mut(self.position_mut(*position)?, *setup) = match outcome {
+                    Outcome::Accepted(_) => SetupState::Done,
+                    Outcome::Rejected(reject) if !reject.kind.is_retryable() => SetupState::Refused,
+                    Outcome::Rejected(_) | Outcome::Unknown(_) => SetupState::Open,
+                };
+                Ok(Some(*position))
+            }
+            Event::External { position, cause, qty } => {
+                let row = self.position_mut(*position)?;
+                let known = row.external.entry(cause.clone()).or_insert(Qty::ZERO);
+                *known = (*known).max(*qty);
+                Ok(Some(*position))
+            }
+            Event::Alerted { position, alert } => {
+                self.position_mut(*position)?.alerts.insert(*alert);
+                Ok(Some(*position))
+            }
+            Event::AlertCleared { position, alert } => {
+                self.position_mut(*position)?.alerts.remove(alert);
+                Ok(Some(*position))
+            }
+            Event::Halted { position } => {
+                self.position_mut(*position)?.halted = true;
+                Ok(Some(*position))
+            }
+            Event::LossFrozen { position, max_loss } => {
+                self.position_mut(*position)?.max_loss = Some(*max_loss);
+                Ok(Some(*position))
+            }
+            Event::Intended { id, .. }
+            | Event::Resent { id, .. }
+            | Event::AmendIntended { id, .. }
+            | Event::CancelIntended { id, .. }
+            | Event::OutcomeNoted { id }
+            | Event::Merged { id }
+            | Event::Overdue { id }
+            | Event::ProvenAbsent { id }
+            | Event::Superseded { id } => {
+                self.apply_to_order(at, input, event, *id)?;
+                Ok(Some(id.key().position))
+            }
+        }
+    }
+
+    fn insert(
+        &mut self,
+        at: Moment,
+        input: &InputKind,
+        no: PositionNo,
+        ladder: &Ladder,
+        plan: &Plan,
+    ) -> Result<(), EvolveError> {
+        let InputKind::Command(command, super::Command::Open(request)) = input else {
+            return Err(EvolveError::WrongInput);
+        };
+        let position = Position {
+            no,
+            request: request.clone(),
+            opened_by: *command,
+            created_at: at.local,
+            ladder: ladder.clone(),
+            plan: plan.clone(),
+            rungs: Vec::new(),
+            rebuilt: false,
+            dropped: ladder.dropped.iter().map(|d| d.rung).collect(),
+            stop_price: ladder.stop,
+            phase: Phase::New,
+            why: Why::Planned,
+            setups: Setups::default(),
+            orders: BTreeMap::new(),
+            external: BTreeMap::new(),
+            cover: Cover::Flat,
+            meter: ProtectionMeter::default(),
+            max_loss: None,
+            alerts: alloc::collections::BTreeSet::new(),
+            halted: false,
+        };
+        self.positions.insert(no, position);
+        self.next_position = no.next();
+        Ok(())
+    }
+
+    /// Takes over an order that the journal did not know, with the values its report states.
+    fn adopt(&mut self, at: Moment, input: &InputKind, id: ClientOrderId) -> Result<(), EvolveError> {
+        let position = self.position_mut(id.key().position)?;
+        for report in reports_of(input, id) {
+            let order = position.orders.entry(id).or_insert_with(|| {
+                let mut order =
+                    Order::new(id, report.side, shape_of(report, id.key().logical.role), report.service, at.local, report.at);
+                order.apply(LifeEvent::HandedToWire);
+                order
+            });
+            order.merge(report).map_err(|source| EvolveError::Arithmetic { id, source })?;
+        }
+        Ok(())
+    }
+
+    /// The process died: no answer to what was in flight will come (S4).
+    fn interrupt(&mut self) {
+        for position in self.positions.values_mut() {
+            for setup in [&mut position.setups.margin_mode, &mut position.setups.leverage] {
+                if *setup == SetupState::Sent {
+                    *setup = SetupState::Open;
+                }
+            }
+            for order in position.orders.values_mut() {
+                // An unsent order of an earlier run is looked up too before it is sent (R3).
+                if order.life == Life::Planned {
+                    order.apply(LifeEvent::HandedToWire);
+                }
+                order.apply(LifeEvent::OutcomeUnknown);
+            }
+        }
+    }
+
+    fn apply_to_order(
+        &mut self,
+        at: Moment,
+        input: &InputKind,
+        event: &Event,
+        id: ClientOrderId,
+    ) -> Result<(), EvolveError> {
+        if let Event::Intended { side, shape, service, not_after, basis, .. } = event {
+            let position = self.position_mut(id.key().position)?;
+            if position.orders.contains_key(&id) {
+                return Err(EvolveError::IdUsedTwice(id));
+            }
+            let mut order = Order::new(id, *side, *shape, *service, at.local, *not_after);
+            order.basis = *basis;
+            order.apply(LifeEvent::HandedToWire);
+            position.orders.insert(id, order);
+            return Ok(());
+        }
+        let order = self.order_mut(id).ok_or(EvolveError::NoSuchOrder(id))?;
+        match event {
+            Event::Resent { not_after, .. } => {
+                order.not_after = *not_after;
+                order.intended_at = at.local;
+                order.apply(LifeEvent::HandedToWire);
+            }
+            Event::AmendIntended { shape, basis, .. } => {
+                order.shape = *shape;
+                order.basis = *basis;
+                order.amends = order.amends.saturating_add(1);
+                order.apply(LifeEvent::AmendSent);
+            }
+            Event::CancelIntended { extra: None, .. } => {
+                order.cancel_wanted = true;
+                order.apply(LifeEvent::CancelSent);
+            }
+            Event::ProvenAbsent { .. } => {
+                order.apply(LifeEvent::ProvenAbsent);
+            }
+            Event::Overdue { .. } => {
+                order.apply(LifeEvent::OutcomeUnknown);
+            }
+            Event::Superseded { .. } => {
+                order.apply(LifeEvent::SeenExpired);
+            }
+            Event::OutcomeNoted { .. } => note_outcome(order, input)?,
+            Event::Merged { .. } => {
+                for report in reports_of(input, id) {
+                    order.merge(report).map_err(|source| EvolveError::Arithmetic { id, source })?;
+                }
+                settle_after_reading(order, input);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// What an order of this role with this report must have asked for.
+fn shape_of(report: &OrderReport, role: crate::id::Role) -> OrderShape {
+    use crate::exchange::{TriggerBy, TriggerSize};
+    use crate::id::Role;
+    let price = report.stated.and_then(|s| s.price).unwrap_or(Price::ZERO);
+    let qty = report.stated.and_then(|s| s.qty).or(report.executed).unwrap_or(Qty::ZERO);
+    let size = if qty.is_positive() { TriggerSize::Qty(qty) } else { TriggerSize::ClosePosition };
+    match role {
+        Role::Entry | Role::Close => OrderShape::Market { qty },
+        Role::Rung(_) => OrderShape::Limit { price, qty },
+        Role::Stop => OrderShape::StopMarket { trigger: price, by: TriggerBy::Mark, size },
+        Role::Target if report.service == Service::Regular => OrderShape::Limit { price, qty },
+        Role::Target => OrderShape::TakeProfitMarket { trigger: price, by: TriggerBy::Mark, size },
+    }
+}
+
+fn setup_mut(position: &mut Position, setup: Setup) -> &mut SetupState {
+    match setup {
+        Setup::MarginMode => &mut position.setups.margin_mode,
+        Setup::Leverage => &mut position.setups.leverage,
+    }
+}
+
+/// A lookup answers what an unanswered amendment or cancellation left open.
+fn settle_after_reading(order: &mut Order, input: &InputKind) {
+    let InputKind::Answer(super::Answer::Lookup(_, _, Ok(_))) = input else { return };
+    match order.life {
+        Life::PendingAmend => {
+            order.apply(LifeEvent::AmendSettled);
+        }
+        Life::PendingCancel => {
+            order.apply(LifeEvent::CancelSettled);
+        }
+        _ => {}
+    }
+}
+
+fn note_outcome(order: &mut Order, input: &InputKind) -> Result<(), EvolveError> {
+    let InputKind::Outcome(sent, outcome) = input else { return Err(EvolveError::WrongInput) };
+    match (sent, outcome) {
+        (Sent::Place(_), Outcome::Accepted(ack)) => {
+            order.apply(LifeEvent::Accepted);
+            if let Some(report) = &ack.report {
+                order.merge(report).map_err(|source| EvolveError::Arithmetic { id: order.id, source })?;
+            }
+        }
+        (Sent::Place(_), Outcome::Rejected(reject)) if reject.kind == crate::exchange::RejectKind::NotSent => {
+            order.apply(LifeEvent::NotSent);
+        }
+        (Sent::Place(_), Outcome::Rejected(reject)) => {
+            if let Verdict::Applied(_) = order.apply(LifeEvent::Refused) {
+                order.refusal = Some(reject.kind);
+            }
+        }
+        (Sent::Place(_), Outcome::Unknown(_)) => {
+            order.apply(LifeEvent::OutcomeUnknown);
+        }
+        (Sent::Amend(..), Outcome::Accepted(ack)) => {
+            // An acceptance without the order in it is read back first (R14, R79).
+            if let Some(report) = &ack.report {
+                order.merge(report).map_err(|source| EvolveError::Arithmetic { id: order.id, source })?;
+                order.apply(LifeEvent::AmendSettled);
+            }
+        }
+        (Sent::Cancel(_, None), Outcome::Accepted(ack)) => {
+            if let Some(report) = &ack.report {
+                order.merge(report).map_err(|source| EvolveError::Arithmetic { id: order.id, source })?;
+            }
+        }
+        (Sent::Cancel(_, Some(_)), Outcome::Accepted(ack)) => {
+            if let Some(report) = &ack.report {
+                order.merge(report).map_err(|source| EvolveError::Arithmetic { id: order.id, source })?;
+            }
+        }
+        (Sent::Amend(..) | Sent::Cancel(..), _) | (Sent::Setup(..), _) => {}
+    }
+    Ok(())
+}
+
+/// The reports in an input that are about this order.
+pub(super) fn reports_of(input: &InputKind, id: ClientOrderId) -> impl Iterator<Item = &OrderReport> {
+    all_reports(input).filter(move |r| r.id == crate::exchange::ReportedId::Ours(id))
+}
+
+/// Every order report in an input.
+pub(super) fn all_reports(input: &InputKind) -> impl Iterator<Item = &OrderReport> {
+    use super::Answer;
+    use crate::exchange::{Lookup, StreamEvent};
+    let (one, many): (Option<&OrderReport>, &[OrderReport]) = match input {
+        InputKind::Push(StreamEvent::Order(report)) => (Some(report), &[]),
+        InputKind::Answer(Answer::Lookup(_, _, Ok(reading))) => match &reading.value {
+            Lookup::Found(reports) => (None, reports),
+            Lookup::NotFound | Lookup::Unknowable => (None, &[]),
+        },
+        InputKind::Answer(Answer::OpenOrders(_, Ok(reading)) | Answer::History(_, _, Ok(reading))) => {
+            (None, &reading.value)
+        }
+        _ => (None, &[]),
+    };
+    one.into_iter().chain(many)
+}
+
+/// A record cannot be applied: it was written by other code, damaged, or its numbers overflow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvolveError {
+    /// An event names a position that does not exist.
+    #[error("event for position {0}, which does not exist")]
+    NoSuchPosition(PositionNo),
+    /// An event names an order that does not exist.
+    #[error("event for order {0}, which does not exist")]
+    NoSuchOrder(ClientOrderId),
+    /// A client order id was used for a second placement.
+    #[error("client order id {0} was used twice")]
+    IdUsedTwice(ClientOrderId),
+    /// An event needs data that the record's input does not have.
+    #[error("event does not fit the input of its record")]
+    WrongInput,
+    /// A report's numbers overflow.
+    #[error("report about {id}: {source}")]
+    Arithmetic {
+        /// Which order.
+        id: ClientOrderId,
+        /// What overflowed.
+        source: ArithmeticError,
+    },
+}

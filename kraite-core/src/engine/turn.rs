@@ -1,0 +1,342 @@
+//! One input on its way through the engine: what it means, what to do about it, what to record.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::config::Config;
+use super::io::{Alert, Effect, Input, InputKind, Notice, Query, Request, Wake};
+use super::state::{Event, EvolveError, State};
+use super::volatile::Volatile;
+use super::{Answer, Step};
+use crate::capabilities::Capabilities;
+use crate::exchange::{OrderShape, Service, StreamEvent};
+use crate::id::{ClientOrderId, LogicalOrder, OrderKey, PositionNo, Role};
+use crate::invariant;
+use crate::journal::Record;
+use crate::number::{Price, Qty};
+use crate::order::Order;
+use crate::position::{Phase, PhaseEvent, Position, Why};
+use crate::time::{LocalMillis, Moment, VenueMillis};
+
+/// A position settles within this many passes; more means a decision that undoes itself.
+const MAX_PASSES: usize = 32;
+
+pub(super) struct Turn<'a> {
+    pub(super) config: &'a Config,
+    pub(super) capabilities: &'a Capabilities,
+    pub(super) state: &'a mut State,
+    pub(super) volatile: &'a mut Volatile,
+    pub(super) at: Moment,
+    pub(super) input: InputKind,
+    events: Vec<Event>,
+    effects: Vec<Effect>,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(
+        config: &'a Config,
+        capabilities: &'a Capabilities,
+        state: &'a mut State,
+        volatile: &'a mut Volatile,
+        input: Input,
+    ) -> Self {
+        Self {
+            config,
+            capabilities,
+            state,
+            volatile,
+            at: input.at,
+            input: input.kind,
+            events: Vec::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    pub(super) fn run(&mut self) {
+        let touched = if self.input == InputKind::Deadline { self.due() } else { self.absorb() };
+        for no in touched {
+            self.pursue(no);
+            self.verify(no);
+        }
+    }
+
+    /// Closes the turn: the record if anything is to be remembered, and the effects.
+    pub(super) fn finish(self) -> Step {
+        let account = self.state.account;
+        let record = (!self.events.is_empty()).then(|| {
+            self.state.seq = self.state.seq.saturating_add(1);
+            Record { seq: self.state.seq, epoch: self.state.epoch, at: self.at, input: self.input, events: self.events }
+        });
+        Step { account, record, effects: self.effects }
+    }
+
+    fn due(&mut self) -> Vec<PositionNo> {
+        let now = self.at.local;
+        self.volatile
+            .wakes
+            .iter()
+            .filter(|(_, set)| set.first().is_some_and(|first| first.at <= now))
+            .map(|(no, _)| *no)
+            .collect()
+    }
+
+    /// Records a fact and applies it at once, so that the next decision sees it.
+    pub(super) fn emit(&mut self, event: Event) -> bool {
+        match self.state.evolve(self.at, &self.input, &event) {
+            Ok(()) => {
+                self.events.push(event);
+                true
+            }
+            Err(error) => {
+                self.impossible(&event, &error);
+                false
+            }
+        }
+    }
+
+    fn impossible(&mut self, event: &Event, error: &EvolveError) {
+        let position = match event {
+            Event::Intended { id, .. } | Event::OutcomeNoted { id } | Event::Merged { id } | Event::Adopted { id } => {
+                Some(id.key().position)
+            }
+            _ => None,
+        };
+        if let Some(no) = position.filter(|no| self.state.positions.get(no).is_some_and(|p| !p.halted)) {
+            self.emit(Event::Halted { position: no });
+            self.alert(no, Alert::Invariant, format!("{error}"));
+        }
+    }
+
+    pub(super) fn position(&self, no: PositionNo) -> Option<&Position> {
+        self.state.positions.get(&no)
+    }
+
+    pub(super) fn moved(&mut self, no: PositionNo, on: PhaseEvent, why: Why) {
+        self.emit(Event::Moved { position: no, on, why });
+    }
+
+    /// Gives a notice once per position, until it is cleared.
+    pub(super) fn alert(&mut self, no: PositionNo, alert: Alert, message: String) {
+        let known = self.position(no).is_none_or(|p| p.alerts.contains(&alert));
+        if !known && self.emit(Event::Alerted { position: no, alert }) {
+            self.effects.push(Effect::Notify(Notice { position: Some(no), alert, message }));
+        }
+    }
+
+    pub(super) fn notify(&mut self, alert: Alert, message: String) {
+        self.effects.push(Effect::Notify(Notice { position: None, alert, message }));
+    }
+
+    pub(super) fn wake(&mut self, no: PositionNo, at: LocalMillis, why: Wake) {
+        self.volatile.wake(no, at, why);
+    }
+
+    /// Asks unless the same question is still open.
+    pub(super) fn ask(&mut self, query: Query) {
+        if self.volatile.asked.insert(query.clone()) {
+            self.effects.push(Effect::Query(query));
+        }
+    }
+
+    pub(super) fn send(&mut self, request: Request, not_after: VenueMillis) {
+        self.volatile.in_flight.extend(request.sent());
+        self.effects.push(Effect::Send { request, not_after });
+    }
+
+    /// The last venue instant at which a request of this service, sent now, may be accepted.
+    pub(super) fn not_after(&self, service: Service) -> VenueMillis {
+        let window = self.capabilities.absence(service).window;
+        self.at.venue.plus(self.at.error).plus(self.config.send_budget).plus(window)
+    }
+
+    /// The id of the next revision or attempt of a role; `None` when the room in an id is used up.
+    pub(super) fn next_id(&self, no: PositionNo, role: Role, next: Next) -> Option<ClientOrderId> {
+        let position = self.position(no)?;
+        let (revision, attempt) = match (position.latest(role), next) {
+            (None, _) => (crate::id::Revision::new(0)?, crate::id::Attempt::new(0)?),
+            (Some(order), Next::Revision) => (order.id.key().logical.revision.next()?, crate::id::Attempt::new(0)?),
+            (Some(order), Next::Attempt) => (order.id.key().logical.revision, order.id.key().attempt.next()?),
+        };
+        Some(ClientOrderId::encode(&OrderKey {
+            account: self.state.account,
+            position: no,
+            logical: LogicalOrder { role, revision },
+            attempt,
+            epoch: self.state.epoch,
+        }))
+    }
+
+    /// Makes an intent durable with this record and hands its request to the wire behind it.
+    pub(super) fn place(&mut self, no: PositionNo, role: Role, next: Next, shape: OrderShape) {
+        let Some(id) = self.next_id(no, role, next) else {
+            self.alert(no, Alert::NeedsAttention, format!("no client order ids are left for the {role}"));
+            return;
+        };
+        let Some((order, service)) = self.new_order(no, id, shape) else { return };
+        let not_after = self.not_after(service);
+        let basis = self.position(no).map_or(Qty::ZERO, |p| p.entered().qty);
+        if self.emit(Event::Intended { id, side: order.side, shape, service, basis, not_after }) {
+            self.send(Request::Place(order), not_after);
+        }
+    }
+
+    pub(super) fn new_order(
+        &self,
+        no: PositionNo,
+        id: ClientOrderId,
+        shape: OrderShape,
+    ) -> Option<(crate::exchange::NewOrder, Service)> {
+        let position = self.position(no)?;
+        let role = id.key().logical.role;
+        let direction = position.direction();
+        let (side, purpose) = if role.is_exit() {
+            (direction.closing_side(), crate::exchange::Purpose::Close)
+        } else {
+            (direction.opening_side(), crate::exchange::Purpose::Open)
+        };
+        let order = crate::exchange::NewOrder {
+            id,
+            symbol: position.symbol().clone(),
+            side,
+            direction,
+            mode: position.request.mode,
+            purpose,
+            shape,
+        };
+        Some((order, self.service_of(&shape)))
+    }
+
+    fn service_of(&self, shape: &OrderShape) -> Service {
+        match (shape.is_conditional(), self.capabilities.protection) {
+            (false, _) => Service::Regular,
+            (true, crate::capabilities::Protection::Separate) => Service::Conditional,
+            (true, crate::capabilities::Protection::Paired) => Service::PositionPlan,
+        }
+    }
+
+    /// Cancels an order of ours, saying so in the journal first (R68).
+    pub(super) fn cancel(&mut self, no: PositionNo, id: ClientOrderId) {
+        let Some(position) = self.position(no) else { return };
+        let Some(order) = position.order(id) else { return };
+        let reference = order.reference(position.symbol());
+        let not_after = self.not_after(order.service);
+        if self.emit(Event::CancelIntended { id, extra: None }) {
+            self.volatile.in_flight.insert(super::Sent::Cancel(id, reference.venue_id.clone()));
+            self.effects.push(Effect::Send { request: Request::Cancel(reference), not_after });
+        }
+    }
+
+    /// Puts a request that never left on the wire again, under its own id.
+    pub(super) fn resend(&mut self, no: PositionNo, id: ClientOrderId) {
+        let Some(order) = self.position(no).and_then(|p| p.order(id)) else { return };
+        let (shape, service) = (order.shape, order.service);
+        let Some((request, _)) = self.new_order(no, id, shape) else { return };
+        let not_after = self.not_after(service);
+        if self.emit(Event::Resent { id, not_after }) {
+            self.send(Request::Place(request), not_after);
+        }
+    }
+
+    /// The mark, if one young enough is known.
+    pub(super) fn fresh_mark(&self, no: PositionNo) -> Option<Price> {
+        let position = self.position(no)?;
+        let symbol = position.symbol();
+        let newest = self
+            .volatile
+            .marks
+            .get(symbol)
+            .filter(|m| m.at >= position.request.mark.at)
+            .unwrap_or(&position.request.mark);
+        (self.at.venue.since(newest.at) <= self.config.mark_max_age).then_some(newest.price)
+    }
+
+    /// Does whatever the position needs now, until nothing more is to be decided.
+    pub(super) fn pursue(&mut self, no: PositionNo) {
+        for _ in 0..MAX_PASSES {
+            let before = self.events.len();
+            self.volatile.wakes.remove(&no);
+            let Some(phase) = self.position(no).map(|p| p.phase) else { return };
+            if !phase.is_terminal() {
+                self.pursue_doubts(no);
+                self.cancel_extras(no);
+            }
+            match phase {
+                Phase::New => self.admit(no),
+                Phase::Opening | Phase::Active => self.build(no),
+                Phase::Closing | Phase::Cancelling => self.unwind(no),
+                Phase::Closed | Phase::Cancelled => {
+                    if self.position(no).is_some_and(|p| p.exposure().is_positive()) {
+                        self.moved(no, PhaseEvent::ExposureFound, Why::LateFill);
+                    }
+                }
+                Phase::Failed => {}
+            }
+            if !self.position(no).is_none_or(|p| p.phase.is_terminal()) {
+                self.poll(no);
+            }
+            if self.events.len() == before {
+                return;
+            }
+        }
+        self.alert(no, Alert::Invariant, String::from("decisions did not settle"));
+        self.emit(Event::Halted { position: no });
+    }
+
+    /// Invariants stay on in release; a broken one halts the position rather than guess.
+    fn verify(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        if position.halted {
+            return;
+        }
+        let faults = invariant::check(position);
+        if let Some(fault) = faults.first() {
+            let message = format!("{fault}");
+            self.emit(Event::Halted { position: no });
+            self.alert(no, Alert::Invariant, message);
+        }
+    }
+
+    pub(super) fn take_answer(&mut self, answer: &Answer) {
+        self.volatile.asked.remove(&answer.query());
+    }
+
+    pub(super) fn wake_all(&mut self) -> Vec<PositionNo> {
+        self.state.positions.values().filter(|p| !p.phase.is_terminal()).map(|p| p.no).collect()
+    }
+
+    pub(super) fn note_mark(&mut self) {
+        if let InputKind::Push(StreamEvent::Mark(mark)) | InputKind::Answer(Answer::Mark(_, Ok(mark))) = &self.input {
+            let known = self.volatile.marks.get(&mark.symbol).is_some_and(|m| m.at > mark.at);
+            if !known {
+                self.volatile.marks.insert(mark.symbol.clone(), mark.clone());
+            }
+        }
+    }
+}
+
+/// Which part of an id rises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A deliberate re-price or replacement.
+    Revision,
+    /// A re-send after proven absence or a retryable refusal.
+    Attempt,
+}
+
+impl State {
+    /// Applies one stored record.
+    pub(super) fn replay(&mut self, record: &Record) -> Result<(), EvolveError> {
+        for event in &record.events {
+            self.evolve(record.at, &record.input, event)?;
+        }
+        self.seq = record.seq;
+        self.epoch = record.epoch;
+        Ok(())
+    }
+}
+
+/// The wait that an order's rows impose before the next one of its kind.
+pub(super) fn wait_until(order: &Order, count: usize) -> LocalMillis {
+    order.intended_at.plus(super::config::backoff(count))
+}

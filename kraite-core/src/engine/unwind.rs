@@ -1,0 +1,220 @@
+//! From any state to flat and clean: exposure first, then protection, then the books (R85–R98).
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::build::{Slot, slot};
+use super::io::{Alert, Query, Wake};
+use super::state::Event;
+use super::turn::Turn;
+use super::volatile::OpenOrders;
+use crate::exchange::{OrderShape, RejectKind, Service};
+use crate::id::{ClientOrderId, PositionNo, Role};
+use crate::number::Qty;
+use crate::order::{Life, Order, Terminal};
+use crate::position::{Phase, PhaseEvent, Position, Why};
+use crate::rounding;
+use crate::time::{Millis, VenueMillis};
+
+/// A flat reading is asked for again this long after the one before.
+const FLAT_RETRY: Millis = Millis(1_000);
+/// Refused closes before a human is called; the engine goes on trying.
+const CLOSE_REFUSALS: usize = 3;
+/// How long a stop or target may still be open after the exposure was verified gone before it is cancelled
+/// again.
+const CANCEL_RETRY: Millis = Millis(1_000);
+
+impl Turn<'_> {
+    /// One pass over a position that wants to be flat and clean.
+    pub(super) fn unwind(&mut self, no: PositionNo) {
+        self.mind_the_bound(no);
+        let Some(position) = self.position(no) else { return };
+        if position.phase == Phase::Cancelling && position.exposure().is_positive() {
+            self.moved(no, PhaseEvent::ExposureFound, Why::LateFill);
+            return;
+        }
+        self.cancel_openers(no);
+        let Some(position) = self.position(no) else { return };
+        if position.exposure().is_positive() {
+            self.close_exposure(no);
+            return;
+        }
+        let Some(position) = self.position(no) else { return };
+        if position.may_still_enter() || position.of(Role::Close).any(|o| o.life.may_trade()) {
+            return;
+        }
+        if self.verified_flat(no) {
+            self.remove_protection(no);
+        }
+    }
+
+    fn mind_the_bound(&mut self, no: PositionNo) {
+        let now = self.at.local;
+        let since = *self.volatile.readings.entry(no).or_default().unwinding_since.get_or_insert(now);
+        let bound = since.plus(self.config.unproven_after);
+        if now >= bound {
+            self.alert(no, Alert::NeedsAttention, String::from("cannot be proven flat and clean; its symbol is blocked"));
+            self.moved(no, PhaseEvent::Unproven, Why::Unproven);
+        } else {
+            self.wake(no, bound, Wake::Retry);
+        }
+    }
+
+    fn cancel_openers(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let open: Vec<ClientOrderId> =
+            position.orders.values().filter(|o| !o.role().is_exit() && o.life == Life::Working).map(|o| o.id).collect();
+        for id in open {
+            // A working MARKET order fills by itself; there is nothing to cancel.
+            if id.key().logical.role != Role::Entry {
+                self.cancel_when_due(no, id);
+            }
+        }
+    }
+
+    /// Cancels at once, and again only after a reading showed it still open.
+    fn cancel_when_due(&mut self, no: PositionNo, id: ClientOrderId) {
+        let Some(order) = self.state.order(id) else { return };
+        if self.cancel_in_flight(order) {
+            return;
+        }
+        let again = self.volatile.probes.get(&id).map(|probe| probe.next_at);
+        match again.filter(|at| order.cancel_wanted && *at > self.at.local) {
+            Some(at) => self.wake(no, at, Wake::Retry),
+            None => self.cancel(no, id),
+        }
+    }
+
+    /// A tagged close-only MARKET order for what is open and not being closed already.
+    fn close_exposure(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        if position.of(Role::Close).any(|o| o.life.may_trade()) {
+            return;
+        }
+        let instrument = &position.request.instrument;
+        let wanted = position.exposure().min(instrument.max_market_qty);
+        let qty = rounding::floor_qty(wanted, instrument.market_lot).unwrap_or(Qty::ZERO);
+        if !qty.is_positive() {
+            // Less than a lot: nothing the venue would take.
+            self.alert(no, Alert::NeedsAttention, format!("{} is left, less than one lot", position.exposure()));
+            return;
+        }
+        if let Some(latest) = position.latest(Role::Close).filter(|o| o.life == Life::Done(Terminal::Refused)) {
+            let refusals = position.attempts(latest.id.key().logical).count();
+            let kind = latest.refusal;
+            if refusals >= CLOSE_REFUSALS {
+                self.alert(no, Alert::NeedsAttention, format!("the close was refused {refusals} times ({kind:?})"));
+            }
+            if matches!(kind, Some(RejectKind::ReduceOnly | RejectKind::NoPosition)) {
+                // Never evidence of flatness (R86): a resting target may be in the way, or our view is old.
+                self.cancel_limit_target(no);
+                self.read_soon(no);
+            }
+        }
+        if let Some(position) = self.position(no)
+            && position.of(Role::Target).any(|o| o.life == Life::PendingCancel)
+            && matches!(slot(position, Role::Close), Slot::Free(..))
+            && position.latest(Role::Close).is_some()
+        {
+            self.wake(no, self.at.local.plus(CANCEL_RETRY), Wake::Retry);
+        }
+        self.place_when_free(no, Role::Close, OrderShape::Market { qty });
+    }
+
+    /// Only a resting LIMIT target may make room for a close; the stop never (4a.13).
+    fn cancel_limit_target(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let targets: Vec<ClientOrderId> = position
+            .of(Role::Target)
+            .filter(|o| o.life == Life::Working && matches!(o.shape, OrderShape::Limit { .. }))
+            .map(|o| o.id)
+            .collect();
+        for id in targets {
+            self.cancel_when_due(no, id);
+        }
+    }
+
+    /// Flat by our own fills is not enough: the venue must show it, read after the last instant at which an
+    /// opening order of ours, or a copy the wire made of it, could still be accepted.
+    fn verified_flat(&mut self, no: PositionNo) -> bool {
+        let Some(position) = self.position(no) else { return false };
+        let quiet = quiet_after(self, position);
+        let sure_now = self.at.venue.minus(self.at.error);
+        let symbol = position.symbol().clone();
+        if sure_now <= quiet {
+            let wait = Millis(quiet.since(sure_now).0.saturating_add(1));
+            self.wake(no, self.at.local.plus(wait), Wake::Probe);
+            return false;
+        }
+        let error = self.at.error;
+        let readings = self.volatile.readings.entry(no).or_default();
+        let flat = readings.exposure.filter(|(at, _)| at.minus(error) > quiet);
+        let orders = readings.orders.filter(|(at, _)| at.minus(error) > quiet);
+        let is_flat = flat.is_some_and(|(_, qty)| qty.is_zero());
+        if is_flat && orders.is_some() {
+            return true;
+        }
+        if flat.is_some() && !is_flat {
+            // Residual: what explains it is in the history, or it is not ours (R91).
+            readings.want_history = true;
+            self.alert(no, Alert::NeedsAttention, String::from("the venue still shows exposure after our close"));
+        }
+        self.ask(Query::Positions);
+        self.ask(Query::OpenOrders(symbol));
+        self.wake(no, self.at.local.plus(FLAT_RETRY), Wake::Probe);
+        false
+    }
+
+    /// The position is verified flat: stop and target go, and when nothing is left, the books close.
+    fn remove_protection(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let seen = self.volatile.readings.get(&no).and_then(|r| r.orders).map(|(_, what)| what);
+        let alive: Vec<(ClientOrderId, Life, Service)> = position
+            .orders
+            .values()
+            .filter(|o| o.life.may_trade() || o.life == Life::Planned)
+            .map(|o| (o.id, o.life, o.service))
+            .collect();
+        if alive.is_empty() {
+            if seen == Some(OpenOrders::Ours) {
+                // An order of ours is open that no row says is open: read again, it will be merged and cancelled.
+                if let Some(readings) = self.volatile.readings.get_mut(&no) {
+                    readings.orders = None;
+                }
+                self.wake(no, self.at.local.plus(FLAT_RETRY), Wake::Probe);
+                return;
+            }
+            self.moved(no, PhaseEvent::Finished, Why::Planned);
+            return;
+        }
+        for (id, life, service) in alive {
+            match life {
+                Life::Working if service == Service::PositionPlan && seen != Some(OpenOrders::Ours) => {
+                    // A plan goes away with its position and has no state of its own to ask for.
+                    self.emit(Event::Superseded { id });
+                }
+                Life::Working => self.cancel_when_due(no, id),
+                Life::Triggered => {
+                    self.wake(no, self.at.local.plus(CANCEL_RETRY), Wake::Probe);
+                }
+                Life::Planned => {
+                    // Never left and is not wanted any more.
+                    self.emit(Event::Superseded { id });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Venue time after which no placement of an opening order of this position can still take effect.
+fn quiet_after(turn: &Turn<'_>, position: &Position) -> VenueMillis {
+    position
+        .orders
+        .values()
+        .filter(|o: &&Order| !o.role().is_exit() && o.life != Life::Planned)
+        .map(|o| turn.settled_by(o))
+        .max()
+        .unwrap_or(VenueMillis(i64::MIN))
+}

@@ -1,0 +1,81 @@
+//! What the engine remembers between inputs and may forget: open questions, readings, wake-ups.
+//!
+//! Nothing here decides what was sent; losing all of it costs time, never safety.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use super::io::{Deadline, Query, Sent, Wake};
+use crate::exchange::{Endpoint, Mark};
+use crate::id::{ClientOrderId, PositionNo, Symbol};
+use crate::number::Qty;
+use crate::time::{LocalMillis, VenueMillis};
+
+/// Readings about one order that is in doubt or has to be read back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Probe {
+    /// How often it was asked about.
+    pub(super) tries: usize,
+    /// Not to be asked about before.
+    pub(super) next_at: LocalMillis,
+    /// One reading after the intent found nothing: enough for a harmless protective repeat (4a.7).
+    pub(super) missed_once: bool,
+    /// Misses of the running round, by endpoint, that count towards the proof.
+    pub(super) round: BTreeMap<Endpoint, VenueMillis>,
+    /// Complete rounds that count towards the proof.
+    pub(super) rounds: u8,
+    /// When the last complete round was sent.
+    pub(super) last_round: Option<VenueMillis>,
+}
+
+/// What the last readings said about one position.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Readings {
+    /// Venue time and size of the newest complete position reading.
+    pub(super) exposure: Option<(VenueMillis, Qty)>,
+    /// Venue time of the newest complete open-order reading, and whether it held an order of ours.
+    pub(super) orders: Option<(VenueMillis, OpenOrders)>,
+    /// The first of two readings that showed less than our fills explain, and how much.
+    pub(super) less: Option<(VenueMillis, Qty)>,
+    /// The first of two readings that showed more than our fills explain, and how much.
+    pub(super) more: Option<(VenueMillis, Qty)>,
+    /// The next periodic reading.
+    pub(super) poll_at: LocalMillis,
+    /// Ask for the history with the next reading: after a start, a reconnect, or a mismatch.
+    pub(super) want_history: bool,
+    /// A setting of the contract that did not get through is not sent again before.
+    pub(super) setup_at: LocalMillis,
+    /// When the unwinding began in this run.
+    pub(super) unwinding_since: Option<LocalMillis>,
+}
+
+/// What an open-order reading of a contract held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum OpenOrders {
+    /// Nothing at all.
+    Nothing,
+    /// Only orders of others.
+    Foreign,
+    /// At least one order of ours.
+    Ours,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Volatile {
+    pub(super) in_flight: BTreeSet<Sent>,
+    pub(super) asked: BTreeSet<Query>,
+    pub(super) probes: BTreeMap<ClientOrderId, Probe>,
+    pub(super) reread: BTreeSet<ClientOrderId>,
+    pub(super) readings: BTreeMap<PositionNo, Readings>,
+    pub(super) marks: BTreeMap<Symbol, Mark>,
+    pub(super) wakes: BTreeMap<PositionNo, BTreeSet<Deadline>>,
+}
+
+impl Volatile {
+    pub(super) fn next_wake(&self) -> Option<Deadline> {
+        self.wakes.values().filter_map(|set| set.first()).min().copied()
+    }
+
+    pub(super) fn wake(&mut self, position: PositionNo, at: LocalMillis, why: Wake) {
+        self.wakes.entry(position).or_default().insert(Deadline { at, why });
+    }
+}

@@ -1,0 +1,74 @@
+//! Invariants of a position, checked after every step and kept on in release.
+
+use alloc::vec::Vec;
+
+use crate::id::{ClientOrderId, LogicalOrder, Role};
+use crate::number::Qty;
+use crate::order::Life;
+use crate::position::{Phase, Position};
+
+/// Something that must never be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Two attempts of one logical order are open together (I1).
+    #[error("two attempts of {logical:?} are open: {first} and {second}")]
+    TwoLive {
+        /// Which logical order.
+        logical: LogicalOrder,
+        /// One.
+        first: ClientOrderId,
+        /// The other.
+        second: ClientOrderId,
+    },
+    /// A target was intended before any stop was accepted (I3).
+    #[error("target {0} was intended although no stop was ever accepted")]
+    TargetBeforeStop(ClientOrderId),
+    /// More was taken off than was ever put on (I11).
+    #[error("exits filled {exited}, entries only {entered}")]
+    Overclosed {
+        /// What entry and rungs filled.
+        entered: Qty,
+        /// What the exits filled.
+        exited: Qty,
+    },
+    /// Finished with an order that may still trade (I5).
+    #[error("finished, but {0} may still trade")]
+    NotClean(ClientOrderId),
+}
+
+/// Everything that is wrong with a position; empty when nothing is.
+#[must_use]
+pub fn check(position: &Position) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    two_live(position, &mut faults);
+    target_before_stop(position, &mut faults);
+    let (entered, exited) = (position.entered().qty, position.exited().qty);
+    if exited > entered {
+        faults.push(Fault::Overclosed { entered, exited });
+    }
+    if matches!(position.phase, Phase::Closed | Phase::Cancelled) {
+        faults.extend(position.orders.values().filter(|o| o.life.may_trade()).map(|o| Fault::NotClean(o.id)));
+    }
+    faults
+}
+
+/// Protective orders may overlap while they settle (4a.7); anything else is open at most once.
+fn two_live(position: &Position, faults: &mut Vec<Fault>) {
+    let mut open = position.orders.values().filter(|o| o.life.is_open() && !o.role().is_protective()).peekable();
+    while let Some(order) = open.next() {
+        if let Some(next) = open.peek()
+            && next.id.key().logical == order.id.key().logical
+        {
+            faults.push(Fault::TwoLive { logical: order.id.key().logical, first: order.id, second: next.id });
+        }
+    }
+}
+
+fn target_before_stop(position: &Position, faults: &mut Vec<Fault>) {
+    let Some(target) = position.of(Role::Target).find(|o| o.life != Life::Planned) else { return };
+    let paired = position.plan.find(crate::plan::StepKind::PositionTpsl).is_some();
+    let stop_accepted = position.of(Role::Stop).any(|o| o.life.was_accepted());
+    if !paired && !stop_accepted {
+        faults.push(Fault::TargetBeforeStop(target.id));
+    }
+}

@@ -1,0 +1,192 @@
+//! One order: the intent we made durable, where it stands, and what the venue showed of it.
+
+mod ledger;
+mod life;
+
+use serde::{Deserialize, Serialize};
+
+pub use ledger::{Executed, Ledger, MAX_OBJECTS, MAX_TRADES, VenueObject};
+pub use life::{Life, LifeEvent, Terminal};
+
+use crate::exchange::{OrderRef, OrderReport, OrderShape, RejectKind, ReportStatus, Service, Side};
+use crate::id::{ClientOrderId, Role, Symbol};
+use crate::number::{ArithmeticError, Price, Qty};
+use crate::table::{Machine, Verdict};
+use crate::time::{LocalMillis, VenueMillis};
+
+/// One exchange-side instruction with one client id (S1, R1). A re-send is another order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Order {
+    /// Its identity; says role, rung, revision and attempt.
+    pub id: ClientOrderId,
+    /// Buy or sell.
+    pub side: Side,
+    /// What we want it to state: changes with an amendment of ours, never with an echo (R56, R80).
+    pub shape: OrderShape,
+    /// Which service holds it.
+    pub service: Service,
+    /// When the intent was made.
+    pub intended_at: LocalMillis,
+    /// Venue time after which its request cannot be accepted any more.
+    pub not_after: VenueMillis,
+    /// What had been entered when its price and size were decided; a target is out of date once that changes.
+    pub basis: Qty,
+    /// Where it stands.
+    pub life: Life,
+    /// Why it was refused, if it was.
+    pub refusal: Option<RejectKind>,
+    /// We want it gone: saved before the cancel call, so that its echo starts no replacement (R68).
+    pub cancel_wanted: bool,
+    /// How many amendments were made.
+    pub amends: u32,
+    /// What the venue showed.
+    pub ledger: Ledger,
+}
+
+/// An order's status in the words of S11.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Not yet known to be at the venue.
+    New,
+    /// At the venue.
+    Placed,
+    /// Filled.
+    Filled,
+    /// Cancelled.
+    Canceled,
+    /// Ended by the venue.
+    Expired,
+    /// Refused, or proven never to have existed.
+    Rejected,
+}
+
+impl Order {
+    /// A fresh intent.
+    #[must_use]
+    pub fn new(
+        id: ClientOrderId,
+        side: Side,
+        shape: OrderShape,
+        service: Service,
+        at: LocalMillis,
+        not_after: VenueMillis,
+    ) -> Self {
+        Self {
+            id,
+            side,
+            shape,
+            service,
+            intended_at: at,
+            not_after,
+            basis: Qty::ZERO,
+            life: Life::Planned,
+            refusal: None,
+            cancel_wanted: false,
+            amends: 0,
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.id.key().logical.role
+    }
+
+    /// Its status in the words of S11.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        match self.life {
+            Life::Planned | Life::PendingNew | Life::InDoubt => Status::New,
+            Life::Working | Life::PendingAmend | Life::PendingCancel | Life::Triggered => Status::Placed,
+            Life::Done(Terminal::Filled) => Status::Filled,
+            Life::Done(Terminal::Cancelled) => Status::Canceled,
+            Life::Done(Terminal::Expired) => Status::Expired,
+            Life::Done(Terminal::Rejected | Terminal::Refused | Terminal::Absent) => Status::Rejected,
+        }
+    }
+
+    /// Applies one event of its table; a refused or repeated one changes nothing.
+    pub fn apply(&mut self, event: LifeEvent) -> Verdict<Life> {
+        let verdict = self.life.on(event);
+        if let Verdict::Applied(next) = verdict {
+            self.life = next;
+        }
+        verdict
+    }
+
+    /// Merges a report of one of its objects; says whether anything changed (R60).
+    pub fn merge(&mut self, report: &OrderReport) -> Result<bool, ArithmeticError> {
+        let mut ledger = self.ledger.clone();
+        if !ledger.merge(report)? {
+            return Ok(false);
+        }
+        ledger.executed()?;
+        self.ledger = ledger;
+        let event = match self.ledger.status() {
+            None => return Ok(true),
+            Some(ReportStatus::New | ReportStatus::PartiallyFilled) => LifeEvent::SeenWorking,
+            Some(ReportStatus::Triggered) => LifeEvent::SeenTriggered,
+            Some(ReportStatus::Rejected) => LifeEvent::SeenRejected,
+            Some(ReportStatus::Cancelled) => LifeEvent::SeenCancelled,
+            Some(ReportStatus::Expired) => LifeEvent::SeenExpired,
+            Some(ReportStatus::Filled) => LifeEvent::SeenFilled,
+        };
+        self.apply(event);
+        if self.life == Life::PendingAmend && self.states_what_we_want() {
+            self.apply(LifeEvent::AmendSettled);
+        }
+        Ok(true)
+    }
+
+    /// The price the venue states, if it said one.
+    #[must_use]
+    pub fn stated_price(&self) -> Option<Price> {
+        self.ledger.primary().and_then(|o| o.price).map(|(_, price)| price)
+    }
+
+    /// The quantity the venue states, if it said one.
+    #[must_use]
+    pub fn stated_qty(&self) -> Option<Qty> {
+        self.ledger.primary().and_then(|o| o.qty).map(|(_, qty)| qty)
+    }
+
+    /// True when the venue states the price and quantity we want; a value the venue never said agrees.
+    #[must_use]
+    pub fn states_what_we_want(&self) -> bool {
+        let price = match (self.stated_price(), self.shape.price()) {
+            (Some(stated), Some(wanted)) => stated == wanted,
+            _ => true,
+        };
+        let qty = match (self.stated_qty(), self.shape.qty()) {
+            (Some(stated), Some(wanted)) => stated == wanted,
+            _ => true,
+        };
+        price && qty
+    }
+
+    /// What it executed so far.
+    #[must_use]
+    pub fn executed(&self) -> Executed {
+        // `merge` refuses a report whose totals overflow, so this cannot fail on merged state.
+        self.ledger.executed().unwrap_or_default()
+    }
+
+    /// How to name it to the venue.
+    #[must_use]
+    pub fn reference(&self, symbol: &Symbol) -> OrderRef {
+        OrderRef {
+            symbol: symbol.clone(),
+            service: self.service,
+            id: self.id,
+            venue_id: self.ledger.primary().map(|o| o.venue_id.clone()),
+        }
+    }
+
+    /// The anchor of S2: present once the venue gave the order an id; nothing with an anchor is sent again.
+    #[must_use]
+    pub fn exchange_order_id(&self) -> Option<&crate::id::VenueOrderId> {
+        self.ledger.primary().map(|o| &o.venue_id)
+    }
+}
