@@ -1,5 +1,29 @@
 //! Sizing: from a margin and a shape to prices and quantities (requirements F).
 
+mod attempt;
+mod average;
+mod fix;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod ladder;
+#[cfg(test)]
+mod ladder_tests;
+mod leverage;
+mod loss;
+mod math;
+mod rebuild;
+mod rules;
+mod rungs;
 mod spec;
+mod stop;
+mod target;
 
+pub use average::{average_entry, break_even, break_even_paid};
+pub use ladder::{Draft, DroppedRung, Ladder, SizeRequest, draft, draft_for, size, size_for};
+pub use leverage::choose_leverage;
+pub use loss::max_loss;
+pub use rebuild::{Rebuilt, rebuild};
+pub use rules::check_band;
 pub use spec::{Budget, EntryPlan, Fix, LadderSpec, Refusal, Rule, RungPlan, SizingModel, TargetBasis};
+pub use stop::stop_price;
+pub use target::{TargetRequest, target_price};

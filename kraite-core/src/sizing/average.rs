@@ -1,0 +1,99 @@
+//! Average entry and break-even, computed from our own fills only (architecture 4a.11).
+
+use crate::exchange::Direction;
+use crate::number::{ArithmeticError, Factor, Notional, Price, Qty};
+
+/// The quantity-weighted average price of `fills`, up to 28 digits, not rounded to a tick.
+///
+/// `None` when nothing has filled.
+///
+/// # Errors
+/// When a sum does not fit 96 bits.
+pub fn average_entry(fills: impl Iterator<Item = (Price, Qty)>) -> Result<Option<Price>, ArithmeticError> {
+    let mut cost = Notional::ZERO;
+    let mut total = Qty::ZERO;
+    for (price, qty) in fills {
+        cost = cost.checked_add(price.checked_mul(qty)?)?;
+        total = total.checked_add(qty)?;
+    }
+    if total.is_zero() { Ok(None) } else { cost.checked_div_qty(total).map(Some) }
+}
+
+/// The price at which closing earns exactly the fees of entry and exit, not rounded to a tick.
+///
+/// `entry_fee` and `exit_fee` are rates of notional (0.0005 is 5 basis points), negative for rebates.
+/// Funding is left out. Use [`break_even_paid`] where the fees paid are known as amounts.
+///
+/// # Errors
+/// When the result does not fit 96 bits, or an exit fee of 100 % makes it infinite.
+pub fn break_even(
+    direction: Direction,
+    average: Price,
+    entry_fee: Factor,
+    exit_fee: Factor,
+) -> Result<Price, ArithmeticError> {
+    let one = Qty(rust_decimal::Decimal::ONE);
+    let cost = average.checked_mul(one)?;
+    break_even_paid(direction, cost, cost.scaled_by(entry_fee)?, one, exit_fee)
+}
+
+/// The break-even of `qty` units that cost `cost`, with `fees_paid` already paid and `exit_fee` to come.
+///
+/// LONG sells at (cost + fees) / (qty x (1 - exit fee)); SHORT buys back at
+/// (cost - fees) / (qty x (1 + exit fee)).
+///
+/// # Errors
+/// When `qty` is zero, an exit fee of 100 % makes it infinite, or the result does not fit 96 bits.
+pub fn break_even_paid(
+    direction: Direction,
+    cost: Notional,
+    fees_paid: Notional,
+    qty: Qty,
+    exit_fee: Factor,
+) -> Result<Price, ArithmeticError> {
+    let (earned, kept) = match direction {
+        Direction::Long => (cost.checked_add(fees_paid)?, Factor::ONE.checked_sub(exit_fee)?),
+        Direction::Short => (cost.checked_sub(fees_paid)?, Factor::ONE.checked_add(exit_fee)?),
+    };
+    earned.checked_div_qty(qty.scaled_by(kept)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    fn fills(of: &[(&str, &str)]) -> Option<Price> {
+        average_entry(of.iter().map(|(p, q)| (p.parse().unwrap(), q.parse().unwrap()))).unwrap()
+    }
+
+    #[test]
+    fn f_average_entry_after_each_rung() {
+        let long = [("150.23", "0.41"), ("137.46", "0.82"), ("124.69", "1.64"), ("111.92", "3.28"), ("99.15", "6.56")];
+        let expected = ["150.23", "141.71666667", "131.98714286", "121.28466667", "109.86032258"];
+        for (n, text) in expected.iter().enumerate() {
+            let average = fills(&long[..=n]).unwrap();
+            assert_eq!(average.0.round_dp(8).normalize().to_string(), *text);
+        }
+        assert_eq!(fills(&[]), None);
+    }
+
+    #[test]
+    fn f_break_even_earns_exactly_the_fees() {
+        let rate: Factor = "0.0005".parse().unwrap();
+        let average: Price = "100".parse().unwrap();
+        let long = break_even(Direction::Long, average, rate, rate).unwrap();
+        assert_eq!(long.0.round_dp(8).to_string(), "100.10005003");
+        let short = break_even(Direction::Short, average, rate, rate).unwrap();
+        assert_eq!(short.0.round_dp(8).to_string(), "99.90004998");
+        let paid = break_even_paid(
+            Direction::Long,
+            "200".parse().unwrap(),
+            "0.1".parse().unwrap(),
+            "2".parse().unwrap(),
+            Factor::ZERO,
+        );
+        assert_eq!(paid.unwrap().to_string(), "100.05");
+        assert!(break_even(Direction::Long, average, rate, Factor::ONE).is_err());
+    }
+}
