@@ -314,7 +314,12 @@ fn input_is_answer(input: &InputKind) -> bool {
 }
 
 fn shape_of(request: &OpenRequest) -> plan::Shape {
-    plan::Shape { rungs: request.spec.rungs, sequence: request.sequence, target_style: request.target_style }
+    plan::Shape {
+        rungs: request.spec.rungs,
+        sequence: request.sequence,
+        target_style: request.target_style,
+        margin_setup: plan::MarginSetup::Confirm,
+    }
 }
 
 fn unique(mut positions: Vec<PositionNo>) -> Vec<PositionNo> {

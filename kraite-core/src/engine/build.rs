@@ -420,9 +420,8 @@ fn reached(position: &Position, kind: StepKind, gate: Gate) -> bool {
             left_out
                 || position.of(Role::Rung(rung)).any(|o| match gate {
                     Gate::HandedToWire => true,
-                    Gate::Accepted => o.life.was_accepted(),
+                    Gate::Accepted | Gate::Settled => o.life.was_accepted(),
                     Gate::Filled => o.life == Life::Done(Terminal::Filled),
-                    Gate::Settled => o.life.is_done(),
                 })
         }
         StepKind::Stop => match gate {

@@ -493,6 +493,7 @@ impl State {
                 order.apply(LifeEvent::OutcomeUnknown);
             }
             Event::Superseded { .. } => {
+                order.superseded = true;
                 order.apply(LifeEvent::SeenExpired);
             }
             Event::OutcomeNoted { .. } => note_outcome(order, input)?,

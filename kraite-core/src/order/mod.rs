@@ -37,6 +37,9 @@ pub struct Order {
     pub refusal: Option<RejectKind>,
     /// We want it gone: saved before the cancel call, so that its echo starts no replacement (R68).
     pub cancel_wanted: bool,
+    /// A newer pair call overwrote it, or it went away with its position: whatever is open under its id does
+    /// not count any more.
+    pub superseded: bool,
     /// How many amendments were made.
     pub amends: u32,
     /// What the venue showed.
@@ -83,6 +86,7 @@ impl Order {
             life: Life::Planned,
             refusal: None,
             cancel_wanted: false,
+            superseded: false,
             amends: 0,
             ledger: Ledger::default(),
         }
@@ -124,16 +128,22 @@ impl Order {
         }
         ledger.executed()?;
         self.ledger = ledger;
-        let event = match self.ledger.status() {
-            None => return Ok(true),
-            Some(ReportStatus::New | ReportStatus::PartiallyFilled) => LifeEvent::SeenWorking,
-            Some(ReportStatus::Triggered) => LifeEvent::SeenTriggered,
-            Some(ReportStatus::Rejected) => LifeEvent::SeenRejected,
-            Some(ReportStatus::Cancelled) => LifeEvent::SeenCancelled,
-            Some(ReportStatus::Expired) => LifeEvent::SeenExpired,
-            Some(ReportStatus::Filled) => LifeEvent::SeenFilled,
+        let Some(status) = self.ledger.status() else { return Ok(true) };
+        let seen = match status {
+            ReportStatus::New | ReportStatus::PartiallyFilled => LifeEvent::SeenWorking,
+            ReportStatus::Triggered => LifeEvent::SeenTriggered,
+            ReportStatus::Rejected => LifeEvent::SeenRejected,
+            ReportStatus::Cancelled => LifeEvent::SeenCancelled,
+            ReportStatus::Expired => LifeEvent::SeenExpired,
+            ReportStatus::Filled => LifeEvent::SeenFilled,
         };
-        self.apply(event);
+        // The ledger is a join, so its status is the whole truth of the reports; what it decided before counts
+        // no more. Only our own open questions, and a plan that was overwritten, stand beside it.
+        let asked = matches!(self.life, Life::PendingAmend | Life::PendingCancel) && seen == LifeEvent::SeenWorking;
+        if !asked && !(self.superseded && !status.is_terminal()) {
+            self.life = Life::PendingNew;
+            self.apply(seen);
+        }
         if self.life == Life::PendingAmend && self.states_what_we_want() {
             self.apply(LifeEvent::AmendSettled);
         }

@@ -1,0 +1,610 @@
+//! The world: venue, wire and workers on one seeded event queue, with Nemesis at every boundary.
+//!
+//! A world is a plain value: run it twice from one seed and it does the same; clone it and two futures
+//! part. The workers run the production core through the production [`commit`]; only the wire, the disk,
+//! the clock and the venue are simulated.
+
+mod auditor;
+mod journal;
+mod nemesis;
+
+use std::collections::BTreeMap;
+
+use futures_util::FutureExt as _;
+use kraite_core::engine::{
+    Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Request, Sent, commit,
+};
+use kraite_core::exchange::{Cause, Lookup, Mark, Outcome, ReadError, Reading, Reject, RejectKind, StreamEvent};
+use kraite_core::id::{AccountTag, Symbol};
+use kraite_core::number::Price;
+use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
+
+pub use auditor::{Auditor, Finding, Interval, Verdict};
+pub use journal::{ModelJournal, Trip};
+pub use nemesis::{Fate, Nemesis, Point, Rates};
+
+use crate::venue::Venue;
+
+/// How long the shell waits for an answer before it calls the outcome unknown.
+const REPLY_TIMEOUT_MS: i64 = 10_000;
+/// How long the shell waits for an answer to a query.
+const READ_TIMEOUT_MS: i64 = 5_000;
+/// A dead worker is started again after this long, or up to ten times as long under a random Nemesis.
+const RESTART_MS: i64 = 1_000;
+/// A delayed message takes this much longer; still well inside any validity window.
+const DELAY_MS: i64 = 700;
+/// A late message takes this much longer: beyond every validity window.
+const LATE_MS: i64 = 45_000;
+
+/// How long messages take when nothing goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latency {
+    /// From the worker to the venue.
+    pub request_ms: i64,
+    /// From the venue back.
+    pub reply_ms: i64,
+    /// From an event at the venue to its frame at the worker.
+    pub push_ms: i64,
+}
+
+impl Latency {
+    /// A worker in the venue's own data centre.
+    pub const NEAR: Self = Self { request_ms: 2, reply_ms: 2, push_ms: 2 };
+    /// A worker on another continent.
+    pub const FAR: Self = Self { request_ms: 80, reply_ms: 80, push_ms: 90 };
+}
+
+/// Whether the account stream delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Frames are pushed.
+    Push,
+    /// Nothing is ever pushed: only queries tell.
+    Silent,
+}
+
+#[derive(Debug, Clone)]
+enum Message {
+    Arrive { account: AccountTag, run: u64, request: Request, signed_at: VenueMillis, copy: bool },
+    Back { account: AccountTag, run: u64, sent: Sent, outcome: Outcome },
+    Ask { account: AccountTag, run: u64, query: Query, sent_at: VenueMillis },
+    Answered { account: AccountTag, run: u64, answer: Answer },
+    Frame { account: AccountTag, run: u64, event: StreamEvent },
+    Start { account: AccountTag },
+    Command { account: AccountTag, id: CommandId, command: Command },
+}
+
+#[derive(Debug, Clone)]
+struct Worker {
+    engine: Option<Engine>,
+    run: u64,
+    /// Our clock minus the venue's.
+    skew_ms: i64,
+    /// The venue's clock as the shell believes it, minus the true one; within `error`.
+    belief_ms: i64,
+    error_ms: i64,
+    state_at_death: Option<kraite_core::engine::State>,
+}
+
+/// Venue, wire, disk and workers.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The simulated exchange.
+    pub venue: Venue,
+    /// Who decides what goes wrong.
+    pub nemesis: Nemesis,
+    /// Who sees everything.
+    pub auditor: Auditor,
+    /// The workers' disks.
+    pub journal: ModelJournal,
+    config: Config,
+    latency: Latency,
+    stream: Stream,
+    now: VenueMillis,
+    queue: BTreeMap<(VenueMillis, u64), Message>,
+    posted: u64,
+    workers: BTreeMap<AccountTag, Worker>,
+    notices: Vec<(VenueMillis, Notice)>,
+    narrate: bool,
+    story: Vec<(VenueMillis, String)>,
+}
+
+impl World {
+    /// A world with a venue and no worker yet.
+    #[must_use]
+    pub fn new(venue: Venue, nemesis: Nemesis, config: Config, latency: Latency, start: VenueMillis) -> Self {
+        Self {
+            venue,
+            nemesis,
+            auditor: Auditor::default(),
+            journal: ModelJournal::default(),
+            config,
+            latency,
+            stream: Stream::Push,
+            now: start,
+            queue: BTreeMap::new(),
+            posted: 0,
+            workers: BTreeMap::new(),
+            notices: Vec::new(),
+            narrate: false,
+            story: Vec::new(),
+        }
+    }
+
+    /// Whether frames are pushed at all.
+    pub fn set_stream(&mut self, stream: Stream) {
+        self.stream = stream;
+    }
+
+    /// Keeps a line for everything that crosses the wire, for timelines and failure reports.
+    pub fn narrate(&mut self) {
+        self.narrate = true;
+    }
+
+    /// The lines kept since [`World::narrate`].
+    #[must_use]
+    pub fn story(&self) -> &[(VenueMillis, String)] {
+        &self.story
+    }
+
+    /// Starts a worker for an account that the venue knows.
+    pub fn hire(&mut self, account: AccountTag) {
+        self.workers.insert(
+            account,
+            Worker { engine: None, run: 0, skew_ms: 1_700, belief_ms: 20, error_ms: 50, state_at_death: None },
+        );
+        self.post(0, Message::Start { account });
+    }
+
+    /// Venue time.
+    #[must_use]
+    pub const fn now(&self) -> VenueMillis {
+        self.now
+    }
+
+    /// The engine of an account while its worker lives.
+    #[must_use]
+    pub fn engine(&self, account: AccountTag) -> Option<&Engine> {
+        self.workers.get(&account)?.engine.as_ref()
+    }
+
+    /// Notices that the workers gave.
+    #[must_use]
+    pub fn notices(&self) -> &[(VenueMillis, Notice)] {
+        &self.notices
+    }
+
+    /// Gives a command to a worker; one that is dead gets it once it lives again.
+    pub fn command(&mut self, account: AccountTag, id: CommandId, command: Command) {
+        self.post(0, Message::Command { account, id, command });
+    }
+
+    /// Kills a worker, as SIGKILL does.
+    pub fn kill(&mut self, account: AccountTag) {
+        self.die(account, "killed");
+    }
+
+    /// Moves the price of a contract; mark and last alike.
+    pub fn price(&mut self, symbol: &Symbol, price: Price) {
+        self.venue.price(symbol, price, price, self.now);
+        self.after_venue();
+    }
+
+    /// The mark as the venue has it now, for a request to open.
+    #[must_use]
+    pub fn mark(&self, symbol: &Symbol) -> Option<Mark> {
+        self.venue.mark(symbol).map(|price| Mark { symbol: symbol.clone(), price, at: self.now })
+    }
+
+    fn post(&mut self, delay_ms: i64, message: Message) {
+        let at = self.now.plus(Millis(delay_ms.max(0)));
+        self.posted += 1;
+        self.queue.insert((at, self.posted), message);
+    }
+
+    /// Runs everything that is due up to an instant, then stands at it.
+    pub fn run_until(&mut self, until: VenueMillis) {
+        while let Some((at, next)) = self.next_event() {
+            if at > until {
+                break;
+            }
+            self.now = self.now.max(at);
+            match next {
+                NextEvent::Message(key) => {
+                    if let Some(message) = self.queue.remove(&key) {
+                        self.deliver(message);
+                    }
+                }
+                NextEvent::Wake(account) => self.input(account, InputKind::Deadline),
+            }
+            self.observe();
+        }
+        self.now = self.now.max(until);
+        self.observe();
+    }
+
+    /// Runs for a span of venue time.
+    pub fn run_for(&mut self, span: Millis) {
+        self.run_until(self.now.plus(span));
+    }
+
+    fn next_event(&self) -> Option<(VenueMillis, NextEvent)> {
+        let message = self.queue.keys().next().map(|key| (key.0, NextEvent::Message(*key)));
+        let wake = self
+            .workers
+            .iter()
+            .filter_map(|(account, worker)| {
+                let deadline = worker.engine.as_ref()?.next_deadline()?;
+                Some((VenueMillis(deadline.at.0 - worker.skew_ms), NextEvent::Wake(*account)))
+            })
+            .min_by_key(|(at, _)| *at);
+        match (message, wake) {
+            (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn observe(&mut self) {
+        let alive = self.workers.iter().map(|(account, w)| (*account, w.engine.as_ref()));
+        self.auditor.observe(&self.venue, alive, self.now);
+    }
+
+    fn tell(&mut self, line: impl FnOnce() -> String) {
+        if self.narrate {
+            self.story.push((self.now, line()));
+        }
+    }
+
+    fn deliver(&mut self, message: Message) {
+        match message {
+            Message::Start { account } => self.start(account),
+            Message::Command { account, id, command } => {
+                if self.is_alive(account) {
+                    self.input(account, InputKind::Command(id, command));
+                } else {
+                    self.post(RESTART_MS, Message::Command { account, id, command });
+                }
+            }
+            Message::Arrive { account, run, request, signed_at, copy } => {
+                self.arrive(account, run, request, signed_at, copy);
+            }
+            Message::Back { account, run, sent, outcome } => {
+                if self.is_run(account, run) {
+                    if self.nemesis.decide(Point::AfterReply) == Fate::Crash {
+                        self.die(account, "after a reply, before it was persisted");
+                        return;
+                    }
+                    self.tell(|| format!("<- {sent:?} {}", brief(&outcome)));
+                    self.input(account, InputKind::Outcome(sent, outcome));
+                }
+            }
+            Message::Ask { account, run, query, sent_at } => self.ask(account, run, &query, sent_at),
+            Message::Answered { account, run, answer } => {
+                if self.is_run(account, run) {
+                    self.tell(|| format!("<- answer {}", brief_answer(&answer)));
+                    self.input(account, InputKind::Answer(answer));
+                }
+            }
+            Message::Frame { account, run, event } => {
+                if self.is_run(account, run) {
+                    self.tell(|| format!("<~ {}", brief_event(&event)));
+                    self.input(account, InputKind::Push(event));
+                }
+            }
+        }
+    }
+
+    fn is_alive(&self, account: AccountTag) -> bool {
+        self.workers.get(&account).is_some_and(|w| w.engine.is_some())
+    }
+
+    fn is_run(&self, account: AccountTag, run: u64) -> bool {
+        self.workers.get(&account).is_some_and(|w| w.engine.is_some() && w.run == run)
+    }
+
+    fn moment(&self, worker: &Worker) -> Moment {
+        Moment {
+            local: LocalMillis(self.now.0 + worker.skew_ms),
+            venue: VenueMillis(self.now.0 + worker.belief_ms),
+            error: Millis(worker.error_ms),
+        }
+    }
+
+    fn start(&mut self, account: AccountTag) {
+        let epoch = self.journal.take_over(account);
+        let loaded = self.journal.read(account);
+        let capabilities = self.venue.capabilities().clone();
+        let restored = Engine::restore(self.config.clone(), capabilities, account, epoch, loaded);
+        let engine = match restored {
+            Ok(engine) => engine,
+            Err(error) => {
+                self.auditor.report(self.now, Finding::RestoreFailed { account, reason: error.to_string() });
+                return;
+            }
+        };
+        let Some(worker) = self.workers.get_mut(&account) else { return };
+        if let Some(before) = worker.state_at_death.take() {
+            self.auditor.compare_restored(account, &before, engine.state(), self.now);
+        }
+        worker.run += 1;
+        let run = worker.run;
+        self.journal.compact(account, engine.snapshot());
+        worker.engine = Some(engine);
+        self.tell(|| format!("== worker {account} starts, run {run}"));
+        self.input(account, InputKind::Started);
+        if self.is_run(account, run) && self.stream == Stream::Push {
+            let delay = self.nemesis.jitter(self.latency.push_ms);
+            self.post(delay, Message::Frame { account, run, event: StreamEvent::Connected });
+        }
+    }
+
+    fn die(&mut self, account: AccountTag, where_: &str) {
+        let Some(worker) = self.workers.get_mut(&account) else { return };
+        let Some(engine) = worker.engine.take() else { return };
+        // Only a death with everything durable can be compared with what is restored.
+        worker.state_at_death = (engine.state().seq == last_seq(&self.journal.read(account))).then(|| engine.state().clone());
+        self.tell(|| format!("XX worker {account} dies {where_}"));
+        self.auditor.died(account, self.now);
+        let rest = self.nemesis.jitter(RESTART_MS);
+        self.post(rest, Message::Start { account });
+    }
+
+    /// One input through the engine, its record to the disk, its effects to the wire.
+    fn input(&mut self, account: AccountTag, kind: InputKind) {
+        let Some(worker) = self.workers.get_mut(&account) else { return };
+        let (run, at) = (worker.run, Moment {
+            local: LocalMillis(self.now.0 + worker.skew_ms),
+            venue: VenueMillis(self.now.0 + worker.belief_ms),
+            error: Millis(worker.error_ms),
+        });
+        let Some(engine) = worker.engine.as_mut() else { return };
+        let step = engine.step(Input { at, kind });
+        let durable = step.record().is_some();
+        if durable {
+            if self.nemesis.decide(Point::BeforeAppend) == Fate::Crash {
+                self.journal.trip(Trip::Before);
+            } else if self.nemesis.decide(Point::AfterAppend) == Fate::Crash {
+                self.journal.trip(Trip::After);
+            }
+        }
+        let released = match commit(&self.journal, step).now_or_never() {
+            Some(Ok(released)) => released,
+            Some(Err(error)) => {
+                self.die(account, &error.to_string());
+                return;
+            }
+            None => {
+                self.auditor.report(self.now, Finding::JournalBlocked { account });
+                return;
+            }
+        };
+        for effect in released.effects {
+            if !self.execute(account, run, effect) {
+                return;
+            }
+        }
+    }
+
+    fn execute(&mut self, account: AccountTag, run: u64, effect: Effect) -> bool {
+        match effect {
+            Effect::Notify(notice) => {
+                self.tell(|| format!("!! {}", notice.message));
+                self.notices.push((self.now, notice));
+                true
+            }
+            Effect::Query(query) => {
+                let Some(sent_at) = self.workers.get(&account).map(|w| self.moment(w).venue) else { return false };
+                let delay = self.nemesis.jitter(self.latency.request_ms);
+                self.post(delay, Message::Ask { account, run, query, sent_at });
+                true
+            }
+            Effect::Send { request, not_after } => {
+                if self.nemesis.decide(Point::BeforeSend) == Fate::Crash {
+                    self.die(account, "before a send");
+                    return false;
+                }
+                self.send(account, run, request, not_after);
+                if self.nemesis.decide(Point::AfterSend) == Fate::Crash {
+                    self.die(account, "after a send");
+                    return false;
+                }
+                true
+            }
+        }
+    }
+
+    fn send(&mut self, account: AccountTag, run: u64, request: Request, not_after: VenueMillis) {
+        let Some(worker) = self.workers.get(&account) else { return };
+        let signed_at = self.moment(worker).venue;
+        let window = self.venue.window_of(&request);
+        self.auditor.handed_to_wire(account, &request, &self.journal.read(account), self.now);
+        if signed_at.plus(window) > not_after {
+            for sent in request.sent() {
+                self.post(0, Message::Back { account, run, sent, outcome: not_sent() });
+            }
+            return;
+        }
+        let travel = self.nemesis.jitter(self.latency.request_ms);
+        let fate = self.nemesis.decide(Point::Request);
+        self.tell(|| format!("-> {} {fate:?}", brief_request(&request)));
+        let arrive = |request: Request, copy| Message::Arrive { account, run, request, signed_at, copy };
+        match fate {
+            Fate::Lose => {
+                for sent in request.sent() {
+                    self.post(REPLY_TIMEOUT_MS, Message::Back { account, run, sent, outcome: timeout() });
+                }
+            }
+            Fate::Late => {
+                for sent in request.sent() {
+                    self.post(REPLY_TIMEOUT_MS, Message::Back { account, run, sent, outcome: timeout() });
+                }
+                self.post(travel + LATE_MS, arrive(request, false));
+            }
+            Fate::Delay => self.post(travel + DELAY_MS, arrive(request, false)),
+            Fate::Double => {
+                self.post(travel, arrive(request.clone(), false));
+                self.post(travel + DELAY_MS, arrive(request, true));
+            }
+            Fate::Pass | Fate::Crash | Fate::Unknown => self.post(travel, arrive(request, false)),
+        }
+    }
+
+    fn arrive(&mut self, account: AccountTag, run: u64, request: Request, signed_at: VenueMillis, copy: bool) {
+        self.auditor.arrives(account, &request, &self.venue, copy, self.now);
+        let outcomes = self.venue.request(account, &request, signed_at, self.now);
+        for (sent, outcome) in outcomes {
+            if copy {
+                continue;
+            }
+            let travel = self.nemesis.jitter(self.latency.reply_ms);
+            let back = |sent, outcome| Message::Back { account, run, sent, outcome };
+            match self.nemesis.decide(Point::Reply) {
+                Fate::Lose => self.post(REPLY_TIMEOUT_MS, back(sent, timeout())),
+                Fate::Delay => self.post(travel + DELAY_MS, back(sent, outcome)),
+                Fate::Late => {
+                    self.post(REPLY_TIMEOUT_MS, back(sent.clone(), timeout()));
+                    self.post(travel + LATE_MS, back(sent, outcome));
+                }
+                Fate::Double => {
+                    self.post(travel, back(sent.clone(), outcome.clone()));
+                    self.post(travel + DELAY_MS, back(sent, outcome));
+                }
+                Fate::Unknown => self.post(travel, back(sent, Outcome::Unknown(Cause::ServerError))),
+                Fate::Pass | Fate::Crash => self.post(travel, back(sent, outcome)),
+            }
+        }
+        self.after_venue();
+    }
+
+    fn ask(&mut self, account: AccountTag, run: u64, query: &Query, sent_at: VenueMillis) {
+        let mut answer = self.venue.query(account, query, self.now);
+        // The worker knows the instant of sending only as well as it knows the venue's clock.
+        stamp(&mut answer, sent_at);
+        let travel = self.nemesis.jitter(self.latency.reply_ms);
+        let back = |answer| Message::Answered { account, run, answer };
+        match self.nemesis.decide(Point::Answer) {
+            Fate::Lose => self.post(READ_TIMEOUT_MS, back(no_answer(query))),
+            Fate::Delay => self.post(travel + DELAY_MS, back(answer)),
+            Fate::Late => {
+                self.post(READ_TIMEOUT_MS, back(no_answer(query)));
+                self.post(travel + LATE_MS, back(answer));
+            }
+            Fate::Double => {
+                self.post(travel, back(answer.clone()));
+                self.post(travel + DELAY_MS, back(answer));
+            }
+            Fate::Pass | Fate::Crash | Fate::Unknown => self.post(travel, back(answer)),
+        }
+    }
+
+    /// Sends what the venue has to tell since it last acted.
+    fn after_venue(&mut self) {
+        for (account, event) in self.venue.drain() {
+            if self.stream == Stream::Silent {
+                continue;
+            }
+            let Some(run) = self.workers.get(&account).filter(|w| w.engine.is_some()).map(|w| w.run) else { continue };
+            let travel = self.nemesis.jitter(self.latency.push_ms);
+            let frame = |event| Message::Frame { account, run, event };
+            match self.nemesis.decide(Point::Frame) {
+                Fate::Lose => {}
+                Fate::Delay => self.post(travel + DELAY_MS, frame(event)),
+                Fate::Late => self.post(travel + LATE_MS, frame(event)),
+                Fate::Double => {
+                    self.post(travel, frame(event.clone()));
+                    self.post(travel + DELAY_MS, frame(event));
+                }
+                Fate::Pass | Fate::Crash | Fate::Unknown => self.post(travel, frame(event)),
+            }
+        }
+    }
+}
+
+enum NextEvent {
+    Message((VenueMillis, u64)),
+    Wake(AccountTag),
+}
+
+fn last_seq(loaded: &kraite_core::journal::Loaded) -> u64 {
+    loaded.records.last().map(|r| r.seq).or_else(|| loaded.snapshot.as_ref().map(|s| s.seq)).unwrap_or(0)
+}
+
+fn timeout() -> Outcome {
+    Outcome::Unknown(Cause::Timeout)
+}
+
+fn not_sent() -> Outcome {
+    Outcome::Rejected(Reject { kind: RejectKind::NotSent, code: 0, message: "not signed in time".into() })
+}
+
+fn no_answer(query: &Query) -> Answer {
+    let error = ReadError::NoAnswer("timed out".into());
+    match query {
+        Query::Lookup(order, endpoint) => Answer::Lookup(order.clone(), *endpoint, Err(error)),
+        Query::OpenOrders(symbol) => Answer::OpenOrders(symbol.clone(), Err(error)),
+        Query::Positions => Answer::Positions(Err(error)),
+        Query::History(symbol, from) => Answer::History(symbol.clone(), *from, Err(error)),
+        Query::Mark(symbol) => Answer::Mark(symbol.clone(), Err(error)),
+    }
+}
+
+fn stamp(answer: &mut Answer, sent_at: VenueMillis) {
+    fn set<T>(reading: &mut Result<Reading<T>, ReadError>, sent_at: VenueMillis) {
+        if let Ok(reading) = reading {
+            reading.sent_at = sent_at;
+        }
+    }
+    match answer {
+        Answer::Lookup(_, _, reading) => set(reading, sent_at),
+        Answer::OpenOrders(_, reading) | Answer::History(_, _, reading) => set(reading, sent_at),
+        Answer::Positions(reading) => set(reading, sent_at),
+        Answer::Mark(..) => {}
+    }
+}
+
+fn brief(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Accepted(_) => "accepted".into(),
+        Outcome::Rejected(reject) => format!("rejected: {:?} {}", reject.kind, reject.message),
+        Outcome::Unknown(cause) => format!("unknown: {cause:?}"),
+    }
+}
+
+fn brief_request(request: &Request) -> String {
+    match request {
+        Request::Place(order) => format!("place {:?} {:?} {:?}", order.id, order.side, order.shape),
+        Request::PlacePair(pair) => {
+            format!("pair stop {:?} at {}, target {:?} at {}", pair.stop.id, pair.stop.trigger, pair.target.id, pair.target.trigger)
+        }
+        Request::Amend(change, n) => format!("amend #{n} {:?} to {} x {}", change.order.id, change.qty, change.price),
+        Request::Cancel(order) => format!("cancel {:?} {:?}", order.id, order.venue_id),
+        Request::SetMarginMode(..) | Request::SetLeverage(..) => format!("{request:?}"),
+    }
+}
+
+fn brief_answer(answer: &Answer) -> String {
+    match answer {
+        Answer::Lookup(order, endpoint, Ok(reading)) => match &reading.value {
+            Lookup::Found(reports) => format!(
+                "lookup {:?} on {endpoint:?}: {:?}",
+                order.id,
+                reports.iter().map(|r| (r.status, r.executed)).collect::<Vec<_>>()
+            ),
+            other => format!("lookup {:?} on {endpoint:?}: {other:?} sent {}", order.id, reading.sent_at.0),
+        },
+        Answer::OpenOrders(_, Ok(reading)) => format!("{} open orders", reading.value.len()),
+        Answer::History(_, _, Ok(reading)) => format!("{} orders in history", reading.value.len()),
+        Answer::Positions(Ok(reading)) => {
+            format!("positions {:?}", reading.value.iter().map(|p| (p.direction, p.qty)).collect::<Vec<_>>())
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+fn brief_event(event: &StreamEvent) -> String {
+    match event {
+        StreamEvent::Order(r) => format!("{:?} {:?} executed {:?} trade {:?}", r.id, r.status, r.executed, r.trade.as_ref().map(|t| t.qty)),
+        StreamEvent::Position(p) => format!("position {:?} {}", p.direction, p.qty),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,229 @@
+//! Nemesis: decides at every boundary whether things go as they should.
+//!
+//! A world asks it at each choice point. It answers from seeded rates, or from a written schedule that
+//! names single choice points by number, so that every point can be hit in turn.
+
+use std::collections::BTreeMap;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// A boundary at which something can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Point {
+    /// A record is about to be appended.
+    BeforeAppend,
+    /// A record is durable; its effects are not released yet.
+    AfterAppend,
+    /// A request is about to be handed to the wire.
+    BeforeSend,
+    /// A request was handed to the wire.
+    AfterSend,
+    /// A request is on its way to the venue.
+    Request,
+    /// A reply is on its way back.
+    Reply,
+    /// A reply arrived and is about to be persisted.
+    AfterReply,
+    /// A pushed frame is on its way.
+    Frame,
+    /// An answer to a query is on its way back.
+    Answer,
+}
+
+/// What happens at a choice point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fate {
+    /// As it should be.
+    Pass,
+    /// The process dies here.
+    Crash,
+    /// The message is lost.
+    Lose,
+    /// The message is late, but a request is still valid.
+    Delay,
+    /// The message is so late that a request is no longer valid.
+    Late,
+    /// The message arrives twice.
+    Double,
+    /// The venue acts and says that it does not know.
+    Unknown,
+}
+
+impl Point {
+    /// Every boundary.
+    pub const ALL: [Self; 9] = [
+        Self::BeforeAppend,
+        Self::AfterAppend,
+        Self::BeforeSend,
+        Self::AfterSend,
+        Self::Request,
+        Self::Reply,
+        Self::AfterReply,
+        Self::Frame,
+        Self::Answer,
+    ];
+
+    /// What can go wrong here.
+    #[must_use]
+    pub const fn faults(self) -> &'static [Fate] {
+        match self {
+            Self::BeforeAppend | Self::AfterAppend | Self::BeforeSend | Self::AfterSend | Self::AfterReply => {
+                &[Fate::Crash]
+            }
+            Self::Request => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double],
+            Self::Reply => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Unknown],
+            Self::Frame | Self::Answer => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double],
+        }
+    }
+}
+
+/// How often things go wrong, in parts per 10,000 of the choice points of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rates {
+    /// The process dies, at each of the five boundaries around an append, a send and a reply.
+    pub crash: u32,
+    /// A message is lost.
+    pub lose: u32,
+    /// A message is delayed.
+    pub delay: u32,
+    /// A message is late beyond the validity window.
+    pub late: u32,
+    /// A reply, frame or answer is doubled.
+    pub double: u32,
+    /// A *request* is doubled by the wire.
+    pub double_request: u32,
+    /// The venue acts and says that it does not know.
+    pub unknown: u32,
+}
+
+impl Rates {
+    /// Nothing goes wrong.
+    pub const NONE: Self = Self { crash: 0, lose: 0, delay: 0, late: 0, double: 0, double_request: 0, unknown: 0 };
+    /// An unlucky week.
+    pub const LIGHT: Self =
+        Self { crash: 20, lose: 50, delay: 100, late: 20, double: 50, double_request: 0, unknown: 30 };
+    /// A hostile day.
+    pub const HEAVY: Self =
+        Self { crash: 150, lose: 400, delay: 500, late: 150, double: 300, double_request: 10, unknown: 250 };
+
+    fn fate(&self, point: Point, draw: u32) -> Fate {
+        let (lose, double, unknown) = match point {
+            Point::BeforeAppend | Point::AfterAppend | Point::BeforeSend | Point::AfterSend | Point::AfterReply => {
+                return if draw < self.crash { Fate::Crash } else { Fate::Pass };
+            }
+            Point::Request => (self.lose, self.double_request, 0),
+            Point::Reply => (self.lose, self.double, self.unknown),
+            Point::Frame | Point::Answer => (self.lose, self.double, 0),
+        };
+        let mut edge = 0;
+        for (rate, fate) in [
+            (lose, Fate::Lose),
+            (self.delay, Fate::Delay),
+            (self.late, Fate::Late),
+            (double, Fate::Double),
+            (unknown, Fate::Unknown),
+        ] {
+            edge += rate;
+            if draw < edge {
+                return fate;
+            }
+        }
+        Fate::Pass
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Mode {
+    Rates(Rates),
+    Schedule(BTreeMap<u64, Fate>),
+}
+
+/// Decides the fate of every message and every step, and counts.
+#[derive(Debug, Clone)]
+pub struct Nemesis {
+    mode: Mode,
+    rng: ChaCha8Rng,
+    calm: bool,
+    /// The choice points passed so far, in order.
+    pub trail: Vec<Point>,
+    keep_trail: bool,
+    asked: u64,
+    /// How often each fate was dealt, `Pass` left out.
+    pub dealt: BTreeMap<Fate, u64>,
+}
+
+impl Nemesis {
+    /// Faults at random, by rates.
+    #[must_use]
+    pub fn random(seed: u64, rates: Rates) -> Self {
+        Self::new(seed, Mode::Rates(rates), false)
+    }
+
+    /// Faults at written choice points only; the trail of all points is kept.
+    #[must_use]
+    pub fn scheduled(seed: u64, schedule: BTreeMap<u64, Fate>) -> Self {
+        Self::new(seed, Mode::Schedule(schedule), true)
+    }
+
+    fn new(seed: u64, mode: Mode, keep_trail: bool) -> Self {
+        Self {
+            mode,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            calm: false,
+            trail: Vec::new(),
+            keep_trail,
+            asked: 0,
+            dealt: BTreeMap::new(),
+        }
+    }
+
+    /// From now on nothing goes wrong any more: the healed world of the liveness phase.
+    pub fn calm_down(&mut self) {
+        self.calm = true;
+    }
+
+    /// What happens at this choice point.
+    pub fn decide(&mut self, point: Point) -> Fate {
+        let number = self.asked;
+        self.asked += 1;
+        if self.keep_trail {
+            self.trail.push(point);
+        }
+        if self.calm {
+            return Fate::Pass;
+        }
+        let fate = match &self.mode {
+            Mode::Rates(rates) => {
+                let draw = self.rng.next_u32() % 10_000;
+                rates.fate(point, draw)
+            }
+            Mode::Schedule(schedule) => schedule.get(&number).copied().unwrap_or(Fate::Pass),
+        };
+        if fate != Fate::Pass {
+            *self.dealt.entry(fate).or_insert(0) += 1;
+        }
+        fate
+    }
+
+    /// A delay of `base` milliseconds with up to as much again on top.
+    pub fn jitter(&mut self, base: i64) -> i64 {
+        match &self.mode {
+            Mode::Rates(rates) if *rates == Rates::NONE => base,
+            Mode::Schedule(_) => base,
+            Mode::Rates(_) => base + i64::from(self.rng.next_u32()) % (base.max(0) + 1),
+        }
+    }
+
+    /// How many faults were dealt, crashes left out.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.dealt.iter().filter(|(fate, _)| **fate != Fate::Crash).map(|(_, n)| n).sum()
+    }
+
+    /// How many crashes were dealt.
+    #[must_use]
+    pub fn crashes(&self) -> u64 {
+        self.dealt.get(&Fate::Crash).copied().unwrap_or(0)
+    }
+}
