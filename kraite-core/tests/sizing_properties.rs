@@ -37,7 +37,7 @@ struct Case {
 fn cases() -> impl Strategy<Value = Case> {
     let grids = (prop::sample::select(vec![1, 10, 50, 100, 2_500, 1_000_000, 10_000_000]), 0_u32..9);
     let market = (grids, 20_i128..200_000, 0_i128..100, any::<bool>(), any::<bool>());
-    let shape = (0_u8..=5, 1_i128..1_900, prop::collection::vec(1_i128..40, 1..5), 1_i128..500, 1_i128..3_000);
+    let shape = (0_u8..=5, 1_i128..2_400, prop::collection::vec(1_i128..40, 1..5), 1_i128..500, 1_i128..3_000);
     let account = (0_i128..100, 100_i128..2_000_000, 1_u32..=130, 0_i128..2_000);
     let table = prop::collection::vec((10_000_i128..10_000_000, 1_u32..=125), 0..4);
     (market, shape, account, table).prop_map(|(market, shape, account, brackets)| {
