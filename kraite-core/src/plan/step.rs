@@ -76,6 +76,10 @@ pub enum StepKind {
     CancelStop,
     /// The books of the position are closed.
     Finish,
+    /// A stop of the next revision, where the stop states a quantity.
+    NewStop,
+    /// Cancels the stop that a new one replaced.
+    CancelOldStop,
 }
 
 /// What the earlier step must have reached.
@@ -88,7 +92,8 @@ pub enum Gate {
     Accepted,
     /// It ended with something filled.
     Filled,
-    /// It is done, in whatever way its kind is done.
+    /// It is done, in whatever way its kind is done: a rung is accepted or left out on record, a
+    /// cancellation has ended with the order not open, a close has taken off what there was.
     Settled,
 }
 

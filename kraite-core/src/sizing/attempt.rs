@@ -61,15 +61,21 @@ pub(super) fn attempt<'a>(request: &SizeRequest<'a>, style: TargetStyle) -> Atte
         draft: Draft::empty(spec.direction, spec.model),
         violations: Vec::new(),
     };
-    if tried.reference_and_shape() {
-        let prices = tried.rung_prices();
-        tried.leverage(&prices);
-        tried.sizes(&prices);
-        tried.target();
-        tried.stop(prices.len() == usize::from(spec.rungs));
-        tried.whole();
-        tried.headroom();
+    let shaped = tried.shape();
+    if !tried.reference() {
+        return tried;
     }
+    if !shaped {
+        tried.target();
+        return tried;
+    }
+    let prices = tried.rung_prices();
+    tried.leverage(&prices);
+    tried.sizes(&prices);
+    tried.target();
+    tried.stop(prices.len() == usize::from(spec.rungs));
+    tried.whole();
+    tried.headroom();
     tried
 }
 
@@ -101,21 +107,23 @@ impl Attempt<'_> {
         }
     }
 
-    /// False where nothing can be computed at all.
-    fn reference_and_shape(&mut self) -> bool {
-        let SizeRequest { instrument, spec, mark, .. } = self.request;
-        match floor_price(mark, instrument.tick) {
-            Ok(reference) if reference.is_positive() => self.reference = reference,
-            Ok(_) | Err(_) => {
-                let tick = instrument.tick;
-                self.broke(
-                    Rule::PriceRange,
-                    None,
-                    Place::Mark,
-                    format!("a mark of {mark} is not above a tick of {tick}"),
-                );
-            }
+    /// False where nothing at all can be computed.
+    fn reference(&mut self) -> bool {
+        let SizeRequest { instrument, mark, .. } = self.request;
+        if let Ok(reference) = floor_price(mark, instrument.tick)
+            && reference.is_positive()
+        {
+            self.reference = reference;
+            return true;
         }
+        let tick = instrument.tick;
+        self.broke(Rule::PriceRange, None, Place::Mark, format!("a mark of {mark} is not above a tick of {tick}"));
+        false
+    }
+
+    /// False where no ladder can be computed.
+    fn shape(&mut self) -> bool {
+        let SizeRequest { instrument, spec, .. } = self.request;
         if spec.rungs > MAX_RUNGS {
             let message = format!("{} rungs are more than the {MAX_RUNGS} that order ids have room for", spec.rungs);
             self.broke(Rule::OrderLimit, None, Place::Shape, message);
@@ -130,7 +138,7 @@ impl Attempt<'_> {
             let message = format!("{} rungs, stop and target are {open} orders, {most} are allowed", spec.rungs);
             self.broke(Rule::OrderLimit, None, Place::Shape, message);
         }
-        self.reference.is_positive() && spec.rungs <= MAX_RUNGS && (spec.rungs == 0 || usable)
+        spec.rungs <= MAX_RUNGS && (spec.rungs == 0 || usable)
     }
 
     fn rung_prices(&mut self) -> Vec<RungPrice> {

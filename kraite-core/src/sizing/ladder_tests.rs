@@ -206,7 +206,7 @@ fn r26_every_rule_refuses_with_a_fix_that_holds() {
     let mut case = long();
     case.spec.gap = "25".parse().unwrap();
     let fix = case.refused(Rule::RungPriceNotPositive, Some(4), "gap").smallest_fix;
-    assert_eq!(fix.map(|f| f.value), Some("24.99".to_string()));
+    assert_eq!(fix.map(|f| f.value), Some("24.87".to_string()));
 
     let mut case = long();
     case.spec.gap = "0".parse().unwrap();
@@ -215,7 +215,7 @@ fn r26_every_rule_refuses_with_a_fix_that_holds() {
     let mut case = long();
     case.instrument.min_price = "98".parse().unwrap();
     let fix = case.refused(Rule::PriceRange, None, "stop").smallest_fix;
-    assert_eq!(fix.map(|f| f.value), Some("1.16".to_string()));
+    assert_eq!(fix.map(|f| f.value), Some("1.15".to_string()));
 
     let mut case = long();
     case.spec.stop = "0".parse().unwrap();

@@ -27,14 +27,10 @@ pub(super) fn div(a: Decimal, b: Decimal) -> Result<Decimal, ArithmeticError> {
 
 /// The largest multiple of `lot` whose product with `den` is at most `num`.
 ///
-/// A quotient has 28 digits and may have been rounded up to the very next lot; the products decide.
+/// A quotient has 28 digits and may have been rounded up to the very next lot; the product decides.
 pub(super) fn floor_ratio(num: Decimal, den: Decimal, lot: Qty) -> Result<Qty, ArithmeticError> {
     let rough = floor_qty(Qty(div(num, den)?), lot)?;
-    if mul(rough.0, den)? > num {
-        return rough.checked_sub(lot);
-    }
-    let next = rough.checked_add(lot)?;
-    if !lot.is_zero() && mul(next.0, den)? <= num { Ok(next) } else { Ok(rough) }
+    if mul(rough.0, den)? > num { rough.checked_sub(lot) } else { Ok(rough) }
 }
 
 /// `price` moved by `percent` in the direction in which the position gains; negative moves it back.

@@ -12,7 +12,7 @@ use crate::number::{ArithmeticError, Factor, Notional, Percent, Price, Qty};
 /// A broken rule in words.
 pub(super) type Broken = (Rule, String);
 
-/// The nearest price on the losing side of `from` that the band around `mark` leaves to a LIMIT order.
+/// The lowest and highest LIMIT price that the band around `mark` leaves to a side.
 fn band_limits(
     side: Side,
     mark: Price,
@@ -46,6 +46,9 @@ pub fn check_band(side: Side, price: Price, mark: Price, instrument: &Instrument
 }
 
 /// Size rules of one order that opens exposure; `most` is the largest quantity of its kind.
+///
+/// The minimum notional is judged at the rounded price, which is what the venue will see and, being
+/// floored, the stricter of the two.
 pub(super) fn broken_size(instrument: &Instrument, price: Price, qty: Qty, most: Qty) -> Option<Broken> {
     if !qty.is_positive() {
         return Some((Rule::ZeroQuantity, format!("the quantity rounds to zero at {price}")));

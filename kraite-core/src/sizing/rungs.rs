@@ -141,14 +141,12 @@ mod tests {
     }
 
     #[test]
-    fn f_a_lot_is_neither_gained_nor_lost_to_the_28th_digit() {
+    fn f_a_quotient_rounded_up_to_the_next_lot_buys_none() {
         let lot: Qty = "1".parse().unwrap();
-        let num = Decimal::from_str_exact("1999999999999999999999999999").unwrap();
-        let den = Decimal::from_str_exact("1000000000000000000000000000").unwrap();
-        assert_eq!(floor_ratio(num, den, lot).unwrap().to_string(), "1");
-        let third = Decimal::from_str_exact("0.3333333333333333333333333333").unwrap();
-        assert_eq!(floor_ratio(Decimal::ONE, third, lot).unwrap().to_string(), "3");
-        let over = Decimal::from_str_exact("0.3333333333333333333333333334").unwrap();
-        assert_eq!(floor_ratio(Decimal::ONE, over, lot).unwrap().to_string(), "2");
+        let den = Decimal::from_str_exact("9000000000000000000000000000").unwrap();
+        let num = Decimal::from_str_exact("71999999999999999999999999999").unwrap();
+        assert_eq!((num / den).normalize().to_string(), "8");
+        assert_eq!(floor_ratio(num, den, lot).unwrap().to_string(), "7");
+        assert_eq!(floor_ratio(num, Decimal::ZERO, lot), Err(ArithmeticError::DivisionByZero));
     }
 }

@@ -85,6 +85,7 @@ fn aim(request: &TargetRequest<'_>, from: Price, limit: Price) -> Result<Price, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sizing::average_entry;
     use crate::sizing::fixtures::instrument;
     use alloc::string::ToString;
 
@@ -124,17 +125,21 @@ mod tests {
 
     #[test]
     fn r74_targets_after_each_rung() {
-        let long = [
-            ("141.7166666666666666666666667", "142.22"),
-            ("131.9871428571428571428571429", "132.46"),
-            ("121.2846666666666666666666667", "121.72"),
-            ("109.8603225806451612903225806", "110.25"),
-        ];
-        for (average, expected) in long {
-            assert_eq!(target(Direction::Long, average, None), ok(expected));
-        }
-        assert_eq!(target(Direction::Short, "195.3416129032258064516129032", None), ok("194.63"));
-        assert_eq!(target(Direction::Long, "141.80", None), ok("142.31"));
+        let sizes = ["0.41", "0.82", "1.64", "3.28", "6.56"];
+        let long = ["150.23", "137.46", "124.69", "111.92", "99.15"];
+        let short = ["150.23", "164.50", "178.77", "193.04", "207.31"];
+        let targets = |direction, prices: [&str; 5]| {
+            let after = |rungs: usize| {
+                let fills = prices.iter().zip(sizes).take(rungs + 1);
+                let fills = fills.map(|(p, q)| (p.parse().unwrap(), q.parse().unwrap()));
+                let average = average_entry(fills).unwrap().unwrap();
+                target(direction, &average.to_string(), None).unwrap()
+            };
+            [1, 2, 3, 4].map(after)
+        };
+        assert_eq!(targets(Direction::Long, long), ["142.22", "132.46", "121.72", "110.25"]);
+        assert_eq!(targets(Direction::Short, short), ["159.16", "170", "181.91", "194.63"]);
+        assert_eq!(with(Direction::Long, "141.80", "141.80", "0.36", None, &instrument()), ok("142.31"));
     }
 
     #[test]
