@@ -284,7 +284,9 @@ impl Attempt<'_> {
         self.draft.total_notional = Some(cost);
         if cost > capital {
             let leverage = self.draft.leverage.unwrap_or(1);
-            let needed = cost.ratio_to(Notional(leverage.into())).map_or(Notional::ZERO, |f| Notional(f.0));
+            let needed = cost
+                .ratio_to(Notional(leverage.into()))
+                .map_or(Notional::ZERO, |f| Notional(f.0.round_dp(8).normalize()));
             let margin = budget.margin;
             let message =
                 format!("the whole ladder of {cost} needs {needed} of margin at {leverage}x, {margin} is allotted");

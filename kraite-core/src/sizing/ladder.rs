@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::attempt;
 use super::fix::smallest_fix;
+use super::math::readable;
 use super::spec::{Budget, EntryPlan, LadderSpec, Refusal, Rule, RungPlan, SizingModel};
 use crate::exchange::Direction;
 use crate::instrument::Instrument;
@@ -71,7 +72,7 @@ impl Ladder {
     /// # Errors
     /// When a full ladder earns nothing.
     pub fn loss_to_win(&self) -> Result<Factor, ArithmeticError> {
-        self.max_loss.ratio_to(self.full_ladder_profit)
+        self.max_loss.ratio_to(self.full_ladder_profit).map(|f| Factor(readable(f.0)))
     }
 }
 
@@ -131,7 +132,7 @@ impl Draft {
     /// See [`Ladder::loss_to_win`]; `None` where it cannot be computed.
     #[must_use]
     pub fn loss_to_win(&self) -> Option<Factor> {
-        self.max_loss?.ratio_to(self.full_ladder_profit?).ok()
+        self.max_loss?.ratio_to(self.full_ladder_profit?).ok().map(|f| Factor(readable(f.0)))
     }
 
     fn complete(self) -> Option<Ladder> {

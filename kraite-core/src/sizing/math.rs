@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use crate::exchange::Direction;
-use crate::number::{ArithmeticError, Percent, Price, Qty};
+use crate::number::{ArithmeticError, MAX_DIGITS, Percent, Price, Qty};
 use crate::rounding::floor_qty;
 
 pub(super) fn add(a: Decimal, b: Decimal) -> Result<Decimal, ArithmeticError> {
@@ -23,6 +23,13 @@ pub(super) fn div(a: Decimal, b: Decimal) -> Result<Decimal, ArithmeticError> {
         return Err(ArithmeticError::DivisionByZero);
     }
     a.checked_div(b).ok_or(ArithmeticError::Overflow)
+}
+
+/// `value` with at most [`MAX_DIGITS`] significant digits, so that its text can be read back.
+///
+/// A quotient may have one digit more than the number parser accepts.
+pub(super) fn readable(value: Decimal) -> Decimal {
+    u32::try_from(MAX_DIGITS).ok().and_then(|digits| value.round_sf(digits)).unwrap_or(value).normalize()
 }
 
 /// The largest multiple of `lot` whose product with `den` is at most `num`.
