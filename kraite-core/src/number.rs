@@ -65,6 +65,15 @@ fn parse_plain(text: &str) -> Result<Decimal, ParseNumberError> {
     Decimal::from_str_exact(&plain).map(|d| d.normalize()).map_err(|_| fail("out of range"))
 }
 
+/// A quotient with as many digits as the text form takes, so that it survives a round trip.
+fn quotient(dividend: Decimal, divisor: Decimal) -> Result<Decimal, ArithmeticError> {
+    if divisor.is_zero() {
+        return Err(ArithmeticError::DivisionByZero);
+    }
+    let exact = dividend.checked_div(divisor).ok_or(ArithmeticError::Overflow)?;
+    exact.round_sf(28).map(|d| d.normalize()).ok_or(ArithmeticError::Overflow)
+}
+
 macro_rules! decimal_newtype {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -227,18 +236,12 @@ impl Qty {
 impl Notional {
     /// Notional / quantity: an average price with up to 28 significant digits.
     pub fn checked_div_qty(self, qty: Qty) -> Result<Price, ArithmeticError> {
-        if qty.is_zero() {
-            return Err(ArithmeticError::DivisionByZero);
-        }
-        self.0.checked_div(qty.0).map(|d| Price(d.normalize())).ok_or(ArithmeticError::Overflow)
+        quotient(self.0, qty.0).map(Price)
     }
 
     /// Notional / price: a quantity with up to 28 significant digits, not rounded to a lot.
     pub fn checked_div_price(self, price: Price) -> Result<Qty, ArithmeticError> {
-        if price.is_zero() {
-            return Err(ArithmeticError::DivisionByZero);
-        }
-        self.0.checked_div(price.0).map(|d| Qty(d.normalize())).ok_or(ArithmeticError::Overflow)
+        quotient(self.0, price.0).map(Qty)
     }
 
     /// Notional x factor: a fee, a funding payment, a bigger notional.
@@ -248,10 +251,7 @@ impl Notional {
 
     /// The ratio of two amounts with up to 28 significant digits.
     pub fn ratio_to(self, other: Self) -> Result<Factor, ArithmeticError> {
-        if other.is_zero() {
-            return Err(ArithmeticError::DivisionByZero);
-        }
-        self.0.checked_div(other.0).map(|d| Factor(d.normalize())).ok_or(ArithmeticError::Overflow)
+        quotient(self.0, other.0).map(Factor)
     }
 }
 

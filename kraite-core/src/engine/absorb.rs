@@ -77,12 +77,7 @@ impl Turn<'_> {
         } else {
             None
         };
-        let sized = sizing::size(&SizeRequest {
-            instrument: &request.instrument,
-            spec: &request.spec,
-            budget: &request.budget,
-            mark: request.mark.price,
-        });
+        let sized = size(request, request.mark.price);
         let (refusal, ladder) = match (refusal, sized) {
             (Some(refusal), _) => (Some(refusal), None),
             (None, Err(refusal)) => (Some(CommandRefusal::Plan(refusal)), None),
@@ -96,7 +91,8 @@ impl Turn<'_> {
             self.emit(Event::CommandRefused(CommandRefusal::NumbersExhausted));
             return Vec::new();
         };
-        let intended = plan::plan(plan::Goal::Open, &shape_of(request));
+        let dropped: Vec<u8> = ladder.dropped.iter().map(|d| d.rung).collect();
+        let intended = plan::plan(plan::Goal::Open, &shape_of(request)).without_rungs(&dropped);
         let plan = plan::lower(&intended, self.capabilities);
         self.emit(Event::Opened { position: no, ladder: alloc::boxed::Box::new(ladder), plan });
         alloc::vec![no]
@@ -311,6 +307,13 @@ const SETUP_RETRY: crate::time::Millis = crate::time::Millis(500);
 
 fn input_is_answer(input: &InputKind) -> bool {
     matches!(input, InputKind::Answer(_))
+}
+
+/// The ladder of a request at a mark.
+pub(super) fn size(request: &OpenRequest, mark: crate::number::Price) -> Result<sizing::Ladder, sizing::Refusal> {
+    let asked =
+        SizeRequest { instrument: &request.instrument, spec: &request.spec, budget: &request.budget, mark };
+    sizing::size_for(&asked, request.target_style)
 }
 
 fn shape_of(request: &OpenRequest) -> plan::Shape {

@@ -15,7 +15,7 @@ use crate::order::{Life, Order, Terminal};
 use crate::plan::{Gate, StepKind};
 use crate::position::{Phase, PhaseEvent, Position, Protective, SetupState, Why};
 use crate::rounding;
-use crate::sizing::{self, SizeRequest};
+use crate::sizing;
 use crate::time::{LocalMillis, Millis};
 
 /// What the rows of a role allow now.
@@ -74,13 +74,7 @@ impl Turn<'_> {
     }
 
     fn size_again(&self, no: PositionNo, mark: Price) -> Option<Result<sizing::Ladder, sizing::Refusal>> {
-        let request = &self.position(no)?.request;
-        Some(sizing::size(&SizeRequest {
-            instrument: &request.instrument,
-            spec: &request.spec,
-            budget: &request.budget,
-            mark,
-        }))
+        Some(super::absorb::size(&self.position(no)?.request, mark))
     }
 
     fn give_up(&mut self, no: PositionNo, why: Why, message: &str) {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use kraite_core::id::{AccountTag, Epoch};
+use kraite_core::engine::Event;
+use kraite_core::exchange::OrderShape;
+use kraite_core::id::{AccountTag, ClientOrderId, Epoch};
 use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
 
 #[derive(Debug, Clone, Default)]
@@ -14,6 +16,7 @@ struct Inner {
     /// What the next append does instead of working.
     trip: Option<Trip>,
     appended: u64,
+    shapes: BTreeMap<ClientOrderId, OrderShape>,
 }
 
 /// How an append is cut short by the death of the process.
@@ -61,6 +64,12 @@ impl ModelJournal {
         }
     }
 
+    /// What the durable intent of an order says; `None` where there is none.
+    #[must_use]
+    pub fn shape(&self, id: ClientOrderId) -> Option<OrderShape> {
+        self.lock().shapes.get(&id).copied()
+    }
+
     /// Everything stored of an account.
     #[must_use]
     pub fn read(&self, account: AccountTag) -> Loaded {
@@ -100,6 +109,11 @@ impl ModelJournal {
             return Err(JournalError::OutOfSequence { account, expected, got: record.seq });
         }
         loaded.records.push(record.clone());
+        for event in &record.events {
+            if let Event::Intended { id, shape, .. } | Event::AmendIntended { id, shape, .. } = event {
+                inner.shapes.insert(*id, *shape);
+            }
+        }
         inner.appended = inner.appended.saturating_add(1);
         if trip == Some(Trip::After) {
             return Err(JournalError::Write("the process died after the record was durable".into()));

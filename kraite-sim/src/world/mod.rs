@@ -184,6 +184,17 @@ impl World {
         self.die(account, "killed");
     }
 
+    /// Heals the world: from now on nothing goes wrong.
+    pub fn heal(&mut self) {
+        self.nemesis.calm_down();
+    }
+
+    /// The auditor's last word.
+    pub fn conclude(&mut self) -> Verdict {
+        let workers = self.workers.iter().map(|(account, w)| (*account, w.engine.as_ref()));
+        self.auditor.conclude(&self.venue, workers, self.now)
+    }
+
     /// Moves the price of a contract; mark and last alike.
     pub fn price(&mut self, symbol: &Symbol, price: Price) {
         self.venue.price(symbol, price, price, self.now);
@@ -417,13 +428,13 @@ impl World {
         let Some(worker) = self.workers.get(&account) else { return };
         let signed_at = self.moment(worker).venue;
         let window = self.venue.window_of(&request);
-        self.auditor.handed_to_wire(account, &request, &self.journal.read(account), self.now);
         if signed_at.plus(window) > not_after {
             for sent in request.sent() {
                 self.post(0, Message::Back { account, run, sent, outcome: not_sent() });
             }
             return;
         }
+        self.auditor.handed_to_wire(account, &request, &self.journal, self.now);
         let travel = self.nemesis.jitter(self.latency.request_ms);
         let fate = self.nemesis.decide(Point::Request);
         self.tell(|| format!("-> {} {fate:?}", brief_request(&request)));
@@ -450,7 +461,7 @@ impl World {
     }
 
     fn arrive(&mut self, account: AccountTag, run: u64, request: Request, signed_at: VenueMillis, copy: bool) {
-        self.auditor.arrives(account, &request, &self.venue, copy, self.now);
+        self.auditor.arrives(&request, copy);
         let outcomes = self.venue.request(account, &request, signed_at, self.now);
         for (sent, outcome) in outcomes {
             if copy {
