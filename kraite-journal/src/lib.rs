@@ -1,1 +1,12 @@
-//! Durable journals for kraite: memory and SQLite.
+//! Durable journals for kraite: memory for tests, SQLite as the embedded default.
+//!
+//! Both keep records by (account, sequence number) under one owner epoch per account and pass one
+//! conformance suite.
+
+mod codec;
+mod memory;
+mod sqlite;
+
+pub use codec::{DecodeError, FORMAT, decode, decode_state, encode, encode_state};
+pub use memory::MemoryJournal;
+pub use sqlite::{SqliteJournal, SqliteReader, StoredRecord};

@@ -201,6 +201,12 @@ impl World {
         self.after_venue();
     }
 
+    /// Books a funding payment on a contract.
+    pub fn fund(&mut self, symbol: &Symbol, rate: kraite_core::number::Factor) {
+        self.venue.funding(symbol, rate, self.now);
+        self.after_venue();
+    }
+
     /// The mark as the venue has it now, for a request to open.
     #[must_use]
     pub fn mark(&self, symbol: &Symbol) -> Option<Mark> {

@@ -1,0 +1,88 @@
+//! Records as bytes: format, checksum, compact payload.
+//!
+//! `[format: u8][crc32: u32 LE over account, seq and payload][payload: postcard]`. The checksum covers the
+//! key too, so a record found under another key is refused. A change of what a record may hold is a new
+//! format number and a reader for every old one; the golden bytes in the tests pin each.
+
+use kraite_core::engine::State;
+use kraite_core::id::AccountTag;
+use kraite_core::journal::Record;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The newest format this version writes and the highest it reads.
+pub const FORMAT: u8 = 1;
+const HEADER: usize = 5;
+/// Larger bodies are refused before they are decoded.
+const MAX_BODY: usize = 64 * 1_024 * 1_024;
+
+/// Why bytes are not a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Written by a newer version.
+    #[error("record format {0} is newer than {FORMAT}")]
+    TooNew(u8),
+    /// Shorter than its own header, or longer than anything we write.
+    #[error("{0} bytes cannot be a record")]
+    Length(usize),
+    /// Damaged, or stored under another key.
+    #[error("the checksum does not match")]
+    Checksum,
+    /// The checksum matches and the content makes no sense: written by other code.
+    #[error("the content cannot be read: {0}")]
+    Content(String),
+}
+
+fn checksum(account: AccountTag, seq: u64, payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&account.get().to_le_bytes());
+    hasher.update(&seq.to_le_bytes());
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+fn pack<T: Serialize>(account: AccountTag, seq: u64, value: &T) -> Result<Vec<u8>, DecodeError> {
+    let payload = postcard::to_allocvec(value).map_err(|error| DecodeError::Content(error.to_string()))?;
+    let mut bytes = Vec::with_capacity(HEADER.saturating_add(payload.len()));
+    bytes.push(FORMAT);
+    bytes.extend_from_slice(&checksum(account, seq, &payload).to_le_bytes());
+    bytes.extend_from_slice(&payload);
+    Ok(bytes)
+}
+
+fn unpack<T: DeserializeOwned>(account: AccountTag, seq: u64, bytes: &[u8]) -> Result<T, DecodeError> {
+    let Some((&format, rest)) = bytes.split_first() else { return Err(DecodeError::Length(0)) };
+    if format > FORMAT {
+        return Err(DecodeError::TooNew(format));
+    }
+    let Some((stored, payload)) = rest.split_first_chunk::<4>() else { return Err(DecodeError::Length(bytes.len())) };
+    if bytes.len() > MAX_BODY {
+        return Err(DecodeError::Length(bytes.len()));
+    }
+    if format == 0 || u32::from_le_bytes(*stored) != checksum(account, seq, payload) {
+        return Err(DecodeError::Checksum);
+    }
+    let (value, rest) = postcard::take_from_bytes(payload).map_err(|error| DecodeError::Content(error.to_string()))?;
+    if rest.is_empty() { Ok(value) } else { Err(DecodeError::Content(format!("{} bytes too many", rest.len()))) }
+}
+
+/// The bytes of a record under its key.
+pub fn encode(account: AccountTag, record: &Record) -> Result<Vec<u8>, DecodeError> {
+    pack(account, record.seq, record)
+}
+
+/// The record of these bytes, which were stored under this key. Never panics.
+pub fn decode(account: AccountTag, seq: u64, bytes: &[u8]) -> Result<Record, DecodeError> {
+    let record: Record = unpack(account, seq, bytes)?;
+    if record.seq == seq { Ok(record) } else { Err(DecodeError::Content("stored under another number".into())) }
+}
+
+/// The bytes of a snapshot's state under its key.
+pub fn encode_state(account: AccountTag, state: &State) -> Result<Vec<u8>, DecodeError> {
+    pack(account, state.seq, state)
+}
+
+/// The state of a snapshot's bytes.
+pub fn decode_state(account: AccountTag, seq: u64, bytes: &[u8]) -> Result<State, DecodeError> {
+    unpack(account, seq, bytes)
+}

@@ -1,0 +1,522 @@
+//! The embedded journal: one SQLite file, one writer thread, one sync for everything that is waiting.
+//!
+//! WAL with `synchronous=FULL`: an append is answered only after its transaction is on stable storage.
+//! Other processes may read while it is open. The file is created under a temporary name, finished, synced
+//! and renamed, so that a kill at any instant of the first start leaves a start that succeeds.
+
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use kraite_core::id::{AccountTag, Epoch};
+use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::codec::{self, DecodeError};
+
+/// Appends that may wait for the writer; a caller beyond that waits for room.
+const QUEUE: usize = 1_024;
+/// Appends that share one sync at most.
+const GROUP: usize = 256;
+/// Marks a file as ours (`PRAGMA application_id`): "krte".
+const APPLICATION_ID: i32 = 0x6b72_7465;
+/// The layout of the tables (`PRAGMA user_version`).
+const LAYOUT: i32 = 1;
+/// A reader that holds the file back for longer makes the writer fail rather than hang.
+const BUSY_MS: u32 = 5_000;
+
+const TABLES: &str = "
+    CREATE TABLE owners (account INTEGER PRIMARY KEY, epoch INTEGER NOT NULL);
+    CREATE TABLE records (
+        account INTEGER NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (account, seq)
+    ) WITHOUT ROWID;
+    CREATE TABLE snapshots (account INTEGER PRIMARY KEY, seq INTEGER NOT NULL, body BLOB NOT NULL);
+";
+
+enum Job {
+    Acquire(AccountTag, oneshot::Sender<Result<Epoch, JournalError>>),
+    Append { account: AccountTag, seq: u64, epoch: Epoch, body: Vec<u8>, done: oneshot::Sender<Result<Durable, JournalError>> },
+    Load(AccountTag, oneshot::Sender<Result<Loaded, JournalError>>),
+    Snapshot { account: AccountTag, seq: u64, body: Vec<u8>, done: oneshot::Sender<Result<(), JournalError>> },
+    Accounts(oneshot::Sender<Result<Vec<AccountTag>, JournalError>>),
+}
+
+/// A journal in one SQLite file. Cloning the handle shares the writer.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    jobs: Option<mpsc::Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl SqliteJournal {
+    /// Opens a journal, or creates it if nothing is there.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::TooNew`] for a newer layout, [`JournalError::Corrupt`] for a damaged file,
+    /// [`JournalError::Unavailable`] for anything that is not a journal or cannot be opened. Nothing is
+    /// changed then.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
+        let path = path.as_ref();
+        if !path.exists() {
+            create(path)?;
+        }
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        configure(&connection).map_err(|error| told(path, &error))?;
+        verify(&connection, path)?;
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let place = path.to_owned();
+        let writer = std::thread::Builder::new()
+            .name("kraite-journal".into())
+            .spawn(move || Writer { connection, path: place, failed: None }.run(queue))
+            .map_err(|error| JournalError::Unavailable(format!("the journal's writer cannot start: {error}")))?;
+        Ok(Self { jobs: Some(jobs), writer: Some(writer) })
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Job) -> Result<T, JournalError> {
+        let gone = || JournalError::Write("the journal's writer has ended".into());
+        let (done, answer) = oneshot::channel();
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        jobs.send(job(done)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for SqliteJournal {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// Finishes a new journal under another name and moves it into place.
+fn create(path: &Path) -> Result<(), JournalError> {
+    let fail = |what: &str, error: &dyn std::fmt::Display| {
+        JournalError::Unavailable(format!("{}: cannot {what}: {error}", path.display()))
+    };
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let Some(name) = path.file_name() else {
+        return Err(JournalError::Unavailable(format!("{}: not a file name", path.display())));
+    };
+    let mut draft_name = name.to_owned();
+    draft_name.push(".new");
+    let draft = folder.join(draft_name);
+    for leftover in [draft.clone(), with_suffix(&draft, "-journal")] {
+        if leftover.exists() {
+            std::fs::remove_file(&leftover).map_err(|error| fail("remove the rest of an interrupted start", &error))?;
+        }
+    }
+    let connection = Connection::open(&draft).map_err(|error| fail("create the journal", &error))?;
+    connection
+        .execute_batch(&format!(
+            "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; BEGIN; {TABLES}
+             PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={LAYOUT}; COMMIT;"
+        ))
+        .map_err(|error| fail("create the journal's tables", &error))?;
+    connection.close().map_err(|(_, error)| fail("finish the new journal", &error))?;
+    let sync = |path: &Path| std::fs::File::open(path).and_then(|file| file.sync_all());
+    sync(&draft).map_err(|error| fail("sync the new journal", &error))?;
+    std::fs::rename(&draft, path).map_err(|error| fail("move the new journal into place", &error))?;
+    sync(folder).map_err(|error| fail("sync its folder", &error))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
+    if path.is_dir() {
+        return Err(JournalError::Unavailable(format!("{} is a folder, not a journal", path.display())));
+    }
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| told(path, &error))?;
+    connection.busy_timeout(std::time::Duration::from_millis(u64::from(BUSY_MS))).map_err(|error| told(path, &error))?;
+    let read = |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
+    let application = read("application_id").map_err(|error| told(path, &error))?;
+    let layout = read("user_version").map_err(|error| told(path, &error))?;
+    if application != APPLICATION_ID {
+        return Err(JournalError::Unavailable(format!("{} is not a kraite journal", path.display())));
+    }
+    if layout > LAYOUT {
+        let number = |n: i32| u32::try_from(n).unwrap_or(u32::MAX);
+        return Err(JournalError::TooNew { found: number(layout), known: number(LAYOUT) });
+    }
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864;
+         PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF;",
+    )
+}
+
+/// Reads every record once: a flipped byte is found at the start, not in the middle of a day.
+fn verify(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    let verdict: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|error| told(path, &error))?;
+    if verdict != "ok" {
+        return Err(JournalError::Corrupt { place: path.display().to_string(), reason: verdict });
+    }
+    each_record(connection, path, None, |account, seq, _, body| {
+        codec::decode(account, seq, body).map(|_| ()).map_err(|error| damaged(path, account, seq, error))
+    })
+}
+
+fn each_record(
+    connection: &Connection,
+    path: &Path,
+    only: Option<(AccountTag, u64)>,
+    mut take: impl FnMut(AccountTag, u64, Epoch, &[u8]) -> Result<(), JournalError>,
+) -> Result<(), JournalError> {
+    let (sql, account, after) = match only {
+        Some((account, after)) => {
+            ("SELECT account, seq, epoch, body FROM records WHERE account = ?1 AND seq > ?2 ORDER BY seq", i64::from(account.get()), after)
+        }
+        None => ("SELECT account, seq, epoch, body FROM records WHERE ?1 = ?1 AND ?2 = ?2 ORDER BY account, seq", 0, 0),
+    };
+    let mut statement = connection.prepare_cached(sql).map_err(|error| told(path, &error))?;
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![account, after]).map_err(|error| told(path, &error))?;
+    while let Some(row) = rows.next().map_err(|error| told(path, &error))? {
+        let read = || -> rusqlite::Result<(i64, i64, i64)> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
+        let (account, seq, epoch) = read().map_err(|error| told(path, &error))?;
+        let key = (
+            u32::try_from(account).ok().and_then(AccountTag::new),
+            u64::try_from(seq).ok(),
+            u32::try_from(epoch).ok().and_then(Epoch::new),
+        );
+        let (Some(account), Some(seq), Some(epoch)) = key else {
+            let place = format!("{}, account {account}, record {seq}", path.display());
+            return Err(JournalError::Corrupt { place, reason: "its key is out of range".into() });
+        };
+        let body = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).map_err(|error| told(path, &error))?;
+        take(account, seq, epoch, body)?;
+    }
+    Ok(())
+}
+
+fn damaged(path: &Path, account: AccountTag, seq: u64, error: DecodeError) -> JournalError {
+    match error {
+        DecodeError::TooNew(found) => {
+            JournalError::TooNew { found: u32::from(found), known: u32::from(codec::FORMAT) }
+        }
+        other => JournalError::Corrupt {
+            place: format!("{}, account {account}, record {seq}", path.display()),
+            reason: other.to_string(),
+        },
+    }
+}
+
+/// What an error of SQLite means for the one who opened the file.
+fn told(path: &Path, error: &rusqlite::Error) -> JournalError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt) => {
+            JournalError::Corrupt { place: path.display().to_string(), reason: error.to_string() }
+        }
+        Some(ErrorCode::NotADatabase) => {
+            JournalError::Unavailable(format!("{} is not a kraite journal, or its first page is damaged", path.display()))
+        }
+        _ => JournalError::Unavailable(format!("{}: {error}", path.display())),
+    }
+}
+
+struct Writer {
+    connection: Connection,
+    path: PathBuf,
+    /// After a failed write nothing is known: every later write fails too, until the file is opened again.
+    failed: Option<String>,
+}
+
+type Waiting = (oneshot::Sender<Result<Durable, JournalError>>, Result<Durable, JournalError>);
+
+impl Writer {
+    fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut held = None;
+        while let Some(job) = held.take().or_else(|| queue.blocking_recv()) {
+            match job {
+                Job::Append { account, seq, epoch, body, done } => {
+                    let mut group = vec![(account, seq, epoch, body, done)];
+                    while group.len() < GROUP {
+                        match queue.try_recv() {
+                            Ok(Job::Append { account, seq, epoch, body, done }) => {
+                                group.push((account, seq, epoch, body, done));
+                            }
+                            Ok(other) => {
+                                held = Some(other);
+                                break;
+                            }
+                            Err(_) => break,
+                        }
+                    }
+                    self.append(group);
+                }
+                Job::Acquire(account, done) => {
+                    let result = self.guarded(|w| w.acquire(account));
+                    let _ = done.send(result);
+                }
+                Job::Load(account, done) => {
+                    let _ = done.send(self.load(account));
+                }
+                Job::Snapshot { account, seq, body, done } => {
+                    let result = self.guarded(|w| w.snapshot(account, seq, &body));
+                    let _ = done.send(result);
+                }
+                Job::Accounts(done) => {
+                    let _ = done.send(self.accounts());
+                }
+            }
+        }
+    }
+
+    fn guarded<T>(&mut self, write: impl FnOnce(&mut Self) -> Result<T, JournalError>) -> Result<T, JournalError> {
+        if let Some(why) = &self.failed {
+            return Err(JournalError::Write(format!("an earlier write failed ({why}); open the journal again")));
+        }
+        let result = write(self);
+        if let Err(JournalError::Write(why)) = &result {
+            self.failed = Some(why.clone());
+        }
+        result
+    }
+
+    fn write_error(&self, error: &rusqlite::Error) -> JournalError {
+        JournalError::Write(format!("{}: {error}", self.path.display()))
+    }
+
+    /// One transaction, one sync, then every answer.
+    fn append(&mut self, group: Vec<(AccountTag, u64, Epoch, Vec<u8>, oneshot::Sender<Result<Durable, JournalError>>)>) {
+        let mut waiting: Vec<Waiting> = Vec::with_capacity(group.len());
+        let result = self.guarded(|w| {
+            let transaction = w.connection.unchecked_transaction().map_err(|error| w.write_error(&error))?;
+            for (account, seq, epoch, body, done) in group {
+                match insert(&transaction, account, seq, epoch, &body) {
+                    Ok(verdict) => waiting.push((done, verdict)),
+                    Err(error) => {
+                        let error = w.write_error(&error);
+                        waiting.push((done, Err(error.clone())));
+                        return Err(error);
+                    }
+                }
+            }
+            transaction.commit().map_err(|error| w.write_error(&error))
+        });
+        for (done, verdict) in waiting {
+            let answer = match (&result, verdict) {
+                (Ok(()), verdict) => verdict,
+                (Err(error), _) => Err(error.clone()),
+            };
+            let _ = done.send(answer);
+        }
+    }
+
+    fn acquire(&mut self, account: AccountTag) -> Result<Epoch, JournalError> {
+        let key = i64::from(account.get());
+        let epoch: i64 = self
+            .connection
+            .query_row(
+                "INSERT INTO owners VALUES (?1, 1) ON CONFLICT (account) DO UPDATE SET epoch = epoch + 1 RETURNING epoch",
+                params![key],
+                |row| row.get(0),
+            )
+            .map_err(|error| self.write_error(&error))?;
+        u32::try_from(epoch)
+            .ok()
+            .and_then(Epoch::new)
+            .ok_or_else(|| JournalError::Unavailable("all epochs are used up".into()))
+    }
+
+    fn load(&self, account: AccountTag) -> Result<Loaded, JournalError> {
+        let path = &self.path;
+        let key = i64::from(account.get());
+        let row = self
+            .connection
+            .query_row("SELECT seq, body FROM snapshots WHERE account = ?1", params![key], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+            })
+            .optional()
+            .map_err(|error| told(path, &error))?;
+        let mut loaded = Loaded::default();
+        if let Some((seq, body)) = row {
+            let seq = u64::try_from(seq).unwrap_or(0);
+            let state = codec::decode_state(account, seq, &body).map_err(|error| damaged(path, account, seq, error))?;
+            loaded.snapshot = Some(Snapshot { seq, state });
+        }
+        let after = loaded.snapshot.as_ref().map_or(0, |s| s.seq);
+        let mut expected = after;
+        each_record(&self.connection, path, Some((account, after)), |account, seq, _, body| {
+            expected = expected.saturating_add(1);
+            if seq != expected {
+                let place = format!("{}, account {account}, record {expected}", path.display());
+                return Err(JournalError::Corrupt { place, reason: format!("it is missing; {seq} comes next") });
+            }
+            let record = codec::decode(account, seq, body).map_err(|error| damaged(path, account, seq, error))?;
+            loaded.records.push(record);
+            Ok(())
+        })?;
+        Ok(loaded)
+    }
+
+    /// Records stay: they are the account's history. Only what has to be read at a start shrinks.
+    fn snapshot(&mut self, account: AccountTag, seq: u64, body: &[u8]) -> Result<(), JournalError> {
+        let (key, number) = (i64::from(account.get()), i64::try_from(seq).unwrap_or(i64::MAX));
+        self.connection
+            .execute(
+                "INSERT INTO snapshots VALUES (?1, ?2, ?3) ON CONFLICT (account) DO UPDATE
+                 SET seq = excluded.seq, body = excluded.body WHERE excluded.seq >= seq",
+                params![key, number, body],
+            )
+            .map(|_| ())
+            .map_err(|error| self.write_error(&error))
+    }
+
+    fn accounts(&self) -> Result<Vec<AccountTag>, JournalError> {
+        list_accounts(&self.connection, &self.path)
+    }
+}
+
+fn list_accounts(connection: &Connection, path: &Path) -> Result<Vec<AccountTag>, JournalError> {
+    let mut statement = connection
+        .prepare_cached("SELECT DISTINCT account FROM records ORDER BY account")
+        .map_err(|error| told(path, &error))?;
+    let rows = statement.query_map([], |row| row.get::<_, i64>(0)).map_err(|error| told(path, &error))?;
+    let mut accounts = Vec::new();
+    for row in rows {
+        let number = row.map_err(|error| told(path, &error))?;
+        accounts.extend(u32::try_from(number).ok().and_then(AccountTag::new));
+    }
+    Ok(accounts)
+}
+
+/// Conditional on owner and number; a refusal concerns this record alone.
+fn insert(
+    transaction: &Connection,
+    account: AccountTag,
+    seq: u64,
+    epoch: Epoch,
+    body: &[u8],
+) -> rusqlite::Result<Result<Durable, JournalError>> {
+    let key = i64::from(account.get());
+    let owner: Option<i64> = transaction
+        .prepare_cached("SELECT epoch FROM owners WHERE account = ?1")?
+        .query_row(params![key], |row| row.get(0))
+        .optional()?;
+    let owner = owner.and_then(|e| u32::try_from(e).ok()).and_then(Epoch::new).unwrap_or_default();
+    if owner != epoch {
+        return Ok(Err(JournalError::NotOwner { account, owner, ours: epoch }));
+    }
+    let last: i64 = transaction
+        .prepare_cached("SELECT COALESCE(MAX(seq), 0) FROM records WHERE account = ?1")?
+        .query_row(params![key], |row| row.get(0))?;
+    let expected = u64::try_from(last).unwrap_or(0).saturating_add(1);
+    if seq != expected {
+        return Ok(Err(JournalError::OutOfSequence { account, expected, got: seq }));
+    }
+    transaction.prepare_cached("INSERT INTO records VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+        key,
+        i64::try_from(seq).unwrap_or(i64::MAX),
+        i64::from(epoch.get()),
+        body
+    ])?;
+    Ok(Ok(Durable { account, epoch, seq }))
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn acquire(&self, account: AccountTag) -> Result<Epoch, JournalError> {
+        self.ask(|done| Job::Acquire(account, done)).await
+    }
+
+    async fn append(&self, account: AccountTag, record: &Record) -> Result<Durable, JournalError> {
+        let body = codec::encode(account, record).map_err(|error| JournalError::Write(error.to_string()))?;
+        let (seq, epoch) = (record.seq, record.epoch);
+        self.ask(|done| Job::Append { account, seq, epoch, body, done }).await
+    }
+
+    async fn load(&self, account: AccountTag) -> Result<Loaded, JournalError> {
+        self.ask(|done| Job::Load(account, done)).await
+    }
+
+    async fn save_snapshot(&self, account: AccountTag, snapshot: &Snapshot) -> Result<(), JournalError> {
+        let body =
+            codec::encode_state(account, &snapshot.state).map_err(|error| JournalError::Write(error.to_string()))?;
+        let seq = snapshot.seq;
+        self.ask(|done| Job::Snapshot { account, seq, body, done }).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<AccountTag>, JournalError> {
+        self.ask(Job::Accounts).await
+    }
+}
+
+/// One record as it lies in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Whose.
+    pub account: AccountTag,
+    /// Under which ownership it was written.
+    pub epoch: Epoch,
+    /// The record.
+    pub record: Record,
+    /// Its size in the file.
+    pub bytes: usize,
+}
+
+/// Reads a journal that another process may be writing. Holds no transaction open between calls.
+#[derive(Debug)]
+pub struct SqliteReader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl SqliteReader {
+    /// Opens an existing journal for reading; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteJournal::open`], and [`JournalError::Unavailable`] when nothing is there.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
+        let path = path.as_ref();
+        if !path.exists() {
+            return Err(JournalError::Unavailable(format!("{} does not exist", path.display())));
+        }
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        Ok(Self { connection, path: path.to_owned() })
+    }
+
+    /// The accounts that have records.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Corrupt`] or [`JournalError::Unavailable`].
+    pub fn accounts(&self) -> Result<Vec<AccountTag>, JournalError> {
+        list_accounts(&self.connection, &self.path)
+    }
+
+    /// The records of an account after a number, at most `limit` of them.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Corrupt`] names the first damaged record.
+    pub fn records(&self, account: AccountTag, after: u64, limit: usize) -> Result<Vec<StoredRecord>, JournalError> {
+        let mut found = Vec::new();
+        let mut enough = false;
+        each_record(&self.connection, &self.path, Some((account, after)), |account, seq, epoch, body| {
+            enough = enough || found.len() >= limit;
+            if !enough {
+                let record = codec::decode(account, seq, body).map_err(|error| damaged(&self.path, account, seq, error))?;
+                found.push(StoredRecord { account, epoch, record, bytes: body.len() });
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}

@@ -1,0 +1,317 @@
+//! Backtests: the production core on a simulated venue that real bars drive.
+//!
+//! Inside a bar the path is the pessimistic one: from the open to the worst price for the position, then to
+//! the best, then to the close. A stop that the bar's low passes fills at the low.
+
+use std::collections::BTreeSet;
+
+use kraite_core::engine::{Command, CommandId, Config, OpenRequest};
+use kraite_core::exchange::{Direction, MarginMode, PositionMode, TriggerBy};
+use kraite_core::id::{AccountTag, PositionNo, Role, Symbol};
+use kraite_core::instrument::Instrument;
+use kraite_core::number::{Notional, Price};
+use kraite_core::plan::{Sequence, TargetStyle};
+use kraite_core::position::{Phase, Why};
+use kraite_core::sizing::{Budget, LadderSpec};
+use kraite_core::time::{Millis, VenueMillis};
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Bar, Funding};
+use crate::venue::{Venue, VenueProfile};
+use crate::world::{Fate, Latency, Nemesis, Rates, Verdict, World};
+
+/// After the last bar the world is healed and given this long to come to rest.
+const SETTLE: Millis = Millis::from_secs(600);
+/// An opening that was asked for is not asked for again before this.
+const ASK_AGAIN: Millis = Millis::from_secs(120);
+
+/// What to trade, on what account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The contract's rules.
+    pub instrument: Instrument,
+    /// The shape of each position.
+    pub spec: LadderSpec,
+    /// What each may use.
+    pub budget: Budget,
+    /// In which order it protects itself.
+    pub sequence: Sequence,
+    /// How the take-profit rests.
+    pub target_style: TargetStyle,
+    /// The wallet at the start.
+    pub wallet: Notional,
+    /// The shape of the venue.
+    pub profile: VenueProfile,
+    /// How long messages take.
+    pub latency: Latency,
+}
+
+/// How hostile the world is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hostility {
+    /// Nothing goes wrong.
+    None,
+    /// An unlucky week.
+    Light,
+    /// A hostile day.
+    Heavy,
+}
+
+impl Hostility {
+    fn rates(self) -> Rates {
+        match self {
+            Self::None => Rates::NONE,
+            Self::Light => Rates::LIGHT,
+            Self::Heavy => Rates::HEAVY,
+        }
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Bars played.
+    pub bars: u64,
+    /// Positions whose entry filled.
+    pub positions_opened: u64,
+    /// Positions that ended flat and clean.
+    pub positions_closed: u64,
+    /// Positions that were given up before any exposure.
+    pub positions_cancelled: u64,
+    /// Closed by their stop.
+    pub stops: u64,
+    /// Closed by their target.
+    pub targets: u64,
+    /// Closed for any other reason.
+    pub other_closes: u64,
+    /// Rungs with a fill.
+    pub rungs_filled: u64,
+    /// Positions the venue liquidated.
+    pub liquidations: u64,
+    /// Fees paid.
+    pub fees: Notional,
+    /// Funding received, negative when paid.
+    pub funding: Notional,
+    /// Wallet at the end less wallet at the start: net of fees and funding.
+    pub pnl: Notional,
+    /// The deepest fall of equity from a peak, at bar closes.
+    pub max_drawdown: Notional,
+    /// Orders the venue accepted under our ids.
+    pub orders_placed: u64,
+    /// Faults dealt, crashes left out.
+    pub faults_injected: u64,
+    /// Crashes of the worker.
+    pub crashes: u64,
+    /// Openings that the core refused.
+    pub refused: u64,
+    /// What the auditor says.
+    pub verdict: Verdict,
+}
+
+/// A run in progress.
+#[derive(Debug)]
+pub struct Backtest {
+    plan: Plan,
+    world: World,
+    account: AccountTag,
+    symbol: Symbol,
+    next_command: u64,
+    asked_at: Option<VenueMillis>,
+    seen: BTreeSet<PositionNo>,
+    counted_rungs: BTreeSet<(PositionNo, u8)>,
+    opened: BTreeSet<PositionNo>,
+    outcome: Outcome,
+    peak: Notional,
+    funding: std::vec::IntoIter<Funding>,
+    next_funding: Option<Funding>,
+}
+
+impl Backtest {
+    /// A run that starts at an instant, with its funding payments in order of time.
+    #[must_use]
+    pub fn new(plan: Plan, hostility: Hostility, seed: u64, start: VenueMillis, funding: Vec<Funding>) -> Self {
+        let account = AccountTag::new(1).unwrap_or_default();
+        let symbol = plan.instrument.symbol.clone();
+        let mut venue = Venue::new(plan.profile.clone(), start);
+        venue.list(plan.instrument.clone());
+        venue.open_account(account, PositionMode::OneWay, plan.wallet);
+        let nemesis = Nemesis::random(seed, hostility.rates());
+        let mut world = World::new(venue, nemesis, Config::default(), plan.latency, start);
+        world.hire(account);
+        let mut funding = funding.into_iter();
+        let mut next_funding = funding.next();
+        while next_funding.as_ref().is_some_and(|f| f.at < start) {
+            next_funding = funding.next();
+        }
+        Self {
+            peak: plan.wallet,
+            plan,
+            world,
+            account,
+            symbol,
+            next_command: 1,
+            asked_at: None,
+            seen: BTreeSet::new(),
+            counted_rungs: BTreeSet::new(),
+            opened: BTreeSet::new(),
+            outcome: Outcome::default(),
+            funding,
+            next_funding,
+        }
+    }
+
+    /// Plays one bar.
+    pub fn bar(&mut self, bar: &Bar) {
+        let span = bar.close_time.since(bar.open_time).0.max(4);
+        let path = match self.plan.spec.direction {
+            Direction::Long => [bar.open, bar.low, bar.high, bar.close],
+            Direction::Short => [bar.open, bar.high, bar.low, bar.close],
+        };
+        for (place, price) in (0i64..).zip(path) {
+            let at = bar.open_time.plus(Millis(span * place / 4));
+            self.pay_funding(at);
+            self.world.run_until(at);
+            self.world.price(&self.symbol, price);
+            if place == 0 {
+                self.enter(price, at);
+            }
+            // Answers and frames of this price are worked off before the next one.
+            self.world.run_until(at.plus(Millis(span / 4 - 1)));
+            self.take_stock();
+        }
+        self.outcome.bars += 1;
+        self.mark_equity();
+    }
+
+    fn pay_funding(&mut self, at: VenueMillis) {
+        while let Some(next) = self.next_funding.as_ref().filter(|f| f.at <= at) {
+            let rate = next.rate;
+            self.world.run_until(next.at);
+            self.world.fund(&self.symbol, rate);
+            self.next_funding = self.funding.next();
+        }
+    }
+
+    /// Opens the next position as soon as the last one has ended.
+    fn enter(&mut self, mark: Price, at: VenueMillis) {
+        let waiting = self.asked_at.is_some_and(|asked| at.since(asked) < ASK_AGAIN);
+        let idle = self
+            .world
+            .engine(self.account)
+            .is_some_and(|engine| engine.state().positions.values().all(|p| p.phase.is_terminal()));
+        if waiting || !idle {
+            return;
+        }
+        let request = OpenRequest {
+            instrument: self.plan.instrument.clone(),
+            spec: self.plan.spec.clone(),
+            budget: self.plan.budget.clone(),
+            sequence: self.plan.sequence,
+            target_style: self.plan.target_style,
+            stop_by: TriggerBy::Mark,
+            mode: PositionMode::OneWay,
+            margin_mode: MarginMode::Isolated,
+            mark: kraite_core::exchange::Mark { symbol: self.symbol.clone(), price: mark, at },
+        };
+        let id = CommandId(self.next_command);
+        self.next_command += 1;
+        self.asked_at = Some(at);
+        self.world.command(self.account, id, Command::Open(Box::new(request)));
+    }
+
+    /// Counts what has ended since the last look.
+    fn take_stock(&mut self) {
+        let Some(engine) = self.world.engine(self.account) else { return };
+        for position in engine.state().positions.values() {
+            if self.seen.contains(&position.no) {
+                continue;
+            }
+            if position.entered().qty.is_positive() {
+                self.opened.insert(position.no);
+            }
+            for order in position.orders.values() {
+                if let Role::Rung(rung) = order.role()
+                    && order.executed().qty.is_positive()
+                {
+                    self.counted_rungs.insert((position.no, rung));
+                }
+            }
+            match position.phase {
+                Phase::Closed => {
+                    self.outcome.positions_closed += 1;
+                    match position.why {
+                        Why::StopFilled | Why::StopFailed | Why::StopWouldTrigger => self.outcome.stops += 1,
+                        Why::TargetFilled => self.outcome.targets += 1,
+                        _ => self.outcome.other_closes += 1,
+                    }
+                }
+                Phase::Cancelled => self.outcome.positions_cancelled += 1,
+                _ => continue,
+            }
+            self.seen.insert(position.no);
+            self.asked_at = None;
+        }
+    }
+
+    fn mark_equity(&mut self) {
+        let equity = self.world.venue.equity(self.account);
+        self.peak = self.peak.max(equity);
+        if let Ok(fall) = self.peak.checked_sub(equity) {
+            self.outcome.max_drawdown = self.outcome.max_drawdown.max(fall);
+        }
+    }
+
+    /// Heals the world, lets it come to rest, and adds everything up. A position that is still open stays
+    /// open: it is no violation.
+    #[must_use]
+    pub fn finish(mut self) -> Outcome {
+        self.world.heal();
+        self.world.run_for(SETTLE);
+        self.take_stock();
+        let verdict = self.world.conclude();
+        let totals = self.world.venue.totals(self.account);
+        let mut outcome = self.outcome;
+        outcome.verdict = verdict;
+        outcome.positions_opened = self.opened.len() as u64;
+        outcome.rungs_filled = self.counted_rungs.len() as u64;
+        outcome.liquidations = totals.liquidations;
+        outcome.fees = totals.fees;
+        outcome.funding = totals.funding;
+        outcome.orders_placed = totals.orders_placed;
+        outcome.pnl = self.world.venue.wallet(self.account).checked_sub(self.plan.wallet).unwrap_or_default();
+        outcome.faults_injected = self.world.nemesis.faults();
+        outcome.crashes = self.world.nemesis.dealt.get(&Fate::Crash).copied().unwrap_or(0);
+        outcome
+    }
+}
+
+/// A margin at which every order of this ladder passes the contract's minimums: the smallest round amount.
+///
+/// # Errors
+///
+/// The refusal that no margin cures.
+pub fn default_margin(
+    instrument: &Instrument,
+    spec: &LadderSpec,
+    leverage_cap: u32,
+    mark: Price,
+    style: TargetStyle,
+) -> Result<Notional, kraite_core::sizing::Refusal> {
+    let mut last = None;
+    for tens in [50i64, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000] {
+        let margin = Notional::from_units(tens, 0).unwrap_or_default();
+        let budget = Budget { margin, leverage_cap };
+        let request = kraite_core::sizing::SizeRequest { instrument, spec, budget: &budget, mark };
+        match kraite_core::sizing::size_for(&request, style) {
+            Ok(_) => return Ok(margin),
+            Err(refusal) => last = Some(refusal),
+        }
+    }
+    Err(last.unwrap_or(kraite_core::sizing::Refusal {
+        rule: kraite_core::sizing::Rule::MinNotional,
+        rung: None,
+        message: "no margin makes this ladder fit".into(),
+        smallest_fix: None,
+    }))
+}

@@ -1,0 +1,130 @@
+//! The demo's worker: the production reactor on a SQLite journal, with the exchange at the end of a pipe.
+
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+
+use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Event, InputKind, Notice, Request};
+use kraite_core::exchange::Exchange;
+use kraite_core::id::{AccountTag, Symbol};
+use kraite_core::journal::Record;
+use kraite_core::time::{LocalMillis, VenueMillis};
+use kraite_engine::{Clock, Observer, Reactor};
+use kraite_journal::SqliteJournal;
+use kraite_sim::link::SimExchange;
+use kraite_sim::link::pipe::PipeLink;
+
+use super::{CLOCK_FACTOR, Shape, script};
+
+/// The one account of the demo.
+#[must_use]
+pub fn account() -> AccountTag {
+    AccountTag::new(7).unwrap_or_default()
+}
+
+/// Tells the audience what became durable and what leaves.
+struct Narrator {
+    link: PipeLink,
+}
+
+impl Observer for Narrator {
+    fn committed(&mut self, engine: &Engine, record: Option<&Record>, effects: &[Effect]) {
+        for line in record.into_iter().flat_map(|record| tell_record(engine, record)) {
+            self.link.say(line);
+        }
+        for effect in effects {
+            if let Effect::Send { request, .. } = effect {
+                self.link.say(tell_request(request));
+            }
+        }
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        self.link.say(format!("notice: {}", notice.message));
+    }
+}
+
+fn tell_record(engine: &Engine, record: &Record) -> Vec<String> {
+    let mut lines = Vec::new();
+    if record.input == InputKind::Started {
+        let doubts = engine
+            .state()
+            .positions
+            .values()
+            .flat_map(|p| p.orders.values())
+            .filter(|o| o.life == kraite_core::order::Life::InDoubt)
+            .count();
+        let orders: usize = engine.state().positions.values().map(|p| p.orders.len()).sum();
+        lines.push(format!("restored from the journal: {orders} orders, {doubts} in doubt"));
+    }
+    for event in &record.events {
+        match event {
+            Event::Moved { position, on, why } => {
+                lines.push(format!("position {position}: {on:?} ({why:?})"));
+            }
+            Event::Merged { id } => {
+                if let Some(order) = engine.state().order(*id)
+                    && matches!(record.input, InputKind::Answer(_))
+                {
+                    lines.push(format!("{} found by its client id {id}: {:?}", id.key().logical.role, order.status()));
+                }
+            }
+            Event::ProvenAbsent { id } => {
+                lines.push(format!("{} {id} proven never to have existed; it may be sent again", id.key().logical.role));
+            }
+            _ => {}
+        }
+    }
+    lines
+}
+
+fn tell_request(request: &Request) -> String {
+    match request {
+        Request::Place(order) => {
+            let at = order.shape.price().map_or_else(|| "the market".to_owned(), |price| price.to_string());
+            let qty = order.shape.qty().map_or_else(|| "everything".to_owned(), |qty| qty.to_string());
+            format!("durable, now sending {}: {qty} at {at}", order.id.key().logical.role)
+        }
+        Request::PlacePair(pair) => {
+            format!("durable, now sending stop {} and target {} in one call", pair.stop.trigger, pair.target.trigger)
+        }
+        Request::Amend(change, _) => format!("durable, now amending to {} at {}", change.qty, change.price),
+        Request::Cancel(order) => format!("durable, now cancelling {}", order.id.key().logical.role),
+        Request::SetMarginMode(_, _, mode) => format!("margin mode {mode:?}"),
+        Request::SetLeverage(_, _, leverage) => format!("leverage {leverage}x"),
+    }
+}
+
+/// Runs the worker until its pipe closes. `start_ms` is the venue's clock when the stage was set and
+/// `started` how much of it has passed.
+pub async fn run(shape: Shape, journal: &Path, symbol: &Symbol, now_ms: i64) -> anyhow::Result<()> {
+    let clock = Clock::scaled_from(LocalMillis(now_ms), CLOCK_FACTOR);
+    let link_clock = clock.clone();
+    let link = PipeLink::open(BufReader::new(std::io::stdin()), std::io::stdout(), move || {
+        VenueMillis(link_clock.now().0)
+    });
+    let journal = Arc::new(SqliteJournal::open(journal)?);
+    let exchange = Arc::new(SimExchange::new(link.clone(), shape.profile().capabilities));
+    let instruments = exchange.instruments().await?;
+    let instrument = instruments
+        .into_iter()
+        .find(|i| i.symbol == *symbol)
+        .ok_or_else(|| anyhow::anyhow!("{symbol} is not listed"))?;
+    let mark = exchange.mark_price(symbol).await?;
+    let request = script::request(instrument, mark)?;
+    let narrator = Narrator { link: link.clone() };
+    let (reactor, handle) = Reactor::new(account(), Config::default(), exchange, journal, clock, narrator);
+    // The same command every time: a repeat of its id opens nothing.
+    let opener = handle.clone();
+    tokio::spawn(async move {
+        opener.command(CommandId(1), Command::Open(Box::new(request))).await;
+    });
+    tokio::select! {
+        stopped = reactor.run() => {
+            stopped?;
+        }
+        () = link.closed() => {}
+    }
+    drop(handle);
+    Ok(())
+}
