@@ -175,7 +175,6 @@ pub struct Auditor {
     open: BTreeMap<(AccountTag, Symbol, Direction), Interval>,
     died_since: BTreeSet<AccountTag>,
     halted: BTreeSet<(AccountTag, PositionNo)>,
-    version: u64,
 }
 
 impl Auditor {
@@ -278,15 +277,11 @@ impl Auditor {
         workers: impl Iterator<Item = (AccountTag, Option<&'a Engine>)>,
         now: VenueMillis,
     ) {
-        let changed = venue.version() != self.version;
-        self.version = venue.version();
         let workers: Vec<(AccountTag, Option<&Engine>)> = workers.collect();
-        if changed {
-            self.look_at_open_orders(venue, now);
-        }
+        self.look_at_open_orders(venue, now);
         for (account, engine) in &workers {
             if let Some(engine) = engine {
-                self.look_at_beliefs(venue, *account, engine, changed, now);
+                self.look_at_beliefs(venue, *account, engine, now);
             }
             self.look_at_protection(venue, *account, *engine, now);
         }
@@ -331,13 +326,13 @@ impl Auditor {
         }
     }
 
-    fn look_at_beliefs(&mut self, venue: &Venue, account: AccountTag, engine: &Engine, changed: bool, now: VenueMillis) {
+    fn look_at_beliefs(&mut self, venue: &Venue, account: AccountTag, engine: &Engine, now: VenueMillis) {
         let mut findings = Vec::new();
         for position in engine.state().positions.values() {
             if position.halted && self.halted.insert((account, position.no)) {
                 findings.push(Finding::Halted { position: position.no });
             }
-            if changed && matches!(position.phase, Phase::Closed | Phase::Cancelled) {
+            if matches!(position.phase, Phase::Closed | Phase::Cancelled) {
                 for object in venue.open_orders() {
                     let ours = object.client_id().filter(|id| object.account == account && id.key().position == position.no);
                     if let Some(id) = ours
@@ -449,7 +444,7 @@ impl Auditor {
 
     fn check_fills(&mut self, venue: &Venue, now: VenueMillis) {
         let mut filled: BTreeMap<(AccountTag, PositionNo, LogicalOrder), (Qty, Qty, bool)> = BTreeMap::new();
-        for object in venue.orders() {
+        for object in venue.objects() {
             let Some(id) = object.client_id() else { continue };
             let key = id.key();
             if key.logical.role.is_exit() {

@@ -382,7 +382,7 @@ impl Stage<'_> {
 
     fn filled_rungs(&self) -> usize {
         self.venue
-            .orders()
+            .objects()
             .filter(|o| o.client_id().is_some_and(|id| matches!(id.key().logical.role, Role::Rung(_))))
             .filter(|o| o.executed.is_positive())
             .count()
@@ -391,7 +391,7 @@ impl Stage<'_> {
     fn proof(&mut self) -> Proof {
         self.look();
         let mut by_logical: BTreeMap<LogicalOrder, BTreeSet<ClientOrderId>> = BTreeMap::new();
-        for object in self.venue.orders().filter(|o| o.parent.is_none()) {
+        for object in self.venue.objects().filter(|o| o.parent.is_none()) {
             if let Some(id) = object.client_id() {
                 by_logical.entry(id.key().logical).or_default().insert(id);
             }
