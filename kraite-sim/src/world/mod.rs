@@ -11,6 +11,7 @@ mod nemesis;
 use std::collections::BTreeMap;
 
 use futures_util::FutureExt as _;
+use kraite_core::capabilities::Capabilities;
 use kraite_core::engine::{
     Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Request, Sent, commit,
 };
@@ -32,7 +33,7 @@ const READ_TIMEOUT_MS: i64 = 5_000;
 /// A dead worker is started again after this long, or up to ten times as long under a random Nemesis.
 const RESTART_MS: i64 = 1_000;
 /// A delayed message takes this much longer; still well inside any validity window.
-const DELAY_MS: i64 = 700;
+const DELAY_MS: i64 = 2_000;
 /// A late message takes this much longer: beyond every validity window.
 const LATE_MS: i64 = 45_000;
 
@@ -100,6 +101,7 @@ pub struct World {
     config: Config,
     latency: Latency,
     stream: Stream,
+    belief: Option<Capabilities>,
     now: VenueMillis,
     queue: BTreeMap<(VenueMillis, u64), Message>,
     posted: u64,
@@ -121,6 +123,7 @@ impl World {
             config,
             latency,
             stream: Stream::Push,
+            belief: None,
             now: start,
             queue: BTreeMap::new(),
             posted: 0,
@@ -134,6 +137,12 @@ impl World {
     /// Whether frames are pushed at all.
     pub fn set_stream(&mut self, stream: Stream) {
         self.stream = stream;
+    }
+
+    /// Makes the workers believe something else about the venue than is true: for tests that show what a wrong
+    /// rule leads to.
+    pub fn believe(&mut self, capabilities: Capabilities) {
+        self.belief = Some(capabilities);
     }
 
     /// Keeps a line for everything that crosses the wire, for timelines and failure reports.
@@ -330,7 +339,7 @@ impl World {
     fn start(&mut self, account: AccountTag) {
         let epoch = self.journal.take_over(account);
         let loaded = self.journal.read(account);
-        let capabilities = self.venue.capabilities().clone();
+        let capabilities = self.belief.clone().unwrap_or_else(|| self.venue.capabilities().clone());
         let restored = Engine::restore(self.config.clone(), capabilities, account, epoch, loaded);
         let engine = match restored {
             Ok(engine) => engine,
