@@ -255,7 +255,7 @@ impl Backtest {
     }
 
     fn mark_equity(&mut self) {
-        let equity = self.world.venue.equity(self.account);
+        let Ok(equity) = self.world.venue.equity(self.account) else { return };
         self.peak = self.peak.max(equity);
         if let Ok(fall) = self.peak.checked_sub(equity) {
             self.outcome.max_drawdown = self.outcome.max_drawdown.max(fall);
@@ -270,15 +270,15 @@ impl Backtest {
         self.world.run_for(SETTLE);
         self.take_stock();
         let verdict = self.world.conclude();
-        let totals = self.world.venue.totals(self.account);
+        let (fees, funding) = self.world.venue.account(self.account).map(|a| (a.fees, a.funding)).unwrap_or_default();
         let mut outcome = self.outcome;
         outcome.verdict = verdict;
         outcome.positions_opened = self.opened.len() as u64;
         outcome.rungs_filled = self.counted_rungs.len() as u64;
-        outcome.liquidations = totals.liquidations;
-        outcome.fees = totals.fees;
-        outcome.funding = totals.funding;
-        outcome.orders_placed = totals.orders_placed;
+        outcome.liquidations = self.world.venue.liquidations(self.account);
+        outcome.fees = fees;
+        outcome.funding = funding;
+        outcome.orders_placed = self.world.venue.objects().filter(|o| o.parent.is_none() && o.client_id().is_some()).count() as u64;
         outcome.pnl = self.world.venue.wallet(self.account).checked_sub(self.plan.wallet).unwrap_or_default();
         outcome.faults_injected = self.world.nemesis.faults();
         outcome.crashes = self.world.nemesis.dealt.get(&Fate::Crash).copied().unwrap_or(0);

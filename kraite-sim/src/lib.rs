@@ -1,6 +1,8 @@
 //! A simulated futures exchange with faults, an auditor that sees everything, and a backtester.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod backtest;
+pub mod data;
 pub mod link;
 pub mod presets;
 pub mod script;

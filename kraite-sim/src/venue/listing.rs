@@ -1,11 +1,11 @@
 //! What the venue publishes about itself and its accounts, and short cuts of the omniscient view.
 
-use kraite_core::exchange::{Balance, Direction, PositionMode};
+use kraite_core::exchange::{Balance, Direction, PositionMode, VenueCause};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::instrument::Instrument;
 use kraite_core::number::{Notional, Qty};
 
-use super::{Account, OrderObject, Venue};
+use super::{Account, OrderObject, Owner, Venue};
 
 impl Venue {
     /// The rules of every listed contract.
@@ -40,6 +40,13 @@ impl Venue {
     /// The open children of trigger orders: stops and targets that are executing.
     pub fn children(&self, account: AccountTag) -> impl Iterator<Item = &OrderObject> {
         self.open(account).filter(|object| object.parent.is_some())
+    }
+
+    /// How often the venue took a position of an account for want of margin.
+    #[must_use]
+    pub fn liquidations(&self, account: AccountTag) -> u64 {
+        let taken = |o: &&OrderObject| o.account == account && o.owner == Owner::Venue(VenueCause::Liquidation);
+        self.objects().filter(taken).count() as u64
     }
 
     /// What is open on an account, by contract and side.

@@ -1,0 +1,104 @@
+//! Text files line by line, whatever they are packed in.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use super::DataError;
+
+/// A line longer than this is no market data.
+pub const MAX_LINE: usize = 64 * 1_024;
+/// An unpacked archive larger than this is refused: a month of one-minute bars has 5 MB.
+const MAX_UNPACKED: u64 = 4 * 1_024 * 1_024 * 1_024;
+
+fn unreadable(path: &Path, reason: impl ToString) -> DataError {
+    DataError::Unreadable { path: path.to_owned(), reason: reason.to_string() }
+}
+
+/// Opens a plain, gzip or zip file for reading text; a zip must hold exactly one file.
+///
+/// # Errors
+///
+/// [`DataError::Unreadable`] for a folder, a missing file, or a damaged archive.
+pub fn open_text(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
+    if path.is_dir() {
+        return Err(unreadable(path, "is a folder; name the file in it"));
+    }
+    let mut file = File::open(path).map_err(|error| unreadable(path, error))?;
+    let mut magic = [0u8; 4];
+    let mut read = 0;
+    while read < magic.len() {
+        let rest = magic.get_mut(read..).unwrap_or_default();
+        match file.read(rest).map_err(|error| unreadable(path, error))? {
+            0 => break,
+            n => read += n,
+        }
+    }
+    file.seek(SeekFrom::Start(0)).map_err(|error| unreadable(path, error))?;
+    match magic {
+        [0x1f, 0x8b, ..] => Ok(Box::new(BufReader::new(MultiGzDecoder::new(BufReader::new(file)).take(MAX_UNPACKED)))),
+        [b'P', b'K', 3, 4] => unzip(path, file),
+        _ => Ok(Box::new(BufReader::new(file))),
+    }
+}
+
+fn unzip(path: &Path, file: File) -> Result<Box<dyn BufRead + Send>, DataError> {
+    let mut archive = zip::ZipArchive::new(file).map_err(|error| unreadable(path, error))?;
+    if archive.len() != 1 {
+        return Err(unreadable(path, format!("the archive holds {} files, not one", archive.len())));
+    }
+    let entry = archive.by_index(0).map_err(|error| unreadable(path, error))?;
+    let mut text = Vec::new();
+    entry.take(MAX_UNPACKED).read_to_end(&mut text).map_err(|error| unreadable(path, error))?;
+    Ok(Box::new(Cursor::new(text)))
+}
+
+/// Whole lines of a file with their numbers.
+pub(super) struct Lines {
+    path: PathBuf,
+    input: Box<dyn BufRead + Send>,
+    number: u64,
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+        Ok(Self { path: path.to_owned(), input: open_text(path)?, number: 0, buffer: Vec::new() })
+    }
+
+    pub(super) fn error(&self, reason: impl ToString) -> DataError {
+        DataError::Line { path: self.path.clone(), line: self.number, reason: reason.to_string() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next line without its end; `None` after the last. A file that ends inside a line is cut off.
+    pub(super) fn next(&mut self) -> Result<Option<&str>, DataError> {
+        self.buffer.clear();
+        self.number += 1;
+        let mut limited = (&mut self.input).take(MAX_LINE as u64 + 1);
+        if let Err(error) = limited.read_until(b'\n', &mut self.buffer) {
+            return Err(self.error(format!("cannot be read: {error} (a download that was cut off?)")));
+        }
+        if self.buffer.is_empty() {
+            return Ok(None);
+        }
+        if self.buffer.len() > MAX_LINE {
+            return Err(self.error(format!("longer than {MAX_LINE} bytes")));
+        }
+        if self.buffer.pop() != Some(b'\n') {
+            return Err(self.error("the file ends inside a line (a download that was cut off?)"));
+        }
+        if self.buffer.last() == Some(&b'\r') {
+            self.buffer.pop();
+        }
+        match std::str::from_utf8(&self.buffer) {
+            Ok(_) => Ok(Some(std::str::from_utf8(&self.buffer).unwrap_or_default())),
+            Err(_) => Err(self.error("is not text")),
+        }
+    }
+}

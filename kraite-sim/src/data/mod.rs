@@ -1,0 +1,43 @@
+//! Market data from files: klines and funding rates, plain, gzip or zip, told apart by content.
+//!
+//! Nothing is skipped, filled in or guessed: whatever is not as it should be is a [`DataError`] that names
+//! file and line.
+
+mod funding;
+mod klines;
+mod lines;
+
+use std::path::PathBuf;
+
+pub use funding::{Funding, read_funding};
+pub use klines::{Bar, Gaps, KlineReader, read_klines};
+pub use lines::{MAX_LINE, open_text};
+
+/// What is wrong with a data file.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The file cannot be opened or read.
+    #[error("{path}: {reason}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A line is not what it should be.
+    #[error("{path}, line {line}: {reason}")]
+    Line {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file has no data.
+    #[error("{path}: no data in it")]
+    Empty {
+        /// Which file.
+        path: PathBuf,
+    },
+}
