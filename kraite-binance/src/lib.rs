@@ -1,1 +1,12 @@
-//! Binance USD-M futures for kraite.
+//! Binance USD-M futures: what the venue can do and what it allows on each contract.
+//!
+//! Today this crate reads the venue's rules. Signing, requests and streams are not written yet: nothing in
+//! it can send an order.
+
+mod brackets;
+mod caps;
+mod instruments;
+
+pub use brackets::{Brackets, read_brackets};
+pub use caps::capabilities;
+pub use instruments::{ExchangeInfo, RulesError};

@@ -335,34 +335,7 @@ impl Writer {
     }
 
     fn load(&self, account: AccountTag) -> Result<Loaded, JournalError> {
-        let path = &self.path;
-        let key = i64::from(account.get());
-        let row = self
-            .connection
-            .query_row("SELECT seq, body FROM snapshots WHERE account = ?1", params![key], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-            })
-            .optional()
-            .map_err(|error| told(path, &error))?;
-        let mut loaded = Loaded::default();
-        if let Some((seq, body)) = row {
-            let seq = u64::try_from(seq).unwrap_or(0);
-            let state = codec::decode_state(account, seq, &body).map_err(|error| damaged(path, account, seq, error))?;
-            loaded.snapshot = Some(Snapshot { seq, state });
-        }
-        let after = loaded.snapshot.as_ref().map_or(0, |s| s.seq);
-        let mut expected = after;
-        each_record(&self.connection, path, Some((account, after)), |account, seq, _, body| {
-            expected = expected.saturating_add(1);
-            if seq != expected {
-                let place = format!("{}, account {account}, record {expected}", path.display());
-                return Err(JournalError::Corrupt { place, reason: format!("it is missing; {seq} comes next") });
-            }
-            let record = codec::decode(account, seq, body).map_err(|error| damaged(path, account, seq, error))?;
-            loaded.records.push(record);
-            Ok(())
-        })?;
-        Ok(loaded)
+        load(&self.connection, &self.path, account)
     }
 
     /// Records stay: they are the account's history. Only what has to be read at a start shrinks.
@@ -381,6 +354,35 @@ impl Writer {
     fn accounts(&self) -> Result<Vec<AccountTag>, JournalError> {
         list_accounts(&self.connection, &self.path)
     }
+}
+
+fn load(connection: &Connection, path: &Path, account: AccountTag) -> Result<Loaded, JournalError> {
+    let key = i64::from(account.get());
+    let row = connection
+        .query_row("SELECT seq, body FROM snapshots WHERE account = ?1", params![key], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })
+        .optional()
+        .map_err(|error| told(path, &error))?;
+    let mut loaded = Loaded::default();
+    if let Some((seq, body)) = row {
+        let seq = u64::try_from(seq).unwrap_or(0);
+        let state = codec::decode_state(account, seq, &body).map_err(|error| damaged(path, account, seq, error))?;
+        loaded.snapshot = Some(Snapshot { seq, state });
+    }
+    let after = loaded.snapshot.as_ref().map_or(0, |s| s.seq);
+    let mut expected = after;
+    each_record(connection, path, Some((account, after)), |account, seq, _, body| {
+        expected = expected.saturating_add(1);
+        if seq != expected {
+            let place = format!("{}, account {account}, record {expected}", path.display());
+            return Err(JournalError::Corrupt { place, reason: format!("it is missing; {seq} comes next") });
+        }
+        let record = codec::decode(account, seq, body).map_err(|error| damaged(path, account, seq, error))?;
+        loaded.records.push(record);
+        Ok(())
+    })?;
+    Ok(loaded)
 }
 
 fn list_accounts(connection: &Connection, path: &Path) -> Result<Vec<AccountTag>, JournalError> {
@@ -499,6 +501,15 @@ impl SqliteReader {
     /// [`JournalError::Corrupt`] or [`JournalError::Unavailable`].
     pub fn accounts(&self) -> Result<Vec<AccountTag>, JournalError> {
         list_accounts(&self.connection, &self.path)
+    }
+
+    /// What a worker of this account would be restored from.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Corrupt`] names the first damaged record.
+    pub fn load(&self, account: AccountTag) -> Result<Loaded, JournalError> {
+        load(&self.connection, &self.path, account)
     }
 
     /// The records of an account after a number, at most `limit` of them.

@@ -1,3 +1,106 @@
 //! The `kraite` command.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
-fn main() {}
+mod backtest;
+mod demo;
+mod exit;
+mod flags;
+mod inspect;
+mod plan;
+mod rules;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::{Exit, Failed};
+
+/// Opens and manages leveraged DCA positions that survive being killed at any instant.
+///
+/// A position is one MARKET entry, a ladder of LIMIT rungs, a take-profit that follows the average entry
+/// and a stop-loss that is accepted before the take-profit is sent. Nothing in this command talks to a real
+/// exchange yet: it plans, rehearses on a simulated exchange, and reads journals.
+#[derive(Debug, Parser)]
+#[command(name = "kraite", version, max_term_width = 110, after_long_help = exit_codes())]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Plan(Box<plan::Args>),
+    Backtest(backtest::Args),
+    Inspect(inspect::Args),
+    InspectId(inspect::IdArgs),
+    #[command(hide = true)]
+    DemoWorker(demo::worker::Args),
+}
+
+fn exit_codes() -> String {
+    let lines: Vec<String> = Exit::ALL.iter().map(|(code, what)| format!("  {:>2}  {what}", *code as u8)).collect();
+    format!("Exit codes:\n{}\n\nstdout is data, stderr is talk. Every --json carries `schema`.", lines.join("\n"))
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let (json, ended) = match cli.command {
+        Command::Demo(args) => (args.json, demo::command(&args)),
+        Command::Plan(args) => (args.json, plan::command(&args)),
+        Command::Backtest(args) => (args.json, backtest::command(&args)),
+        Command::Inspect(args) => (args.json, inspect::command(&args)),
+        Command::InspectId(args) => (args.json, inspect::id_command(&args)),
+        Command::DemoWorker(args) => (false, demo::worker::command(&args)),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            tell(&failed, json);
+            failed.exit.into()
+        }
+    }
+}
+
+/// The sentence on stderr and, where data was asked for as JSON, the same as JSON on stdout. A reader that
+/// has gone away is no reason to panic.
+fn tell(failed: &Failed, json: bool) {
+    let _ = writeln!(std::io::stderr(), "kraite: {failed}");
+    if json {
+        let data = serde_json::json!({
+            "schema": "kraite.error/1", "exit": failed.exit as u8, "message": failed.message,
+        });
+        let _ = writeln!(std::io::stdout(), "{data}");
+    }
+}
+
+/// Writes data to stdout; a reader that has gone away ends the command without noise.
+fn print(text: &str) -> Result<(), Failed> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failed::new(Exit::Failure, format!("stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn exit_codes_are_numbered_as_documented() {
+        for (place, (code, _)) in Exit::ALL.iter().enumerate() {
+            assert_eq!(*code as usize, place);
+            assert!(exit_codes().contains(&format!("  {place:>2}  ")));
+        }
+    }
+}

@@ -181,7 +181,7 @@ impl OrderObject {
 
 /// Whether a trigger of this shape and side fires on a falling price: a selling stop and a buying target do.
 #[must_use]
-pub const fn fires_falling(shape: &OrderShape, side: Side) -> bool {
+pub(super) const fn fires_falling(shape: &OrderShape, side: Side) -> bool {
     match shape {
         OrderShape::StopMarket { .. } => matches!(side, Side::Sell),
         OrderShape::TakeProfitMarket { .. } => matches!(side, Side::Buy),

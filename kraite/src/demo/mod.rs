@@ -6,75 +6,122 @@
 
 mod script;
 mod stage;
-pub mod worker;
+pub(crate) mod worker;
 
-use std::path::Path;
+use std::io::Write as _;
 
-use kraite_sim::presets;
 use serde::Serialize;
 
-pub use stage::StageError;
+use crate::exit::{Exit, Failed};
+use crate::flags::VenueName;
 
 /// Venue time runs this many times as fast as the wall, so that windows of seconds cost milliseconds.
-pub const CLOCK_FACTOR: u32 = 60;
-
-/// Which shape of exchange a run is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Shape {
-    /// Stop and target are two orders, as on Binance USD-M.
-    Binance,
-    /// Stop and target are one call, as on Bitget.
-    Bitget,
-}
-
-impl Shape {
-    /// The simulated venue of this shape.
-    #[must_use]
-    pub fn profile(self) -> kraite_sim::venue::VenueProfile {
-        match self {
-            Self::Binance => presets::binance(),
-            Self::Bitget => presets::bitget(),
-        }
-    }
-
-    /// Its name on the command line.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Binance => "binance",
-            Self::Bitget => "bitget",
-        }
-    }
-}
+pub(crate) const CLOCK_FACTOR: u32 = 60;
 
 /// What one run proved, counted on the exchange's own book.
 #[derive(Debug, Clone, Serialize)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// Which shape of exchange.
-    pub venue: &'static str,
+    pub(crate) venue: &'static str,
     /// How often the worker was killed by signal 9.
-    pub kills: u32,
+    pub(crate) kills: u32,
     /// Orders that the exchange accepted under our ids.
-    pub orders_placed: usize,
+    pub(crate) orders_placed: usize,
     /// Orders that were adopted after a kill instead of being placed again.
-    pub adopted: usize,
+    pub(crate) adopted: usize,
     /// Logical orders that existed twice.
-    pub duplicates: u64,
+    pub(crate) duplicates: u64,
     /// Orders of ours that are still open at the end.
-    pub orphans: u64,
+    pub(crate) orphans: u64,
     /// Rungs that filled.
-    pub rungs_filled: usize,
+    pub(crate) rungs_filled: usize,
     /// How often the target was re-priced.
-    pub target_revisions: usize,
+    pub(crate) target_revisions: usize,
     /// The longest time with exposure and no accepted stop, in venue time.
-    pub max_unprotected_ms: i64,
+    pub(crate) max_unprotected_ms: i64,
     /// Profit after fees, in quote currency.
-    pub profit: String,
+    pub(crate) profit: String,
     /// The position was closed and everything above holds.
-    pub holds: bool,
+    pub(crate) holds: bool,
 }
 
-/// Runs the demo on one shape, telling the story line by line.
-pub fn run(shape: Shape, folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Proof, StageError> {
-    stage::run(shape, folder, tell)
+/// Opens a position on a simulated exchange, kills the worker twice with SIGKILL, and proves what is left.
+///
+/// Needs no keys, no network and no files. The worker is a child process with a SQLite journal; the
+/// exchange lives in this process, on a clock that runs 60 times as fast as the wall, so that windows of
+/// seconds cost milliseconds. Played once on an exchange shaped like Binance USD-M, where stop and target
+/// are two orders, and once on one shaped like Bitget, where they are one call. Exit code 0 only if the
+/// proof holds.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only this shape of exchange.
+    #[arg(long, value_enum)]
+    venue: Option<VenueName>,
+    /// Prints the proof as JSON; the timeline goes to stderr.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    schema: &'static str,
+    clock_factor: u32,
+    venues: Vec<Proof>,
+    holds: bool,
+}
+
+/// Plays and prints.
+pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
+    let folder = tempfile::tempdir().map_err(Failed::with(Exit::Failure))?;
+    let venues = match args.venue {
+        Some(venue) => vec![venue],
+        None => vec![VenueName::Binance, VenueName::Bitget],
+    };
+    let mut tell = |line: &str| {
+        let written = if args.json {
+            writeln!(std::io::stderr(), "{line}")
+        } else {
+            writeln!(std::io::stdout(), "{line}")
+        };
+        // An audience that has left does not stop the play.
+        drop(written);
+    };
+    let mut proofs = Vec::new();
+    for venue in venues {
+        tell(&format!("== an exchange shaped like {}, its clock {CLOCK_FACTOR} times as fast as the wall ==", venue.word()));
+        let proof = stage::run(venue, folder.path(), &mut tell).map_err(Failed::with(Exit::Failure))?;
+        tell("");
+        proofs.push(proof);
+    }
+    let holds = proofs.iter().all(|proof| proof.holds);
+    if args.json {
+        let shown = Shown { schema: "kraite.demo/1", clock_factor: CLOCK_FACTOR, venues: proofs, holds };
+        let json = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;
+        crate::print(&format!("{json}\n"))?;
+    } else {
+        let lines: String = proofs.iter().map(Proof::text).collect();
+        crate::print(&lines)?;
+    }
+    if holds { Ok(Exit::Ok) } else { Err(Failed::new(Exit::Invariant, "the proof does not hold; see above")) }
+}
+
+impl Proof {
+    fn text(&self) -> String {
+        format!(
+            "{}: {} kills by signal 9, {} orders placed, {} adopted after a kill, {} duplicates, {} orphans, \
+             {} rungs filled, target re-priced {} times, longest unprotected {} ms of exchange time, \
+             profit {} USDT: {}\n",
+            self.venue,
+            self.kills,
+            self.orders_placed,
+            self.adopted,
+            self.duplicates,
+            self.orphans,
+            self.rungs_filled,
+            self.target_revisions,
+            self.max_unprotected_ms,
+            self.profit,
+            if self.holds { "the proof holds" } else { "THE PROOF DOES NOT HOLD" }
+        )
+    }
 }

@@ -8,14 +8,14 @@ use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
 
 /// The price when the curtain rises.
-pub const OPENING: &str = "150.24";
+pub(super) const OPENING: &str = "150.24";
 /// From there down through two rungs, step by step.
-pub const DIP: [&str; 6] = ["148.10", "143.00", "138.50", "137.20", "130.40", "124.50"];
+pub(super) const DIP: [&str; 6] = ["148.10", "143.00", "138.50", "137.20", "130.40", "124.50"];
 /// And up again to the re-priced target.
-pub const RECOVERY: [&str; 5] = ["127.90", "129.80", "131.20", "132.10", "132.90"];
+pub(super) const RECOVERY: [&str; 5] = ["127.90", "129.80", "131.20", "132.10", "132.90"];
 
 /// The position: F's LONG example, four rungs 8.5 % apart, each twice the one before.
-pub fn request(instrument: Instrument, mark: Mark) -> Result<OpenRequest, ParseNumberError> {
+pub(super) fn request(instrument: Instrument, mark: Mark) -> Result<OpenRequest, ParseNumberError> {
     let two: Factor = "2".parse()?;
     Ok(OpenRequest {
         instrument,
@@ -41,6 +41,6 @@ pub fn request(instrument: Instrument, mark: Mark) -> Result<OpenRequest, ParseN
 }
 
 /// A price of the script.
-pub fn price(text: &str) -> Result<Price, ParseNumberError> {
+pub(super) fn price(text: &str) -> Result<Price, ParseNumberError> {
     text.parse()
 }

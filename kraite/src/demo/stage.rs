@@ -20,7 +20,8 @@ use kraite_sim::presets;
 use kraite_sim::venue::Venue;
 
 use super::worker::account;
-use super::{CLOCK_FACTOR, Proof, Shape, script};
+use super::{CLOCK_FACTOR, Proof, script};
+use crate::flags::VenueName;
 
 /// The stage gives up after this much wall time.
 const CURTAIN: Duration = Duration::from_secs(25);
@@ -29,7 +30,7 @@ const BEAT: Duration = Duration::from_millis(5);
 
 /// The demo could not be played.
 #[derive(Debug, thiserror::Error)]
-pub enum StageError {
+pub(super) enum StageError {
     /// The worker cannot be started or spoken to.
     #[error("the worker process: {0}")]
     Worker(#[from] std::io::Error),
@@ -62,7 +63,7 @@ enum Scene {
 }
 
 struct Stage<'a> {
-    shape: Shape,
+    shape: VenueName,
     journal: &'a Path,
     clock: Clock,
     venue: Venue,
@@ -88,7 +89,7 @@ struct Worker {
 }
 
 /// Plays the whole piece on one shape of exchange.
-pub fn run(shape: Shape, folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Proof, StageError> {
+pub(super) fn run(shape: VenueName, folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Proof, StageError> {
     let start = LocalMillis(1_760_000_000_000);
     let clock = Clock::scaled_from(start, CLOCK_FACTOR);
     let mut venue = Venue::new(shape.profile(), VenueMillis(start.0));

@@ -1,7 +1,7 @@
 //! The demo's worker: the production reactor on a SQLite journal, with the exchange at the end of a pipe.
 
 use std::io::BufReader;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Event, InputKind, Notice, Request};
@@ -14,11 +14,13 @@ use kraite_journal::SqliteJournal;
 use kraite_sim::link::SimExchange;
 use kraite_sim::link::pipe::PipeLink;
 
-use super::{CLOCK_FACTOR, Shape, script};
+use super::{CLOCK_FACTOR, script};
+use crate::exit::{Exit, Failed};
+use crate::flags::VenueName;
 
 /// The one account of the demo.
 #[must_use]
-pub fn account() -> AccountTag {
+pub(super) fn account() -> AccountTag {
     AccountTag::new(7).unwrap_or_default()
 }
 
@@ -95,23 +97,46 @@ fn tell_request(request: &Request) -> String {
     }
 }
 
-/// Runs the worker until its pipe closes. `start_ms` is the venue's clock when the stage was set and
-/// `started` how much of it has passed.
-pub async fn run(shape: Shape, journal: &Path, symbol: &Symbol, now_ms: i64) -> anyhow::Result<()> {
-    let clock = Clock::scaled_from(LocalMillis(now_ms), CLOCK_FACTOR);
+/// Started by the demo itself.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[arg(long, value_enum)]
+    venue: VenueName,
+    #[arg(long)]
+    symbol: String,
+    /// What the exchange's clock shows now.
+    #[arg(long)]
+    now_ms: i64,
+    #[arg(long)]
+    journal: PathBuf,
+}
+
+/// Runs the worker until its pipe closes.
+pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failed::with(Exit::Failure))?;
+    runtime.block_on(work(args))?;
+    Ok(Exit::Ok)
+}
+
+async fn work(args: &Args) -> Result<(), Failed> {
+    let clock = Clock::scaled_from(LocalMillis(args.now_ms), CLOCK_FACTOR);
     let link_clock = clock.clone();
-    let link = PipeLink::open(BufReader::new(std::io::stdin()), std::io::stdout(), move || {
-        VenueMillis(link_clock.now().0)
-    });
-    let journal = Arc::new(SqliteJournal::open(journal)?);
-    let exchange = Arc::new(SimExchange::new(link.clone(), shape.profile().capabilities));
-    let instruments = exchange.instruments().await?;
+    let link =
+        PipeLink::open(BufReader::new(std::io::stdin()), std::io::stdout(), move || VenueMillis(link_clock.now().0));
+    let journal = Arc::new(SqliteJournal::open(&args.journal)?);
+    let exchange = Arc::new(SimExchange::new(link.clone(), args.venue.capabilities()));
+    let symbol = Symbol::new(&args.symbol);
+    let instruments = exchange.instruments().await.map_err(Failed::with(Exit::Exchange))?;
     let instrument = instruments
         .into_iter()
-        .find(|i| i.symbol == *symbol)
-        .ok_or_else(|| anyhow::anyhow!("{symbol} is not listed"))?;
-    let mark = exchange.mark_price(symbol).await?;
-    let request = script::request(instrument, mark)?;
+        .find(|i| i.symbol == symbol)
+        .ok_or_else(|| Failed::new(Exit::Exchange, format!("{symbol} is not listed")))?;
+    let mark = exchange.mark_price(&symbol).await.map_err(Failed::with(Exit::Exchange))?;
+    let request = script::request(instrument, mark).map_err(Failed::with(Exit::Failure))?;
     let narrator = Narrator { link: link.clone() };
     let (reactor, handle) = Reactor::new(account(), Config::default(), exchange, journal, clock, narrator);
     // The same command every time: a repeat of its id opens nothing.
@@ -120,8 +145,12 @@ pub async fn run(shape: Shape, journal: &Path, symbol: &Symbol, now_ms: i64) -> 
         opener.command(CommandId(1), Command::Open(Box::new(request))).await;
     });
     tokio::select! {
+        biased;
         stopped = reactor.run() => {
-            stopped?;
+            stopped.map_err(|error| match error {
+                kraite_engine::ReactorError::Journal(error) => Failed::from(error),
+                other => Failed::new(Exit::Failure, other),
+            })?;
         }
         () = link.closed() => {}
     }

@@ -1,0 +1,256 @@
+//! Contract rules, as in "Binance USD-M, Exchange Information" (`/fapi/v1/exchangeInfo`).
+
+use std::str::FromStr;
+
+use kraite_core::id::Symbol;
+use kraite_core::instrument::{Instrument, PriceBand};
+use kraite_core::number::{Factor, Notional, Price, Qty};
+use serde::Deserialize;
+
+use crate::Brackets;
+
+/// Fee of a resting fill in the regular tier; an account's own rate comes from its commission rate.
+const MAKER_FEE: (i64, u32) = (2, 4);
+/// Fee of a taking fill in the regular tier.
+const TAKER_FEE: (i64, u32) = (5, 4);
+
+/// The venue's rules cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// The body is not the JSON of this answer.
+    #[error("this is no {what} answer: {reason}")]
+    NotJson {
+        /// Which answer was expected.
+        what: &'static str,
+        /// What the parser found.
+        reason: serde_json::Error,
+    },
+    /// The contract is not in the list.
+    #[error("{symbol} is not among the {listed} contracts listed")]
+    Unknown {
+        /// Which contract.
+        symbol: String,
+        /// How many there are.
+        listed: usize,
+    },
+    /// The contract cannot be traded now.
+    #[error("{symbol} is {status}, not TRADING")]
+    NotTrading {
+        /// Which contract.
+        symbol: String,
+        /// What the venue says about it.
+        status: String,
+    },
+    /// The contract lacks a filter that every order is checked against.
+    #[error("{symbol} has no {filter} filter")]
+    NoFilter {
+        /// Which contract.
+        symbol: String,
+        /// Which filter.
+        filter: &'static str,
+    },
+    /// A field is not what it should be.
+    #[error("{symbol}: {field}: {reason}")]
+    Field {
+        /// Which contract.
+        symbol: String,
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl RulesError {
+    pub(crate) fn not_json(what: &'static str) -> impl FnOnce(serde_json::Error) -> Self {
+        move |reason| Self::NotJson { what, reason }
+    }
+}
+
+/// The contracts of one exchangeInfo answer; each is interpreted when it is asked for.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ExchangeInfo {
+    symbols: Vec<Contract>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Contract {
+    symbol: String,
+    status: String,
+    quote_asset: String,
+    filters: Vec<Filter>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "filterType")]
+enum Filter {
+    #[serde(rename = "PRICE_FILTER", rename_all = "camelCase")]
+    Price { min_price: String, max_price: String, tick_size: String },
+    #[serde(rename = "LOT_SIZE", rename_all = "camelCase")]
+    Lot { min_qty: String, max_qty: String, step_size: String },
+    #[serde(rename = "MARKET_LOT_SIZE", rename_all = "camelCase")]
+    MarketLot { min_qty: String, max_qty: String, step_size: String },
+    #[serde(rename = "MIN_NOTIONAL")]
+    MinNotional { notional: String },
+    #[serde(rename = "PERCENT_PRICE", rename_all = "camelCase")]
+    PercentPrice { multiplier_up: String, multiplier_down: String },
+    #[serde(rename = "MAX_NUM_ORDERS")]
+    MaxOrders { limit: u32 },
+    #[serde(other)]
+    Other,
+}
+
+impl ExchangeInfo {
+    /// Reads the body of an exchangeInfo answer.
+    ///
+    /// # Errors
+    ///
+    /// [`RulesError::NotJson`].
+    pub fn read(body: &str) -> Result<Self, RulesError> {
+        serde_json::from_str(body).map_err(RulesError::not_json("exchangeInfo"))
+    }
+
+    /// The symbols of the contracts that can be traded now.
+    pub fn trading(&self) -> impl Iterator<Item = &str> {
+        self.symbols.iter().filter(|c| c.status == "TRADING").map(|c| c.symbol.as_str())
+    }
+
+    /// The rules of one contract, with its leverage brackets where they are known.
+    ///
+    /// # Errors
+    ///
+    /// [`RulesError`] when it is not listed, not trading, or one of its filters is missing or unreadable.
+    pub fn instrument(&self, symbol: &str, brackets: Option<&Brackets>) -> Result<Instrument, RulesError> {
+        let contract = self
+            .symbols
+            .iter()
+            .find(|c| c.symbol == symbol)
+            .ok_or_else(|| RulesError::Unknown { symbol: symbol.to_owned(), listed: self.symbols.len() })?;
+        if contract.status != "TRADING" {
+            return Err(RulesError::NotTrading { symbol: symbol.to_owned(), status: contract.status.clone() });
+        }
+        contract.interpret(brackets)
+    }
+}
+
+impl Contract {
+    fn field<T: FromStr>(&self, field: &'static str, text: &str) -> Result<T, RulesError>
+    where
+        T::Err: ToString,
+    {
+        text.parse().map_err(|error: T::Err| RulesError::Field {
+            symbol: self.symbol.clone(),
+            field,
+            reason: error.to_string(),
+        })
+    }
+
+    fn pick<'a, T>(&'a self, filter: &'static str, of: impl Fn(&'a Filter) -> Option<T>) -> Result<T, RulesError> {
+        self.filters.iter().find_map(of).ok_or_else(|| RulesError::NoFilter { symbol: self.symbol.clone(), filter })
+    }
+
+    fn interpret(&self, brackets: Option<&Brackets>) -> Result<Instrument, RulesError> {
+        let symbol = Symbol::new(&self.symbol);
+        let (min_price, max_price, tick) = self.pick("PRICE_FILTER", |f| match f {
+            Filter::Price { min_price, max_price, tick_size } => Some((min_price, max_price, tick_size)),
+            _ => None,
+        })?;
+        let (min_qty, max_qty, lot) = self.pick("LOT_SIZE", |f| match f {
+            Filter::Lot { min_qty, max_qty, step_size } => Some((min_qty, max_qty, step_size)),
+            _ => None,
+        })?;
+        let (market_min, market_max, market_lot) = self.pick("MARKET_LOT_SIZE", |f| match f {
+            Filter::MarketLot { min_qty, max_qty, step_size } => Some((min_qty, max_qty, step_size)),
+            _ => None,
+        })?;
+        let notional = self.pick("MIN_NOTIONAL", |f| match f {
+            Filter::MinNotional { notional } => Some(notional),
+            _ => None,
+        })?;
+        let band = self.filters.iter().find_map(|f| match f {
+            Filter::PercentPrice { multiplier_up, multiplier_down } => Some((multiplier_up, multiplier_down)),
+            _ => None,
+        });
+        let max_orders = self.filters.iter().find_map(|f| match f {
+            Filter::MaxOrders { limit } => Some(*limit),
+            _ => None,
+        });
+        let tick: Price = self.field("PRICE_FILTER tickSize", tick)?;
+        if !tick.is_positive() {
+            return Err(RulesError::Field {
+                symbol: self.symbol.clone(),
+                field: "PRICE_FILTER tickSize",
+                reason: format!("{tick} is no grid"),
+            });
+        }
+        // A bound of zero means that the venue checks none ("0 disables a part").
+        let max_price: Price = self.field("PRICE_FILTER maxPrice", max_price)?;
+        let limit_min: Qty = self.field("LOT_SIZE minQty", min_qty)?;
+        let market_min: Qty = self.field("MARKET_LOT_SIZE minQty", market_min)?;
+        let band = match band {
+            Some((up, down)) => PriceBand {
+                buy_max: Some(self.field("PERCENT_PRICE multiplierUp", up)?),
+                sell_min: Some(self.field("PERCENT_PRICE multiplierDown", down)?),
+                ..PriceBand::default()
+            },
+            None => PriceBand::default(),
+        };
+        Ok(Instrument {
+            brackets: brackets.and_then(|all| all.get(&symbol)).cloned().unwrap_or_default(),
+            symbol,
+            quote: self.quote_asset.as_str().into(),
+            tick,
+            lot: self.field("LOT_SIZE stepSize", lot)?,
+            market_lot: self.field("MARKET_LOT_SIZE stepSize", market_lot)?,
+            min_qty: limit_min.max(market_min),
+            max_qty: self.field("LOT_SIZE maxQty", max_qty)?,
+            max_market_qty: self.field("MARKET_LOT_SIZE maxQty", market_max)?,
+            min_price: self.field("PRICE_FILTER minPrice", min_price)?,
+            max_price: max_price.is_positive().then_some(max_price),
+            min_notional: self.field::<Notional>("MIN_NOTIONAL notional", notional)?,
+            band,
+            max_orders,
+            maker_fee: Factor::from_units(MAKER_FEE.0, MAKER_FEE.1).unwrap_or_default(),
+            taker_fee: Factor::from_units(TAKER_FEE.0, TAKER_FEE.1).unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = r#"{"symbols":[{"symbol":"BTCUSDT","status":"TRADING","quoteAsset":"USDT","filters":[
+        {"filterType":"PRICE_FILTER","tickSize":"0.10","maxPrice":"4529764","minPrice":"556.80"},
+        {"stepSize":"0.001","filterType":"LOT_SIZE","maxQty":"1000","minQty":"0.001"},
+        {"stepSize":"0.001","filterType":"MARKET_LOT_SIZE","maxQty":"120","minQty":"0.001"},
+        {"limit":200,"filterType":"MAX_NUM_ORDERS"},{"limit":10,"filterType":"MAX_NUM_ALGO_ORDERS"},
+        {"notional":"100","filterType":"MIN_NOTIONAL"},
+        {"filterType":"PERCENT_PRICE","multiplierUp":"1.0500","multiplierDecimal":"4","multiplierDown":"0.9500"}]},
+        {"symbol":"GONEUSDT","status":"SETTLING","quoteAsset":"USDT","filters":[]},
+        {"symbol":"ODDUSDT","status":"TRADING","quoteAsset":"USDT","filters":[]}]}"#;
+
+    #[test]
+    fn r23_rules_are_the_filters_not_the_precisions() {
+        let info = ExchangeInfo::read(BODY).unwrap();
+        let btc = info.instrument("BTCUSDT", None).unwrap();
+        assert_eq!(btc.tick.to_string(), "0.1");
+        assert_eq!((btc.lot.to_string(), btc.max_market_qty.to_string()), ("0.001".into(), "120".into()));
+        assert_eq!(btc.min_notional.to_string(), "100");
+        assert_eq!(btc.band.buy_max.unwrap().to_string(), "1.05");
+        assert_eq!(btc.band.buy_min, None, "a deep BUY rung passes");
+        assert_eq!(btc.max_orders, Some(200));
+    }
+
+    #[test]
+    fn what_cannot_be_traded_is_named() {
+        let info = ExchangeInfo::read(BODY).unwrap();
+        let error = |symbol| info.instrument(symbol, None).unwrap_err().to_string();
+        assert_eq!(error("NOPEUSDT"), "NOPEUSDT is not among the 3 contracts listed");
+        assert_eq!(error("GONEUSDT"), "GONEUSDT is SETTLING, not TRADING");
+        assert_eq!(error("ODDUSDT"), "ODDUSDT has no PRICE_FILTER filter");
+        assert_eq!(info.trading().count(), 2);
+        assert!(ExchangeInfo::read("<html>").unwrap_err().to_string().starts_with("this is no exchangeInfo answer"));
+    }
+}

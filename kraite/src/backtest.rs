@@ -1,0 +1,441 @@
+//! `kraite backtest`: the production core over real bars.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use kraite_core::exchange::Direction;
+use kraite_core::number::{Factor, Notional, Percent};
+use kraite_core::sizing::{Budget, LadderSpec, SizingModel};
+use kraite_core::time::VenueMillis;
+use kraite_sim::backtest::{Backtest, Hostility, Outcome, Plan, default_margin};
+use kraite_sim::data::{Bar, Gaps, read_funding, read_klines};
+use kraite_sim::world::Latency;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Exit, Failed};
+use crate::flags::{BasisWord, DirectionWord, SequenceWord, SizingWord, TargetWord, VenueName};
+use crate::plan::default_gap;
+use crate::rules;
+
+/// Runs positions over klines, one after the other, on a simulated exchange.
+///
+/// The core, the journal format and the recovery are those of everything else; only the exchange is
+/// simulated. Inside a bar the price goes from the open to the worst price for the position, then to the
+/// best, then to the close. With --nemesis messages are lost, delayed, doubled and reordered, the exchange
+/// answers 5xx after acting, and the worker is crashed and restarted, all drawn from --seed.
+///
+/// Without --config: long, 4 rungs 8.5 % apart, each twice the one before, profit 0.36 %, stop 2.5 %,
+/// leverage cap 20, unbounded sizing, ladder-first, trigger-market target, wallet 20 x margin, and the
+/// smallest margin of 50, 100, 200, 500, 1000, … at which every order of the ladder passes the contract's
+/// minimums. A configuration is TOML with any of: venue, direction, margin, wallet, leverage_cap, rungs,
+/// gap, multipliers, profit, stop, sizing, sequence, target, basis, headroom (numbers that are money or
+/// percent are quoted: profit = "0.36").
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Bars in order of time: CSV, .gz or .zip, with or without a header line.
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    klines: Vec<PathBuf>,
+    /// The answer of exchangeInfo (Binance) or contracts (Bitget); may be gzipped.
+    #[arg(long, value_name = "FILE")]
+    exchange_info: PathBuf,
+    /// The answer of leverageBracket or query-position-lever; may be gzipped. Without it the leverage cap
+    /// stands and no maintenance margin is asked.
+    #[arg(long, value_name = "FILE")]
+    brackets: Option<PathBuf>,
+    /// The contract, in the venue's spelling.
+    #[arg(long)]
+    symbol: String,
+    /// Settings of the positions, as TOML.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Funding payments: calc_time, funding_interval_hours, last_funding_rate.
+    #[arg(long, value_name = "FILE")]
+    funding: Option<PathBuf>,
+    /// First bar: milliseconds since 1970, or YYYY-MM-DD (UTC).
+    #[arg(long, value_parser = instant, value_name = "TIME")]
+    from: Option<VenueMillis>,
+    /// Bars before this instant only.
+    #[arg(long, value_parser = instant, value_name = "TIME")]
+    to: Option<VenueMillis>,
+    /// How hostile the world is.
+    #[arg(long, value_enum, default_value = "none")]
+    nemesis: Nemesis,
+    /// What the faults are drawn from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Counts missing bars instead of refusing them.
+    #[arg(long)]
+    allow_gaps: bool,
+    /// Prints the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Nemesis {
+    /// Nothing goes wrong.
+    None,
+    /// An unlucky week.
+    Light,
+    /// A hostile day.
+    Heavy,
+}
+
+impl From<Nemesis> for Hostility {
+    fn from(word: Nemesis) -> Self {
+        match word {
+            Nemesis::None => Self::None,
+            Nemesis::Light => Self::Light,
+            Nemesis::Heavy => Self::Heavy,
+        }
+    }
+}
+
+/// Milliseconds, or a day.
+fn instant(text: &str) -> Result<VenueMillis, String> {
+    if let Ok(ms) = text.parse::<i64>() {
+        return if ms >= 0 { Ok(VenueMillis(ms)) } else { Err("before 1970".into()) };
+    }
+    let wrong = || format!("`{text}` is neither milliseconds since 1970 nor YYYY-MM-DD");
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return Err(wrong()) };
+    let (Ok(year), Ok(month), Ok(day)) = (year.parse::<i64>(), month.parse::<i64>(), day.parse::<i64>()) else {
+        return Err(wrong());
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return Err(wrong()),
+    };
+    if !(1970..=9999).contains(&year) || !(1..=length).contains(&day) {
+        return Err(wrong());
+    }
+    // Days since 1970 in the proleptic Gregorian calendar, years starting in March.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    Ok(VenueMillis(days * 86_400_000))
+}
+
+/// The settings file; everything has a default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    venue: Option<VenueName>,
+    direction: Option<DirectionWord>,
+    margin: Option<Notional>,
+    wallet: Option<Notional>,
+    leverage_cap: Option<u32>,
+    rungs: Option<u8>,
+    gap: Option<Percent>,
+    multipliers: Option<Vec<Factor>>,
+    profit: Option<Percent>,
+    stop: Option<Percent>,
+    sizing: Option<SizingWord>,
+    sequence: Option<SequenceWord>,
+    target: Option<TargetWord>,
+    basis: Option<BasisWord>,
+    headroom: Option<Percent>,
+}
+
+impl Settings {
+    fn read(path: &Path) -> Result<Self, Failed> {
+        let at = |error: String| Failed::new(Exit::Configuration, format!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| at(error.to_string()))?;
+        let settings: Self = toml::from_str(&text).map_err(|error| {
+            // The parser draws the line it means; one sentence says where instead.
+            let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.split('\n').count()));
+            at(format!("line {line}: {}", error.message()))
+        })?;
+        settings.check().map_err(at)?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let zero = |name: &str| Err(format!("{name} must be above zero"));
+        for (name, amount) in [("margin", self.margin), ("wallet", self.wallet)] {
+            if amount.is_some_and(|amount| !amount.is_positive()) {
+                return zero(name);
+            }
+        }
+        for (name, percent) in [("gap", self.gap), ("profit", self.profit), ("stop", self.stop)] {
+            if percent.is_some_and(|percent| !percent.is_positive()) {
+                return zero(name);
+            }
+        }
+        if self.headroom.is_some_and(Percent::is_negative) {
+            return Err("headroom must not be below zero".into());
+        }
+        if self.multipliers.iter().flatten().any(|m| !m.is_positive()) {
+            return zero("each of multipliers");
+        }
+        if self.leverage_cap == Some(0) {
+            return zero("leverage_cap");
+        }
+        if self.rungs.is_some_and(|rungs| rungs > kraite_core::MAX_RUNGS) {
+            return Err(format!("rungs must be at most {}", kraite_core::MAX_RUNGS));
+        }
+        Ok(())
+    }
+
+    fn spec(&self) -> LadderSpec {
+        let direction = self.direction.map_or(Direction::Long, Direction::from);
+        let two = Factor::from_integer(2);
+        LadderSpec {
+            direction,
+            rungs: self.rungs.unwrap_or(4),
+            gap: self.gap.unwrap_or_else(|| default_gap(direction)),
+            multipliers: self.multipliers.clone().unwrap_or_else(|| vec![two]),
+            profit: self.profit.or_else(|| Percent::from_units(36, 2)).unwrap_or_default(),
+            stop: self.stop.or_else(|| Percent::from_units(25, 1)).unwrap_or_default(),
+            model: self.sizing.map_or_else(|| SizingModel::default_for(direction), SizingModel::from),
+            basis: self.basis.unwrap_or(BasisWord::AverageEntry).into(),
+            headroom: self.headroom.or_else(|| Percent::from_units(5, 1)).unwrap_or_default(),
+        }
+    }
+
+    fn plan(&self, args: &Args, first: &Bar) -> Result<Plan, Failed> {
+        let venue = self.venue.unwrap_or(VenueName::Binance);
+        let instrument = rules::instrument(venue, &args.exchange_info, args.brackets.as_deref(), &args.symbol)?;
+        let spec = self.spec();
+        let leverage_cap = self.leverage_cap.unwrap_or(20);
+        let target_style = self.target.unwrap_or(TargetWord::TriggerMarket).into();
+        let margin = match self.margin {
+            Some(margin) => margin,
+            None => default_margin(&instrument, &spec, leverage_cap, first.open, target_style).map_err(|refusal| {
+                Failed::new(Exit::PlanRefused, format!("refused at {}, {}: {}", first.open, refusal.rule, refusal.message))
+            })?,
+        };
+        let wallet = match self.wallet {
+            Some(wallet) => wallet,
+            None => margin.scaled_by(Factor::from_integer(20)).map_err(Failed::with(Exit::Configuration))?,
+        };
+        Ok(Plan {
+            instrument,
+            spec,
+            budget: Budget { margin, leverage_cap },
+            sequence: self.sequence.unwrap_or(SequenceWord::LadderFirst).into(),
+            target_style,
+            wallet,
+            profile: venue.profile(),
+            latency: Latency::FAR,
+        })
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    schema: &'static str,
+    symbol: String,
+    venue: &'static str,
+    nemesis: String,
+    seed: u64,
+    margin: String,
+    bars: u64,
+    gaps: u64,
+    positions_opened: u64,
+    positions_closed: u64,
+    positions_cancelled: u64,
+    positions_refused: u64,
+    stops: u64,
+    targets: u64,
+    other_closes: u64,
+    rungs_filled: u64,
+    liquidations: u64,
+    fees: String,
+    funding: String,
+    pnl: String,
+    max_drawdown: String,
+    orders_placed: u64,
+    duplicates: u64,
+    orphans: u64,
+    max_unprotected_ms: i64,
+    unprotected: Vec<ShownWindow>,
+    violations: u64,
+    faults_injected: u64,
+    crashes: u64,
+    wire_duplicates: u64,
+    read_ms: u64,
+    run_ms: u64,
+}
+
+/// Intervals with exposure and no accepted stop that one window explains; an interval may have several.
+#[derive(Debug, Serialize)]
+struct ShownWindow {
+    window: &'static str,
+    intervals: u64,
+    longest_ms: i64,
+}
+
+/// Says how far a run is, every two seconds, where a person can see it.
+struct Progress {
+    started: Instant,
+    told: Instant,
+    total: usize,
+}
+
+impl Progress {
+    const EVERY: Duration = Duration::from_secs(2);
+
+    fn new(total: usize) -> Self {
+        let now = Instant::now();
+        Self { started: now, told: now, total }
+    }
+
+    fn at(&mut self, done: usize) {
+        if self.told.elapsed() < Self::EVERY {
+            return;
+        }
+        self.told = Instant::now();
+        let percent = done * 100 / self.total.max(1);
+        let end = if std::io::stderr().is_terminal() { '\r' } else { '\n' };
+        let seconds = self.started.elapsed().as_secs();
+        let _ = write!(std::io::stderr(), "backtest: {done} of {} bars, {percent} %, {seconds} s{end}", self.total);
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Reads, runs, prints.
+pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
+    let settings = args.config.as_deref().map_or_else(|| Ok(Settings::default()), Settings::read)?;
+    let reading = Instant::now();
+    let gaps = if args.allow_gaps { Gaps::Count } else { Gaps::Refuse };
+    let (bars, gaps) = read_klines(&args.klines, gaps, args.from, args.to)?;
+    let funding = args.funding.as_deref().map(read_funding).transpose()?.unwrap_or_default();
+    let read_ms = millis(reading);
+    let Some(first) = bars.first() else {
+        return Err(Failed::new(Exit::BadData, "no bars"));
+    };
+    let plan = settings.plan(args, first)?;
+    let margin = plan.budget.margin;
+    let running = Instant::now();
+    let mut progress = Progress::new(bars.len());
+    let mut backtest = Backtest::new(plan, args.nemesis.into(), args.seed, first.open_time, funding);
+    for (done, bar) in bars.iter().enumerate() {
+        backtest.bar(bar);
+        progress.at(done);
+    }
+    let outcome = backtest.finish();
+    let shown = show(args, &settings, &outcome, margin, gaps, read_ms, millis(running));
+    if args.json {
+        let json = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;
+        crate::print(&format!("{json}\n"))?;
+    } else {
+        crate::print(&text(&shown))?;
+    }
+    if outcome.verdict.violations == 0 {
+        return Ok(Exit::Ok);
+    }
+    let first = outcome.verdict.findings.first().map_or_else(String::new, |(at, what)| format!("{what:?} at {} ms", at.0));
+    Err(Failed::new(Exit::Invariant, format!("{} violations, the first: {first}", outcome.verdict.violations)))
+}
+
+fn show(
+    args: &Args,
+    settings: &Settings,
+    outcome: &Outcome,
+    margin: Notional,
+    gaps: u64,
+    read_ms: u64,
+    run_ms: u64,
+) -> Shown {
+    let verdict = &outcome.verdict;
+    Shown {
+        schema: "kraite.backtest/1",
+        symbol: args.symbol.clone(),
+        venue: settings.venue.unwrap_or(VenueName::Binance).word(),
+        nemesis: format!("{:?}", args.nemesis).to_lowercase(),
+        seed: args.seed,
+        margin: margin.to_string(),
+        bars: outcome.bars,
+        gaps,
+        positions_opened: outcome.positions_opened,
+        positions_closed: outcome.positions_closed,
+        positions_cancelled: outcome.positions_cancelled,
+        positions_refused: outcome.refused,
+        stops: outcome.stops,
+        targets: outcome.targets,
+        other_closes: outcome.other_closes,
+        rungs_filled: outcome.rungs_filled,
+        liquidations: outcome.liquidations,
+        fees: outcome.fees.to_string(),
+        funding: outcome.funding.to_string(),
+        pnl: outcome.pnl.to_string(),
+        max_drawdown: outcome.max_drawdown.to_string(),
+        orders_placed: outcome.orders_placed,
+        duplicates: verdict.duplicates,
+        orphans: verdict.orphans,
+        max_unprotected_ms: verdict.max_unprotected.0,
+        unprotected: verdict
+            .windows
+            .iter()
+            .map(|(window, (intervals, longest))| ShownWindow { window, intervals: *intervals, longest_ms: longest.0 })
+            .collect(),
+        violations: verdict.violations,
+        faults_injected: outcome.faults_injected,
+        crashes: outcome.crashes,
+        wire_duplicates: verdict.wire_duplicates,
+        read_ms,
+        run_ms,
+    }
+}
+
+fn text(shown: &Shown) -> String {
+    let windows: Vec<String> = shown
+        .unprotected
+        .iter()
+        .map(|w| format!("{} x {}, longest {} ms", w.intervals, w.window, w.longest_ms))
+        .collect();
+    let rows = [
+        ("bars", format!("{} ({} gaps)", shown.bars, shown.gaps)),
+        ("positions", format!("{} opened, {} closed, {} cancelled, {} refused", shown.positions_opened, shown.positions_closed, shown.positions_cancelled, shown.positions_refused)),
+        ("closed by", format!("target {}, stop {}, other {}", shown.targets, shown.stops, shown.other_closes)),
+        ("rungs filled", shown.rungs_filled.to_string()),
+        ("liquidations", shown.liquidations.to_string()),
+        ("pnl", format!("{} on a margin of {} (fees {}, funding {})", shown.pnl, shown.margin, shown.fees, shown.funding)),
+        ("max drawdown", shown.max_drawdown.clone()),
+        ("orders placed", shown.orders_placed.to_string()),
+        ("hostility", format!("{}, seed {}: {} faults, {} crashes", shown.nemesis, shown.seed, shown.faults_injected, shown.crashes)),
+        ("duplicates", format!("{} (by the wire: {})", shown.duplicates, shown.wire_duplicates)),
+        ("orphans", shown.orphans.to_string()),
+        ("unprotected", format!("{} ms at most ({})", shown.max_unprotected_ms, windows.join("; "))),
+        ("violations", shown.violations.to_string()),
+        ("time", format!("{} ms reading, {} ms running", shown.read_ms, shown.run_ms)),
+    ];
+    rows.iter().map(|(name, value)| format!("{name:<14} {value}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_utc_midnights() {
+        assert_eq!(instant("1970-01-01"), Ok(VenueMillis(0)));
+        assert_eq!(instant("2025-02-03"), Ok(VenueMillis(1_738_540_800_000)));
+        assert_eq!(instant("2024-02-29"), Ok(VenueMillis(1_709_164_800_000)));
+        assert_eq!(instant("1738540800000"), Ok(VenueMillis(1_738_540_800_000)));
+        for wrong in ["2025-02-29", "2025-13-01", "yesterday", "-1", "2025-2"] {
+            assert!(instant(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_typo_in_the_settings_names_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kraite.toml");
+        std::fs::write(&path, "rungs = 3\nprofitt = \"0.36\"\n").unwrap();
+        let failed = Settings::read(&path).unwrap_err();
+        assert_eq!(failed.exit, Exit::Configuration);
+        assert!(failed.message.contains("line 2") && failed.message.contains("profitt"), "{}", failed.message);
+        std::fs::write(&path, "margin = \"0\"\n").unwrap();
+        assert!(Settings::read(&path).unwrap_err().message.contains("margin must be above zero"));
+    }
+}

@@ -1,0 +1,173 @@
+//! Values on the command line: parsed into the core's numbers, refused with a reason.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use kraite_core::Capabilities;
+use kraite_core::exchange::Direction;
+use kraite_core::number::Factor;
+use kraite_core::plan::{Sequence, TargetStyle};
+use kraite_core::sizing::{SizingModel, TargetBasis};
+use serde::Deserialize;
+
+/// Which venue's rules and shape of protection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum VenueName {
+    /// Binance USD-M: stop and target are two orders.
+    Binance,
+    /// Bitget: stop and target are one call.
+    Bitget,
+}
+
+impl VenueName {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Binance => "binance",
+            Self::Bitget => "bitget",
+        }
+    }
+
+    pub(crate) fn capabilities(self) -> Capabilities {
+        match self {
+            Self::Binance => kraite_binance::capabilities(),
+            Self::Bitget => kraite_bitget::capabilities(),
+        }
+    }
+
+    pub(crate) fn profile(self) -> kraite_sim::venue::VenueProfile {
+        match self {
+            Self::Binance => kraite_sim::presets::binance(),
+            Self::Bitget => kraite_sim::presets::bitget(),
+        }
+    }
+}
+
+macro_rules! word {
+    ($(#[$doc:meta])* $name:ident => $core:ident { $($(#[$what:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub(crate) enum $name { $($(#[$what])* $variant),+ }
+
+        impl From<$name> for $core {
+            fn from(word: $name) -> Self {
+                match word { $($name::$variant => Self::$variant),+ }
+            }
+        }
+    };
+}
+
+word! {
+    /// Long or short.
+    DirectionWord => Direction {
+        /// Rungs below the entry.
+        Long,
+        /// Rungs above the entry.
+        Short,
+    }
+}
+word! {
+    /// How the margin becomes sizes.
+    SizingWord => SizingModel {
+        /// The market slice is margin x leverage / 2^(N+1); multipliers weight quantity.
+        Unbounded,
+        /// All notionals add up to margin x leverage; multipliers weight notional.
+        Bounded,
+    }
+}
+word! {
+    /// In which order an opening protects itself.
+    SequenceWord => Sequence {
+        /// entry, rungs, stop, target.
+        LadderFirst,
+        /// entry, stop, rungs, target.
+        ProtectFirst,
+    }
+}
+word! {
+    /// How the take-profit rests.
+    TargetWord => TargetStyle {
+        /// A conditional market order.
+        TriggerMarket,
+        /// A resting close-only LIMIT order.
+        Limit,
+    }
+}
+word! {
+    /// What the target is priced from.
+    BasisWord => TargetBasis {
+        /// The average entry of our own fills.
+        AverageEntry,
+        /// The price at which closing earns the fees back.
+        BreakEven,
+    }
+}
+
+/// A number above zero.
+pub(crate) fn positive<T>(text: &str) -> Result<T, String>
+where
+    T: FromStr + Default + PartialOrd + Display,
+    T::Err: Display,
+{
+    let value: T = text.parse().map_err(|error: T::Err| error.to_string())?;
+    if value > T::default() { Ok(value) } else { Err(format!("{value} is not above zero")) }
+}
+
+/// A number that is not below zero.
+pub(crate) fn not_negative<T>(text: &str) -> Result<T, String>
+where
+    T: FromStr + Default + PartialOrd + Display,
+    T::Err: Display,
+{
+    let value: T = text.parse().map_err(|error: T::Err| error.to_string())?;
+    if value >= T::default() { Ok(value) } else { Err(format!("{value} is below zero")) }
+}
+
+/// One multiplier of the ladder.
+pub(crate) fn multiplier(text: &str) -> Result<Factor, String> {
+    positive(text)
+}
+
+/// `text` with zeros until it has `places` decimals, as prices of one grid are written.
+pub(crate) fn padded(text: &str, places: usize) -> String {
+    let have = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let mut padded = text.to_owned();
+    if have < places {
+        if have == 0 {
+            padded.push('.');
+        }
+        padded.extend(std::iter::repeat_n('0', places - have));
+    }
+    padded
+}
+
+/// How many decimals a grid has.
+pub(crate) fn places(grid: impl Display) -> usize {
+    grid.to_string().split_once('.').map_or(0, |(_, decimals)| decimals.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kraite_core::number::Notional;
+
+    #[test]
+    fn numbers_that_cannot_be_are_refused_with_the_reason() {
+        assert_eq!(positive::<Notional>("-5").unwrap_err(), "-5 is not above zero");
+        assert_eq!(positive::<Notional>("0").unwrap_err(), "0 is not above zero");
+        assert!(positive::<Notional>("1e3").is_err());
+        assert!(not_negative::<Notional>("0").is_ok());
+    }
+
+    #[test]
+    fn padding_never_cuts() {
+        assert_eq!(padded("164.5", 2), "164.50");
+        assert_eq!(padded("164", 2), "164.00");
+        assert_eq!(padded("164.123", 2), "164.123");
+        assert_eq!(padded("7", 0), "7");
+        assert_eq!(places("0.001"), 3);
+        assert_eq!(places("10"), 0);
+    }
+}

@@ -1,0 +1,301 @@
+//! `kraite inspect` and `kraite inspect-id`: what a journal holds and what a client order id says.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use kraite_core::Engine;
+use kraite_core::engine::{Config, Event, InputKind, State};
+use kraite_core::id::{AccountTag, ClientOrderId, Epoch};
+use kraite_core::order::Order;
+use kraite_core::position::Position;
+use kraite_journal::{SqliteReader, StoredRecord};
+use serde::Serialize;
+
+use crate::exit::{Exit, Failed};
+use crate::flags::VenueName;
+
+/// Reads a journal: accounts, positions, orders and the latest records. Changes nothing.
+///
+/// Works while another process writes the journal. A damaged record is named and refused (exit code 10).
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The journal file.
+    journal: PathBuf,
+    /// Only this account.
+    #[arg(long)]
+    account: Option<u32>,
+    /// Records after this number instead of the latest.
+    #[arg(long, value_name = "SEQ")]
+    after: Option<u64>,
+    /// How many records of each account.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    limit: u32,
+    /// Prints everything as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Says what a client order id stands for.
+///
+/// Every order of kraite carries its identity in its client order id, so that a worker with an empty disk
+/// can still tell what it finds at the exchange.
+#[derive(Debug, clap::Args)]
+pub(crate) struct IdArgs {
+    /// 24 characters of a-z and 0-9.
+    id: String,
+    /// Prints the fields as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Inspected {
+    schema: &'static str,
+    journal: String,
+    accounts: Vec<InspectedAccount>,
+}
+
+#[derive(Debug, Serialize)]
+struct InspectedAccount {
+    account: u32,
+    epoch: u32,
+    last_seq: u64,
+    last_at_ms: i64,
+    quarantined: bool,
+    positions: Vec<InspectedPosition>,
+    records: Vec<InspectedRecord>,
+}
+
+#[derive(Debug, Serialize)]
+struct InspectedPosition {
+    position: u32,
+    symbol: String,
+    direction: String,
+    status: String,
+    why: String,
+    cover: String,
+    exposure: String,
+    average_entry: Option<String>,
+    worst_unprotected_ms: i64,
+    orders: Vec<InspectedOrder>,
+}
+
+#[derive(Debug, Serialize)]
+struct InspectedOrder {
+    id: String,
+    role: String,
+    revision: u16,
+    attempt: u8,
+    status: String,
+    life: String,
+    price: Option<String>,
+    qty: Option<String>,
+    executed: String,
+}
+
+#[derive(Debug, Serialize)]
+struct InspectedRecord {
+    seq: u64,
+    epoch: u32,
+    at_ms: i64,
+    bytes: usize,
+    input: String,
+    events: Vec<String>,
+}
+
+/// The first word of a `Debug` text: the name of a variant.
+fn name(debug: &impl std::fmt::Debug) -> String {
+    let text = format!("{debug:?}");
+    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+}
+
+fn input_text(input: &InputKind) -> String {
+    match input {
+        InputKind::Started => "process started".into(),
+        InputKind::Deadline => "deadline".into(),
+        InputKind::Command(id, command) => format!("command {} {}", id.0, name(command)),
+        InputKind::Outcome(sent, outcome) => format!("outcome of {}: {}", name(sent), name(outcome)),
+        InputKind::Answer(answer) => format!("answer to {}", name(answer)),
+        InputKind::Push(event) => format!("push {}", name(event)),
+    }
+}
+
+fn event_text(event: &Event) -> String {
+    match event {
+        Event::Moved { position, on, why } => format!("position {position}: {on:?} ({why:?})"),
+        Event::Intended { id, .. } => format!("intended {} {id}", id.key().logical.role),
+        Event::OutcomeNoted { id } | Event::Merged { id } | Event::ProvenAbsent { id } | Event::Superseded { id } => {
+            format!("{} {} {id}", name(event), id.key().logical.role)
+        }
+        Event::CancelIntended { id, .. } => format!("cancel intended {} {id}", id.key().logical.role),
+        other => name(other),
+    }
+}
+
+fn record(stored: &StoredRecord) -> InspectedRecord {
+    InspectedRecord {
+        seq: stored.record.seq,
+        epoch: stored.epoch.get(),
+        at_ms: stored.record.at.local.0,
+        bytes: stored.bytes,
+        input: input_text(&stored.record.input),
+        events: stored.record.events.iter().map(event_text).collect(),
+    }
+}
+
+fn order(order: &Order) -> InspectedOrder {
+    let key = order.id.key();
+    InspectedOrder {
+        id: order.id.to_string(),
+        role: key.logical.role.to_string(),
+        revision: key.logical.revision.get(),
+        attempt: key.attempt.get(),
+        status: format!("{:?}", order.status()).to_uppercase(),
+        life: format!("{:?}", order.life),
+        price: order.shape.price().map(|price| price.to_string()),
+        qty: order.shape.qty().map(|qty| qty.to_string()),
+        executed: order.executed().qty.to_string(),
+    }
+}
+
+fn position(position: &Position, state: &State) -> InspectedPosition {
+    InspectedPosition {
+        position: position.no.get(),
+        symbol: position.symbol().to_string(),
+        direction: name(&position.direction()).to_lowercase(),
+        status: name(&position.status()).to_lowercase(),
+        why: format!("{:?}", position.why),
+        cover: name(&position.cover),
+        exposure: position.exposure().to_string(),
+        average_entry: position.average_entry().map(|price| price.to_string()),
+        worst_unprotected_ms: position.meter.worst_at(state.at.local).0,
+        orders: position.orders.values().map(order).collect(),
+    }
+}
+
+fn inspect(reader: &SqliteReader, account: AccountTag, args: &Args) -> Result<InspectedAccount, Failed> {
+    let loaded = reader.load(account)?;
+    // Folding needs no venue: what an order means does not depend on how it was sent.
+    let engine =
+        Engine::restore(Config::default(), VenueName::Binance.capabilities(), account, Epoch::default(), loaded)
+            .map_err(Failed::with(Exit::Journal))?;
+    let state = engine.state();
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let after = args.after.unwrap_or_else(|| state.seq.saturating_sub(u64::from(args.limit)));
+    let records = reader.records(account, after, limit)?;
+    Ok(InspectedAccount {
+        account: account.get(),
+        epoch: records.last().map_or(0, |record| record.epoch.get()),
+        last_seq: state.seq,
+        last_at_ms: state.at.local.0,
+        quarantined: state.quarantined,
+        positions: state.positions.values().map(|p| position(p, state)).collect(),
+        records: records.iter().map(record).collect(),
+    })
+}
+
+fn text(inspected: &Inspected) -> String {
+    let mut text = String::new();
+    for account in &inspected.accounts {
+        let _ = writeln!(
+            text,
+            "account {}: {} records, the last at {} ms{}",
+            account.account,
+            account.last_seq,
+            account.last_at_ms,
+            if account.quarantined { ", QUARANTINED: nothing new is opened" } else { "" }
+        );
+        for p in &account.positions {
+            let average = p.average_entry.as_deref().map_or_else(String::new, |price| format!(" at {price} on average"));
+            let _ = writeln!(
+                text,
+                "  position {} {} {}: {} ({}), {} open{average}, cover {}, longest unprotected {} ms",
+                p.position,
+                p.symbol,
+                p.direction.to_uppercase(),
+                p.status,
+                p.why,
+                p.exposure,
+                p.cover,
+                p.worst_unprotected_ms
+            );
+            for o in &p.orders {
+                let _ = writeln!(
+                    text,
+                    "    {}  {:<8} rev {} try {}  {:<9} {:>12} x {:<10} executed {}",
+                    o.id,
+                    o.role,
+                    o.revision,
+                    o.attempt,
+                    o.status,
+                    o.price.as_deref().unwrap_or("market"),
+                    o.qty.as_deref().unwrap_or("all"),
+                    o.executed
+                );
+            }
+        }
+        let _ = writeln!(text, "  records");
+        for r in &account.records {
+            let _ = writeln!(text, "  {:>6}  e{} {}  {}", r.seq, r.epoch, r.at_ms, r.input);
+            for event in &r.events {
+                let _ = writeln!(text, "            {event}");
+            }
+        }
+    }
+    text
+}
+
+/// Reads and prints a journal.
+pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
+    let reader = SqliteReader::open(&args.journal)?;
+    let mut accounts = reader.accounts()?;
+    if let Some(wanted) = args.account {
+        let held = accounts.len();
+        accounts.retain(|account| account.get() == wanted);
+        if accounts.is_empty() {
+            let journal = args.journal.display();
+            let message = format!("account {wanted} is not among the {held} accounts in {journal}");
+            return Err(Failed::new(Exit::Usage, message));
+        }
+    }
+    let accounts = accounts.into_iter().map(|account| inspect(&reader, account, args)).collect::<Result<_, _>>()?;
+    let inspected =
+        Inspected { schema: "kraite.inspect/1", journal: args.journal.display().to_string(), accounts };
+    if args.json {
+        let json = serde_json::to_string_pretty(&inspected).map_err(Failed::with(Exit::Failure))?;
+        crate::print(&format!("{json}\n"))?;
+    } else {
+        crate::print(&text(&inspected))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Decodes and prints an id.
+pub(crate) fn id_command(args: &IdArgs) -> Result<Exit, Failed> {
+    let id: ClientOrderId = args
+        .id
+        .parse()
+        .map_err(|error| Failed::new(Exit::BadData, format!("`{}` is no client order id of kraite: {error}", args.id)))?;
+    let key = id.key();
+    let rows = [
+        ("account", key.account.get()),
+        ("position", key.position.get()),
+        ("revision", u32::from(key.logical.revision.get())),
+        ("attempt", u32::from(key.attempt.get())),
+        ("epoch", key.epoch.get()),
+    ];
+    let role = key.logical.role.to_string();
+    if args.json {
+        let mut data = serde_json::json!({ "schema": "kraite.id/1", "id": id.to_string(), "role": role });
+        for (field, value) in rows {
+            data[field] = value.into();
+        }
+        return crate::print(&format!("{data}\n")).map(|()| Exit::Ok);
+    }
+    let mut lines = format!("role      {role}\n");
+    for (field, value) in rows {
+        let _ = writeln!(lines, "{field:<9} {value}");
+    }
+    crate::print(&lines)?;
+    Ok(Exit::Ok)
+}

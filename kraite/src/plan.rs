@@ -1,0 +1,399 @@
+//! `kraite plan`: what would be sent for one position, and why not, if not.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use kraite_core::Instrument;
+use kraite_core::exchange::Direction;
+use kraite_core::number::{Factor, Notional, Percent, Price};
+use kraite_core::plan::{Goal, MarginSetup, Plan, Shape, StepKind, TargetStyle, check, lower, plan};
+use kraite_core::sizing::{Budget, Draft, LadderSpec, SizeRequest, SizingModel, draft_for};
+use serde::Serialize;
+
+use crate::exit::{Exit, Failed};
+use crate::flags::{
+    BasisWord, DirectionWord, SequenceWord, SizingWord, TargetWord, VenueName, multiplier, not_negative, padded, places,
+    positive,
+};
+use crate::rules;
+
+/// Shows the plan for one position: ladder, stop, target, steps, worst loss. Sends nothing.
+///
+/// Prices and sizes follow from the margin, the leverage that cap and brackets allow, and the shape of the
+/// ladder. A plan that breaks a rule of the contract is shown and refused (exit code 8) with the rule, the
+/// rung and the smallest change of one flag that would fix it.
+///
+/// Rules: min_notional, min_quantity, max_quantity, price_range, price_band, margin_overrun,
+/// leverage_bracket, target_not_profitable, zero_quantity, rung_price_not_positive, order_limit.
+///
+/// Example:
+///   kraite plan --venue binance --exchange-info exchangeInfo.json --symbol SOLUSDT
+///       --direction long --margin 100 --mark 150.237
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Whose rules and shape of protection.
+    #[arg(long, value_enum, default_value = "binance")]
+    venue: VenueName,
+    /// The answer of exchangeInfo (Binance) or contracts (Bitget); may be gzipped.
+    #[arg(long, value_name = "FILE")]
+    exchange_info: PathBuf,
+    /// The answer of leverageBracket (Binance) or query-position-lever (Bitget); may be gzipped. Without it
+    /// the leverage cap stands.
+    #[arg(long, value_name = "FILE")]
+    brackets: Option<PathBuf>,
+    /// The contract, in the venue's spelling.
+    #[arg(long)]
+    symbol: String,
+    /// Long or short.
+    #[arg(long, value_enum)]
+    direction: DirectionWord,
+    /// Margin allotted, in quote currency.
+    #[arg(long, allow_hyphen_values = true, value_parser = positive::<Notional>)]
+    margin: Notional,
+    /// The account's own leverage cap.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    leverage_cap: u32,
+    /// The mark price now.
+    #[arg(long, allow_hyphen_values = true, value_parser = positive::<Price>)]
+    mark: Price,
+    /// How many LIMIT rungs, 0 to 31.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(0..=i64::from(kraite_core::MAX_RUNGS)))]
+    rungs: u8,
+    /// Distance between rungs, in percent of the reference price [default: 8.5 long, 9.5 short].
+    #[arg(long, allow_hyphen_values = true, value_parser = positive::<Percent>)]
+    gap: Option<Percent>,
+    /// Size of each rung over the one before; the last repeats.
+    #[arg(long, value_delimiter = ',', default_value = "2,2,2,2", allow_hyphen_values = true, value_parser = multiplier)]
+    multipliers: Vec<Factor>,
+    /// Take-profit distance from the average entry, in percent.
+    #[arg(long, default_value = "0.36", allow_hyphen_values = true, value_parser = positive::<Percent>)]
+    profit: Percent,
+    /// Stop-loss distance from the last rung, in percent.
+    #[arg(long, default_value = "2.5", allow_hyphen_values = true, value_parser = positive::<Percent>)]
+    stop: Percent,
+    /// How the margin becomes sizes [default: unbounded for long, bounded for short].
+    #[arg(long, value_enum)]
+    sizing: Option<SizingWord>,
+    /// In which order the opening protects itself.
+    #[arg(long, value_enum, default_value = "ladder-first")]
+    sequence: SequenceWord,
+    /// How the take-profit rests.
+    #[arg(long, value_enum, default_value = "trigger-market")]
+    target: TargetWord,
+    /// What the take-profit is priced from.
+    #[arg(long, value_enum, default_value = "average-entry")]
+    basis: BasisWord,
+    /// How far the entry may slip before a rung breaks a rule, in percent; tightens the check, never the
+    /// sizes.
+    #[arg(long, default_value = "0.5", allow_hyphen_values = true, value_parser = not_negative::<Percent>)]
+    headroom: Percent,
+    /// Prints the plan as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Args {
+    fn spec(&self) -> LadderSpec {
+        let direction = Direction::from(self.direction);
+        let gap = self.gap.unwrap_or_else(|| default_gap(direction));
+        LadderSpec {
+            direction,
+            rungs: self.rungs,
+            gap,
+            multipliers: self.multipliers.clone(),
+            profit: self.profit,
+            stop: self.stop,
+            model: self.sizing.map_or_else(|| SizingModel::default_for(direction), SizingModel::from),
+            basis: self.basis.into(),
+            headroom: self.headroom,
+        }
+    }
+}
+
+/// Distance between rungs where none is asked for: 8.5 % long, 9.5 % short.
+pub(crate) fn default_gap(direction: Direction) -> Percent {
+    let tenths = match direction {
+        Direction::Long => 85,
+        Direction::Short => 95,
+    };
+    Percent::from_units(tenths, 1).unwrap_or_default()
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    schema: &'static str,
+    venue: &'static str,
+    symbol: String,
+    direction: &'static str,
+    sizing: &'static str,
+    leverage: Option<u32>,
+    entry: Option<ShownEntry>,
+    rungs: Vec<ShownRung>,
+    target: Option<ShownPrice>,
+    stop: Option<ShownPrice>,
+    max_loss: Option<String>,
+    full_ladder_profit: Option<String>,
+    loss_to_win: Option<String>,
+    total_notional: Option<String>,
+    dropped_rungs: Vec<u8>,
+    clamped_rungs: Vec<u8>,
+    steps: Vec<ShownStep>,
+    refused: Option<ShownRefusal>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownEntry {
+    qty: String,
+    reference_price: String,
+    notional: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownRung {
+    rung: u8,
+    price: String,
+    qty: String,
+    notional: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownPrice {
+    price: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownStep {
+    id: u16,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rung: Option<u8>,
+    after: Vec<u16>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownRefusal {
+    rule: &'static str,
+    rung: Option<u8>,
+    message: String,
+    smallest_fix: Option<ShownFix>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownFix {
+    flag: String,
+    value: String,
+}
+
+const fn direction_word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Long => "long",
+        Direction::Short => "short",
+    }
+}
+
+const fn step_word(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::MarginMode => "margin_mode",
+        StepKind::Leverage => "leverage",
+        StepKind::Entry => "entry",
+        StepKind::Rung(_) => "rung",
+        StepKind::Stop => "stop",
+        StepKind::Target => "target",
+        StepKind::PositionTpsl => "position_tpsl",
+        StepKind::Activate => "activate",
+        StepKind::NewTarget => "new_target",
+        StepKind::AmendTarget => "amend_target",
+        StepKind::CancelOldTarget => "cancel_old_target",
+        StepKind::CancelRung(_) => "cancel_rung",
+        StepKind::CloseExposure => "close_exposure",
+        StepKind::VerifyFlat => "verify_flat",
+        StepKind::CancelTarget => "cancel_target",
+        StepKind::CancelStop => "cancel_stop",
+        StepKind::Finish => "finish",
+        StepKind::NewStop => "new_stop",
+        StepKind::CancelOldStop => "cancel_old_stop",
+    }
+}
+
+/// The steps of an opening with this ladder.
+fn steps_of(draft: &Draft, args: &Args) -> Result<Plan, Failed> {
+    let shape = Shape {
+        rungs: args.rungs,
+        sequence: args.sequence.into(),
+        target_style: args.target.into(),
+        margin_setup: MarginSetup::Confirm,
+    };
+    let dropped: Vec<u8> = draft.dropped.iter().map(|d| d.rung).collect();
+    let capabilities = args.venue.capabilities();
+    let plan = lower(&plan(Goal::Open, &shape).without_rungs(&dropped), &capabilities);
+    check(&plan, &capabilities).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(|fault| format!("{fault:?}")).collect();
+        Failed::new(Exit::Invariant, format!("the plan is not safe and nothing may be built on it: {}", faults.join("; ")))
+    })?;
+    Ok(plan)
+}
+
+fn show(draft: &Draft, plan: Option<&Plan>, instrument: &Instrument, args: &Args) -> Shown {
+    let (tick, lot) = (places(instrument.tick), places(instrument.lot));
+    let price = |price: Price| padded(&price.to_string(), tick);
+    let money = |notional: Notional| padded(&notional.to_string(), tick + lot);
+    let notional_of = |price: Price, qty| price.checked_mul(qty).map(money).unwrap_or_default();
+    Shown {
+        schema: "kraite.plan/1",
+        venue: args.venue.word(),
+        symbol: instrument.symbol.to_string(),
+        direction: direction_word(draft.direction),
+        sizing: match draft.model {
+            SizingModel::Unbounded => "unbounded",
+            SizingModel::Bounded => "bounded",
+        },
+        leverage: draft.leverage,
+        entry: draft.entry.map(|entry| ShownEntry {
+            qty: padded(&entry.qty.to_string(), places(instrument.market_lot)),
+            reference_price: price(entry.reference_price),
+            notional: money(entry.notional),
+        }),
+        rungs: draft
+            .rungs
+            .iter()
+            .map(|rung| ShownRung {
+                rung: rung.rung,
+                price: price(rung.price),
+                qty: padded(&rung.qty.to_string(), lot),
+                notional: notional_of(rung.price, rung.qty),
+            })
+            .collect(),
+        target: draft.target.map(|target| ShownPrice { price: price(target) }),
+        stop: draft.stop.map(|stop| ShownPrice { price: price(stop) }),
+        max_loss: draft.max_loss.map(money),
+        full_ladder_profit: draft.full_ladder_profit.map(money),
+        loss_to_win: draft.loss_to_win().map(|ratio| ratio.to_string()),
+        total_notional: draft.total_notional.map(money),
+        dropped_rungs: draft.dropped.iter().map(|d| d.rung).collect(),
+        clamped_rungs: draft.clamped.clone(),
+        steps: plan.map_or_else(Vec::new, |plan| {
+            plan.steps
+                .iter()
+                .map(|step| ShownStep {
+                    id: step.id,
+                    kind: step_word(step.kind),
+                    rung: match step.kind {
+                        StepKind::Rung(rung) => Some(rung),
+                        _ => None,
+                    },
+                    after: step.after.iter().map(|after| after.step).collect(),
+                })
+                .collect()
+        }),
+        refused: draft.refused.as_ref().map(|refusal| ShownRefusal {
+            rule: refusal.rule.word(),
+            rung: refusal.rung,
+            message: refusal.message.clone(),
+            smallest_fix: refusal
+                .smallest_fix
+                .as_ref()
+                .map(|fix| ShownFix { flag: fix.flag.clone(), value: fix.value.clone() }),
+        }),
+    }
+}
+
+fn table(shown: &Shown, args: &Args, quote: &str) -> String {
+    let mut text = String::new();
+    let leverage = shown.leverage.map_or_else(|| "?".to_owned(), |leverage| leverage.to_string());
+    let _ = writeln!(
+        text,
+        "{} {} on {}: margin {} {quote} at {leverage}x, {} sizing",
+        shown.symbol,
+        shown.direction.to_uppercase(),
+        shown.venue,
+        args.margin,
+        shown.sizing,
+    );
+    let mut rows = vec![["".to_owned(), "price".into(), "quantity".into(), format!("notional {quote}")]];
+    if let Some(entry) = &shown.entry {
+        rows.push(["entry".into(), format!("~{}", entry.reference_price), entry.qty.clone(), entry.notional.clone()]);
+    }
+    for rung in &shown.rungs {
+        rows.push([format!("rung {}", rung.rung), rung.price.clone(), rung.qty.clone(), rung.notional.clone()]);
+    }
+    if let Some(total) = &shown.total_notional {
+        rows.push(["whole ladder".into(), String::new(), String::new(), total.clone()]);
+    }
+    let all = "all open".to_owned();
+    if let Some(stop) = &shown.stop {
+        rows.push(["stop-loss".into(), stop.price.clone(), all.clone(), String::new()]);
+    }
+    if let Some(target) = &shown.target {
+        rows.push(["take-profit".into(), target.price.clone(), all, String::new()]);
+    }
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2), width(3)];
+    for [name, price, qty, notional] in &rows {
+        let line = format!(
+            "  {name:<w0$}  {price:>w1$}  {qty:>w2$}  {notional:>w3$}",
+            w0 = widths[0],
+            w1 = widths[1],
+            w2 = widths[2],
+            w3 = widths[3]
+        );
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    for rung in &shown.dropped_rungs {
+        let _ = writeln!(text, "  rung {rung} rounds to nothing and is left out");
+    }
+    for rung in &shown.clamped_rungs {
+        let _ = writeln!(text, "  rung {rung} is moved to the edge of the contract's price range");
+    }
+    if let (Some(loss), Some(profit)) = (&shown.max_loss, &shown.full_ladder_profit) {
+        let ratio = shown.loss_to_win.as_deref().map_or_else(|| "?".to_owned(), one_decimal);
+        let _ = writeln!(
+            text,
+            "worst loss {loss} {quote} before fees; a full ladder wins {profit}: one stop costs about {ratio} wins"
+        );
+    }
+    if !shown.steps.is_empty() {
+        let _ = writeln!(text, "steps");
+        for step in &shown.steps {
+            let name = step.rung.map_or_else(|| step.kind.to_owned(), |rung| format!("{} {rung}", step.kind));
+            let after: Vec<String> = step.after.iter().map(u16::to_string).collect();
+            let after = if after.is_empty() { String::new() } else { format!("after {}", after.join(", ")) };
+            let _ = writeln!(text, "{}", format!("  {:>2}  {name:<13}  {after}", step.id).trim_end());
+        }
+    }
+    text
+}
+
+/// A ratio as people read it: cut after one decimal.
+fn one_decimal(ratio: &str) -> String {
+    match ratio.split_once('.') {
+        Some((whole, decimals)) => format!("{whole}.{}", decimals.get(..1).unwrap_or("0")),
+        None => ratio.to_owned(),
+    }
+}
+
+/// Sizes, plans, prints.
+pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
+    let instrument = rules::instrument(args.venue, &args.exchange_info, args.brackets.as_deref(), &args.symbol)?;
+    let spec = args.spec();
+    let budget = Budget { margin: args.margin, leverage_cap: args.leverage_cap };
+    let style = TargetStyle::from(args.target);
+    let request = SizeRequest { instrument: &instrument, spec: &spec, budget: &budget, mark: args.mark };
+    let draft = draft_for(&request, style);
+    let plan = if draft.refused.is_none() { Some(steps_of(&draft, args)?) } else { None };
+    let shown = show(&draft, plan.as_ref(), &instrument, args);
+    if args.json {
+        let text = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;
+        crate::print(&format!("{text}\n"))?;
+    } else {
+        crate::print(&table(&shown, args, &instrument.quote))?;
+    }
+    let Some(refusal) = &shown.refused else { return Ok(Exit::Ok) };
+    let place = refusal.rung.map_or_else(String::new, |rung| format!(" (rung {rung})"));
+    let fix = refusal
+        .smallest_fix
+        .as_ref()
+        .map_or_else(String::new, |fix| format!("; the smallest fix: --{} {}", fix.flag, fix.value));
+    eprintln!("kraite: refused, {}{place}: {}{fix}", refusal.rule, refusal.message);
+    Ok(Exit::PlanRefused)
+}
