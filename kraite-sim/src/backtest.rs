@@ -211,7 +211,7 @@ impl Backtest {
             target_style: self.plan.target_style,
             stop_by: TriggerBy::Mark,
             mode: PositionMode::OneWay,
-            margin_mode: MarginMode::Isolated,
+            margin_mode: MarginMode::Cross,
             mark: kraite_core::exchange::Mark { symbol: self.symbol.clone(), price: mark, at },
         };
         let id = CommandId(self.next_command);

@@ -202,17 +202,26 @@ impl Turn<'_> {
         }
     }
 
-    /// New price and size for the target, on a fresh mark where the market may have passed it.
+    /// New price and size for the target. Only a mark younger than the refusal of the last target counts: the
+    /// fill that moved the average moved the market too, and an older mark lies on the wrong side of it (R83).
     fn target_wish(&mut self, no: PositionNo) -> Option<(Price, Qty)> {
         let position = self.position(no)?;
-        let mark = self.fresh_mark(no);
-        let passed = position.latest(Role::Target).is_some_and(|o| o.refusal == Some(RejectKind::WouldTrigger));
-        if passed && mark.is_none() {
-            let symbol = position.symbol().clone();
-            self.ask(Query::Mark(symbol));
-            self.wake(no, self.at.local.plus(RESTATE_GAP), Wake::Retry);
-            return None;
-        }
+        let passed = position
+            .latest(Role::Target)
+            .filter(|o| o.refusal == Some(RejectKind::WouldTrigger))
+            .map(|o| self.at.venue.minus(self.at.local.since(o.intended_at)));
+        let mark = match passed {
+            Some(refused_at) => match self.mark_since(no, refused_at) {
+                Some(mark) => Some(mark),
+                None => {
+                    let symbol = position.symbol().clone();
+                    self.ask(Query::Mark(symbol));
+                    self.wake(no, self.at.local.plus(RESTATE_GAP), Wake::Retry);
+                    return None;
+                }
+            },
+            None => None,
+        };
         let wish = position.wanted_target(mark);
         if wish.is_none() && position.average_entry().is_some() {
             self.alert(no, Alert::NeedsAttention, alloc::string::String::from("no profitable target price exists"));

@@ -251,6 +251,12 @@ impl<'a> Turn<'a> {
         (self.at.venue.since(newest.at) <= self.config.mark_max_age).then_some(newest.price)
     }
 
+    /// The mark, if one of after that instant is known.
+    pub(super) fn mark_since(&self, no: PositionNo, since: VenueMillis) -> Option<Price> {
+        let symbol = self.position(no)?.symbol();
+        self.volatile.marks.get(symbol).filter(|m| m.at > since).map(|m| m.price)
+    }
+
     /// Does whatever the position needs now, until nothing more is to be decided.
     pub(super) fn pursue(&mut self, no: PositionNo) {
         for _ in 0..MAX_PASSES {

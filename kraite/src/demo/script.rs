@@ -35,7 +35,7 @@ pub(super) fn request(instrument: Instrument, mark: Mark) -> Result<OpenRequest,
         target_style: TargetStyle::TriggerMarket,
         stop_by: TriggerBy::Mark,
         mode: PositionMode::OneWay,
-        margin_mode: MarginMode::Isolated,
+        margin_mode: MarginMode::Cross,
         mark,
     })
 }
