@@ -161,6 +161,17 @@ impl Backtest {
         }
     }
 
+    /// The world as it is, for a closer look.
+    #[must_use]
+    pub const fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The same, for a narrator.
+    pub const fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
     /// Plays one bar.
     pub fn bar(&mut self, bar: &Bar) {
         let span = bar.close_time.since(bar.open_time).0.max(4);

@@ -90,9 +90,11 @@ impl Turn<'_> {
         let Some(symbol) = self.position(no).map(|p| p.symbol().clone()) else { return };
         let rule = self.capabilities.absence(order.service);
         let (reference, dead_at) = (order.reference(&symbol), self.settled_by(order));
-        let provable = need == Need::Doubt || order.service == Service::PositionPlan;
+        let gone = order.life.was_accepted() && !order.life.is_done();
+        let provable = need == Need::Doubt || gone;
         let (retention, needed) = (rule.retention, rule.readings);
         let endpoints = rule.endpoints.clone();
+        let order_service = order.service;
         let now = self.at.local;
         let sure_now = self.at.venue.minus(self.at.error);
         if need == Need::Doubt && self.at.venue.since(order.not_after) > retention {
@@ -113,7 +115,9 @@ impl Turn<'_> {
         }
         probe.tries = probe.tries.saturating_add(1);
         let mut next_at = now.plus(probe_delay(probe.tries));
-        let counting = provable && sure_now > dead_at;
+        // An order that was accepted is asked for by its id alone until that finds nothing.
+        let everywhere = need == Need::Doubt || order_service == Service::PositionPlan || probe.missed_once;
+        let counting = provable && everywhere && sure_now > dead_at;
         if provable && !counting {
             // The first reading that counts is due right after the order's last chance.
             let wait = Millis(dead_at.since(sure_now).0.saturating_add(1));
@@ -134,8 +138,8 @@ impl Turn<'_> {
     /// A reading found nothing under this id.
     pub(super) fn missed(&mut self, id: ClientOrderId, endpoint: Endpoint, sent_at: VenueMillis, complete: bool) {
         let Some(order) = self.state.order(id) else { return };
-        let plan_row = order.service == Service::PositionPlan && order.life.was_accepted() && !order.life.is_done();
-        if !complete || !(order.life == Life::InDoubt || plan_row) {
+        let gone = order.life.was_accepted() && !order.life.is_done();
+        if !complete || !(order.life == Life::InDoubt || gone) {
             return;
         }
         let dead_at = self.settled_by(order);
@@ -166,9 +170,12 @@ impl Turn<'_> {
     fn prove(&mut self, no: PositionNo, id: ClientOrderId) {
         let Some(order) = self.state.order(id) else { return };
         if order.life.was_accepted() {
-            // A plan that was accepted and is on no endpoint any more was overwritten or went with its position.
-            if order.service == Service::PositionPlan && !order.life.is_done() {
-                self.emit(Event::Superseded { id });
+            // A reading never runs ahead of acceptance, and a fill is remembered far longer than an order that
+            // never traded: on no endpoint means that it ended without one. A plan was overwritten, or went
+            // with its position.
+            if !order.life.is_done() {
+                let plan = order.service == Service::PositionPlan;
+                self.emit(if plan { Event::Superseded { id } } else { Event::Vanished { id } });
                 self.volatile.probes.remove(&id);
             }
             return;

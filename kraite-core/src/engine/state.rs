@@ -156,6 +156,12 @@ pub enum Event {
         /// Which order.
         id: ClientOrderId,
     },
+    /// An order that was accepted is on no endpoint any more: it ended without a fill, and the venue forgot it
+    /// before anybody told us.
+    Vanished {
+        /// Which order.
+        id: ClientOrderId,
+    },
     /// Exposure left without an order of ours.
     External {
         /// Which position.
@@ -373,7 +379,8 @@ impl State {
             | Event::Merged { id }
             | Event::Overdue { id }
             | Event::ProvenAbsent { id }
-            | Event::Superseded { id } => {
+            | Event::Superseded { id }
+            | Event::Vanished { id } => {
                 self.apply_to_order(at, input, event, *id)?;
                 Ok(Some(id.key().position))
             }
@@ -495,6 +502,9 @@ impl State {
             Event::Superseded { .. } => {
                 order.superseded = true;
                 order.apply(LifeEvent::SeenExpired);
+            }
+            Event::Vanished { .. } => {
+                order.apply(LifeEvent::SeenCancelled);
             }
             Event::OutcomeNoted { .. } => note_outcome(order, input)?,
             Event::Merged { .. } => {

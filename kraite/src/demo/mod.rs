@@ -16,7 +16,7 @@ use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
 
 /// Venue time runs this many times as fast as the wall, so that windows of seconds cost milliseconds.
-pub(crate) const CLOCK_FACTOR: u32 = 60;
+pub(crate) const CLOCK_FACTOR: u32 = 10;
 
 /// What one run proved, counted on the exchange's own book.
 #[derive(Debug, Clone, Serialize)]
@@ -48,7 +48,7 @@ pub(crate) struct Proof {
 /// Opens a position on a simulated exchange, kills the worker twice with SIGKILL, and proves what is left.
 ///
 /// Needs no keys, no network and no files. The worker is a child process with a SQLite journal; the
-/// exchange lives in this process, on a clock that runs 60 times as fast as the wall, so that windows of
+/// exchange lives in this process, on a clock that runs 10 times as fast as the wall, so that windows of
 /// seconds cost milliseconds. Played once on an exchange shaped like Binance USD-M, where stop and target
 /// are two orders, and once on one shaped like Bitget, where they are one call. Exit code 0 only if the
 /// proof holds.
