@@ -207,9 +207,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_traded_is_named() {
-        let error = |change| {
-            Contracts::read(&body(change)).unwrap().instrument("BTCUSDT", None).unwrap_err().to_string()
-        };
+        let error =
+            |change| Contracts::read(&body(change)).unwrap().instrument("BTCUSDT", None).unwrap_err().to_string();
         assert_eq!(error(("\"BTCUSDT\"", "\"XUSDT\"")), "BTCUSDT is not among the 1 contracts listed");
         assert_eq!(error(("normal", "maintain")), "BTCUSDT is maintain, not normal");
         assert!(error(("\"pricePlace\":\"1\"", "\"pricePlace\":\"99\"")).contains("pricePlace"));

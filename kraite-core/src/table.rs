@@ -41,10 +41,7 @@ pub trait Machine: Copy + PartialEq + Debug + Sized + 'static {
     /// The verdict on `event` in this state.
     #[must_use]
     fn on(self, event: Self::Event) -> Verdict<Self> {
-        Self::ROWS
-            .iter()
-            .find(|row| row.from == self && row.on == event)
-            .map_or(Verdict::Refused, |row| row.verdict)
+        Self::ROWS.iter().find(|row| row.from == self && row.on == event).map_or(Verdict::Refused, |row| row.verdict)
     }
 }
 

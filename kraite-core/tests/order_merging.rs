@@ -51,8 +51,15 @@ fn status() -> impl Strategy<Value = ReportStatus> {
 fn report(role: Role, service: Service) -> impl Strategy<Value = OrderReport> {
     let trade = (0u8..6, 1i64..5, 90i64..110);
     let stated = (0i64..4, 0i64..120, 0i64..12);
-    (status(), 0u8..3, any::<bool>(), proptest::option::of(0i64..11), proptest::option::of(90i64..110),
-        proptest::option::of(trade), proptest::option::of(stated))
+    (
+        status(),
+        0u8..3,
+        any::<bool>(),
+        proptest::option::of(0i64..11),
+        proptest::option::of(90i64..110),
+        proptest::option::of(trade),
+        proptest::option::of(stated),
+    )
         .prop_map(move |(status, object, child, executed, average, trade, stated)| {
             let is_child = child && service != Service::Regular;
             OrderReport {

@@ -56,7 +56,8 @@ fn r51_the_venues_terminals_are_never_left_for_a_working_state() {
 fn r06_only_proof_or_a_refusal_of_the_attempt_itself_turns_doubt_into_nothing() {
     use kraite_core::order::LifeEvent;
     for event in Life::EVENTS {
-        let gone = matches!(Life::InDoubt.on(*event), Verdict::Applied(Life::Done(Terminal::Absent | Terminal::Refused)));
+        let gone =
+            matches!(Life::InDoubt.on(*event), Verdict::Applied(Life::Done(Terminal::Absent | Terminal::Refused)));
         assert_eq!(gone, *event == LifeEvent::ProvenAbsent, "{event:?}");
     }
 }

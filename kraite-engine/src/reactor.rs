@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use kraite_core::engine::{
-    Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Request, RestoreError,
-    commit,
+    Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Request, RestoreError, commit,
 };
 use kraite_core::exchange::{Cause, Exchange, Outcome, PairOutcome, ReadError, StreamEvent};
 use kraite_core::id::AccountTag;
@@ -179,12 +178,7 @@ async fn sleep_until(clock: &Clock, wake: Option<kraite_core::time::LocalMillis>
 }
 
 /// Sends one request, once, and hands back an outcome for everything in it.
-async fn send(
-    exchange: Arc<dyn Exchange>,
-    inbox: mpsc::Sender<InputKind>,
-    request: Request,
-    not_after: VenueMillis,
-) {
+async fn send(exchange: Arc<dyn Exchange>, inbox: mpsc::Sender<InputKind>, request: Request, not_after: VenueMillis) {
     let sent = request.sent();
     let outcomes = match &request {
         Request::Place(order) => exchange.place(std::slice::from_ref(order), not_after).await,

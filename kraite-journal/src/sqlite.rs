@@ -37,10 +37,18 @@ const TABLES: &str = "
 
 enum Job {
     Acquire(AccountTag, oneshot::Sender<Result<Epoch, JournalError>>),
-    Append { account: AccountTag, seq: u64, epoch: Epoch, body: Vec<u8>, done: oneshot::Sender<Result<Durable, JournalError>> },
+    Append(Append),
     Load(AccountTag, oneshot::Sender<Result<Loaded, JournalError>>),
     Snapshot { account: AccountTag, seq: u64, body: Vec<u8>, done: oneshot::Sender<Result<(), JournalError>> },
     Accounts(oneshot::Sender<Result<Vec<AccountTag>, JournalError>>),
+}
+
+struct Append {
+    account: AccountTag,
+    seq: u64,
+    epoch: Epoch,
+    body: Vec<u8>,
+    done: oneshot::Sender<Result<Durable, JournalError>>,
 }
 
 /// A journal in one SQLite file. Cloning the handle shares the writer.
@@ -59,13 +67,29 @@ impl SqliteJournal {
     /// [`JournalError::Unavailable`] for anything that is not a journal or cannot be opened. Nothing is
     /// changed then.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
-        let path = path.as_ref();
+        Self::open_with(path.as_ref(), None)
+    }
+
+    /// [`Self::open`] with a file that may not grow beyond this many pages of 4 KiB: past it every append
+    /// fails like on a full disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_limited(path: impl AsRef<Path>, pages: u32) -> Result<Self, JournalError> {
+        Self::open_with(path.as_ref(), Some(pages))
+    }
+
+    fn open_with(path: &Path, pages: Option<u32>) -> Result<Self, JournalError> {
         if !path.exists() {
             create(path)?;
         }
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        configure(&connection).map_err(|error| told(path, &error))?;
         verify(&connection, path)?;
+        configure(&connection).map_err(|error| told(path, &error))?;
+        if let Some(pages) = pages {
+            connection.pragma_update(None, "max_page_count", pages).map_err(|error| told(path, &error))?;
+        }
         let (jobs, queue) = mpsc::channel(QUEUE);
         let place = path.to_owned();
         let writer = std::thread::Builder::new()
@@ -75,7 +99,10 @@ impl SqliteJournal {
         Ok(Self { jobs: Some(jobs), writer: Some(writer) })
     }
 
-    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Job) -> Result<T, JournalError> {
+    async fn ask<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Job,
+    ) -> Result<T, JournalError> {
         let gone = || JournalError::Write("the journal's writer has ended".into());
         let (done, answer) = oneshot::channel();
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
@@ -138,7 +165,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
         return Err(JournalError::Unavailable(format!("{} is a folder, not a journal", path.display())));
     }
     let connection = Connection::open_with_flags(path, flags).map_err(|error| told(path, &error))?;
-    connection.busy_timeout(std::time::Duration::from_millis(u64::from(BUSY_MS))).map_err(|error| told(path, &error))?;
+    connection
+        .busy_timeout(std::time::Duration::from_millis(u64::from(BUSY_MS)))
+        .map_err(|error| told(path, &error))?;
     let read = |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
     let application = read("application_id").map_err(|error| told(path, &error))?;
     let layout = read("user_version").map_err(|error| told(path, &error))?;
@@ -166,9 +195,53 @@ fn verify(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     if verdict != "ok" {
         return Err(JournalError::Corrupt { place: path.display().to_string(), reason: verdict });
     }
-    each_record(connection, path, None, |account, seq, _, body| {
-        codec::decode(account, seq, body).map(|_| ()).map_err(|error| damaged(path, account, seq, error))
-    })
+    let mut last: Option<(AccountTag, u64, Epoch)> = None;
+    each_record(connection, path, None, |account, seq, epoch, body| {
+        let record = codec::decode(account, seq, body).map_err(|error| damaged(path, account, seq, error))?;
+        let before = last.filter(|(of, ..)| *of == account);
+        let expected = before.map_or(1, |(_, seq, _)| seq.saturating_add(1));
+        let corrupt = |at: u64, reason: String| JournalError::Corrupt {
+            place: format!("{}, account {account}, record {at}", path.display()),
+            reason,
+        };
+        if seq != expected {
+            return Err(corrupt(expected, format!("it is missing; {seq} comes next")));
+        }
+        if record.epoch != epoch || before.is_some_and(|(.., epoch)| record.epoch < epoch) {
+            return Err(corrupt(seq, format!("written under epoch {}, filed under {epoch}", record.epoch)));
+        }
+        last = Some((account, seq, epoch));
+        Ok(())
+    })?;
+    verify_rest(connection, path)
+}
+
+/// Snapshots and owners against the records they belong to.
+fn verify_rest(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    for account in list_accounts(connection, path)? {
+        let key = i64::from(account.get());
+        let number = |sql: &str| {
+            connection
+                .query_row(sql, params![key], |row| row.get::<_, Option<i64>>(0))
+                .optional()
+                .map(|found| found.flatten().unwrap_or(0))
+                .map_err(|error| told(path, &error))
+        };
+        let corrupt =
+            |reason: String| JournalError::Corrupt { place: format!("{}, account {account}", path.display()), reason };
+        let newest = number("SELECT MAX(epoch) FROM records WHERE account = ?1")?;
+        let owner = number("SELECT epoch FROM owners WHERE account = ?1")?;
+        if owner < newest {
+            return Err(corrupt(format!("its owner has epoch {owner}, a record was written under {newest}")));
+        }
+        let last = number("SELECT MAX(seq) FROM records WHERE account = ?1")?;
+        let snapshot = number("SELECT seq FROM snapshots WHERE account = ?1")?;
+        if snapshot > last {
+            return Err(corrupt(format!("its snapshot includes record {snapshot}, the last one is {last}")));
+        }
+        load(connection, path, account)?;
+    }
+    Ok(())
 }
 
 fn each_record(
@@ -178,9 +251,11 @@ fn each_record(
     mut take: impl FnMut(AccountTag, u64, Epoch, &[u8]) -> Result<(), JournalError>,
 ) -> Result<(), JournalError> {
     let (sql, account, after) = match only {
-        Some((account, after)) => {
-            ("SELECT account, seq, epoch, body FROM records WHERE account = ?1 AND seq > ?2 ORDER BY seq", i64::from(account.get()), after)
-        }
+        Some((account, after)) => (
+            "SELECT account, seq, epoch, body FROM records WHERE account = ?1 AND seq > ?2 ORDER BY seq",
+            i64::from(account.get()),
+            after,
+        ),
         None => ("SELECT account, seq, epoch, body FROM records WHERE ?1 = ?1 AND ?2 = ?2 ORDER BY account, seq", 0, 0),
     };
     let mut statement = connection.prepare_cached(sql).map_err(|error| told(path, &error))?;
@@ -206,9 +281,7 @@ fn each_record(
 
 fn damaged(path: &Path, account: AccountTag, seq: u64, error: DecodeError) -> JournalError {
     match error {
-        DecodeError::TooNew(found) => {
-            JournalError::TooNew { found: u32::from(found), known: u32::from(codec::FORMAT) }
-        }
+        DecodeError::TooNew(found) => JournalError::TooNew { found: u32::from(found), known: u32::from(codec::FORMAT) },
         other => JournalError::Corrupt {
             place: format!("{}, account {account}, record {seq}", path.display()),
             reason: other.to_string(),
@@ -222,9 +295,10 @@ fn told(path: &Path, error: &rusqlite::Error) -> JournalError {
         Some(ErrorCode::DatabaseCorrupt) => {
             JournalError::Corrupt { place: path.display().to_string(), reason: error.to_string() }
         }
-        Some(ErrorCode::NotADatabase) => {
-            JournalError::Unavailable(format!("{} is not a kraite journal, or its first page is damaged", path.display()))
-        }
+        Some(ErrorCode::NotADatabase) => JournalError::Unavailable(format!(
+            "{} is not a kraite journal, or its first page is damaged",
+            path.display()
+        )),
         _ => JournalError::Unavailable(format!("{}: {error}", path.display())),
     }
 }
@@ -236,20 +310,16 @@ struct Writer {
     failed: Option<String>,
 }
 
-type Waiting = (oneshot::Sender<Result<Durable, JournalError>>, Result<Durable, JournalError>);
-
 impl Writer {
     fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut held = None;
         while let Some(job) = held.take().or_else(|| queue.blocking_recv()) {
             match job {
-                Job::Append { account, seq, epoch, body, done } => {
-                    let mut group = vec![(account, seq, epoch, body, done)];
+                Job::Append(first) => {
+                    let mut group = vec![first];
                     while group.len() < GROUP {
                         match queue.try_recv() {
-                            Ok(Job::Append { account, seq, epoch, body, done }) => {
-                                group.push((account, seq, epoch, body, done));
-                            }
+                            Ok(Job::Append(next)) => group.push(next),
                             Ok(other) => {
                                 held = Some(other);
                                 break;
@@ -293,28 +363,22 @@ impl Writer {
     }
 
     /// One transaction, one sync, then every answer.
-    fn append(&mut self, group: Vec<(AccountTag, u64, Epoch, Vec<u8>, oneshot::Sender<Result<Durable, JournalError>>)>) {
-        let mut waiting: Vec<Waiting> = Vec::with_capacity(group.len());
+    fn append(&mut self, group: Vec<Append>) {
+        let mut verdicts: Vec<Result<Durable, JournalError>> = Vec::with_capacity(group.len());
         let result = self.guarded(|w| {
             let transaction = w.connection.unchecked_transaction().map_err(|error| w.write_error(&error))?;
-            for (account, seq, epoch, body, done) in group {
-                match insert(&transaction, account, seq, epoch, &body) {
-                    Ok(verdict) => waiting.push((done, verdict)),
-                    Err(error) => {
-                        let error = w.write_error(&error);
-                        waiting.push((done, Err(error.clone())));
-                        return Err(error);
-                    }
-                }
+            for append in &group {
+                let verdict = insert(&transaction, append).map_err(|error| w.write_error(&error))?;
+                verdicts.push(verdict);
             }
             transaction.commit().map_err(|error| w.write_error(&error))
         });
-        for (done, verdict) in waiting {
-            let answer = match (&result, verdict) {
-                (Ok(()), verdict) => verdict,
-                (Err(error), _) => Err(error.clone()),
-            };
-            let _ = done.send(answer);
+        if let Err(error) = result {
+            verdicts = group.iter().map(|_| Err(error.clone())).collect();
+        }
+        for (append, verdict) in group.into_iter().zip(verdicts) {
+            // Whoever has stopped waiting finds the record when it loads.
+            let _ = append.done.send(verdict);
         }
     }
 
@@ -399,13 +463,8 @@ fn list_accounts(connection: &Connection, path: &Path) -> Result<Vec<AccountTag>
 }
 
 /// Conditional on owner and number; a refusal concerns this record alone.
-fn insert(
-    transaction: &Connection,
-    account: AccountTag,
-    seq: u64,
-    epoch: Epoch,
-    body: &[u8],
-) -> rusqlite::Result<Result<Durable, JournalError>> {
+fn insert(transaction: &Connection, append: &Append) -> rusqlite::Result<Result<Durable, JournalError>> {
+    let Append { account, seq, epoch, ref body, .. } = *append;
     let key = i64::from(account.get());
     let owner: Option<i64> = transaction
         .prepare_cached("SELECT epoch FROM owners WHERE account = ?1")?
@@ -440,7 +499,7 @@ impl Journal for SqliteJournal {
     async fn append(&self, account: AccountTag, record: &Record) -> Result<Durable, JournalError> {
         let body = codec::encode(account, record).map_err(|error| JournalError::Write(error.to_string()))?;
         let (seq, epoch) = (record.seq, record.epoch);
-        self.ask(|done| Job::Append { account, seq, epoch, body, done }).await
+        self.ask(|done| Job::Append(Append { account, seq, epoch, body, done })).await
     }
 
     async fn load(&self, account: AccountTag) -> Result<Loaded, JournalError> {
@@ -523,7 +582,8 @@ impl SqliteReader {
         each_record(&self.connection, &self.path, Some((account, after)), |account, seq, epoch, body| {
             enough = enough || found.len() >= limit;
             if !enough {
-                let record = codec::decode(account, seq, body).map_err(|error| damaged(&self.path, account, seq, error))?;
+                let record =
+                    codec::decode(account, seq, body).map_err(|error| damaged(&self.path, account, seq, error))?;
                 found.push(StoredRecord { account, epoch, record, bytes: body.len() });
             }
             Ok(())

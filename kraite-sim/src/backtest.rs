@@ -289,7 +289,8 @@ impl Backtest {
         outcome.liquidations = self.world.venue.liquidations(self.account);
         outcome.fees = fees;
         outcome.funding = funding;
-        outcome.orders_placed = self.world.venue.objects().filter(|o| o.parent.is_none() && o.client_id().is_some()).count() as u64;
+        outcome.orders_placed =
+            self.world.venue.objects().filter(|o| o.parent.is_none() && o.client_id().is_some()).count() as u64;
         outcome.pnl = self.world.venue.wallet(self.account).checked_sub(self.plan.wallet).unwrap_or_default();
         outcome.faults_injected = self.world.nemesis.faults();
         outcome.crashes = self.world.nemesis.dealt.get(&Fate::Crash).copied().unwrap_or(0);

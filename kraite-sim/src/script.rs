@@ -71,12 +71,7 @@ impl Script {
     pub fn stopped_out() -> Self {
         Self {
             name: "stopped-out",
-            beats: vec![
-                Beat::Wait(Millis::from_secs(5)),
-                Beat::Price(12_400),
-                Beat::Price(11_100),
-                Beat::Price(9_500),
-            ],
+            beats: vec![Beat::Wait(Millis::from_secs(5)), Beat::Price(12_400), Beat::Price(11_100), Beat::Price(9_500)],
             ..Self::open_to_close()
         }
     }
@@ -198,7 +193,9 @@ pub fn play_in(script: &Script, mut world: World, stream: Stream) -> Played {
     }
     world.run_for(REST);
     // A position that a fault kept from its exit at the scripted price is closed by its user.
-    let left = world.engine(account()).and_then(|e| e.state().positions.values().find(|p| !p.phase.is_terminal()).map(|p| p.no));
+    let left = world
+        .engine(account())
+        .and_then(|e| e.state().positions.values().find(|p| !p.phase.is_terminal()).map(|p| p.no));
     if let Some(no) = left {
         world.heal();
         world.command(account(), CommandId(3), Command::Close(no));

@@ -73,8 +73,17 @@ fn exhaust(script: &Script, wanted: impl Fn(Point, Fate) -> bool) {
             println!("    {point:?} {fate:?}: {count}");
         }
         if let Some((schedule, point, played)) = failed.first() {
-            let all: Vec<String> = failed.iter().map(|(s, p, f)| format!("{s:?} {p:?} {:?} {:?}", f.phase, f.verdict.findings.first())).collect();
-            panic!("{} of {total} at {name} {}:\n{}\nfirst at {point:?}: {}", failed.len(), script.name, all.join("\n"), tell(script, &profile, schedule, played));
+            let all: Vec<String> = failed
+                .iter()
+                .map(|(s, p, f)| format!("{s:?} {p:?} {:?} {:?}", f.phase, f.verdict.findings.first()))
+                .collect();
+            panic!(
+                "{} of {total} at {name} {}:\n{}\nfirst at {point:?}: {}",
+                failed.len(),
+                script.name,
+                all.join("\n"),
+                tell(script, &profile, schedule, played)
+            );
         }
     }
 }

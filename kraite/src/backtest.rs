@@ -148,7 +148,8 @@ impl Settings {
         let text = std::fs::read_to_string(path).map_err(|error| at(error.to_string()))?;
         let settings: Self = toml::from_str(&text).map_err(|error| {
             // The parser draws the line it means; one sentence says where instead.
-            let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.split('\n').count()));
+            let line =
+                error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.split('\n').count()));
             at(format!("line {line}: {}", error.message()))
         })?;
         settings.check().map_err(at)?;
@@ -207,7 +208,10 @@ impl Settings {
         let margin = match self.margin {
             Some(margin) => margin,
             None => default_margin(&instrument, &spec, leverage_cap, first.open, target_style).map_err(|refusal| {
-                Failed::new(Exit::PlanRefused, format!("refused at {}, {}: {}", first.open, refusal.rule, refusal.message))
+                Failed::new(
+                    Exit::PlanRefused,
+                    format!("refused at {}, {}: {}", first.open, refusal.rule, refusal.message),
+                )
             })?,
         };
         let wallet = match self.wallet {
@@ -333,7 +337,8 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     if outcome.verdict.violations == 0 {
         return Ok(Exit::Ok);
     }
-    let first = outcome.verdict.findings.first().map_or_else(String::new, |(at, what)| format!("{what:?} at {} ms", at.0));
+    let first =
+        outcome.verdict.findings.first().map_or_else(String::new, |(at, what)| format!("{what:?} at {} ms", at.0));
     Err(Failed::new(Exit::Invariant, format!("{} violations, the first: {first}", outcome.verdict.violations)))
 }
 
@@ -395,14 +400,29 @@ fn text(shown: &Shown) -> String {
         .collect();
     let rows = [
         ("bars", format!("{} ({} gaps)", shown.bars, shown.gaps)),
-        ("positions", format!("{} opened, {} closed, {} cancelled, {} refused", shown.positions_opened, shown.positions_closed, shown.positions_cancelled, shown.positions_refused)),
+        (
+            "positions",
+            format!(
+                "{} opened, {} closed, {} cancelled, {} refused",
+                shown.positions_opened, shown.positions_closed, shown.positions_cancelled, shown.positions_refused
+            ),
+        ),
         ("closed by", format!("target {}, stop {}, other {}", shown.targets, shown.stops, shown.other_closes)),
         ("rungs filled", shown.rungs_filled.to_string()),
         ("liquidations", shown.liquidations.to_string()),
-        ("pnl", format!("{} on a margin of {} (fees {}, funding {})", shown.pnl, shown.margin, shown.fees, shown.funding)),
+        (
+            "pnl",
+            format!("{} on a margin of {} (fees {}, funding {})", shown.pnl, shown.margin, shown.fees, shown.funding),
+        ),
         ("max drawdown", shown.max_drawdown.clone()),
         ("orders placed", shown.orders_placed.to_string()),
-        ("hostility", format!("{}, seed {}: {} faults, {} crashes", shown.nemesis, shown.seed, shown.faults_injected, shown.crashes)),
+        (
+            "hostility",
+            format!(
+                "{}, seed {}: {} faults, {} crashes",
+                shown.nemesis, shown.seed, shown.faults_injected, shown.crashes
+            ),
+        ),
         ("duplicates", format!("{} (by the wire: {})", shown.duplicates, shown.wire_duplicates)),
         ("orphans", shown.orphans.to_string()),
         ("unprotected", format!("{} ms at most ({})", shown.max_unprotected_ms, windows.join("; "))),

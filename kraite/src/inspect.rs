@@ -206,7 +206,8 @@ fn text(inspected: &Inspected) -> String {
             if account.quarantined { ", QUARANTINED: nothing new is opened" } else { "" }
         );
         for p in &account.positions {
-            let average = p.average_entry.as_deref().map_or_else(String::new, |price| format!(" at {price} on average"));
+            let average =
+                p.average_entry.as_deref().map_or_else(String::new, |price| format!(" at {price} on average"));
             let _ = writeln!(
                 text,
                 "  position {} {} {}: {} ({}), {} open{average}, cover {}, longest unprotected {} ms",
@@ -259,8 +260,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         }
     }
     let accounts = accounts.into_iter().map(|account| inspect(&reader, account, args)).collect::<Result<_, _>>()?;
-    let inspected =
-        Inspected { schema: "kraite.inspect/1", journal: args.journal.display().to_string(), accounts };
+    let inspected = Inspected { schema: "kraite.inspect/1", journal: args.journal.display().to_string(), accounts };
     if args.json {
         let json = serde_json::to_string_pretty(&inspected).map_err(Failed::with(Exit::Failure))?;
         crate::print(&format!("{json}\n"))?;
@@ -272,10 +272,9 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
 
 /// Decodes and prints an id.
 pub(crate) fn id_command(args: &IdArgs) -> Result<Exit, Failed> {
-    let id: ClientOrderId = args
-        .id
-        .parse()
-        .map_err(|error| Failed::new(Exit::BadData, format!("`{}` is no client order id of kraite: {error}", args.id)))?;
+    let id: ClientOrderId = args.id.parse().map_err(|error| {
+        Failed::new(Exit::BadData, format!("`{}` is no client order id of kraite: {error}", args.id))
+    })?;
     let key = id.key();
     let rows = [
         ("account", key.account.get()),

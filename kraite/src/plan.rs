@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
 use crate::flags::{
-    BasisWord, DirectionWord, SequenceWord, SizingWord, TargetWord, VenueName, multiplier, not_negative, padded, places,
-    positive,
+    BasisWord, DirectionWord, SequenceWord, SizingWord, TargetWord, VenueName, multiplier, not_negative, padded,
+    places, positive,
 };
 use crate::rules;
 
@@ -229,7 +229,10 @@ fn steps_of(draft: &Draft, args: &Args) -> Result<Plan, Failed> {
     let plan = lower(&plan(Goal::Open, &shape).without_rungs(&dropped), &capabilities);
     check(&plan, &capabilities).map_err(|faults| {
         let faults: Vec<String> = faults.iter().map(|fault| format!("{fault:?}")).collect();
-        Failed::new(Exit::Invariant, format!("the plan is not safe and nothing may be built on it: {}", faults.join("; ")))
+        Failed::new(
+            Exit::Invariant,
+            format!("the plan is not safe and nothing may be built on it: {}", faults.join("; ")),
+        )
     })?;
     Ok(plan)
 }

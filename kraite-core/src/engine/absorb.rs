@@ -290,12 +290,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn positions_on(&self, symbol: &crate::id::Symbol) -> Vec<PositionNo> {
-        self.state
-            .positions
-            .values()
-            .filter(|p| !p.phase.is_terminal() && p.symbol() == symbol)
-            .map(|p| p.no)
-            .collect()
+        self.state.positions.values().filter(|p| !p.phase.is_terminal() && p.symbol() == symbol).map(|p| p.no).collect()
     }
 }
 
@@ -311,8 +306,7 @@ fn input_is_answer(input: &InputKind) -> bool {
 
 /// The ladder of a request at a mark.
 pub(super) fn size(request: &OpenRequest, mark: crate::number::Price) -> Result<sizing::Ladder, sizing::Refusal> {
-    let asked =
-        SizeRequest { instrument: &request.instrument, spec: &request.spec, budget: &request.budget, mark };
+    let asked = SizeRequest { instrument: &request.instrument, spec: &request.spec, budget: &request.budget, mark };
     sizing::size_for(&asked, request.target_style)
 }
 

@@ -330,9 +330,10 @@ impl Turn<'_> {
         }
         let entry = position.executed_by(|role| role == Role::Entry).unwrap_or_default();
         let price = entry.cost.and_then(|cost| cost.checked_div_qty(entry.qty).ok());
-        let legs = price.into_iter().map(|price| (price, entry.qty)).chain(
-            position.rungs.iter().filter(|r| !position.dropped.contains(&r.rung)).map(|r| (r.price, r.qty)),
-        );
+        let legs = price
+            .into_iter()
+            .map(|price| (price, entry.qty))
+            .chain(position.rungs.iter().filter(|r| !position.dropped.contains(&r.rung)).map(|r| (r.price, r.qty)));
         if let Ok(max_loss) = sizing::max_loss(position.direction(), legs, position.stop_price) {
             self.emit(Event::LossFrozen { position: no, max_loss });
         }
@@ -392,7 +393,8 @@ pub(super) fn slot(position: &Position, role: Role) -> Slot {
 }
 
 fn lost(order: &Order) -> bool {
-    matches!(order.life, Life::Done(Terminal::Rejected | Terminal::Cancelled | Terminal::Expired)) && !order.cancel_wanted
+    matches!(order.life, Life::Done(Terminal::Rejected | Terminal::Cancelled | Terminal::Expired))
+        && !order.cancel_wanted
 }
 
 fn reached_step(position: &Position, step: u16, gate: Gate) -> bool {

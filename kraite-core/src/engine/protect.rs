@@ -122,7 +122,8 @@ impl Turn<'_> {
         let Some(position) = self.position(no) else { return };
         let exposure = position.exposure();
         let fits = |o: &Order| o.states_what_we_want() && o.shape.qty().is_none_or(|qty| qty == exposure);
-        let open: Vec<ClientOrderId> = position.of(Role::Stop).filter(|o| o.life == Life::Working).map(|o| o.id).collect();
+        let open: Vec<ClientOrderId> =
+            position.of(Role::Stop).filter(|o| o.life == Life::Working).map(|o| o.id).collect();
         let good = position.of(Role::Stop).rev().find(|o| o.life == Life::Working && fits(o)).map(|o| o.id);
         if let Some(good) = good {
             for id in open.into_iter().filter(|id| *id != good) {
@@ -130,7 +131,8 @@ impl Turn<'_> {
             }
             return;
         }
-        let under_way = position.of(Role::Stop).any(|o| matches!(o.life, Life::PendingNew | Life::InDoubt | Life::Planned));
+        let under_way =
+            position.of(Role::Stop).any(|o| matches!(o.life, Life::PendingNew | Life::InDoubt | Life::Planned));
         let Some(newest) = position.of(Role::Stop).rev().find(|o| o.life == Life::Working) else { return };
         let by_quantity = newest.shape.qty().is_some();
         if under_way {
@@ -231,11 +233,8 @@ impl Turn<'_> {
 
     fn cancel_other_targets(&mut self, no: PositionNo, serving: ClientOrderId) {
         let Some(position) = self.position(no) else { return };
-        let others: Vec<ClientOrderId> = position
-            .of(Role::Target)
-            .filter(|o| o.id != serving && o.life == Life::Working)
-            .map(|o| o.id)
-            .collect();
+        let others: Vec<ClientOrderId> =
+            position.of(Role::Target).filter(|o| o.id != serving && o.life == Life::Working).map(|o| o.id).collect();
         for id in others {
             self.cancel(no, id);
         }
@@ -360,7 +359,8 @@ impl Turn<'_> {
     }
 
     fn place_pair(&mut self, no: PositionNo, stop: Next, target: Next, target_price: Price) {
-        let (Some(stop_id), Some(target_id)) = (self.next_id(no, Role::Stop, stop), self.next_id(no, Role::Target, target))
+        let (Some(stop_id), Some(target_id)) =
+            (self.next_id(no, Role::Stop, stop), self.next_id(no, Role::Target, target))
         else {
             self.alert(no, Alert::NeedsAttention, alloc::string::String::from("no client order ids are left"));
             return;
@@ -406,11 +406,9 @@ impl Turn<'_> {
 fn target_shape(position: &Position, style: TargetStyle, price: Price, qty: Qty) -> OrderShape {
     match style {
         TargetStyle::Limit => OrderShape::Limit { price, qty },
-        TargetStyle::TriggerMarket => OrderShape::TakeProfitMarket {
-            trigger: price,
-            by: position.request.stop_by,
-            size: TriggerSize::Qty(qty),
-        },
+        TargetStyle::TriggerMarket => {
+            OrderShape::TakeProfitMarket { trigger: price, by: position.request.stop_by, size: TriggerSize::Qty(qty) }
+        }
     }
 }
 

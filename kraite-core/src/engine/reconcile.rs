@@ -53,11 +53,7 @@ impl Turn<'_> {
 
     /// An open-order list of a contract. Rows of ours that it lacks are asked for one by one: absence from a
     /// list proves nothing (R70).
-    pub(super) fn read_open_orders(
-        &mut self,
-        symbol: &Symbol,
-        reading: &Reading<Vec<OrderReport>>,
-    ) -> Vec<PositionNo> {
+    pub(super) fn read_open_orders(&mut self, symbol: &Symbol, reading: &Reading<Vec<OrderReport>>) -> Vec<PositionNo> {
         if !reading.complete {
             return Vec::new();
         }
@@ -88,7 +84,9 @@ impl Turn<'_> {
                 .collect();
             let missing: Vec<ClientOrderId> = self
                 .position(*no)
-                .map(|p| p.orders.values().filter(|o| o.life.is_open() && !listed.contains(&o.id)).map(|o| o.id).collect())
+                .map(|p| {
+                    p.orders.values().filter(|o| o.life.is_open() && !listed.contains(&o.id)).map(|o| o.id).collect()
+                })
                 .unwrap_or_default();
             self.volatile.reread.extend(missing);
         }
@@ -148,7 +146,8 @@ impl Turn<'_> {
         match readings.less {
             Some((first, before)) if before == gone && sent_at.minus(error) >= first.plus(gap) => {
                 readings.less = None;
-                let known = self.position(no).and_then(|p| p.external.get(&read_cause(no)).copied()).unwrap_or(Qty::ZERO);
+                let known =
+                    self.position(no).and_then(|p| p.external.get(&read_cause(no)).copied()).unwrap_or(Qty::ZERO);
                 if let Ok(total) = known.checked_add(gone) {
                     self.external(no, read_cause(no), total, "two readings agree that it is gone");
                 }

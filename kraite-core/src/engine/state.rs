@@ -246,11 +246,7 @@ impl State {
                 None => Epoch::MAX,
             },
             seq: 0,
-            at: Moment {
-                local: crate::time::LocalMillis(0),
-                venue: VenueMillis(0),
-                error: crate::time::Millis(0),
-            },
+            at: Moment { local: crate::time::LocalMillis(0), venue: VenueMillis(0), error: crate::time::Millis(0) },
             positions: BTreeMap::new(),
             next_position: PositionNo::new(1),
             quarantined: false,
@@ -430,8 +426,14 @@ impl State {
         let position = self.position_mut(id.key().position)?;
         for report in reports_of(input, id) {
             let order = position.orders.entry(id).or_insert_with(|| {
-                let mut order =
-                    Order::new(id, report.side, shape_of(report, id.key().logical.role), report.service, at.local, report.at);
+                let mut order = Order::new(
+                    id,
+                    report.side,
+                    shape_of(report, id.key().logical.role),
+                    report.service,
+                    at.local,
+                    report.at,
+                );
                 order.apply(LifeEvent::HandedToWire);
                 order
             });

@@ -54,7 +54,11 @@ impl Turn<'_> {
         let since = *self.volatile.readings.entry(no).or_default().unwinding_since.get_or_insert(now);
         let bound = since.plus(self.config.unproven_after);
         if now >= bound {
-            self.alert(no, Alert::NeedsAttention, String::from("cannot be proven flat and clean; its symbol is blocked"));
+            self.alert(
+                no,
+                Alert::NeedsAttention,
+                String::from("cannot be proven flat and clean; its symbol is blocked"),
+            );
             self.moved(no, PhaseEvent::Unproven, Why::Unproven);
         } else {
             self.wake(no, bound, Wake::Retry);

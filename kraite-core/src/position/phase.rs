@@ -52,15 +52,8 @@ impl Machine for Phase {
 
     const STATES: &'static [Self] = &[New, Opening, Active, Closing, Closed, Cancelling, Cancelled, Failed];
 
-    const EVENTS: &'static [PhaseEvent] = &[
-        On::Admitted,
-        On::Abandoned,
-        On::Activated,
-        On::CloseBegan,
-        On::ExposureFound,
-        On::Finished,
-        On::Unproven,
-    ];
+    const EVENTS: &'static [PhaseEvent] =
+        &[On::Admitted, On::Abandoned, On::Activated, On::CloseBegan, On::ExposureFound, On::Finished, On::Unproven];
 
     const ROWS: &'static [Row<Self, PhaseEvent>] = transitions! { Phase, PhaseEvent;
         On::Admitted => { New => Opening; } same [Opening, Active];

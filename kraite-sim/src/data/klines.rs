@@ -130,7 +130,8 @@ fn parse(text: &str) -> Result<Bar, String> {
     }
     let column = |place: usize| columns.get(place).copied().unwrap_or_default().trim();
     let time = |place: usize, name: &str| -> Result<VenueMillis, String> {
-        let value: i64 = column(place).parse().map_err(|_| format!("{name} `{}` is not a whole number", column(place)))?;
+        let value: i64 =
+            column(place).parse().map_err(|_| format!("{name} `{}` is not a whole number", column(place)))?;
         match value {
             ..0 => Err(format!("{name} {value} is before 1970")),
             LAST_MILLIS.. => Err(format!("{name} {value} is not in milliseconds")),

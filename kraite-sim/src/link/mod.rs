@@ -99,12 +99,16 @@ impl<L: Link> SimExchange<L> {
         Self { link, capabilities }
     }
 
-    async fn send(&self, request: Request, window_of: kraite_core::exchange::Service, not_after: VenueMillis) -> Vec<Outcome> {
+    async fn send(
+        &self,
+        request: Request,
+        window_of: kraite_core::exchange::Service,
+        not_after: VenueMillis,
+    ) -> Vec<Outcome> {
         let count = request.sent().len();
         let signed_at = self.link.now();
         if signed_at.plus(self.capabilities.absence(window_of).window) > not_after {
-            let reject =
-                Reject { kind: RejectKind::NotSent, code: 0, message: "could not be signed in time".into() };
+            let reject = Reject { kind: RejectKind::NotSent, code: 0, message: "could not be signed in time".into() };
             return vec![Outcome::Rejected(reject); count];
         }
         match self.link.call(Call::Send(request, signed_at)).await {

@@ -56,7 +56,12 @@ pub fn binance() -> VenueProfile {
             child_push: ChildPush::BeforeParent,
             same_id: SameId::Newest,
             ack: AckDetail::NoAverage,
-            read_lag: ReadLag { order: Millis(200), open_orders: Millis(200), history: Millis(500), positions: Millis(500) },
+            read_lag: ReadLag {
+                order: Millis(200),
+                open_orders: Millis(200),
+                history: Millis(500),
+                positions: Millis(500),
+            },
             retention: Retention { unfilled: Millis::from_secs(3 * DAY), any: Millis::from_secs(90 * DAY) },
             position_unseen: Millis(0),
             clock_tolerance: Millis(1_000),

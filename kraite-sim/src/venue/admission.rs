@@ -6,12 +6,12 @@ use kraite_core::instrument::Instrument;
 use kraite_core::number::{ArithmeticError, Factor, Notional, Price, Qty};
 use kraite_core::rounding::{is_on_lot, is_on_tick};
 
+use super::Venue;
 use super::account::Settings;
 use super::book::{Market, Trading};
 use super::money::{share, taker_price};
 use super::object::{ObjectId, OrderObject};
 use super::profile::Refusal;
-use super::Venue;
 
 impl From<ArithmeticError> for Refusal {
     fn from(_: ArithmeticError) -> Self {

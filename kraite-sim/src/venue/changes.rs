@@ -1,15 +1,13 @@
 //! Changes of what exists: amendments, cancellations, leverage and margin mode.
 
 use kraite_core::capabilities::Reprice;
-use kraite_core::exchange::{
-    Ack, Amend, MarginMode, OrderRef, OrderShape, Outcome, Purpose, ReportStatus, Service,
-};
+use kraite_core::exchange::{Ack, Amend, MarginMode, OrderRef, OrderShape, Outcome, Purpose, ReportStatus, Service};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::number::{Price, Qty};
 
+use super::Venue;
 use super::object::{ObjectId, OrderObject};
 use super::profile::Refusal;
-use super::Venue;
 
 impl Venue {
     /// Answers an amendment.

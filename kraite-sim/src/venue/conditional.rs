@@ -4,10 +4,10 @@ use kraite_core::exchange::{OrderShape, Purpose, ReportStatus, Service, TriggerS
 use kraite_core::number::{ArithmeticError, Notional, Qty};
 use kraite_core::time::VenueMillis;
 
+use super::Venue;
 use super::money::sum_qty;
 use super::object::{ObjectId, OrderObject, Via, fires_falling};
 use super::profile::{ChildPush, Refusal, TriggerOverlap};
-use super::Venue;
 use kraite_core::capabilities::StopSizing;
 
 impl Venue {
@@ -15,9 +15,7 @@ impl Venue {
     pub(super) fn check_conditional(&self, object: &OrderObject) -> Result<(), Refusal> {
         self.check_trigger(object)?;
         if object.is_close_position() {
-            if object.purpose != Purpose::Close
-                || self.profile.capabilities.stop_sizing != StopSizing::ClosePosition
-            {
+            if object.purpose != Purpose::Close || self.profile.capabilities.stop_sizing != StopSizing::ClosePosition {
                 return Err(Refusal::Unsupported);
             }
             self.check_position_seen(object)?;

@@ -7,11 +7,11 @@ use kraite_core::instrument::Instrument;
 use kraite_core::number::{Price, Qty};
 use kraite_core::time::VenueMillis;
 
+use super::Venue;
 use super::book::{Liquidity, Safety, Trading};
 use super::object::{ObjectId, Owner, Via};
 use super::place::Ticket;
 use super::profile::Refusal;
-use super::Venue;
 
 impl Venue {
     /// The user cancels any order of the account, ours included (E7).

@@ -7,10 +7,10 @@ use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::number::{ArithmeticError, Factor, Notional, Price, Qty};
 use kraite_core::time::VenueMillis;
 
+use super::Venue;
 use super::book::Safety;
 use super::matching::Liquidity;
 use super::object::{ObjectId, OrderObject, Owner, Via};
-use super::Venue;
 
 /// How far an account is from liquidation through one position.
 #[derive(Debug, Clone, Copy)]
@@ -39,9 +39,8 @@ impl Venue {
         market.safety = Safety::Unknown;
         let quirks = &self.profile.quirks;
         for account in self.accounts.values_mut() {
-            let isolated =
-                account.settings.get(symbol).map_or(quirks.default_margin_mode, |s| s.margin_mode)
-                    == MarginMode::Isolated;
+            let isolated = account.settings.get(symbol).map_or(quirks.default_margin_mode, |s| s.margin_mode)
+                == MarginMode::Isolated;
             for direction in [Direction::Long, Direction::Short] {
                 let Some(position) = account.positions.get_mut(&(symbol.clone(), direction)) else { continue };
                 if position.qty.is_zero() {

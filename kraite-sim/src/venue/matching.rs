@@ -159,8 +159,7 @@ impl Venue {
         let Some(object) = self.objects.get(&id) else { return Ok(()) };
         let (tag, symbol, side, direction) = (object.account, object.symbol.clone(), object.side, object.direction);
         let may_add = object.purpose == Purpose::Open;
-        let (executed, cost) =
-            (object.executed.checked_add(qty)?, object.cost.checked_add(price.checked_mul(qty)?)?);
+        let (executed, cost) = (object.executed.checked_add(qty)?, object.cost.checked_add(price.checked_mul(qty)?)?);
         let Some(market) = self.markets.get_mut(&symbol) else { return Ok(()) };
         let fee = match liquidity {
             Liquidity::Maker => price.checked_mul(qty)?.scaled_by(market.instrument.maker_fee)?,

@@ -6,10 +6,10 @@ use kraite_core::exchange::{
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::number::{Notional, Qty};
 
+use super::Venue;
 use super::money::{rest, sum_qty};
 use super::object::{ObjectId, OrderObject, Owner, Via};
 use super::profile::{CloseOverlap, Oversize, Refusal};
-use super::Venue;
 
 /// What somebody wants placed, whoever that is.
 #[derive(Debug, Clone)]

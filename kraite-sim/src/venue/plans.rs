@@ -2,15 +2,13 @@
 
 use kraite_core::ClientOrderId;
 use kraite_core::capabilities::Protection;
-use kraite_core::exchange::{
-    OrderShape, Outcome, PairLeg, PositionTpsl, Purpose, ReportStatus, Service, TriggerSize,
-};
+use kraite_core::exchange::{OrderShape, Outcome, PairLeg, PositionTpsl, Purpose, ReportStatus, Service, TriggerSize};
 use kraite_core::id::AccountTag;
 use kraite_core::number::{Notional, Qty};
 
+use super::Venue;
 use super::object::{ObjectId, OrderObject, Owner, Via};
 use super::profile::{PairOverwrite, PairRefusal, Refusal};
-use super::Venue;
 
 impl Venue {
     /// Answers a pair call: the stop's outcome, then the target's.

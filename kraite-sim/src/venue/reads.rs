@@ -53,13 +53,11 @@ impl Venue {
         if matches!(endpoint, Endpoint::Positions | Endpoint::Other) {
             return Err(ReadError::Refused("orders are not found there".into()));
         }
-        let named = |o: &OrderObject| {
-            o.account == holder.tag && o.symbol == order.symbol && self.is_visible(o, endpoint, now)
-        };
+        let named =
+            |o: &OrderObject| o.account == holder.tag && o.symbol == order.symbol && self.is_visible(o, endpoint, now);
         // A trigger order names the order that it spawned, so the two are found together.
-        let in_service = |o: &OrderObject| {
-            o.service == order.service || (order.service != Service::Regular && o.parent.is_some())
-        };
+        let in_service =
+            |o: &OrderObject| o.service == order.service || (order.service != Service::Regular && o.parent.is_some());
         let mut found: Vec<&OrderObject> = match &order.venue_id {
             Some(venue_id) => {
                 let object = ObjectId::parse(venue_id).and_then(|id| self.objects.get(&id));
@@ -109,20 +107,13 @@ impl Venue {
         shown.map(|o| o.report(None)).collect()
     }
 
-    fn history_rows(
-        &self,
-        holder: &Account,
-        symbol: &Symbol,
-        from: VenueMillis,
-        now: VenueMillis,
-    ) -> Vec<OrderReport> {
+    fn history_rows(&self, holder: &Account, symbol: &Symbol, from: VenueMillis, now: VenueMillis) -> Vec<OrderReport> {
         let done = holder.closed.range((from, ObjectId(0))..).map(|(_, id)| *id);
         let mut ids: Vec<ObjectId> = done.chain(holder.open()).collect();
         ids.sort_unstable();
         let objects = ids.into_iter().filter_map(|id| self.objects.get(&id));
-        let shown = objects.filter(|o| {
-            o.symbol == *symbol && o.changed_at >= from && self.is_visible(o, Endpoint::History, now)
-        });
+        let shown = objects
+            .filter(|o| o.symbol == *symbol && o.changed_at >= from && self.is_visible(o, Endpoint::History, now));
         shown.map(|o| o.report(None)).collect()
     }
 
@@ -136,8 +127,9 @@ impl Venue {
             return true;
         }
         let age = now.since(object.created_at);
-        let unfilled = matches!(object.status, ReportStatus::Cancelled | ReportStatus::Expired | ReportStatus::Rejected)
-            && object.executed.is_zero();
+        let unfilled =
+            matches!(object.status, ReportStatus::Cancelled | ReportStatus::Expired | ReportStatus::Rejected)
+                && object.executed.is_zero();
         age <= quirks.retention.any && !(unfilled && age > quirks.retention.unfilled)
     }
 }

@@ -216,10 +216,12 @@ impl Auditor {
     pub fn handed_to_wire(&mut self, account: AccountTag, request: &Request, journal: &ModelJournal, at: VenueMillis) {
         let placements: Vec<(ClientOrderId, OrderShape)> = match request {
             Request::Place(order) => vec![(order.id, order.shape)],
-            Request::PlacePair(pair) => vec![(pair.stop.id, journal.shape(pair.stop.id)), (pair.target.id, journal.shape(pair.target.id))]
-                .into_iter()
-                .filter_map(|(id, shape)| shape.map(|shape| (id, shape)))
-                .collect(),
+            Request::PlacePair(pair) => {
+                vec![(pair.stop.id, journal.shape(pair.stop.id)), (pair.target.id, journal.shape(pair.target.id))]
+                    .into_iter()
+                    .filter_map(|(id, shape)| shape.map(|shape| (id, shape)))
+                    .collect()
+            }
             Request::Amend(change, _) => {
                 if journal.shape(change.order.id).is_none() {
                     self.report(at, Finding::ForeignTouched { what: format!("amend {:?}", change.order.id) });
@@ -334,7 +336,8 @@ impl Auditor {
             }
             if matches!(position.phase, Phase::Closed | Phase::Cancelled) {
                 for object in venue.open_orders() {
-                    let ours = object.client_id().filter(|id| object.account == account && id.key().position == position.no);
+                    let ours =
+                        object.client_id().filter(|id| object.account == account && id.key().position == position.no);
                     if let Some(id) = ours
                         && !self.doubled.contains(&id)
                         && self.blamed.insert(id)
@@ -375,7 +378,8 @@ impl Auditor {
             .open
             .keys()
             .filter(|(owner, symbol, direction)| {
-                *owner == account && !venue.exposures(account).any(|(s, d, q)| s == *symbol && d == *direction && !q.is_zero())
+                *owner == account
+                    && !venue.exposures(account).any(|(s, d, q)| s == *symbol && d == *direction && !q.is_zero())
             })
             .cloned()
             .collect();
@@ -418,7 +422,10 @@ impl Auditor {
         for (account, engine) in workers {
             let Some(engine) = engine else { continue };
             for position in engine.state().positions.values() {
-                if matches!(position.phase, Phase::New | Phase::Opening | Phase::Closing | Phase::Cancelling | Phase::Failed) {
+                if matches!(
+                    position.phase,
+                    Phase::New | Phase::Opening | Phase::Closing | Phase::Cancelling | Phase::Failed
+                ) {
                     self.report(now, Finding::Unresolved { position: position.no, phase: position.phase });
                 }
             }
@@ -450,7 +457,8 @@ impl Auditor {
             if key.logical.role.is_exit() {
                 continue;
             }
-            let entry = filled.entry((object.account, key.position, key.logical)).or_insert((Qty::ZERO, Qty::ZERO, false));
+            let entry =
+                filled.entry((object.account, key.position, key.logical)).or_insert((Qty::ZERO, Qty::ZERO, false));
             entry.0 = entry.0.max(object.placed_qty.unwrap_or(Qty::ZERO));
             entry.1 = entry.1.checked_add(object.executed).unwrap_or(entry.1);
             entry.2 |= self.doubled.contains(&id);
@@ -474,7 +482,9 @@ fn windows(
     engine: Option<&Engine>,
 ) -> BTreeSet<&'static str> {
     let mut names = BTreeSet::new();
-    let executing = venue.children(account).any(|child| child.symbol == *symbol && child.status != ReportStatus::Filled && child.is_open());
+    let executing = venue
+        .children(account)
+        .any(|child| child.symbol == *symbol && child.status != ReportStatus::Filled && child.is_open());
     if executing {
         names.insert("stop or target executing");
     }
@@ -482,12 +492,8 @@ fn windows(
         names.insert("worker down");
         return names;
     };
-    let Some(position) = engine
-        .state()
-        .positions
-        .values()
-        .rev()
-        .find(|p| p.symbol() == symbol && p.direction() == direction)
+    let Some(position) =
+        engine.state().positions.values().rev().find(|p| p.symbol() == symbol && p.direction() == direction)
     else {
         names.insert("no position of ours");
         return names;

@@ -368,7 +368,8 @@ impl World {
         let Some(worker) = self.workers.get_mut(&account) else { return };
         let Some(engine) = worker.engine.take() else { return };
         // Only a death with everything durable can be compared with what is restored.
-        worker.state_at_death = (engine.state().seq == last_seq(&self.journal.read(account))).then(|| engine.state().clone());
+        worker.state_at_death =
+            (engine.state().seq == last_seq(&self.journal.read(account))).then(|| engine.state().clone());
         self.tell(|| format!("XX worker {account} dies {where_}"));
         self.auditor.died(account, self.now);
         let rest = self.nemesis.jitter(RESTART_MS);
@@ -378,11 +379,14 @@ impl World {
     /// One input through the engine, its record to the disk, its effects to the wire.
     fn input(&mut self, account: AccountTag, kind: InputKind) {
         let Some(worker) = self.workers.get_mut(&account) else { return };
-        let (run, at) = (worker.run, Moment {
-            local: LocalMillis(self.now.0 + worker.skew_ms),
-            venue: VenueMillis(self.now.0 + worker.belief_ms),
-            error: Millis(worker.error_ms),
-        });
+        let (run, at) = (
+            worker.run,
+            Moment {
+                local: LocalMillis(self.now.0 + worker.skew_ms),
+                venue: VenueMillis(self.now.0 + worker.belief_ms),
+                error: Millis(worker.error_ms),
+            },
+        );
         let Some(engine) = worker.engine.as_mut() else { return };
         let step = engine.step(Input { at, kind });
         let durable = step.record().is_some();
@@ -600,7 +604,10 @@ fn brief_request(request: &Request) -> String {
     match request {
         Request::Place(order) => format!("place {:?} {:?} {:?}", order.id, order.side, order.shape),
         Request::PlacePair(pair) => {
-            format!("pair stop {:?} at {}, target {:?} at {}", pair.stop.id, pair.stop.trigger, pair.target.id, pair.target.trigger)
+            format!(
+                "pair stop {:?} at {}, target {:?} at {}",
+                pair.stop.id, pair.stop.trigger, pair.target.id, pair.target.trigger
+            )
         }
         Request::Amend(change, n) => format!("amend #{n} {:?} to {} x {}", change.order.id, change.qty, change.price),
         Request::Cancel(order) => format!("cancel {:?} {:?}", order.id, order.venue_id),
@@ -629,7 +636,9 @@ fn brief_answer(answer: &Answer) -> String {
 
 fn brief_event(event: &StreamEvent) -> String {
     match event {
-        StreamEvent::Order(r) => format!("{:?} {:?} executed {:?} trade {:?}", r.id, r.status, r.executed, r.trade.as_ref().map(|t| t.qty)),
+        StreamEvent::Order(r) => {
+            format!("{:?} {:?} executed {:?} trade {:?}", r.id, r.status, r.executed, r.trade.as_ref().map(|t| t.qty))
+        }
         StreamEvent::Position(p) => format!("position {:?} {}", p.direction, p.qty),
         other => format!("{other:?}"),
     }

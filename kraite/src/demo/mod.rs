@@ -78,17 +78,17 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         None => vec![VenueName::Binance, VenueName::Bitget],
     };
     let mut tell = |line: &str| {
-        let written = if args.json {
-            writeln!(std::io::stderr(), "{line}")
-        } else {
-            writeln!(std::io::stdout(), "{line}")
-        };
+        let written =
+            if args.json { writeln!(std::io::stderr(), "{line}") } else { writeln!(std::io::stdout(), "{line}") };
         // An audience that has left does not stop the play.
         drop(written);
     };
     let mut proofs = Vec::new();
     for venue in venues {
-        tell(&format!("== an exchange shaped like {}, its clock {CLOCK_FACTOR} times as fast as the wall ==", venue.word()));
+        tell(&format!(
+            "== an exchange shaped like {}, its clock {CLOCK_FACTOR} times as fast as the wall ==",
+            venue.word()
+        ));
         let proof = stage::run(venue, folder.path(), &mut tell).map_err(Failed::with(Exit::Failure))?;
         tell("");
         proofs.push(proof);

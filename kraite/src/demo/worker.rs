@@ -72,7 +72,8 @@ fn tell_record(engine: &Engine, record: &Record) -> Vec<String> {
                 }
             }
             Event::ProvenAbsent { id } => {
-                lines.push(format!("{} {id} proven never to have existed; it may be sent again", id.key().logical.role));
+                lines
+                    .push(format!("{} {id} proven never to have existed; it may be sent again", id.key().logical.role));
             }
             _ => {}
         }

@@ -1,0 +1,301 @@
+//! The journal in a file: damage, newer versions, full disks, kills, readers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use kraite_core::journal::{Journal as _, JournalError};
+use kraite_journal::{FORMAT, SqliteJournal, SqliteReader, decode, encode};
+use proptest::prelude::*;
+use rusqlite::Connection;
+use support::{account, now, record};
+
+/// A journal with 40 records of two accounts, everything in the main file.
+fn filled(folder: &Path) -> PathBuf {
+    let path = folder.join("journal");
+    let journal = SqliteJournal::open(&path).unwrap();
+    for n in 1..=2 {
+        let epoch = now(journal.acquire(account(n))).unwrap();
+        for seq in 1..=20 {
+            now(journal.append(account(n), &record(seq, epoch))).unwrap();
+        }
+    }
+    drop(journal);
+    Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    path
+}
+
+fn refusal(path: &Path) -> JournalError {
+    SqliteJournal::open(path).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn every_flipped_byte_of_a_record_is_found_at_the_start_and_nothing_is_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let sound = std::fs::read(&path).unwrap();
+    let epoch = SqliteReader::open(&path).unwrap().records(account(2), 0, 1).unwrap()[0].epoch;
+    let mut flipped = 0;
+    for (n, seq) in [(1, 1), (1, 11), (2, 20)] {
+        let body = encode(account(n), &record(seq, epoch)).unwrap();
+        let at = sound.windows(body.len()).position(|window| window == body).expect("the record lies in the file");
+        for place in at..at + body.len() {
+            let mut damaged = sound.clone();
+            damaged[place] ^= 0x10;
+            std::fs::write(&path, &damaged).unwrap();
+            let error = refusal(&path);
+            let named = format!("account {n}, record {seq}");
+            let newer = place == at && matches!(error, JournalError::TooNew { .. });
+            assert!(newer || error.to_string().contains(&named), "byte {place}: {error}");
+            assert_eq!(std::fs::read(&path).unwrap(), damaged, "a refusal changes nothing");
+            flipped += 1;
+        }
+    }
+    assert!(flipped > 30, "{flipped} bytes were flipped");
+    std::fs::write(&path, &sound).unwrap();
+    SqliteJournal::open(&path).unwrap();
+}
+
+#[test]
+fn a_flipped_byte_anywhere_is_refused_or_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let sound = std::fs::read(&path).unwrap();
+    let expected: Vec<_> = {
+        let reader = SqliteReader::open(&path).unwrap();
+        (1..=2).map(|n| reader.records(account(n), 0, 99).unwrap()).collect()
+    };
+    let (mut refused, mut harmless) = (0, 0);
+    for place in (0..sound.len()).step_by(13) {
+        let mut damaged = sound.clone();
+        damaged[place] ^= 0x41;
+        std::fs::write(&path, &damaged).unwrap();
+        let _ = std::fs::remove_file(folder.path().join("journal-wal"));
+        let _ = std::fs::remove_file(folder.path().join("journal-shm"));
+        match SqliteJournal::open(&path) {
+            Err(_) => refused += 1,
+            Ok(journal) => {
+                for n in 1..=2 {
+                    let loaded = now(journal.load(account(n))).unwrap();
+                    let want: Vec<_> = expected[n as usize - 1].iter().map(|stored| stored.record.clone()).collect();
+                    assert_eq!(loaded.records, want, "byte {place} changed what is loaded");
+                }
+                harmless += 1;
+            }
+        }
+    }
+    assert!(refused > 20, "refused {refused}, harmless {harmless}");
+}
+
+#[test]
+fn a_record_that_is_missing_in_the_middle_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    Connection::open(&path).unwrap().execute("DELETE FROM records WHERE account = 1 AND seq = 7", []).unwrap();
+    let error = refusal(&path).to_string();
+    assert!(error.contains("account 1, record 7") && error.contains("missing"), "{error}");
+}
+
+#[test]
+fn an_owner_older_than_a_record_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    Connection::open(&path).unwrap().execute("UPDATE owners SET epoch = 0 WHERE account = 2", []).unwrap();
+    assert!(refusal(&path).to_string().contains("account 2"), "{}", refusal(&path));
+}
+
+#[test]
+fn a_torn_tail_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let journal = SqliteJournal::open(&path).unwrap();
+    let epoch = now(journal.acquire(account(1))).unwrap();
+    for seq in 1..=10 {
+        now(journal.append(account(1), &record(seq, epoch))).unwrap();
+    }
+    // The machine loses power: what is in the write-ahead log is torn at every length.
+    let (main, wal) = (std::fs::read(&path).unwrap(), std::fs::read(folder.path().join("journal-wal")).unwrap());
+    drop(journal);
+    let mut lengths = std::collections::BTreeSet::new();
+    for cut in (0..wal.len()).step_by(97) {
+        let torn = folder.path().join(format!("torn-{cut}"));
+        std::fs::write(&torn, &main).unwrap();
+        std::fs::write(folder.path().join(format!("torn-{cut}-wal")), &wal[..cut]).unwrap();
+        let journal = SqliteJournal::open(&torn).unwrap();
+        let records = now(journal.load(account(1))).unwrap().records;
+        let want: Vec<_> = (1..=records.len() as u64).map(|seq| record(seq, epoch)).collect();
+        assert_eq!(records, want, "a prefix");
+        lengths.insert(records.len());
+    }
+    assert!(lengths.contains(&0) && lengths.contains(&9), "{lengths:?}");
+}
+
+#[test]
+fn newer_layouts_and_records_are_refused_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version=7").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert_eq!(refusal(&path), JournalError::TooNew { found: 7, known: 1 });
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    let mut newer = encode(account(1), &record(3, Default::default())).unwrap();
+    newer[0] = FORMAT + 1;
+    assert!(decode(account(1), 3, &newer).unwrap_err().to_string().contains("newer"));
+}
+
+#[test]
+fn what_is_no_journal_is_named_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("notes.txt");
+    std::fs::write(&text, "dear diary, today I lost money".repeat(40)).unwrap();
+    let other = folder.path().join("other.db");
+    Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    for (path, word) in [(folder.path(), "folder"), (&text, "not a kraite journal"), (&other, "not a kraite journal")] {
+        let error = refusal(path).to_string();
+        assert!(error.contains(word) && error.contains(path.to_str().unwrap()), "{error}");
+        assert!(SqliteReader::open(path).unwrap_err().to_string().contains(word));
+    }
+    assert!(std::fs::read_to_string(&text).unwrap().starts_with("dear diary"));
+    let missing = folder.path().join("missing");
+    assert!(SqliteReader::open(&missing).unwrap_err().to_string().contains("does not exist"));
+    assert!(!missing.exists(), "reading creates nothing");
+    let nowhere = folder.path().join("no/such/folder/journal");
+    assert!(matches!(refusal(&nowhere), JournalError::Unavailable(_)));
+}
+
+#[test]
+fn an_interrupted_first_start_leaves_a_start_that_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    std::fs::write(folder.path().join("journal.new"), "half a file").unwrap();
+    std::fs::write(folder.path().join("journal.new-journal"), "half a rollback").unwrap();
+    let journal = SqliteJournal::open(&path).unwrap();
+    now(journal.acquire(account(1))).unwrap();
+    assert!(!folder.path().join("journal.new").exists());
+}
+
+#[test]
+fn a_failed_write_poisons_the_journal_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let journal = SqliteJournal::open_limited(&path, 24).unwrap();
+    let epoch = now(journal.acquire(account(1))).unwrap();
+    let mut acknowledged = 0;
+    let failure = (1..100_000)
+        .find_map(|seq| match now(journal.append(account(1), &record(seq, epoch))) {
+            Ok(_) => {
+                acknowledged = seq;
+                None
+            }
+            Err(error) => Some(error),
+        })
+        .expect("the disk fills up");
+    assert!(matches!(&failure, JournalError::Write(why) if why.contains("full")), "{failure}");
+    let again = now(journal.append(account(1), &record(acknowledged + 1, epoch))).unwrap_err();
+    assert!(again.to_string().contains("an earlier write failed"), "{again}");
+    drop(journal);
+    let records = SqliteReader::open(&path).unwrap().records(account(1), 0, usize::MAX).unwrap();
+    assert_eq!(records.len() as u64, acknowledged);
+    assert!(acknowledged > 10);
+}
+
+#[test]
+fn another_process_reads_while_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let journal = SqliteJournal::open(&path).unwrap();
+    let epoch = now(journal.acquire(account(3))).unwrap();
+    let reader = SqliteReader::open(&path).unwrap();
+    for seq in 1..=30 {
+        now(journal.append(account(3), &record(seq, epoch))).unwrap();
+        let seen = reader.records(account(3), seq - 1, 10).unwrap();
+        assert_eq!(seen.len(), 1);
+        assert_eq!(seen[0].record, record(seq, epoch));
+    }
+    assert_eq!(reader.accounts().unwrap(), [account(3)]);
+    assert_eq!(reader.load(account(3)).unwrap().records.len(), 30);
+}
+
+/// The child of the next test: appends until it is killed and tells every number it was promised.
+#[test]
+#[ignore = "needs a parent that kills it"]
+fn child_that_appends() {
+    let Ok(path) = std::env::var("KRAITE_TEST_JOURNAL") else { return };
+    let journal = SqliteJournal::open(path).unwrap();
+    let epoch = now(journal.acquire(account(1))).unwrap();
+    let first = now(journal.load(account(1))).unwrap().records.len() as u64 + 1;
+    for seq in first.. {
+        now(journal.append(account(1), &record(seq, epoch))).unwrap();
+        println!("promised {seq}");
+    }
+}
+
+#[test]
+fn s10_no_promised_record_is_lost_by_sigkill() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let mut promised = 0u64;
+    for round in 0..30u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_that_appends", "--include-ignored", "--nocapture"])
+            .env("KRAITE_TEST_JOURNAL", &path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        // Killed after a different number of promises each time, the first time before any.
+        let enough = round * 3 % 41;
+        let mut heard = 0;
+        for line in stdout.lines().map_while(Result::ok) {
+            if let Some((_, seq)) = line.split_once("promised ") {
+                promised = promised.max(seq.trim().parse().unwrap());
+                heard += 1;
+            }
+            if heard >= enough {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        if !path.exists() {
+            continue;
+        }
+        let journal = SqliteJournal::open(&path).unwrap();
+        let records = now(journal.load(account(1))).unwrap().records;
+        assert!(records.len() as u64 >= promised, "{promised} promised, {} found", records.len());
+        assert!(records.iter().enumerate().all(|(n, r)| r.seq == n as u64 + 1));
+    }
+    assert!(promised > 100, "{promised}");
+}
+
+proptest! {
+    #[test]
+    fn bytes_that_are_no_record_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(decode(account(1), 1, &bytes).is_err());
+    }
+
+    #[test]
+    fn a_record_is_found_only_under_its_own_key(n in 1u32..9, seq in 1u64..500, other in 1u64..500) {
+        let bytes = encode(account(n), &record(seq, Default::default())).unwrap();
+        prop_assert_eq!(decode(account(n), seq, &bytes).unwrap(), record(seq, Default::default()));
+        if other != seq {
+            prop_assert!(decode(account(n), other, &bytes).is_err());
+        }
+        prop_assert!(decode(account(n + 1), seq, &bytes).is_err());
+    }
+}
+
+#[test]
+fn the_bytes_of_format_1_stay_readable() {
+    // Written by version 0.1; a change of these bytes is a new format.
+    const GOLDEN: &str = include_str!("golden/record-format-1.hex");
+    let wanted = record(3, kraite_core::id::Epoch::new(2).unwrap());
+    let bytes: Vec<u8> =
+        (0..GOLDEN.trim().len() / 2).map(|n| u8::from_str_radix(&GOLDEN[2 * n..2 * n + 2], 16).unwrap()).collect();
+    assert_eq!(decode(account(5), 3, &bytes).unwrap(), wanted);
+    let written: String = encode(account(5), &wanted).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(written, GOLDEN.trim());
+}
