@@ -62,6 +62,9 @@ impl Turn<'_> {
         if let Some(position) = self.state.opened_by(id) {
             return alloc::vec![position.no];
         }
+        if self.state.archived.contains(&id) {
+            return Vec::new();
+        }
         let symbol = &request.instrument.symbol;
         let busy = self
             .state
@@ -95,7 +98,26 @@ impl Turn<'_> {
         let intended = plan::plan(plan::Goal::Open, &shape_of(request)).without_rungs(&dropped);
         let plan = plan::lower(&intended, self.capabilities);
         self.emit(Event::Opened { position: no, ladder: alloc::boxed::Box::new(ladder), plan });
+        self.archive();
         alloc::vec![no]
+    }
+
+    /// Lets go of what ended cleanly long ago, so that an account that trades for years stays small.
+    fn archive(&mut self) {
+        let (now, after) = (self.at.local, self.config.archive_after);
+        let ended: Vec<PositionNo> = self
+            .state
+            .positions
+            .values()
+            .filter(|p| matches!(p.phase, Phase::Closed | Phase::Cancelled) && !p.halted)
+            .filter(|p| p.ended_at.is_some_and(|ended| now.since(ended) >= after))
+            .filter(|p| p.orders.values().all(|o| o.life.is_done()))
+            .map(|p| p.no)
+            .collect();
+        for position in ended {
+            self.volatile.forget(position);
+            self.emit(Event::Archived { position });
+        }
     }
 
     fn absorb_outcome(&mut self, sent: &Sent, outcome: &Outcome) -> Vec<PositionNo> {
@@ -238,6 +260,10 @@ impl Turn<'_> {
                 Some(no)
             }
             None => {
+                let archived = self.state.next_position.is_none_or(|next| no < next);
+                if archived && !reports_of(input, id).any(|report| is_open(report.status)) {
+                    return None;
+                }
                 if !self.state.quarantined {
                     self.emit(Event::Quarantined { id });
                     self.notify(
@@ -358,4 +384,9 @@ fn outcome_tells_news(
     let moves = event.is_some_and(|event| matches!(order.life.on(event), Verdict::Applied(_)));
     let mut copy = order.clone();
     moves || report.is_some_and(|report| copy.merge(report).unwrap_or(true))
+}
+
+/// A trigger order that fired stays listed as triggered for good; only these can still rest in the book.
+const fn is_open(status: crate::exchange::ReportStatus) -> bool {
+    matches!(status, crate::exchange::ReportStatus::New | crate::exchange::ReportStatus::PartiallyFilled)
 }

@@ -25,6 +25,9 @@ pub struct Config {
     pub unproven_after: Millis,
     /// Two readings that show exposure gone must be this far apart before it counts as gone (R87).
     pub flat_gap: Millis,
+    /// A finished position leaves the state with the first opening this long after its end; until then a late
+    /// fill re-opens its books.
+    pub archive_after: Millis,
 }
 
 impl Default for Config {
@@ -39,6 +42,7 @@ impl Default for Config {
             opening_bound: Millis::from_secs(60),
             unproven_after: Millis::from_secs(3_600),
             flat_gap: Millis::from_secs(20),
+            archive_after: Millis::from_secs(3_600),
         }
     }
 }

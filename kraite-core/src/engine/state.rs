@@ -1,7 +1,7 @@
 //! What an account knows: the fold of its records.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -190,6 +190,11 @@ pub enum Event {
         /// Which position.
         position: PositionNo,
     },
+    /// A position that ended long ago leaves the state; its records stay in the journal.
+    Archived {
+        /// Which position.
+        position: PositionNo,
+    },
     /// The worst loss is frozen (R46).
     LossFrozen {
         /// Which position.
@@ -229,6 +234,8 @@ pub struct State {
     pub at: Moment,
     /// Every position, finished ones included until they are archived.
     pub positions: BTreeMap<PositionNo, Position>,
+    /// Commands whose positions are archived: a repeat of one still opens nothing.
+    pub archived: BTreeSet<CommandId>,
     /// The number of the next position.
     pub next_position: Option<PositionNo>,
     /// The venue shows orders of ours that this journal cannot explain: nothing new is opened.
@@ -248,6 +255,7 @@ impl State {
             seq: 0,
             at: Moment { local: crate::time::LocalMillis(0), venue: VenueMillis(0), error: crate::time::Millis(0) },
             positions: BTreeMap::new(),
+            archived: BTreeSet::new(),
             next_position: PositionNo::new(1),
             quarantined: false,
         }
@@ -308,11 +316,17 @@ impl State {
                 let row = self.position_mut(*position)?;
                 if let Verdict::Applied(next) = row.phase.on(*on) {
                     row.phase = next;
+                    row.ended_at = next.is_terminal().then_some(at.local);
                     if *why != Why::Planned {
                         row.why = *why;
                     }
                 }
                 Ok(Some(*position))
+            }
+            Event::Archived { position } => {
+                let row = self.positions.remove(position).ok_or(EvolveError::NoSuchPosition(*position))?;
+                self.archived.insert(row.opened_by);
+                Ok(None)
             }
             Event::Resized { position, ladder } => {
                 let row = self.position_mut(*position)?;
@@ -406,6 +420,7 @@ impl State {
             dropped: ladder.dropped.iter().map(|d| d.rung).collect(),
             stop_price: ladder.stop,
             phase: Phase::New,
+            ended_at: None,
             why: Why::Planned,
             setups: Setups::default(),
             orders: BTreeMap::new(),
@@ -413,7 +428,7 @@ impl State {
             cover: Cover::Flat,
             meter: ProtectionMeter::default(),
             max_loss: None,
-            alerts: alloc::collections::BTreeSet::new(),
+            alerts: BTreeSet::new(),
             halted: false,
         };
         self.positions.insert(no, position);

@@ -75,6 +75,14 @@ impl Volatile {
         self.wakes.values().filter_map(|set| set.first()).min().copied()
     }
 
+    /// Forgets everything about a position.
+    pub(super) fn forget(&mut self, position: PositionNo) {
+        self.readings.remove(&position);
+        self.wakes.remove(&position);
+        self.probes.retain(|id, _| id.key().position != position);
+        self.reread.retain(|id| id.key().position != position);
+    }
+
     pub(super) fn wake(&mut self, position: PositionNo, at: LocalMillis, why: Wake) {
         self.wakes.entry(position).or_default().insert(Deadline { at, why });
     }

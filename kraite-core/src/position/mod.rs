@@ -159,6 +159,8 @@ pub struct Position {
     pub stop_price: Price,
     /// Where it stands.
     pub phase: Phase,
+    /// When it came to its end, if it did.
+    pub ended_at: Option<LocalMillis>,
     /// Why it left the state it wanted to be in.
     pub why: Why,
     /// Settings of the contract.
