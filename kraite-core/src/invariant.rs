@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::id::{ClientOrderId, LogicalOrder, Role};
 use crate::number::Qty;
-use crate::order::Life;
+use crate::order::{Life, Terminal};
 use crate::position::{Phase, Position};
 
 /// Something that must never be.
@@ -24,10 +24,10 @@ pub enum Fault {
     #[error("target {0} was intended although no stop was ever accepted")]
     TargetBeforeStop(ClientOrderId),
     /// More was taken off than was ever put on (I11).
-    #[error("exits filled {exited}, entries only {entered}")]
+    #[error("exits filled {exited}, entry and rungs can have filled {enterable} at most")]
     Overclosed {
-        /// What entry and rungs filled.
-        entered: Qty,
+        /// What entry and rungs filled, and what they may have filled without having been told yet.
+        enterable: Qty,
         /// What the exits filled.
         exited: Qty,
     },
@@ -42,14 +42,26 @@ pub fn check(position: &Position) -> Vec<Fault> {
     let mut faults = Vec::new();
     two_live(position, &mut faults);
     target_before_stop(position, &mut faults);
-    let (entered, exited) = (position.entered().qty, position.exited().qty);
-    if exited > entered {
-        faults.push(Fault::Overclosed { entered, exited });
+    let (enterable, exited) = (enterable(position), position.exited().qty);
+    if exited > enterable {
+        faults.push(Fault::Overclosed { enterable, exited });
     }
     if matches!(position.phase, Phase::Closed | Phase::Cancelled) {
         faults.extend(position.orders.values().filter(|o| o.life.may_trade()).map(|o| Fault::NotClean(o.id)));
     }
     faults
+}
+
+/// An exit's fill may be told before the fills that it took off: an order that may trade counts in full.
+fn enterable(position: &Position) -> Qty {
+    let mut total = Qty::ZERO;
+    for order in position.orders.values().filter(|o| !o.role().is_exit()) {
+        let executed = order.executed().qty;
+        let untold = order.life.may_trade() || order.life == Life::Done(Terminal::Filled);
+        let most = if untold { order.shape.qty().map_or(executed, |stated| stated.max(executed)) } else { executed };
+        total = total.checked_add(most).unwrap_or(total);
+    }
+    total
 }
 
 /// Protective orders may overlap while they settle (4a.7); anything else is open at most once.
