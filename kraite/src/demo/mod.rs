@@ -111,21 +111,19 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
 
 impl Proof {
     fn text(&self) -> String {
-        format!(
-            "{}: {} kills by signal 9, {} orders placed, {} adopted after a kill, {} duplicates, {} orphans, \
-             {} rungs filled, target re-priced {} times, longest unprotected {} ms of exchange time, \
-             profit {} USDT: {}\n",
-            self.venue,
-            self.kills,
-            self.orders_placed,
-            self.adopted,
-            self.duplicates,
-            self.orphans,
-            self.rungs_filled,
-            self.target_revisions,
-            self.max_unprotected_ms,
-            self.profit,
-            if self.holds { "the proof holds" } else { "THE PROOF DOES NOT HOLD" }
-        )
+        let rows = [
+            ("kills", format!("{} by signal 9", self.kills)),
+            ("orders placed", self.orders_placed.to_string()),
+            ("adopted", format!("{} found by their client ids after a kill, instead of placed again", self.adopted)),
+            ("duplicates", self.duplicates.to_string()),
+            ("orphans", self.orphans.to_string()),
+            ("rungs filled", self.rungs_filled.to_string()),
+            ("target re-priced", format!("{} times", self.target_revisions)),
+            ("unprotected", format!("{} ms at most, in the exchange's time", self.max_unprotected_ms)),
+            ("profit", format!("{} USDT after fees", self.profit)),
+        ];
+        let verdict = if self.holds { "the proof holds" } else { "THE PROOF DOES NOT HOLD" };
+        let rows: String = rows.iter().map(|(name, value)| format!("  {name:<17} {value}\n")).collect();
+        format!("an exchange shaped like {}: {verdict}\n{rows}", self.venue)
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use kraite_core::engine::Request;
 use kraite_core::exchange::{Direction, PositionMode};
 use kraite_core::id::{ClientOrderId, LogicalOrder, Role, Symbol};
-use kraite_core::number::{Notional, Qty};
+use kraite_core::number::{Notional, Price, Qty};
 use kraite_core::time::{LocalMillis, VenueMillis};
 use kraite_engine::Clock;
 use kraite_sim::link::pipe::{Downward, Upward};
@@ -74,6 +74,7 @@ struct Stage<'a> {
     adopted: usize,
     intact: BTreeSet<ClientOrderId>,
     placements: BTreeMap<ClientOrderId, u32>,
+    target_prices: Vec<Price>,
     unprotected_since: Option<VenueMillis>,
     worst_unprotected: i64,
     dip: usize,
@@ -112,6 +113,7 @@ pub(super) fn run(shape: VenueName, folder: &Path, tell: &mut dyn FnMut(&str)) -
         adopted: 0,
         intact: BTreeSet::new(),
         placements: BTreeMap::new(),
+        target_prices: Vec::new(),
         unprotected_since: None,
         worst_unprotected: 0,
         dip: 0,
@@ -184,6 +186,12 @@ impl Stage<'_> {
     /// Lets the exchange act on a call and notes what was placed.
     fn act(&mut self, call: &Call) -> kraite_sim::link::Reply {
         if let Call::Send(request, _) = call {
+            let target = match request {
+                Request::PlacePair(pair) => Some(pair.target.trigger),
+                Request::Place(order) if order.id.key().logical.role == Role::Target => order.shape.price(),
+                _ => None,
+            };
+            self.target_prices.extend(target.filter(|price| self.target_prices.last() != Some(price)));
             for sent in request.sent() {
                 if let kraite_core::engine::Sent::Place(id) = sent {
                     *self.placements.entry(id).or_insert(0) += 1;
@@ -400,7 +408,7 @@ impl Stage<'_> {
         let twice = by_logical.values().filter(|ids| ids.len() > 1).count();
         let placed_again = self.placements.values().filter(|times| **times > 1).count();
         let orders_placed = by_logical.values().map(BTreeSet::len).sum();
-        let target_revisions = by_logical.keys().filter(|l| l.role == Role::Target).count().saturating_sub(1);
+        let target_revisions = self.target_prices.len().saturating_sub(1);
         let orphans = self.open_roles().len() as u64;
         let profit = self.venue.wallet(account()).checked_sub("2000".parse().unwrap_or_default()).unwrap_or_default();
         let duplicates = (twice + placed_again) as u64;
@@ -409,6 +417,8 @@ impl Stage<'_> {
             && orphans == 0
             && self.kills >= 2
             && self.adopted > 0
+            && self.filled_rungs() == 2
+            && target_revisions >= 2
             && profit.is_positive()
             && self.exposure().is_zero();
         Proof {

@@ -73,7 +73,7 @@ fn tell_record(engine: &Engine, record: &Record) -> Vec<String> {
             }
             Event::ProvenAbsent { id } => {
                 lines
-                    .push(format!("{} {id} proven never to have existed; it may be sent again", id.key().logical.role));
+                    .push(format!("{} {id} proven never to have arrived", id.key().logical.role));
             }
             _ => {}
         }

@@ -1,0 +1,421 @@
+//! The command as its users meet it: worked examples, refusals, bad input, exit codes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// The contract of every worked example: tick 0.01, lot 0.01, smallest notional 5.
+const INFO: &str = r#"{"symbols":[{"symbol":"SOLUSDT","status":"TRADING","quoteAsset":"USDT","filters":[
+    {"filterType":"PRICE_FILTER","tickSize":"0.01","maxPrice":"100000","minPrice":"0.01"},
+    {"filterType":"LOT_SIZE","stepSize":"0.01","maxQty":"1000000","minQty":"0.01"},
+    {"filterType":"MARKET_LOT_SIZE","stepSize":"0.01","maxQty":"100000","minQty":"0.01"},
+    {"filterType":"MAX_NUM_ORDERS","limit":200},{"filterType":"MIN_NOTIONAL","notional":"5"}]},
+    {"symbol":"TINYUSDT","status":"TRADING","quoteAsset":"USDT","filters":[
+    {"filterType":"PRICE_FILTER","tickSize":"0.0000001","maxPrice":"1","minPrice":"0.0000001"},
+    {"filterType":"LOT_SIZE","stepSize":"1","maxQty":"100000000","minQty":"1"},
+    {"filterType":"MARKET_LOT_SIZE","stepSize":"1","maxQty":"100000000","minQty":"1"},
+    {"filterType":"MIN_NOTIONAL","notional":"5"}]}]}"#;
+const BRACKETS: &str = r#"[{"symbol":"SOLUSDT","brackets":[
+    {"bracket":1,"initialLeverage":75,"notionalCap":5000,"notionalFloor":0,"maintMarginRatio":0.0065,"cum":0.0},
+    {"bracket":2,"initialLeverage":50,"notionalCap":25000,"notionalFloor":5000,"maintMarginRatio":0.01,"cum":17.5},
+    {"bracket":3,"initialLeverage":25,"notionalCap":100000,"notionalFloor":25000,"maintMarginRatio":0.02,"cum":267.5},
+    {"bracket":4,"initialLeverage":10,"notionalCap":250000,"notionalFloor":100000,"maintMarginRatio":0.05,"cum":3267.5}]}]"#;
+
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self { folder: tempfile::tempdir().unwrap() };
+        bench.file("info.json", INFO);
+        bench.file("brackets.json", BRACKETS);
+        bench
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn run(&self, args: &str) -> Output {
+        Command::cargo_bin("kraite").unwrap().current_dir(&self.folder).args(args.split_whitespace()).output().unwrap()
+    }
+
+    fn plan(&self, args: &str) -> (i32, Value, String) {
+        let fixed = "plan --venue binance --exchange-info info.json --brackets brackets.json --json";
+        let margin = if args.contains("--margin") { "" } else { "--margin 100" };
+        let mark = if args.contains("--mark") { "" } else { "--mark 150.237" };
+        let symbol = if args.contains("--symbol") { "" } else { "--symbol SOLUSDT" };
+        let output = self.run(&format!("{fixed} {margin} {mark} {symbol} {args}"));
+        let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        (output.status.code().unwrap(), json, String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// Bars of one minute along a price path in cents: up, down through a rung, up again.
+    fn klines(&self, bars: usize) -> PathBuf {
+        let mut text = String::from("open_time,open,high,low,close,volume,close_time,quote_volume,count,a,b,ignore\n");
+        let price = |n: usize| 15_000 - 40 * i64::from((n % 97) as u32) + 60 * i64::from((n % 61) as u32);
+        for n in 0..bars {
+            let (open, close) = (price(n), price(n + 1));
+            let (low, high) = (open.min(close) - 30, open.max(close) + 30);
+            let at = 1_740_000_000_000 + 60_000 * n as i64;
+            let cents = |c: i64| format!("{}.{:02}", c / 100, c % 100);
+            let row = [cents(open), cents(high), cents(low), cents(close)].join(",");
+            text.push_str(&format!("{at},{row},10,{},0,0,0,0,0\n", at + 59_999));
+        }
+        self.file("klines.csv", &text)
+    }
+
+    fn backtest(&self, args: &str) -> (i32, Value, String) {
+        let output = self.run(&format!("backtest --exchange-info info.json --symbol SOLUSDT --json {args}"));
+        let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        (output.status.code().unwrap(), json, String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+fn rungs(plan: &Value) -> Vec<(&str, &str)> {
+    plan["rungs"].as_array().unwrap().iter().map(|r| (r["price"].as_str().unwrap(), r["qty"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn f_the_long_example_to_the_last_digit() {
+    let (code, plan, _) = Bench::new().plan("--direction long");
+    assert_eq!(code, 0);
+    assert_eq!(plan["schema"], "kraite.plan/1");
+    assert_eq!((&plan["sizing"], &plan["leverage"]), (&"unbounded".into(), &20.into()));
+    assert_eq!(plan["entry"]["qty"], "0.41");
+    assert_eq!(plan["entry"]["reference_price"], "150.23");
+    assert_eq!(plan["entry"]["notional"], "61.5943");
+    let want = [("137.46", "0.82"), ("124.69", "1.64"), ("111.92", "3.28"), ("99.15", "6.56")];
+    assert_eq!(rungs(&plan), want);
+    assert_eq!(plan["target"]["price"], "150.77");
+    assert_eq!(plan["stop"]["price"], "96.67");
+    assert_eq!(plan["total_notional"], "1396.3247");
+    assert_eq!(plan["max_loss"], "167.6490");
+    assert_eq!(plan["full_ladder_profit"], "4.9528");
+    assert!(plan["loss_to_win"].as_str().unwrap().starts_with("33.8"), "{}", plan["loss_to_win"]);
+    assert_eq!(plan["refused"], Value::Null);
+}
+
+#[test]
+fn f_the_short_example_is_shown_and_refused_with_a_fix() {
+    let bench = Bench::new();
+    let (code, plan, stderr) = bench.plan("--direction short --sizing unbounded");
+    assert_eq!(code, 8);
+    let want = [("164.50", "0.82"), ("178.77", "1.64"), ("193.04", "3.28"), ("207.31", "6.56")];
+    assert_eq!(rungs(&plan), want);
+    assert_eq!(plan["target"]["price"], "149.68");
+    assert_eq!(plan["stop"]["price"], "212.49");
+    assert_eq!(plan["max_loss"], "217.9560");
+    assert_eq!(plan["total_notional"], "2482.7919");
+    assert_eq!(plan["refused"]["rule"], "margin_overrun");
+    assert_eq!(plan["steps"], Value::Array(Vec::new()), "a refused plan has nothing to do");
+    assert!(stderr.contains("124.139595") && stderr.contains("--sizing bounded"), "{stderr}");
+    let fix = &plan["refused"]["smallest_fix"];
+    let (flag, value) = (fix["flag"].as_str().unwrap(), fix["value"].as_str().unwrap());
+    let (fixed, plan, _) = bench.plan(&format!("--direction short --{flag} {value}"));
+    assert_eq!((fixed, &plan["refused"]), (0, &Value::Null), "the smallest fix fixes it");
+}
+
+#[test]
+fn f_short_is_bounded_by_default_and_keeps_to_its_margin() {
+    let (code, plan, _) = Bench::new().plan("--direction short");
+    assert_eq!((code, &plan["sizing"]), (0, &"bounded".into()));
+    let total: f64 = plan["total_notional"].as_str().unwrap().parse().unwrap();
+    assert!(total <= 2_000.0, "{total}");
+}
+
+#[test]
+fn r26_an_infeasible_ladder_is_refused_although_its_entry_is_large_enough() {
+    let bench = Bench::new();
+    // The incident's shape: the first rung is a fifth of the entry and falls below the smallest notional.
+    let args = "--symbol TINYUSDT --direction short --sizing unbounded --mark 0.040782 --gap 9.5 --rungs 4 \
+                --multipliers 0.2,2,2,2 --margin 27.1 --leverage-cap 20";
+    let (code, plan, _) = bench.plan(args);
+    assert_eq!(code, 8);
+    assert_eq!(plan["refused"]["rule"], "min_notional");
+    assert_eq!(plan["refused"]["rung"], 1);
+    assert_eq!(plan["entry"]["qty"], "415");
+    assert_eq!(plan["rungs"][0]["qty"], "83");
+}
+
+#[test]
+fn s06_a_separate_target_waits_for_its_stop_and_rungs_wait_for_none_of_each_other() {
+    let bench = Bench::new();
+    for sequence in ["ladder-first", "protect-first"] {
+        let (_, plan, _) = bench.plan(&format!("--direction long --sequence {sequence}"));
+        let steps = plan["steps"].as_array().unwrap();
+        let id = |kind: &str| steps.iter().find(|s| s["kind"] == kind).unwrap()["id"].clone();
+        let after = |step: &Value| step["after"].as_array().unwrap().clone();
+        let target = steps.iter().find(|s| s["kind"] == "target").unwrap();
+        assert!(after(target).contains(&id("stop")), "{target}");
+        let rung_ids: Vec<Value> = steps.iter().filter(|s| s["kind"] == "rung").map(|s| s["id"].clone()).collect();
+        assert_eq!(rung_ids.len(), 4);
+        for rung in steps.iter().filter(|s| s["kind"] == "rung") {
+            assert!(after(rung).iter().all(|edge| !rung_ids.contains(edge)), "{rung}");
+        }
+    }
+}
+
+#[test]
+fn s09_on_a_paired_venue_stop_and_target_are_one_step() {
+    let bench = Bench::new();
+    bench.file(
+        "contracts.json",
+        r#"{"data":[{"symbol":"SOLUSDT","quoteCoin":"USDT","buyLimitPriceRatio":"0.05","sellLimitPriceRatio":"0.05",
+        "makerFeeRate":"0.0002","takerFeeRate":"0.0006","minTradeNum":"0.1","priceEndStep":"1","volumePlace":"1",
+        "pricePlace":"2","sizeMultiplier":"0.1","minTradeUSDT":"5","maxSymbolOrderNum":"200","symbolStatus":"normal",
+        "maxLever":"100","maxMarketOrderQty":"220","maxOrderQty":"1200"}]}"#,
+    );
+    let output = bench.run(
+        "plan --venue bitget --exchange-info contracts.json --symbol SOLUSDT --direction long --margin 100 \
+         --mark 150.237 --json",
+    );
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kinds: Vec<&str> = plan["steps"].as_array().unwrap().iter().map(|s| s["kind"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"position_tpsl") && !kinds.contains(&"stop") && !kinds.contains(&"target"), "{kinds:?}");
+}
+
+#[test]
+fn flags_out_of_range_are_usage_errors_with_the_reason() {
+    let bench = Bench::new();
+    for (args, words) in [
+        ("--direction long --margin 0", ["--margin", "above zero"]),
+        ("--direction long --margin -5", ["--margin", "above zero"]),
+        ("--direction long --profit 0", ["--profit", "above zero"]),
+        ("--direction long --gap 0", ["--gap", "above zero"]),
+        ("--direction long --mark abc", ["--mark", "abc"]),
+        ("--direction long --rungs 32", ["--rungs", "32"]),
+        ("--direction sideways", ["--direction", "sideways"]),
+        ("--direction long --margine 5", ["--margine", "--margin"]),
+    ] {
+        let (code, _, stderr) = bench.plan(args);
+        assert_eq!(code, 2, "{args}: {stderr}");
+        assert!(words.iter().all(|word| stderr.contains(word)), "{args}: {stderr}");
+    }
+}
+
+#[test]
+fn a_gap_that_drives_a_rung_below_zero_is_refused_with_the_rung_and_a_gap_that_fits() {
+    let bench = Bench::new();
+    let (code, plan, _) = bench.plan("--direction long --gap 40");
+    assert_eq!(code, 8);
+    assert_eq!(plan["refused"]["rule"], "rung_price_not_positive");
+    assert_eq!(plan["refused"]["rung"], 3);
+    let fix = &plan["refused"]["smallest_fix"];
+    assert_eq!(fix["flag"], "gap");
+    assert_ne!(bench.plan(&format!("--direction long --gap {}", fix["value"].as_str().unwrap())).0, 2);
+}
+
+#[test]
+fn data_files_that_are_wrong_are_named() {
+    let bench = Bench::new();
+    bench.file("page.html", "<html>403 Forbidden</html>");
+    bench.file("cut.json", &INFO[..INFO.len() / 2]);
+    std::fs::create_dir(bench.folder.path().join("folder")).unwrap();
+    for (args, word) in [
+        ("--exchange-info page.html --symbol SOLUSDT", "page.html"),
+        ("--exchange-info cut.json --symbol SOLUSDT", "cut.json"),
+        ("--exchange-info folder --symbol SOLUSDT", "folder"),
+        ("--exchange-info missing.json --symbol SOLUSDT", "missing.json"),
+        ("--exchange-info info.json --symbol NOPEUSDT", "NOPEUSDT"),
+        ("--exchange-info info.json --brackets info.json --symbol SOLUSDT", "leverageBracket"),
+    ] {
+        let output = bench.run(&format!("plan {args} --direction long --margin 100 --mark 150 --json"));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(9), "{args}: {stderr}");
+        assert!(stderr.contains(word) && stderr.trim().lines().count() == 1, "{args}: {stderr}");
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&told["schema"], &told["exit"]), (&"kraite.error/1".into(), &9.into()));
+    }
+}
+
+#[test]
+fn i01_i06_a_backtest_under_heavy_faults_ends_without_duplicates_or_orphans() {
+    let bench = Bench::new();
+    bench.klines(3_000);
+    let (code, calm, _) = bench.backtest("--klines klines.csv --brackets brackets.json");
+    assert_eq!(code, 0, "{calm}");
+    assert_eq!(calm["schema"], "kraite.backtest/1");
+    assert_eq!(calm["bars"], 3_000);
+    assert!(calm["positions_closed"].as_u64() > Some(10), "{calm}");
+    assert_eq!((&calm["faults_injected"], &calm["crashes"]), (&0.into(), &0.into()));
+    for seed in 1..4 {
+        let (code, run, stderr) = bench.backtest(&format!("--klines klines.csv --nemesis heavy --seed {seed}"));
+        assert_eq!(code, 0, "{run} {stderr}");
+        for zero in ["duplicates", "orphans", "violations"] {
+            assert_eq!(run[zero], 0, "{zero}: {run}");
+        }
+        assert!(run["crashes"].as_u64() > Some(20) && run["faults_injected"].as_u64() > Some(100), "{run}");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let bench = Bench::new();
+    bench.klines(500);
+    let run = |seed: u64| {
+        let (_, mut run, _) = bench.backtest(&format!("--klines klines.csv --nemesis heavy --seed {seed}"));
+        for clock in ["read_ms", "run_ms"] {
+            run[clock] = Value::Null;
+        }
+        run
+    };
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7), run(8));
+}
+
+#[test]
+fn klines_that_are_wrong_are_named_by_file_and_line() {
+    let bench = Bench::new();
+    let good = std::fs::read_to_string(bench.klines(20)).unwrap();
+    let lines: Vec<&str> = good.lines().collect();
+    let with = |change: &dyn Fn(&mut Vec<String>)| {
+        let mut changed: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        change(&mut changed);
+        changed.join("\n") + "\n"
+    };
+    let cases = [
+        ("truncated.csv", good[..good.len() - 12].to_owned(), "line 21", "cut off"),
+        ("swapped.csv", with(&|l| l.swap(5, 9)), "line 6", "missing"),
+        ("back.csv", with(&|l| l.swap(9, 10)), "line 10", "missing"),
+        ("gap.csv", with(&|l| drop(l.remove(8))), "line 9", "1 bars are missing"),
+        ("word.csv", with(&|l| l[4] = l[4].replacen("15", "fifteen", 1)), "line 5", "open"),
+        ("short.csv", with(&|l| l[3] = "1740000120000,1,2".into()), "line 4", "columns"),
+        ("twice.csv", with(&|l| l[7] = l[6].clone()), "line 8", "not after"),
+        ("empty.csv", String::new(), "empty.csv", "no data"),
+    ];
+    for (name, text, place, word) in cases {
+        bench.file(name, &text);
+        let (code, told, stderr) = bench.backtest(&format!("--klines {name}"));
+        assert_eq!(code, 9, "{name}: {stderr}");
+        assert!(stderr.contains(name) && stderr.contains(place) && stderr.contains(word), "{name}: {stderr}");
+        assert_eq!(told["exit"], 9);
+    }
+    let (code, run, _) = bench.backtest("--klines gap.csv --allow-gaps");
+    assert_eq!((code, &run["gaps"]), (0, &1.into()));
+}
+
+#[test]
+fn klines_may_be_packed() {
+    let bench = Bench::new();
+    let text = std::fs::read(bench.klines(60)).unwrap();
+    let gz = bench.folder.path().join("klines.csv.gz");
+    let mut packed = flate2::write::GzEncoder::new(std::fs::File::create(&gz).unwrap(), flate2::Compression::fast());
+    packed.write_all(&text).unwrap();
+    packed.finish().unwrap();
+    let (_, plain, _) = bench.backtest("--klines klines.csv");
+    let (code, run, _) = bench.backtest("--klines klines.csv.gz");
+    assert_eq!((code, &run["pnl"], &run["bars"]), (0, &plain["pnl"], &60.into()));
+    let whole = std::fs::read(&gz).unwrap();
+    std::fs::write(&gz, &whole[..whole.len() / 2]).unwrap();
+    let (code, _, stderr) = bench.backtest("--klines klines.csv.gz");
+    assert_eq!(code, 9);
+    assert!(stderr.contains("klines.csv.gz, line"), "{stderr}");
+}
+
+#[test]
+fn a_configuration_typo_is_named_by_file_and_line() {
+    let bench = Bench::new();
+    bench.klines(20);
+    bench.file("typo.toml", "rungs = 3\nprofitt = \"0.36\"\n");
+    bench.file("zero.toml", "profit = \"0\"\n");
+    bench.file("good.toml", "rungs = 2\ngap = \"2\"\ndirection = \"short\"\ntarget = \"limit\"\n");
+    for (name, word) in [("typo.toml", "line 2"), ("zero.toml", "profit must be above zero"), ("none.toml", "none.toml")] {
+        let (code, _, stderr) = bench.backtest(&format!("--klines klines.csv --config {name}"));
+        assert_eq!(code, 3, "{stderr}");
+        assert!(stderr.contains(name) && stderr.contains(word), "{stderr}");
+    }
+    assert_eq!(bench.backtest("--klines klines.csv --config good.toml").0, 0);
+}
+
+#[test]
+fn inspect_id_says_what_an_id_stands_for() {
+    use kraite::core::id::{AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role};
+    let key = OrderKey {
+        account: AccountTag::new(7).unwrap(),
+        position: PositionNo::new(42).unwrap(),
+        logical: LogicalOrder { role: Role::Rung(3), revision: Revision::new(2).unwrap() },
+        attempt: Attempt::new(1).unwrap(),
+        epoch: Epoch::new(9).unwrap(),
+    };
+    let id = ClientOrderId::encode(&key).to_string();
+    let bench = Bench::new();
+    let output = bench.run(&format!("inspect-id {id} --json"));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let want = serde_json::json!({"schema": "kraite.id/1", "id": id, "role": "rung 3", "account": 7, "position": 42,
+        "revision": 2, "attempt": 1, "epoch": 9});
+    assert_eq!(told, want);
+    let wrong = format!("{}{}", if id.starts_with('a') { 'b' } else { 'a' }, &id[1..]);
+    for text in [wrong.as_str(), "x", "web_12345"] {
+        let output = bench.run(&format!("inspect-id {text}"));
+        assert_eq!(output.status.code(), Some(9));
+        assert!(String::from_utf8(output.stderr).unwrap().contains("no client order id"));
+    }
+}
+
+/// A journal with one opening in it.
+fn journal(path: &Path) {
+    use kraite::core::engine::{Config, Engine, Input, InputKind, commit};
+    use kraite::core::id::AccountTag;
+    use kraite::core::journal::Journal as _;
+    use kraite::journal::SqliteJournal;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let journal = SqliteJournal::open(path).unwrap();
+        let account = AccountTag::new(7).unwrap();
+        let epoch = journal.acquire(account).await.unwrap();
+        let loaded = journal.load(account).await.unwrap();
+        let capabilities = kraite::binance::capabilities();
+        let mut engine = Engine::restore(Config::default(), capabilities, account, epoch, loaded).unwrap();
+        for _ in 0..3 {
+            let step = engine.step(Input { at: Default::default(), kind: InputKind::Started });
+            commit(&journal, step).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn inspect_reads_a_journal_and_names_what_is_wrong_with_one() {
+    let bench = Bench::new();
+    let path = bench.folder.path().join("kraite.journal");
+    journal(&path);
+    let output = bench.run("inspect kraite.journal --json");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(told["schema"], "kraite.inspect/1");
+    assert_eq!(told["accounts"][0]["account"], 7);
+    assert_eq!(told["accounts"][0]["last_seq"], 3);
+    assert_eq!(told["accounts"][0]["records"].as_array().unwrap().len(), 3);
+    assert!(String::from_utf8(bench.run("inspect kraite.journal").stdout).unwrap().contains("account 7: 3 records"));
+    bench.file("notes.txt", &"not a journal ".repeat(100));
+    for (args, code, word) in [
+        ("inspect missing.journal", 10, "does not exist"),
+        ("inspect notes.txt", 10, "not a kraite journal"),
+        ("inspect .", 10, "folder"),
+        ("inspect kraite.journal --account 8", 2, "account 8"),
+    ] {
+        let output = bench.run(args);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args}: {stderr}");
+        assert!(stderr.contains(word) && stderr.trim().lines().count() == 1, "{args}: {stderr}");
+    }
+}
+
+#[test]
+fn help_lists_every_command_and_exit_code() {
+    let bench = Bench::new();
+    let help = String::from_utf8(bench.run("--help").stdout).unwrap();
+    for word in ["demo", "plan", "backtest", "inspect", "inspect-id", "Exit codes", "the journal cannot be used"] {
+        assert!(help.contains(word), "{word} is missing in\n{help}");
+    }
+    assert!(!help.contains("demo-worker"));
+    assert_eq!(bench.run("").status.code(), Some(2));
+    assert_eq!(bench.run("trade").status.code(), Some(2));
+}
