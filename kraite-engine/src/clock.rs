@@ -102,11 +102,15 @@ impl Clock {
     }
 }
 
+/// Two clocks part by less than one in this many: 100 parts per million.
+const DRIFT: i64 = 10_000;
+
 /// What the worker knows of the venue's clock: an offset to ours and how wrong it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VenueClock {
     offset: i64,
     error: Millis,
+    measured_at: LocalMillis,
 }
 
 impl VenueClock {
@@ -116,13 +120,15 @@ impl VenueClock {
     pub fn measured(before: LocalMillis, venue: VenueMillis, after: LocalMillis) -> Self {
         let half = after.since(before).0.max(0) / 2;
         let middle = before.0.saturating_add(half);
-        Self { offset: venue.0.saturating_sub(middle), error: Millis(half.saturating_add(1)) }
+        let (offset, error) = (venue.0.saturating_sub(middle), Millis(half.saturating_add(1)));
+        Self { offset, error, measured_at: after }
     }
 
-    /// One instant on both clocks.
+    /// One instant on both clocks. The older the measurement, the less it is trusted.
     #[must_use]
     pub fn moment(&self, local: LocalMillis) -> Moment {
-        Moment { local, venue: VenueMillis(local.0.saturating_add(self.offset)), error: self.error }
+        let drift = Millis(local.since(self.measured_at).0.max(0) / DRIFT);
+        Moment { local, venue: VenueMillis(local.0.saturating_add(self.offset)), error: self.error.plus(drift) }
     }
 }
 
@@ -149,5 +155,6 @@ mod tests {
         let moment = clock.moment(LocalMillis(150));
         assert_eq!(moment.venue, VenueMillis(5_050));
         assert_eq!(moment.error, Millis(51));
+        assert_eq!(clock.moment(LocalMillis(60_200)).error, Millis(57), "6 ms of drift in a minute");
     }
 }

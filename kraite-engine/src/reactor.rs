@@ -9,8 +9,8 @@ use kraite_core::engine::{
 use kraite_core::exchange::{Cause, Exchange, Outcome, PairOutcome, ReadError, StreamEvent};
 use kraite_core::id::AccountTag;
 use kraite_core::journal::{Journal, JournalError, Record};
-use kraite_core::time::{Millis, VenueMillis};
-use tokio::sync::mpsc;
+use kraite_core::time::{Millis, Moment, VenueMillis};
+use tokio::sync::{mpsc, watch};
 
 use crate::clock::{Clock, VenueClock};
 
@@ -18,6 +18,8 @@ use crate::clock::{Clock, VenueClock};
 const INBOX: usize = 1_024;
 /// The venue's clock is measured this often.
 const CLOCK_EVERY: Millis = Millis::from_secs(60);
+/// A call that has not ended after this long has no answer (R20).
+const CALL_BOUND: Millis = Millis::from_secs(30);
 /// A stream that ended is opened again after 2^n seconds, at most this (R111).
 const RECONNECT_MAX: Millis = Millis::from_secs(30);
 /// A snapshot is stored after this many records, so that a restart does not read all of history.
@@ -97,11 +99,12 @@ impl<O: Observer> Reactor<O> {
         let loaded = self.journal.load(self.account).await?;
         let capabilities = self.exchange.capabilities().clone();
         let mut engine = Engine::restore(self.config.clone(), capabilities, self.account, epoch, loaded)?;
-        let mut venue_clock = self.measure().await?;
-        let mut measured_at = self.clock.now();
+        let (timekeeper, venue_clock) = watch::channel(measure(&self.exchange, &self.clock).await?);
         let mut snapshot_at = engine.state().seq;
         let (inbox, mut inputs) = mpsc::channel::<InputKind>(INBOX);
-        self.take(&mut engine, &venue_clock, &inbox, InputKind::Started).await?;
+        let mut at = venue_clock.borrow().moment(self.clock.now());
+        self.take(&mut engine, at, &inbox, InputKind::Started).await?;
+        let time = tokio::spawn(keep_time(Arc::clone(&self.exchange), self.clock.clone(), timekeeper));
         let stream = tokio::spawn(follow_stream(Arc::clone(&self.exchange), self.clock.clone(), inbox.clone()));
         let result = loop {
             let wake = engine.next_deadline().map(|deadline| deadline.at);
@@ -117,28 +120,20 @@ impl<O: Observer> Reactor<O> {
                 },
                 () = sleep_until(&self.clock, wake) => InputKind::Deadline,
             };
-            if self.clock.now().since(measured_at) >= CLOCK_EVERY
-                && let Ok(fresh) = self.measure().await
-            {
-                venue_clock = fresh;
-                measured_at = self.clock.now();
-            }
-            if let Err(error) = self.take(&mut engine, &venue_clock, &inbox, kind).await {
+            at = venue_clock.borrow().moment(self.clock.now());
+            if let Err(error) = self.take(&mut engine, at, &inbox, kind).await {
                 break Err(error);
             }
             if engine.state().seq.saturating_sub(snapshot_at) >= SNAPSHOT_EVERY {
-                self.journal.save_snapshot(self.account, &engine.snapshot()).await?;
+                if let Err(error) = self.journal.save_snapshot(self.account, &engine.snapshot()).await {
+                    break Err(error.into());
+                }
                 snapshot_at = engine.state().seq;
             }
         };
         stream.abort();
+        time.abort();
         result.map(|()| Stopped { engine })
-    }
-
-    async fn measure(&self) -> Result<VenueClock, ReactorError> {
-        let before = self.clock.now();
-        let venue = self.exchange.server_time().await.map_err(ReactorError::Clock)?;
-        Ok(VenueClock::measured(before, venue, self.clock.now()))
     }
 
     /// One input: decide, append, release, start executing. An error of the journal ends the reactor, and
@@ -146,11 +141,10 @@ impl<O: Observer> Reactor<O> {
     async fn take(
         &mut self,
         engine: &mut Engine,
-        venue_clock: &VenueClock,
+        at: Moment,
         inbox: &mpsc::Sender<InputKind>,
         kind: InputKind,
     ) -> Result<(), ReactorError> {
-        let at = venue_clock.moment(self.clock.now());
         let step = engine.step(Input { at, kind });
         let record = step.record().cloned();
         let released = commit(self.journal.as_ref(), step).await?;
@@ -159,10 +153,12 @@ impl<O: Observer> Reactor<O> {
             match effect {
                 Effect::Notify(notice) => self.observer.notice(&notice),
                 Effect::Send { request, not_after } => {
-                    tokio::spawn(send(Arc::clone(&self.exchange), inbox.clone(), request, not_after));
+                    let (exchange, clock) = (Arc::clone(&self.exchange), self.clock.clone());
+                    tokio::spawn(send(exchange, clock, inbox.clone(), request, not_after));
                 }
                 Effect::Query(query) => {
-                    tokio::spawn(ask(Arc::clone(&self.exchange), inbox.clone(), query, at.venue));
+                    let (exchange, clock) = (Arc::clone(&self.exchange), self.clock.clone());
+                    tokio::spawn(ask(exchange, clock, inbox.clone(), query, at.venue));
                 }
             }
         }
@@ -177,10 +173,60 @@ async fn sleep_until(clock: &Clock, wake: Option<kraite_core::time::LocalMillis>
     }
 }
 
+async fn measure(exchange: &Arc<dyn Exchange>, clock: &Clock) -> Result<VenueClock, ReactorError> {
+    let before = clock.now();
+    let backend = Arc::clone(exchange);
+    let asked = bounded(clock, async move { backend.server_time().await }).await;
+    let venue = asked.unwrap_or_else(|| Err(ReadError::NoAnswer("no answer in time".into())));
+    Ok(VenueClock::measured(before, venue.map_err(ReactorError::Clock)?, clock.now()))
+}
+
+/// Measures the venue's clock beside the reactor, which must not wait for it.
+async fn keep_time(exchange: Arc<dyn Exchange>, clock: Clock, told: watch::Sender<VenueClock>) {
+    loop {
+        clock.sleep(CLOCK_EVERY).await;
+        if let Ok(fresh) = measure(&exchange, &clock).await
+            && told.send(fresh).is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// A call of the backend; `None` when it panicked or did not end in time. Whatever it was, the engine gets
+/// an outcome.
+async fn bounded<T: Send + 'static>(clock: &Clock, call: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    let mut task = tokio::spawn(call);
+    tokio::select! {
+        biased;
+        done = &mut task => done.ok(),
+        () = clock.sleep(CALL_BOUND) => {
+            task.abort();
+            None
+        }
+    }
+}
+
 /// Sends one request, once, and hands back an outcome for everything in it.
-async fn send(exchange: Arc<dyn Exchange>, inbox: mpsc::Sender<InputKind>, request: Request, not_after: VenueMillis) {
+async fn send(
+    exchange: Arc<dyn Exchange>,
+    clock: Clock,
+    inbox: mpsc::Sender<InputKind>,
+    request: Request,
+    not_after: VenueMillis,
+) {
     let sent = request.sent();
-    let outcomes = match &request {
+    let outcomes = bounded(&clock, async move { execute(exchange.as_ref(), &request, not_after).await }).await;
+    let mut outcomes = outcomes.unwrap_or_else(|| vec![Outcome::Unknown(Cause::Timeout); sent.len()]).into_iter();
+    for sent in sent {
+        // A backend that answers too little has told us nothing.
+        let outcome = outcomes.next().unwrap_or(Outcome::Unknown(Cause::Undecodable));
+        let _ = inbox.send(InputKind::Outcome(sent, outcome)).await;
+    }
+}
+
+async fn execute(exchange: &dyn Exchange, request: &Request, not_after: VenueMillis) -> Vec<Outcome> {
+    match request {
         Request::Place(order) => exchange.place(std::slice::from_ref(order), not_after).await,
         Request::PlacePair(pair) => {
             let PairOutcome { stop, target } = exchange.place_position_tpsl(pair, not_after).await;
@@ -190,18 +236,25 @@ async fn send(exchange: Arc<dyn Exchange>, inbox: mpsc::Sender<InputKind>, reque
         Request::Cancel(order) => vec![exchange.cancel(order, not_after).await],
         Request::SetMarginMode(_, symbol, mode) => vec![exchange.set_margin_mode(symbol, *mode, not_after).await],
         Request::SetLeverage(_, symbol, leverage) => vec![exchange.set_leverage(symbol, *leverage, not_after).await],
-    };
-    let mut outcomes = outcomes.into_iter();
-    for sent in sent {
-        // A backend that answers too little has told us nothing.
-        let outcome = outcomes.next().unwrap_or(Outcome::Unknown(Cause::Undecodable));
-        let _ = inbox.send(InputKind::Outcome(sent, outcome)).await;
     }
 }
 
 /// Asks one question and hands back an answer, whatever happens.
-async fn ask(exchange: Arc<dyn Exchange>, inbox: mpsc::Sender<InputKind>, query: Query, now: VenueMillis) {
-    let answer = match query {
+async fn ask(
+    exchange: Arc<dyn Exchange>,
+    clock: Clock,
+    inbox: mpsc::Sender<InputKind>,
+    query: Query,
+    now: VenueMillis,
+) {
+    let asked = query.clone();
+    let answer = bounded(&clock, async move { answer(exchange.as_ref(), query, now).await }).await;
+    let answer = answer.unwrap_or_else(|| Answer::unanswered(asked, ReadError::NoAnswer("no answer in time".into())));
+    let _ = inbox.send(InputKind::Answer(answer)).await;
+}
+
+async fn answer(exchange: &dyn Exchange, query: Query, now: VenueMillis) -> Answer {
+    match query {
         Query::Lookup(order, endpoint) => {
             let result = exchange.lookup(&order, endpoint).await;
             Answer::Lookup(order, endpoint, result)
@@ -210,6 +263,7 @@ async fn ask(exchange: Arc<dyn Exchange>, inbox: mpsc::Sender<InputKind>, query:
             let result = exchange.open_orders(Some(symbol.clone())).await;
             Answer::OpenOrders(symbol, result)
         }
+        Query::AllOpenOrders => Answer::AllOpenOrders(exchange.open_orders(None).await),
         Query::Positions => Answer::Positions(exchange.positions().await),
         Query::History(symbol, from) => {
             let result = exchange.history(&symbol, from, now.plus(HISTORY_AHEAD)).await;
@@ -219,8 +273,7 @@ async fn ask(exchange: Arc<dyn Exchange>, inbox: mpsc::Sender<InputKind>, query:
             let result = exchange.mark_price(&symbol).await;
             Answer::Mark(symbol, result)
         }
-    };
-    let _ = inbox.send(InputKind::Answer(answer)).await;
+    }
 }
 
 /// History is asked for up to a little after now, so that a slow clock of ours hides nothing.

@@ -382,13 +382,17 @@ impl Writer {
         }
     }
 
+    /// Above every epoch in the file, and above those of a file that was lost: ids carry the epoch, and a
+    /// worker with an empty disk must not make one that was used before.
     fn acquire(&mut self, account: AccountTag) -> Result<Epoch, JournalError> {
         let key = i64::from(account.get());
+        let floor = minutes_since_2020();
         let epoch: i64 = self
             .connection
             .query_row(
-                "INSERT INTO owners VALUES (?1, 1) ON CONFLICT (account) DO UPDATE SET epoch = epoch + 1 RETURNING epoch",
-                params![key],
+                "INSERT INTO owners VALUES (?1, ?2)
+                 ON CONFLICT (account) DO UPDATE SET epoch = MAX(epoch + 1, excluded.epoch) RETURNING epoch",
+                params![key, floor],
                 |row| row.get(0),
             )
             .map_err(|error| self.write_error(&error))?;
@@ -447,6 +451,12 @@ fn load(connection: &Connection, path: &Path, account: AccountTag) -> Result<Loa
         Ok(())
     })?;
     Ok(loaded)
+}
+
+/// Room for 31 years in an epoch's 24 bits; a clock that is wrong costs uniqueness over lost files only.
+fn minutes_since_2020() -> i64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_secs() / 60).unwrap_or(0).saturating_sub(26_297_280).max(1)
 }
 
 fn list_accounts(connection: &Connection, path: &Path) -> Result<Vec<AccountTag>, JournalError> {

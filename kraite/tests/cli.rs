@@ -80,7 +80,12 @@ impl Bench {
 }
 
 fn rungs(plan: &Value) -> Vec<(&str, &str)> {
-    plan["rungs"].as_array().unwrap().iter().map(|r| (r["price"].as_str().unwrap(), r["qty"].as_str().unwrap())).collect()
+    plan["rungs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["price"].as_str().unwrap(), r["qty"].as_str().unwrap()))
+        .collect()
 }
 
 #[test]
@@ -327,7 +332,9 @@ fn a_configuration_typo_is_named_by_file_and_line() {
     bench.file("typo.toml", "rungs = 3\nprofitt = \"0.36\"\n");
     bench.file("zero.toml", "profit = \"0\"\n");
     bench.file("good.toml", "rungs = 2\ngap = \"2\"\ndirection = \"short\"\ntarget = \"limit\"\n");
-    for (name, word) in [("typo.toml", "line 2"), ("zero.toml", "profit must be above zero"), ("none.toml", "none.toml")] {
+    for (name, word) in
+        [("typo.toml", "line 2"), ("zero.toml", "profit must be above zero"), ("none.toml", "none.toml")]
+    {
         let (code, _, stderr) = bench.backtest(&format!("--klines klines.csv --config {name}"));
         assert_eq!(code, 3, "{stderr}");
         assert!(stderr.contains(name) && stderr.contains(word), "{stderr}");
@@ -337,7 +344,9 @@ fn a_configuration_typo_is_named_by_file_and_line() {
 
 #[test]
 fn inspect_id_says_what_an_id_stands_for() {
-    use kraite::core::id::{AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role};
+    use kraite::core::id::{
+        AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role,
+    };
     let key = OrderKey {
         account: AccountTag::new(7).unwrap(),
         position: PositionNo::new(42).unwrap(),
@@ -376,7 +385,8 @@ fn journal(path: &Path) {
         let mut engine = Engine::restore(Config::default(), capabilities, account, epoch, loaded).unwrap();
         for _ in 0..3 {
             let step = engine.step(Input { at: Default::default(), kind: InputKind::Started });
-            commit(&journal, step).await.unwrap();
+            let released = commit(&journal, step).await.unwrap();
+            assert!(released.durable.is_some());
         }
     });
 }

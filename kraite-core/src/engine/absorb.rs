@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::io::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Sent, Setup};
+use super::io::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Query, Sent, Setup};
 use super::state::{CommandRefusal, Event, all_reports, reports_of};
 use super::turn::Turn;
 use crate::exchange::{Lookup, Outcome, ReportedId, StreamEvent};
@@ -21,6 +21,8 @@ impl Turn<'_> {
         match &input {
             InputKind::Started => {
                 self.emit(Event::Restarted);
+                self.volatile.started_at = self.at.local;
+                self.ask(Query::AllOpenOrders);
                 self.reread_everything()
             }
             InputKind::Command(id, command) => self.absorb_command(*id, command),
@@ -48,8 +50,14 @@ impl Turn<'_> {
                 match self.position(*no).map(|p| p.phase) {
                     Some(Phase::New) => self.moved(*no, PhaseEvent::Abandoned, Why::Command),
                     Some(Phase::Opening | Phase::Active) => self.moved(*no, PhaseEvent::CloseBegan, Why::Command),
+                    Some(Phase::Failed) => {
+                        // A human has looked; the bound starts afresh.
+                        self.volatile.readings.entry(*no).or_default().unwinding_since = None;
+                        self.emit(Event::AlertCleared { position: *no, alert: Alert::Unproven });
+                        self.moved(*no, PhaseEvent::CloseBegan, Why::Command);
+                    }
                     Some(Phase::Closing | Phase::Cancelling) => {}
-                    Some(Phase::Closed | Phase::Cancelled | Phase::Failed) | None => {
+                    Some(Phase::Closed | Phase::Cancelled) | None => {
                         self.emit(Event::CommandRefused(CommandRefusal::NoSuchPosition(*no)));
                     }
                 }
@@ -169,6 +177,16 @@ impl Turn<'_> {
                 touched.extend(self.positions_on(symbol));
                 unique(touched)
             }
+            Answer::AllOpenOrders(result) => {
+                let mut touched = self.merge_all();
+                if result.as_ref().is_ok_and(|reading| reading.complete) {
+                    self.volatile.account_read = true;
+                } else {
+                    self.ask(Query::AllOpenOrders);
+                }
+                touched.extend(self.wake_all());
+                unique(touched)
+            }
             Answer::History(symbol, _, result) => {
                 let mut touched = self.merge_all();
                 if result.is_ok() {
@@ -192,7 +210,10 @@ impl Turn<'_> {
 
     fn absorb_push(&mut self, event: &StreamEvent) -> Vec<PositionNo> {
         match event {
-            StreamEvent::Connected => self.reread_everything(),
+            StreamEvent::Connected => {
+                self.ask(Query::AllOpenOrders);
+                self.reread_everything()
+            }
             StreamEvent::Order(_) => self.merge_all(),
             StreamEvent::Position(report) => {
                 let mismatched: Vec<PositionNo> = self
@@ -241,6 +262,16 @@ impl Turn<'_> {
     fn merge_one(&mut self, input: &InputKind, id: ClientOrderId) -> Option<PositionNo> {
         let no = id.key().position;
         let position = self.position(no);
+        if let Some(order) = position.and_then(|p| p.order(id))
+            && let Some(odd) = reports_of(input, id)
+                .find(|r| Some(&r.symbol) != position.map(Position::symbol) || r.side != order.side)
+        {
+            // Under our id, and not what we asked for: another journal's order, or a venue's error.
+            let message =
+                format!("{id:?} is a {:?} on {} at the venue: it is not taken for ours", odd.side, odd.symbol);
+            self.alert(no, Alert::Mismatch, message);
+            return Some(no);
+        }
         match position.map(|p| p.order(id)) {
             Some(Some(order)) => {
                 if tells_news(order, input) {
@@ -251,6 +282,14 @@ impl Turn<'_> {
                         self.alert(no, Alert::ProofBroken, message);
                     }
                     return Some(no);
+                }
+                if resurfaced(order, input) {
+                    self.emit(Event::Resurfaced { id });
+                    self.alert(
+                        no,
+                        Alert::ProofBroken,
+                        format!("{id:?} had vanished from every list and is open after all"),
+                    );
                 }
                 (input_is_answer(input)).then_some(no)
             }
@@ -325,6 +364,14 @@ const PUSH_SETTLES: crate::time::Millis = crate::time::Millis(1_000);
 
 /// A setting that did not get through is sent again after this long.
 const SETUP_RETRY: crate::time::Millis = crate::time::Millis(500);
+
+/// An order that was concluded to be gone, and a reading that repeats what was known of it: it is open.
+fn resurfaced(order: &Order, input: &InputKind) -> bool {
+    use crate::order::{Life, Terminal};
+    order.life == Life::Done(Terminal::Vanished)
+        && input_is_answer(input)
+        && reports_of(input, order.id).any(|report| is_open(report.status))
+}
 
 fn input_is_answer(input: &InputKind) -> bool {
     matches!(input, InputKind::Answer(_))

@@ -7,7 +7,7 @@ use super::config::backoff;
 use super::io::{Alert, Query, Request, Setup, Wake};
 use super::state::Event;
 use super::turn::{Next, Turn, wait_until};
-use super::volatile::OpenOrders;
+use super::volatile::{Change, OpenOrders};
 use crate::exchange::{OrderShape, Service};
 use crate::id::{PositionNo, Role};
 use crate::number::{Price, Qty};
@@ -42,6 +42,14 @@ impl Turn<'_> {
         self.wake(no, bound, Wake::Opening);
         let readings = self.volatile.readings.entry(no).or_default();
         let (orders, exposure) = (readings.orders, readings.exposure);
+        if !self.volatile.account_read {
+            self.ask(Query::AllOpenOrders);
+            return;
+        }
+        if self.state.quarantined {
+            self.give_up(no, Why::NotClear, "the venue shows orders of ours that this journal does not know");
+            return;
+        }
         if orders.is_none() || exposure.is_none() {
             self.ask(Query::OpenOrders(symbol));
             self.ask(Query::Positions);
@@ -120,10 +128,11 @@ impl Turn<'_> {
     /// Exposure that came and went, or an exit that could not finish: turn to closing.
     fn ends_by_itself(&mut self, no: PositionNo) -> bool {
         let Some(position) = self.position(no) else { return true };
-        if position.stop_fired_in_vain() {
+        if position.stop_fired_in_vain() || self.stop_hangs(no) {
             self.moved(no, PhaseEvent::CloseBegan, Why::StopFailed);
             return true;
         }
+        let Some(position) = self.position(no) else { return true };
         let entered = position.entered().qty.is_positive();
         if !entered || position.exposure().is_positive() || !position.entry_settled() {
             return false;
@@ -140,6 +149,31 @@ impl Turn<'_> {
         true
     }
 
+    /// A stop that fired and, long after, has not taken the exposure off protects nothing.
+    fn stop_hangs(&mut self, no: PositionNo) -> bool {
+        let Some(position) = self.position(no) else { return false };
+        let exposed = position.exposure().is_positive();
+        let fired = position.of(Role::Stop).rev().find(|o| o.life == Life::Triggered).map(|o| o.id);
+        let Some(id) = fired.filter(|_| exposed && position.stop() == Protective::Triggered) else { return false };
+        let (now, venue) = (self.at.local, self.at.venue);
+        let (since, on_venue) = *self.volatile.triggered.entry(id).or_insert((now, venue));
+        let bound = since.plus(TRIGGERED_BOUND);
+        if now < bound {
+            self.wake(no, bound, Wake::Unprotected);
+            return false;
+        }
+        let late = on_venue.plus(TRIGGERED_BOUND);
+        let seen = self.volatile.readings.get(&no).and_then(|r| r.exposure).filter(|(sent_at, _)| *sent_at >= late);
+        match seen {
+            Some((_, qty)) => qty.is_positive(),
+            None => {
+                self.ask(Query::Positions);
+                self.wake(no, now.plus(PREFLIGHT_RETRY), Wake::Unprotected);
+                false
+            }
+        }
+    }
+
     /// Alerts, then closes, a position whose stop does not come about (R43).
     fn unprotected_too_long(&mut self, no: PositionNo) -> bool {
         let Some(since) = self.position(no).and_then(|p| p.meter.since) else {
@@ -149,7 +183,9 @@ impl Turn<'_> {
             return false;
         };
         let alert_at = since.plus(self.config.alert_unprotected_after);
-        let close_at = since.plus(self.config.close_unprotected_after);
+        // After a restart the stop may well be there: it is looked for before the position is given up.
+        let looked = self.volatile.started_at.plus(RESTART_GRACE);
+        let close_at = since.plus(self.config.close_unprotected_after).max(looked);
         let now = self.at.local;
         if now >= alert_at {
             self.alert(no, Alert::Unprotected, format!("no accepted stop for {}", now.since(since)));
@@ -297,6 +333,11 @@ impl Turn<'_> {
         if !left.is_positive() {
             return;
         }
+        // Filled, and how much is not told yet: nothing of it may be placed again.
+        let untold = |o: &&Order| o.life == Life::Done(Terminal::Filled) && o.executed().qty.is_zero();
+        if position.of(role).any(|o| untold(&o)) {
+            return;
+        }
         if let Some(latest) = position.latest(role).filter(|o| o.life == Life::Done(Terminal::Refused)) {
             let hopeless = latest.refusal.is_some_and(|kind| !kind.is_retryable())
                 || position.attempts(latest.id.key().logical).count() >= usize::from(self.config.max_attempts);
@@ -353,7 +394,9 @@ impl Turn<'_> {
         let symbol = position.symbol().clone();
         for (id, service, venue_id) in extras {
             let sent = super::Sent::Cancel(id, Some(venue_id.clone()));
-            if self.volatile.in_flight.contains(&sent) {
+            if self.volatile.in_flight.contains(&sent)
+                || !self.may_change(no, Change::Cancel(id, Some(venue_id.clone())))
+            {
                 continue;
             }
             let not_after = self.not_after(service);
@@ -369,6 +412,10 @@ impl Turn<'_> {
 
 /// How long a preflight reading may stay unanswered before it is asked for again.
 const PREFLIGHT_RETRY: Millis = Millis(2_000);
+/// A stop that fired has this long to take the exposure off.
+const TRIGGERED_BOUND: Millis = Millis::from_secs(10);
+/// A run that finds exposure without a stop looks for the stop this long before it closes.
+const RESTART_GRACE: Millis = Millis::from_secs(5);
 
 /// What the rows of a role allow now. Every wait counts from a durable instant, so a restart shortens none.
 pub(super) fn slot(position: &Position, role: Role) -> Slot {
@@ -393,7 +440,7 @@ pub(super) fn slot(position: &Position, role: Role) -> Slot {
 }
 
 fn lost(order: &Order) -> bool {
-    matches!(order.life, Life::Done(Terminal::Rejected | Terminal::Cancelled | Terminal::Expired))
+    matches!(order.life, Life::Done(Terminal::Vanished | Terminal::Rejected | Terminal::Cancelled | Terminal::Expired))
         && !order.cancel_wanted
 }
 

@@ -12,7 +12,9 @@ use super::turn::Turn;
 use super::volatile::Probe;
 use crate::exchange::{Endpoint, Service};
 use crate::id::{ClientOrderId, PositionNo, Role};
+use crate::number::Qty;
 use crate::order::{Life, Order, Terminal};
+use crate::position::Position;
 use crate::time::{Millis, VenueMillis};
 
 /// Why an order is asked about.
@@ -97,9 +99,7 @@ impl Turn<'_> {
         let order_service = order.service;
         let now = self.at.local;
         let sure_now = self.at.venue.minus(self.at.error);
-        if need == Need::Doubt && self.at.venue.since(order.not_after) > retention {
-            self.unknowable(id);
-        }
+        let forgotten = need == Need::Doubt && self.at.venue.since(order.not_after) > retention;
         let probe = self.volatile.probes.entry(id).or_insert_with(|| Probe {
             next_at: if need == Need::Settle { now.plus(FIRST_SETTLE) } else { now },
             ..Probe::default()
@@ -114,6 +114,7 @@ impl Turn<'_> {
             return;
         }
         probe.tries = probe.tries.saturating_add(1);
+        let tries = probe.tries;
         let mut next_at = now.plus(probe_delay(probe.tries));
         // An order that was accepted is asked for by its id alone until that finds nothing.
         let everywhere = need == Need::Doubt || order_service == Service::PositionPlan || probe.missed_once;
@@ -125,6 +126,9 @@ impl Turn<'_> {
         }
         probe.next_at = next_at;
         let missed: Vec<Endpoint> = probe.round.keys().copied().collect();
+        if forgotten && tries == 1 {
+            self.alert(no, Alert::Unknowable, format!("the venue may have forgotten what became of {id:?}"));
+        }
         self.wake(no, next_at, Wake::Probe);
         if counting {
             for endpoint in endpoints.into_iter().filter(|e| !missed.contains(e)) {
@@ -182,24 +186,34 @@ impl Turn<'_> {
         }
         let market = matches!(order.role(), Role::Entry | Role::Close);
         let dead_at = self.settled_by(order);
-        if market && !self.explained_without(no, dead_at) {
+        if market && !self.explained_without(no, order.role(), dead_at) {
             // A MARKET order may be gone from every list and still have filled: the position must agree.
-            let readings = self.volatile.readings.entry(no).or_default();
-            readings.want_history = true;
-            readings.poll_at = self.at.local;
+            if self.fresh_exposure(no, dead_at).is_some() {
+                let message = format!("{id:?} is on no list, and the venue's exposure is not what our fills explain");
+                self.alert(no, Alert::NeedsAttention, message);
+            }
+            self.read_soon(no);
+            let wait = self.at.local.plus(FIRST_SETTLE);
+            self.wake(no, wait, Wake::Probe);
             return;
         }
         self.emit(Event::ProvenAbsent { id });
         self.volatile.probes.remove(&id);
     }
 
-    fn explained_without(&self, no: PositionNo, dead_at: VenueMillis) -> bool {
-        let (Some(position), Some(readings)) = (self.position(no), self.volatile.readings.get(&no)) else {
-            return false;
-        };
-        readings
-            .exposure
-            .is_some_and(|(sent_at, qty)| sent_at.minus(self.at.error) > dead_at && qty == position.exposure())
+    fn explained_without(&self, no: PositionNo, role: Role, dead_at: VenueMillis) -> bool {
+        let Some(explained) = self.position(no).map(Position::exposure) else { return false };
+        self.fresh_exposure(no, dead_at).is_some_and(|qty| match role {
+            // A close that filled would show less; more is somebody else's.
+            Role::Close => qty >= explained,
+            _ => qty == explained,
+        })
+    }
+
+    /// What the venue showed as open, if it was read after that instant.
+    fn fresh_exposure(&self, no: PositionNo, after: VenueMillis) -> Option<Qty> {
+        let (sent_at, qty) = self.volatile.readings.get(&no)?.exposure?;
+        (sent_at.minus(self.at.error) > after).then_some(qty)
     }
 
     /// The venue cannot say any more what became of an order: a human must (R10).

@@ -161,6 +161,8 @@ pub enum Query {
     Lookup(OrderRef, Endpoint),
     /// The open orders of a contract, over every service.
     OpenOrders(Symbol),
+    /// The open orders of every contract: what a worker asks first, whatever its journal says.
+    AllOpenOrders,
     /// All open positions.
     Positions,
     /// Every order of a contract since then.
@@ -176,6 +178,8 @@ pub enum Answer {
     Lookup(OrderRef, Endpoint, Result<Reading<Lookup>, ReadError>),
     /// To [`Query::OpenOrders`].
     OpenOrders(Symbol, Result<Reading<Vec<OrderReport>>, ReadError>),
+    /// To [`Query::AllOpenOrders`].
+    AllOpenOrders(Result<Reading<Vec<OrderReport>>, ReadError>),
     /// To [`Query::Positions`].
     Positions(Result<Reading<Vec<PositionReport>>, ReadError>),
     /// To [`Query::History`].
@@ -191,9 +195,33 @@ impl Answer {
         match self {
             Self::Lookup(order, endpoint, _) => Query::Lookup(order.clone(), *endpoint),
             Self::OpenOrders(symbol, _) => Query::OpenOrders(symbol.clone()),
+            Self::AllOpenOrders(_) => Query::AllOpenOrders,
             Self::Positions(_) => Query::Positions,
             Self::History(symbol, from, _) => Query::History(symbol.clone(), *from),
             Self::Mark(symbol, _) => Query::Mark(symbol.clone()),
+        }
+    }
+
+    /// The answer to a question that nobody answered.
+    #[must_use]
+    pub fn unanswered(query: Query, why: ReadError) -> Self {
+        match query {
+            Query::Lookup(order, endpoint) => Self::Lookup(order, endpoint, Err(why)),
+            Query::OpenOrders(symbol) => Self::OpenOrders(symbol, Err(why)),
+            Query::AllOpenOrders => Self::AllOpenOrders(Err(why)),
+            Query::Positions => Self::Positions(Err(why)),
+            Query::History(symbol, from) => Self::History(symbol, from, Err(why)),
+            Query::Mark(symbol) => Self::Mark(symbol, Err(why)),
+        }
+    }
+
+    /// Why there is no answer, if there is none.
+    #[must_use]
+    pub const fn error(&self) -> Option<&ReadError> {
+        match self {
+            Self::Lookup(_, _, Err(why)) | Self::Positions(Err(why)) | Self::Mark(_, Err(why)) => Some(why),
+            Self::OpenOrders(_, Err(why)) | Self::AllOpenOrders(Err(why)) | Self::History(_, _, Err(why)) => Some(why),
+            _ => None,
         }
     }
 }
@@ -242,7 +270,7 @@ pub enum Alert {
     Mismatch,
     /// The venue cannot say any more what became of an order (R10).
     Unknowable,
-    /// An order proven absent turned up.
+    /// An order believed gone or never to have existed turned up.
     ProofBroken,
     /// The venue shows more exposure than our fills explain; only ours is managed.
     ForeignExposure,
@@ -252,6 +280,8 @@ pub enum Alert {
     OpeningRefused,
     /// A position cannot be proven safe and needs a human.
     NeedsAttention,
+    /// A closing could not be completed, or not be proven complete, within its bound.
+    Unproven,
     /// An invariant does not hold; the position is halted.
     Invariant,
 }

@@ -7,6 +7,7 @@ use super::build::{Slot, slot};
 use super::io::{Alert, Query, Request, Wake};
 use super::state::Event;
 use super::turn::{Next, Turn, wait_until};
+use super::volatile::Change;
 use crate::capabilities::{ProtectiveRepeat, Reprice, StopSizing};
 use crate::exchange::{Amend, OrderShape, PairLeg, PositionTpsl, RejectKind, Service, TriggerSize};
 use crate::id::{ClientOrderId, PositionNo, Role};
@@ -20,6 +21,8 @@ use crate::time::{LocalMillis, Millis};
 const RESTATE_GAP: Millis = Millis(1_000);
 /// The most protective attempts that may be in doubt together.
 const MAX_DOUBTS: usize = 3;
+/// Amendments of a target for the same fills before it is replaced instead.
+const MAX_AMENDS: usize = 3;
 /// Refusals of a stop for a reason that does not pass by itself, before the position is closed (R43).
 const MAX_STOP_REFUSALS: usize = 3;
 
@@ -141,7 +144,20 @@ impl Turn<'_> {
         if by_quantity {
             // Both may rest together: the new one is accepted before the old one goes.
             let shape = self.stop_shape(position, StopSizing::Quantity);
-            let due = newest.intended_at.plus(RESTATE_GAP);
+            let refused: Vec<&Order> = position
+                .of(Role::Stop)
+                .filter(|o| o.id > newest.id && o.life == Life::Done(Terminal::Refused))
+                .collect();
+            let hopeless = refused.iter().filter(|o| o.refusal.is_some_and(|kind| !kind.is_retryable())).count();
+            let due = match refused.last() {
+                Some(last) => wait_until(last, refused.len()),
+                None => newest.intended_at.plus(RESTATE_GAP),
+            };
+            if hopeless >= MAX_STOP_REFUSALS {
+                self.alert(no, Alert::StopRefused, format!("a larger stop was refused {hopeless} times"));
+                self.moved(no, PhaseEvent::CloseBegan, Why::StopRefused);
+                return;
+            }
             self.place_at(no, Role::Stop, shape, due);
         } else {
             // Somebody moved our close-position stop. A second one is refused, so it has to go first; the
@@ -247,8 +263,16 @@ impl Turn<'_> {
         let basis = position.entered().qty;
         let change = Amend { order: order.reference(position.symbol()), side: order.side, price, qty: total };
         let number = order.amends.saturating_add(1);
-        let not_after = self.not_after(order.service);
-        let shape = OrderShape::Limit { price, qty: total };
+        let (service, shape) = (order.service, OrderShape::Limit { price, qty: total });
+        if self.volatile.changes.get(&Change::Amend(id, basis)).is_some_and(|pace| pace.failures >= MAX_AMENDS) {
+            self.alert(no, Alert::NeedsAttention, format!("{id:?} cannot be amended; replacing it"));
+            self.replace_target(no, id, OrderShape::Limit { price, qty });
+            return;
+        }
+        if !self.may_change(no, Change::Amend(id, basis)) {
+            return;
+        }
+        let not_after = self.not_after(service);
         if self.emit(Event::AmendIntended { id, shape, basis }) {
             self.send(Request::Amend(change, number), not_after);
         }

@@ -162,6 +162,11 @@ pub enum Event {
         /// Which order.
         id: ClientOrderId,
     },
+    /// An order that had vanished is open after all.
+    Resurfaced {
+        /// Which order.
+        id: ClientOrderId,
+    },
     /// Exposure left without an order of ours.
     External {
         /// Which position.
@@ -296,7 +301,7 @@ impl State {
     fn apply(&mut self, at: Moment, input: &InputKind, event: &Event) -> Result<Option<PositionNo>, EvolveError> {
         match event {
             Event::Restarted => {
-                self.interrupt();
+                self.interrupt(at);
                 Ok(None)
             }
             Event::CommandRefused(_) => Ok(None),
@@ -390,7 +395,8 @@ impl State {
             | Event::Overdue { id }
             | Event::ProvenAbsent { id }
             | Event::Superseded { id }
-            | Event::Vanished { id } => {
+            | Event::Vanished { id }
+            | Event::Resurfaced { id } => {
                 self.apply_to_order(at, input, event, *id)?;
                 Ok(Some(id.key().position))
             }
@@ -458,8 +464,16 @@ impl State {
     }
 
     /// The process died: no answer to what was in flight will come (S4).
-    fn interrupt(&mut self) {
+    fn interrupt(&mut self, at: Moment) {
+        // A clock that was set back, or another machine's: no wait may get longer by it.
+        let back = crate::time::Millis(if self.seq == 0 { 0 } else { self.at.local.since(at.local).0.max(0) });
         for position in self.positions.values_mut() {
+            position.created_at = position.created_at.minus(back);
+            position.ended_at = position.ended_at.map(|ended| ended.minus(back));
+            position.meter.since = position.meter.since.map(|since| since.minus(back));
+            for order in position.orders.values_mut() {
+                order.intended_at = order.intended_at.minus(back);
+            }
             for setup in [&mut position.setups.margin_mode, &mut position.setups.leverage] {
                 if *setup == SetupState::Sent {
                     *setup = SetupState::Open;
@@ -521,7 +535,10 @@ impl State {
                 order.apply(LifeEvent::SeenExpired);
             }
             Event::Vanished { .. } => {
-                order.apply(LifeEvent::SeenCancelled);
+                order.apply(LifeEvent::Vanished);
+            }
+            Event::Resurfaced { .. } => {
+                order.apply(LifeEvent::SeenWorking);
             }
             Event::OutcomeNoted { .. } => note_outcome(order, input)?,
             Event::Merged { .. } => {
@@ -630,9 +647,11 @@ pub(super) fn all_reports(input: &InputKind) -> impl Iterator<Item = &OrderRepor
             Lookup::Found(reports) => (None, reports),
             Lookup::NotFound | Lookup::Unknowable => (None, &[]),
         },
-        InputKind::Answer(Answer::OpenOrders(_, Ok(reading)) | Answer::History(_, _, Ok(reading))) => {
-            (None, &reading.value)
-        }
+        InputKind::Answer(
+            Answer::OpenOrders(_, Ok(reading))
+            | Answer::AllOpenOrders(Ok(reading))
+            | Answer::History(_, _, Ok(reading)),
+        ) => (None, &reading.value),
         _ => (None, &[]),
     };
     one.into_iter().chain(many)

@@ -7,20 +7,24 @@ use alloc::vec::Vec;
 use super::config::Config;
 use super::io::{Alert, Effect, Input, InputKind, Notice, Query, Request, Wake};
 use super::state::{Event, EvolveError, State};
-use super::volatile::Volatile;
+use super::volatile::{Change, Volatile};
 use super::{Answer, Step};
 use crate::capabilities::Capabilities;
-use crate::exchange::{OrderShape, Service, StreamEvent};
+use crate::exchange::{OrderShape, ReadError, Service, StreamEvent};
 use crate::id::{ClientOrderId, LogicalOrder, OrderKey, PositionNo, Role};
 use crate::invariant;
 use crate::journal::Record;
 use crate::number::{Price, Qty};
 use crate::order::Order;
 use crate::position::{Phase, PhaseEvent, Position, Why};
-use crate::time::{LocalMillis, Moment, VenueMillis};
+use crate::time::{LocalMillis, Millis, Moment, VenueMillis};
 
 /// A position settles within this many passes; more means a decision that undoes itself.
 const MAX_PASSES: usize = 32;
+/// The same reading of a contract or of the account is at least this far apart.
+const READ_GAP: Millis = Millis(500);
+/// Paces kept before those that have passed are dropped.
+const MAX_PACES: usize = 256;
 
 pub(super) struct Turn<'a> {
     pub(super) config: &'a Config,
@@ -55,6 +59,7 @@ impl<'a> Turn<'a> {
 
     pub(super) fn run(&mut self) {
         let touched = if self.input == InputKind::Deadline { self.due() } else { self.absorb() };
+        self.ask_what_is_due();
         for no in touched {
             self.pursue(no);
             self.verify(no);
@@ -132,11 +137,60 @@ impl<'a> Turn<'a> {
         self.volatile.wake(no, at, why);
     }
 
-    /// Asks unless the same question is still open.
+    /// Asks unless the same question is still open; a question asked too often waits its turn. Lookups are
+    /// paced by their probes.
     pub(super) fn ask(&mut self, query: Query) {
-        if self.volatile.asked.insert(query.clone()) {
-            self.effects.push(Effect::Query(query));
+        if self.volatile.asked.contains(&query) {
+            return;
         }
+        if !matches!(query, Query::Lookup(..)) {
+            let next_at = self.volatile.paces.get(&query).map_or(self.at.local, |pace| pace.next_at);
+            if self.at.local < next_at {
+                self.volatile.wanted.insert(query, next_at);
+                return;
+            }
+            if self.volatile.paces.len() >= MAX_PACES {
+                let now = self.at.local;
+                self.volatile.paces.retain(|_, pace| pace.next_at > now);
+            }
+            self.volatile.paces.entry(query.clone()).or_default().next_at = self.at.local.plus(READ_GAP);
+            self.volatile.wanted.remove(&query);
+        }
+        self.volatile.asked.insert(query.clone());
+        self.effects.push(Effect::Query(query));
+    }
+
+    fn ask_what_is_due(&mut self) {
+        let now = self.at.local;
+        let due: Vec<Query> =
+            self.volatile.wanted.iter().filter(|(_, at)| **at <= now).map(|(q, _)| q.clone()).collect();
+        for query in due {
+            self.volatile.wanted.remove(&query);
+            let needed = match &query {
+                Query::OpenOrders(symbol) | Query::History(symbol, _) | Query::Mark(symbol) => {
+                    !self.positions_on(symbol).is_empty()
+                }
+                Query::Positions => !self.wake_all().is_empty(),
+                Query::AllOpenOrders | Query::Lookup(..) => true,
+            };
+            if needed {
+                self.ask(query);
+            }
+        }
+    }
+
+    /// Whether a change may be sent now; one that does not get through is repeated ever more slowly.
+    pub(super) fn may_change(&mut self, no: PositionNo, change: Change) -> bool {
+        let now = self.at.local;
+        let pace = self.volatile.changes.entry(change).or_default();
+        if now < pace.next_at {
+            let at = pace.next_at;
+            self.wake(no, at, Wake::Retry);
+            return false;
+        }
+        pace.failures = pace.failures.saturating_add(1);
+        pace.next_at = now.plus(super::config::backoff(pace.failures));
+        true
     }
 
     pub(super) fn send(&mut self, request: Request, not_after: VenueMillis) {
@@ -169,7 +223,9 @@ impl<'a> Turn<'a> {
 
     /// Makes an intent durable with this record and hands its request to the wire behind it.
     pub(super) fn place(&mut self, no: PositionNo, role: Role, next: Next, shape: OrderShape) {
-        let Some(id) = self.next_id(no, role, next) else {
+        // A revision that has used up its attempts is followed by the next one.
+        let id = self.next_id(no, role, next).or_else(|| self.next_id(no, role, Next::Revision));
+        let Some(id) = id else {
             self.alert(no, Alert::NeedsAttention, format!("no client order ids are left for the {role}"));
             return;
         };
@@ -219,8 +275,11 @@ impl<'a> Turn<'a> {
     pub(super) fn cancel(&mut self, no: PositionNo, id: ClientOrderId) {
         let Some(position) = self.position(no) else { return };
         let Some(order) = position.order(id) else { return };
-        let reference = order.reference(position.symbol());
-        let not_after = self.not_after(order.service);
+        let (reference, service) = (order.reference(position.symbol()), order.service);
+        if !self.may_change(no, Change::Cancel(id, None)) {
+            return;
+        }
+        let not_after = self.not_after(service);
         if self.emit(Event::CancelIntended { id, extra: None }) {
             self.volatile.in_flight.insert(super::Sent::Cancel(id, reference.venue_id.clone()));
             self.effects.push(Effect::Send { request: Request::Cancel(reference), not_after });
@@ -304,7 +363,21 @@ impl<'a> Turn<'a> {
     }
 
     pub(super) fn take_answer(&mut self, answer: &Answer) {
-        self.volatile.asked.remove(&answer.query());
+        let (query, now) = (answer.query(), self.at.local);
+        self.volatile.asked.remove(&query);
+        if matches!(query, Query::Lookup(..)) {
+            return;
+        }
+        let pace = self.volatile.paces.entry(query.clone()).or_default();
+        let Some(error) = answer.error() else {
+            pace.failures = 0;
+            return;
+        };
+        pace.failures = pace.failures.saturating_add(1);
+        let told = if let ReadError::RateLimited(wait) = error { *wait } else { crate::time::Millis(0) };
+        pace.next_at = now.plus(super::config::backoff(pace.failures).max(told));
+        let again = pace.next_at;
+        self.volatile.wanted.insert(query, again);
     }
 
     pub(super) fn wake_all(&mut self) -> Vec<PositionNo> {

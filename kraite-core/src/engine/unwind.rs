@@ -29,7 +29,7 @@ impl Turn<'_> {
     /// One pass over a position that wants to be flat and clean.
     pub(super) fn unwind(&mut self, no: PositionNo) {
         self.mind_the_bound(no);
-        let Some(position) = self.position(no) else { return };
+        let Some(position) = self.position(no).filter(|p| !p.phase.is_terminal()) else { return };
         if position.phase == Phase::Cancelling && position.exposure().is_positive() {
             self.moved(no, PhaseEvent::ExposureFound, Why::LateFill);
             return;
@@ -54,12 +54,14 @@ impl Turn<'_> {
         let since = *self.volatile.readings.entry(no).or_default().unwinding_since.get_or_insert(now);
         let bound = since.plus(self.config.unproven_after);
         if now >= bound {
-            self.alert(
-                no,
-                Alert::NeedsAttention,
-                String::from("cannot be proven flat and clean; its symbol is blocked"),
-            );
-            self.moved(no, PhaseEvent::Unproven, Why::Unproven);
+            let exposure = self.position(no).map_or(Qty::ZERO, Position::exposure);
+            if exposure.is_positive() {
+                // Never given up: whatever keeps the close from filling may pass.
+                self.alert(no, Alert::Unproven, format!("{exposure} cannot be closed; trying on"));
+            } else {
+                self.alert(no, Alert::Unproven, String::from("cannot be proven flat and clean; its symbol is blocked"));
+                self.moved(no, PhaseEvent::Unproven, Why::Unproven);
+            }
         } else {
             self.wake(no, bound, Wake::Retry);
         }

@@ -6,7 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::io::{Deadline, Query, Sent, Wake};
 use crate::exchange::{Endpoint, Mark};
-use crate::id::{ClientOrderId, PositionNo, Symbol};
+use crate::id::{ClientOrderId, PositionNo, Symbol, VenueOrderId};
 use crate::number::Qty;
 use crate::time::{LocalMillis, VenueMillis};
 
@@ -59,8 +59,38 @@ pub(super) enum OpenOrders {
     Ours,
 }
 
+/// How fast one thing may be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) struct Pace {
+    /// Not again before.
+    pub(super) next_at: LocalMillis,
+    /// How often in a row it did not get through.
+    pub(super) failures: usize,
+}
+
+/// A change of an order that a venue may refuse again and again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Change {
+    /// Cancelling the order, or one object under its id.
+    Cancel(ClientOrderId, Option<VenueOrderId>),
+    /// Amending it for these fills.
+    Amend(ClientOrderId, Qty),
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Volatile {
+    /// When this run began.
+    pub(super) started_at: LocalMillis,
+    /// The open orders of all contracts were read in this run.
+    pub(super) account_read: bool,
+    /// How fast a question may be repeated.
+    pub(super) paces: BTreeMap<Query, Pace>,
+    /// Questions that wait for their pace.
+    pub(super) wanted: BTreeMap<Query, LocalMillis>,
+    /// How fast a change may be repeated.
+    pub(super) changes: BTreeMap<Change, Pace>,
+    /// Stops that were found triggered, since when on both clocks.
+    pub(super) triggered: BTreeMap<ClientOrderId, (LocalMillis, VenueMillis)>,
     pub(super) in_flight: BTreeSet<Sent>,
     pub(super) asked: BTreeSet<Query>,
     pub(super) probes: BTreeMap<ClientOrderId, Probe>,
@@ -72,7 +102,8 @@ pub(super) struct Volatile {
 
 impl Volatile {
     pub(super) fn next_wake(&self) -> Option<Deadline> {
-        self.wakes.values().filter_map(|set| set.first()).min().copied()
+        let reading = self.wanted.values().min().map(|at| Deadline { at: *at, why: Wake::Poll });
+        self.wakes.values().filter_map(|set| set.first()).min().copied().into_iter().chain(reading).min()
     }
 
     /// Forgets everything about a position.
@@ -81,6 +112,11 @@ impl Volatile {
         self.wakes.remove(&position);
         self.probes.retain(|id, _| id.key().position != position);
         self.reread.retain(|id| id.key().position != position);
+        self.triggered.retain(|id, _| id.key().position != position);
+        self.changes.retain(|change, _| {
+            let (Change::Cancel(id, _) | Change::Amend(id, _)) = change;
+            id.key().position != position
+        });
     }
 
     pub(super) fn wake(&mut self, position: PositionNo, at: LocalMillis, why: Wake) {

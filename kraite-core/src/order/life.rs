@@ -32,6 +32,8 @@ pub enum Terminal {
     Refused,
     /// Proven never to have existed (architecture 4a.6).
     Absent,
+    /// It was accepted and is on no endpoint any more: it ended without a fill, unseen.
+    Vanished,
     /// Refused by the matching engine.
     Rejected,
     /// Cancelled.
@@ -77,11 +79,13 @@ pub enum LifeEvent {
     SeenExpired,
     /// The venue shows it filled.
     SeenFilled,
+    /// It was accepted, and is on no endpoint any more.
+    Vanished,
 }
 
 use Life::{Done, InDoubt, PendingAmend, PendingCancel, PendingNew, Planned, Triggered, Working};
 use LifeEvent as On;
-use Terminal::{Absent, Cancelled, Expired, Filled, Refused, Rejected};
+use Terminal::{Absent, Cancelled, Expired, Filled, Refused, Rejected, Vanished};
 
 impl Machine for Life {
     type Event = LifeEvent;
@@ -96,6 +100,7 @@ impl Machine for Life {
         Triggered,
         Done(Refused),
         Done(Absent),
+        Done(Vanished),
         Done(Rejected),
         Done(Cancelled),
         Done(Expired),
@@ -119,6 +124,7 @@ impl Machine for Life {
         On::SeenCancelled,
         On::SeenExpired,
         On::SeenFilled,
+        On::Vanished,
     ];
 
     // Evidence that an order exists wins over our belief that it does not (Refused, Absent): it is adopted.
@@ -127,34 +133,35 @@ impl Machine for Life {
         On::HandedToWire => { Planned => PendingNew; } same [PendingNew, InDoubt];
         On::NotSent => { PendingNew => Planned; } same [Planned, InDoubt];
         On::Accepted => {
-            PendingNew, InDoubt, Done(Refused), Done(Absent) => Working; } same [Working, PendingAmend, PendingCancel, Triggered, Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
+            PendingNew, InDoubt, Done(Refused), Done(Absent) => Working; } same [Working, PendingAmend, PendingCancel, Triggered, Done(Vanished), Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
         On::Refused => {
-            PendingNew => Done(Refused); } same [InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent), Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
+            PendingNew => Done(Refused); } same [InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent), Done(Vanished), Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
         On::OutcomeUnknown => {
-            PendingNew => InDoubt; } same [Planned, InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent), Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
+            PendingNew => InDoubt; } same [Planned, InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent), Done(Vanished), Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
         On::ProvenAbsent => { InDoubt => Done(Absent); } same [Done(Refused), Done(Absent)];
         On::AmendSent => { Working, PendingAmend => PendingAmend; } same [];
         On::AmendSettled => {
-            PendingAmend => Working; } same [Working, PendingCancel, Triggered, Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
-        On::CancelSent => { Working, PendingAmend, PendingCancel => PendingCancel; } same [InDoubt, Triggered, Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
+            PendingAmend => Working; } same [Working, PendingCancel, Triggered, Done(Vanished), Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
+        On::CancelSent => { Working, PendingAmend, PendingCancel => PendingCancel; } same [InDoubt, Triggered, Done(Vanished), Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
         On::CancelSettled => {
-            PendingCancel => Working; } same [InDoubt, Working, PendingAmend, Triggered, Done(Refused), Done(Absent), Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
+            PendingCancel => Working; } same [InDoubt, Working, PendingAmend, Triggered, Done(Refused), Done(Absent), Done(Vanished), Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
         On::SeenWorking => {
-            Planned, PendingNew, InDoubt, Done(Refused), Done(Absent) => Working; } same [Working, PendingAmend, PendingCancel, Triggered, Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
+            Planned, PendingNew, InDoubt, Done(Refused), Done(Absent), Done(Vanished) => Working; } same [Working, PendingAmend, PendingCancel, Triggered, Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
         On::SeenTriggered => {
-            Planned, PendingNew, InDoubt, Working, PendingAmend, PendingCancel, Done(Refused), Done(Absent) => Triggered; } same [Triggered, Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
+            Planned, PendingNew, InDoubt, Working, PendingAmend, PendingCancel, Done(Refused), Done(Absent), Done(Vanished) => Triggered; } same [Triggered, Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
         On::SeenRejected => {
-            Planned, PendingNew, InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent)
+            Planned, PendingNew, InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent), Done(Vanished)
                 => Done(Rejected); } same [Done(Rejected), Done(Cancelled), Done(Expired), Done(Filled)];
         On::SeenCancelled => {
-            Planned, PendingNew, InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent),
+            Planned, PendingNew, InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent), Done(Vanished),
                 Done(Rejected) => Done(Cancelled); } same [Done(Cancelled), Done(Expired), Done(Filled)];
         On::SeenExpired => {
-            Planned, PendingNew, InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent),
+            Planned, PendingNew, InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent), Done(Vanished),
                 Done(Rejected), Done(Cancelled) => Done(Expired); } same [Done(Expired), Done(Filled)];
         On::SeenFilled => {
-            Planned, PendingNew, InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent),
+            Planned, PendingNew, InDoubt, Working, PendingAmend, PendingCancel, Triggered, Done(Refused), Done(Absent), Done(Vanished),
                 Done(Rejected), Done(Cancelled), Done(Expired) => Done(Filled); } same [Done(Filled)];
+        On::Vanished => { Working, PendingAmend, PendingCancel, Triggered => Done(Vanished); } same [Done(Rejected), Done(Vanished), Done(Cancelled), Done(Expired), Done(Filled)];
     };
 }
 

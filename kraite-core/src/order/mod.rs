@@ -105,7 +105,7 @@ impl Order {
             Life::Planned | Life::PendingNew | Life::InDoubt => Status::New,
             Life::Working | Life::PendingAmend | Life::PendingCancel | Life::Triggered => Status::Placed,
             Life::Done(Terminal::Filled) => Status::Filled,
-            Life::Done(Terminal::Cancelled) => Status::Canceled,
+            Life::Done(Terminal::Cancelled | Terminal::Vanished) => Status::Canceled,
             Life::Done(Terminal::Expired) => Status::Expired,
             Life::Done(Terminal::Rejected | Terminal::Refused | Terminal::Absent) => Status::Rejected,
         }

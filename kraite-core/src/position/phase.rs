@@ -59,7 +59,7 @@ impl Machine for Phase {
         On::Admitted => { New => Opening; } same [Opening, Active];
         On::Abandoned => { New, Opening => Cancelling; } same [Cancelling, Cancelled];
         On::Activated => { Opening => Active; } same [Active];
-        On::CloseBegan => { Opening, Active => Closing; } same [Closing, Closed, Cancelling, Cancelled];
+        On::CloseBegan => { Opening, Active, Failed => Closing; } same [Closing, Closed, Cancelling, Cancelled];
         On::ExposureFound => { Cancelling, Cancelled, Closed => Closing; } same [Opening, Active, Closing];
         On::Finished => { Closing => Closed; Cancelling => Cancelled; } same [Closed, Cancelled];
         On::Unproven => { Closing, Cancelling => Failed; } same [Failed];

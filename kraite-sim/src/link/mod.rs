@@ -133,7 +133,7 @@ impl<L: Link> SimExchange<L> {
 }
 
 /// A reading counts from when it was asked for, on the asking end's clock.
-fn stamped(mut answer: Answer, sent_at: VenueMillis) -> Answer {
+pub(crate) fn stamped(mut answer: Answer, sent_at: VenueMillis) -> Answer {
     fn set<T>(reading: &mut Result<Reading<T>, ReadError>, sent_at: VenueMillis) {
         if let Ok(reading) = reading {
             reading.sent_at = sent_at;
@@ -141,7 +141,9 @@ fn stamped(mut answer: Answer, sent_at: VenueMillis) -> Answer {
     }
     match &mut answer {
         Answer::Lookup(_, _, reading) => set(reading, sent_at),
-        Answer::OpenOrders(_, reading) | Answer::History(_, _, reading) => set(reading, sent_at),
+        Answer::OpenOrders(_, reading) | Answer::AllOpenOrders(reading) | Answer::History(_, _, reading) => {
+            set(reading, sent_at);
+        }
         Answer::Positions(reading) => set(reading, sent_at),
         Answer::Mark(..) => {}
     }
@@ -214,11 +216,8 @@ impl<L: Link> Exchange for SimExchange<L> {
     }
 
     async fn open_orders(&self, symbol: Option<Symbol>) -> Result<Reading<Vec<OrderReport>>, ReadError> {
-        let Some(symbol) = symbol else {
-            return Err(ReadError::Refused("the simulated exchange lists open orders by contract".into()));
-        };
-        match self.ask(Query::OpenOrders(symbol)).await? {
-            Answer::OpenOrders(_, reading) => reading,
+        match self.ask(symbol.map_or(Query::AllOpenOrders, Query::OpenOrders)).await? {
+            Answer::OpenOrders(_, reading) | Answer::AllOpenOrders(reading) => reading,
             _ => odd(),
         }
     }

@@ -23,8 +23,12 @@ impl Venue {
                 Answer::Lookup(order.clone(), *endpoint, found.map(|found| reading(found, *endpoint, now)))
             }
             Query::OpenOrders(symbol) => {
-                let rows = holder.map(|holder| self.open_rows(holder, symbol, now));
+                let rows = holder.map(|holder| self.open_rows(holder, Some(symbol), now));
                 Answer::OpenOrders(symbol.clone(), rows.map(|rows| reading(rows, Endpoint::OpenOrders, now)))
+            }
+            Query::AllOpenOrders => {
+                let rows = holder.map(|holder| self.open_rows(holder, None, now));
+                Answer::AllOpenOrders(rows.map(|rows| reading(rows, Endpoint::OpenOrders, now)))
             }
             Query::Positions => {
                 let lag = self.profile.quirks.read_lag.positions;
@@ -101,9 +105,10 @@ impl Venue {
         chosen.map_or_else(Vec::new, |o| vec![*o])
     }
 
-    fn open_rows(&self, holder: &Account, symbol: &Symbol, now: VenueMillis) -> Vec<OrderReport> {
+    fn open_rows(&self, holder: &Account, symbol: Option<&Symbol>, now: VenueMillis) -> Vec<OrderReport> {
         let objects = holder.open().filter_map(|id| self.objects.get(&id));
-        let shown = objects.filter(|o| o.symbol == *symbol && self.is_visible(o, Endpoint::OpenOrders, now));
+        let on = |o: &&OrderObject| symbol.is_none_or(|symbol| o.symbol == *symbol);
+        let shown = objects.filter(on).filter(|o| self.is_visible(o, Endpoint::OpenOrders, now));
         shown.map(|o| o.report(None)).collect()
     }
 

@@ -15,7 +15,7 @@ use kraite_core::capabilities::Capabilities;
 use kraite_core::engine::{
     Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Request, Sent, commit,
 };
-use kraite_core::exchange::{Cause, Lookup, Mark, Outcome, ReadError, Reading, Reject, RejectKind, StreamEvent};
+use kraite_core::exchange::{Cause, Lookup, Mark, Outcome, ReadError, Reject, RejectKind, StreamEvent};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::number::Price;
 use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
@@ -507,9 +507,8 @@ impl World {
     }
 
     fn ask(&mut self, account: AccountTag, run: u64, query: &Query, sent_at: VenueMillis) {
-        let mut answer = self.venue.query(account, query, self.now);
         // The worker knows the instant of sending only as well as it knows the venue's clock.
-        stamp(&mut answer, sent_at);
+        let answer = crate::link::stamped(self.venue.query(account, query, self.now), sent_at);
         let travel = self.nemesis.jitter(self.latency.reply_ms);
         let back = |answer| Message::Answered { account, run, answer };
         match self.nemesis.decide(Point::Answer) {
@@ -568,28 +567,7 @@ fn not_sent() -> Outcome {
 }
 
 fn no_answer(query: &Query) -> Answer {
-    let error = ReadError::NoAnswer("timed out".into());
-    match query {
-        Query::Lookup(order, endpoint) => Answer::Lookup(order.clone(), *endpoint, Err(error)),
-        Query::OpenOrders(symbol) => Answer::OpenOrders(symbol.clone(), Err(error)),
-        Query::Positions => Answer::Positions(Err(error)),
-        Query::History(symbol, from) => Answer::History(symbol.clone(), *from, Err(error)),
-        Query::Mark(symbol) => Answer::Mark(symbol.clone(), Err(error)),
-    }
-}
-
-fn stamp(answer: &mut Answer, sent_at: VenueMillis) {
-    fn set<T>(reading: &mut Result<Reading<T>, ReadError>, sent_at: VenueMillis) {
-        if let Ok(reading) = reading {
-            reading.sent_at = sent_at;
-        }
-    }
-    match answer {
-        Answer::Lookup(_, _, reading) => set(reading, sent_at),
-        Answer::OpenOrders(_, reading) | Answer::History(_, _, reading) => set(reading, sent_at),
-        Answer::Positions(reading) => set(reading, sent_at),
-        Answer::Mark(..) => {}
-    }
+    Answer::unanswered(query.clone(), ReadError::NoAnswer("timed out".into()))
 }
 
 fn brief(outcome: &Outcome) -> String {
@@ -625,7 +603,9 @@ fn brief_answer(answer: &Answer) -> String {
             ),
             other => format!("lookup {:?} on {endpoint:?}: {other:?} sent {}", order.id, reading.sent_at.0),
         },
-        Answer::OpenOrders(_, Ok(reading)) => format!("{} open orders", reading.value.len()),
+        Answer::OpenOrders(_, Ok(reading)) | Answer::AllOpenOrders(Ok(reading)) => {
+            format!("{} open orders", reading.value.len())
+        }
         Answer::History(_, _, Ok(reading)) => format!("{} orders in history", reading.value.len()),
         Answer::Positions(Ok(reading)) => {
             format!("positions {:?}", reading.value.iter().map(|p| (p.direction, p.qty)).collect::<Vec<_>>())

@@ -72,8 +72,7 @@ fn tell_record(engine: &Engine, record: &Record) -> Vec<String> {
                 }
             }
             Event::ProvenAbsent { id } => {
-                lines
-                    .push(format!("{} {id} proven never to have arrived", id.key().logical.role));
+                lines.push(format!("{} {id} proven never to have arrived", id.key().logical.role));
             }
             _ => {}
         }
