@@ -571,6 +571,7 @@ pub struct KeyRights {
 }
 
 /// Something the account stream said.
+#[allow(clippy::large_enum_variant, reason = "an order report is the common case; boxing it costs every frame")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum StreamEvent {
     /// The stream is up; whatever happened before must be read by query.

@@ -77,6 +77,7 @@ impl Clock {
     }
 
     /// Waits until this clock shows at least `until`.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
     pub async fn sleep_until(&self, until: LocalMillis) {
         match &self.0 {
             Kind::Scaled { factor, .. } => {

@@ -454,6 +454,7 @@ fn load(connection: &Connection, path: &Path, account: AccountTag) -> Result<Loa
 }
 
 /// Room for 31 years in an epoch's 24 bits; a clock that is wrong costs uniqueness over lost files only.
+#[allow(clippy::disallowed_methods, reason = "an epoch must differ from those of a lost file; nothing waits on it")]
 fn minutes_since_2020() -> i64 {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_secs() / 60).unwrap_or(0).saturating_sub(26_297_280).max(1)

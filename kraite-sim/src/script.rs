@@ -16,6 +16,8 @@ use crate::venue::{Venue, VenueProfile};
 use crate::world::{Fate, Latency, Nemesis, Point, Stream, Verdict, World};
 
 const START: VenueMillis = VenueMillis(1_760_000_000_000);
+/// The price at which every script begins, in cents.
+const OPENING: i64 = 15_024;
 /// Between two prices of a script.
 const BEAT: Millis = Millis::from_secs(3);
 /// After the last price: long enough for every proof, poll and retry.
@@ -61,7 +63,7 @@ impl Script {
                 Beat::Price(13_700),
                 Beat::Price(12_400),
                 Beat::Wait(Millis::from_secs(5)),
-                Beat::Price(13_300),
+                Beat::Price(13_400),
             ],
         }
     }
@@ -84,6 +86,43 @@ impl Script {
             beats: vec![Beat::Wait(Millis::from_secs(5)), Beat::Price(13_700), Beat::Close],
             ..Self::open_to_close()
         }
+    }
+
+    /// The same life of a SHORT: every price mirrored at the opening price, and a little further, because
+    /// its rungs lie further apart.
+    #[must_use]
+    pub fn short(mut self) -> Self {
+        self.direction = Direction::Short;
+        for beat in &mut self.beats {
+            if let Beat::Price(units) = beat {
+                *units = OPENING + (OPENING - *units) * 115 / 100;
+            }
+        }
+        self
+    }
+
+    /// The same life in another style.
+    #[must_use]
+    pub const fn styled(mut self, target_style: TargetStyle, sequence: Sequence) -> Self {
+        self.target_style = target_style;
+        self.sequence = sequence;
+        self
+    }
+
+    /// Every life, long and short, with both target styles, in both sequences.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for life in [Self::open_to_close(), Self::stopped_out(), Self::closed_by_hand()] {
+            for script in [life.clone(), life.short()] {
+                for style in [TargetStyle::TriggerMarket, TargetStyle::Limit] {
+                    for sequence in [Sequence::LadderFirst, Sequence::ProtectFirst] {
+                        all.push(script.clone().styled(style, sequence));
+                    }
+                }
+            }
+        }
+        all
     }
 }
 
@@ -125,7 +164,7 @@ pub fn request(script: &Script, world: &World) -> Option<OpenRequest> {
         spec: LadderSpec {
             direction: script.direction,
             rungs: 4,
-            gap: percent("8.5"),
+            gap: percent(if script.direction == Direction::Long { "8.5" } else { "9.5" }),
             multipliers: vec![Factor::from_integer(2); 4],
             profit: percent("0.36"),
             stop: percent("2.5"),
@@ -138,7 +177,7 @@ pub fn request(script: &Script, world: &World) -> Option<OpenRequest> {
         target_style: script.target_style,
         stop_by: TriggerBy::Mark,
         mode: PositionMode::OneWay,
-        margin_mode: MarginMode::Isolated,
+        margin_mode: MarginMode::Cross,
         mark,
     })
 }
@@ -152,7 +191,7 @@ pub fn world(profile: VenueProfile, nemesis: Nemesis) -> World {
     venue.list(instrument);
     venue.open_account(account(), PositionMode::OneWay, Notional::from_units(2_000, 0).unwrap_or_default());
     let mut world = World::new(venue, nemesis, Config::default(), Latency::FAR, START);
-    world.price(&symbol, cents(15_024));
+    world.price(&symbol, cents(OPENING));
     world.hire(account());
     world
 }

@@ -354,7 +354,30 @@ impl Turn<'_> {
         if done.is_positive() && too_small {
             return;
         }
+        let again = position.latest(role).is_some() && !matches!(slot(position, role), Slot::Taken);
+        if again && !self.freshly_read(no) {
+            return;
+        }
         self.place_when_free(no, role, OrderShape::Limit { price: plan.price, qty: left });
+    }
+
+    /// A rung that goes out again, perhaps minutes after the first try, must not add to a position that has
+    /// been stopped out meanwhile: the stop and the exposure are read right before.
+    fn freshly_read(&mut self, no: PositionNo) -> bool {
+        let Some(position) = self.position(no) else { return false };
+        let (symbol, explained) = (position.symbol().clone(), position.exposure());
+        let stop_questioned = position.of(Role::Stop).any(|o| self.volatile.reread.contains(&o.id));
+        let oldest = self.at.venue.minus(FRESH);
+        let readings = self.volatile.readings.get(&no);
+        let orders = readings.and_then(|r| r.orders).is_some_and(|(sent_at, _)| sent_at >= oldest);
+        let exposure = readings.and_then(|r| r.exposure).is_some_and(|(at, qty)| at >= oldest && qty >= explained);
+        if orders && exposure && !stop_questioned {
+            return true;
+        }
+        self.ask(Query::OpenOrders(symbol));
+        self.ask(Query::Positions);
+        self.wake(no, self.at.local.plus(PREFLIGHT_RETRY), Wake::Retry);
+        false
     }
 
     /// Complete: one filled entry, every rung accepted, stop and target as they should be (R44).
@@ -412,6 +435,8 @@ impl Turn<'_> {
 
 /// How long a preflight reading may stay unanswered before it is asked for again.
 const PREFLIGHT_RETRY: Millis = Millis(2_000);
+/// A reading this young says how things stand.
+const FRESH: Millis = Millis::from_secs(3);
 /// A stop that fired has this long to take the exposure off.
 const TRIGGERED_BOUND: Millis = Millis::from_secs(10);
 /// A run that finds exposure without a stop looks for the stop this long before it closes.

@@ -140,7 +140,7 @@ impl Order {
         // The ledger is a join, so its status is the whole truth of the reports; what it decided before counts
         // no more. Only our own open questions, and a plan that was overwritten, stand beside it.
         let asked = matches!(self.life, Life::PendingAmend | Life::PendingCancel) && seen == LifeEvent::SeenWorking;
-        if !asked && !(self.superseded && !status.is_terminal()) {
+        if !asked && (!self.superseded || status.is_terminal()) {
             self.life = Life::PendingNew;
             self.apply(seen);
         }

@@ -7,12 +7,12 @@ use kraite_core::id::{AccountTag, Epoch, PositionNo};
 use kraite_core::journal::Record;
 use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
 
-pub fn account(n: u32) -> AccountTag {
+pub(crate) fn account(n: u32) -> AccountTag {
     AccountTag::new(n).unwrap()
 }
 
 /// A record whose content is different for every number.
-pub fn record(seq: u64, epoch: Epoch) -> Record {
+pub(crate) fn record(seq: u64, epoch: Epoch) -> Record {
     let at = i64::try_from(seq).unwrap() * 7;
     let events = (0..seq % 4)
         .map(|n| Event::Alerted {
@@ -30,7 +30,7 @@ pub fn record(seq: u64, epoch: Epoch) -> Record {
 }
 
 /// Runs a future to its end on this thread.
-pub fn now<F: Future>(future: F) -> F::Output {
+pub(crate) fn now<F: Future>(future: F) -> F::Output {
     struct Park(std::thread::Thread);
     impl std::task::Wake for Park {
         fn wake(self: std::sync::Arc<Self>) {

@@ -30,7 +30,7 @@ use crate::venue::Venue;
 const REPLY_TIMEOUT_MS: i64 = 10_000;
 /// How long the shell waits for an answer to a query.
 const READ_TIMEOUT_MS: i64 = 5_000;
-/// A dead worker is started again after this long, or up to ten times as long under a random Nemesis.
+/// A dead worker is started again after this long, or up to twice as long under a random Nemesis.
 const RESTART_MS: i64 = 1_000;
 /// A delayed message takes this much longer; still well inside any validity window.
 const DELAY_MS: i64 = 2_000;
@@ -102,6 +102,7 @@ pub struct World {
     latency: Latency,
     stream: Stream,
     belief: Option<Capabilities>,
+    restart_ms: i64,
     now: VenueMillis,
     queue: BTreeMap<(VenueMillis, u64), Message>,
     posted: u64,
@@ -124,6 +125,7 @@ impl World {
             latency,
             stream: Stream::Push,
             belief: None,
+            restart_ms: RESTART_MS,
             now: start,
             queue: BTreeMap::new(),
             posted: 0,
@@ -132,6 +134,11 @@ impl World {
             narrate: false,
             story: Vec::new(),
         }
+    }
+
+    /// How long a dead worker stays dead.
+    pub fn set_restart(&mut self, delay: Millis) {
+        self.restart_ms = delay.0.max(1);
     }
 
     /// Whether frames are pushed at all.
@@ -288,7 +295,7 @@ impl World {
                 if self.is_alive(account) {
                     self.input(account, InputKind::Command(id, command));
                 } else {
-                    self.post(RESTART_MS, Message::Command { account, id, command });
+                    self.post(self.restart_ms, Message::Command { account, id, command });
                 }
             }
             Message::Arrive { account, run, request, signed_at, copy } => {
@@ -372,7 +379,7 @@ impl World {
             (engine.state().seq == last_seq(&self.journal.read(account))).then(|| engine.state().clone());
         self.tell(|| format!("XX worker {account} dies {where_}"));
         self.auditor.died(account, self.now);
-        let rest = self.nemesis.jitter(RESTART_MS);
+        let rest = self.nemesis.jitter(self.restart_ms);
         self.post(rest, Message::Start { account });
     }
 

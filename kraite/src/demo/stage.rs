@@ -350,13 +350,14 @@ impl Stage<'_> {
                 self.say("stage", "everything is in place; the market turns");
                 self.scene = Scene::Dip;
             }
-            Scene::Dip | Scene::Repricing if self.dip < script::DIP.len() => {
+            Scene::Dip | Scene::Repricing
+                if self.dip < script::DIP.len()
                 // One step only once the target follows the fills so far.
-                if self.target_follows() {
-                    let step = script::DIP.get(self.dip).copied().unwrap_or(script::OPENING);
-                    self.dip += 1;
-                    self.move_price(step)?;
-                }
+                && self.target_follows() =>
+            {
+                let step = script::DIP.get(self.dip).copied().unwrap_or(script::OPENING);
+                self.dip += 1;
+                self.move_price(step)?;
             }
             Scene::Dip | Scene::Repricing if self.target_follows() && self.worker.is_some() && self.kills >= 2 => {
                 self.scene = Scene::Recovery;
