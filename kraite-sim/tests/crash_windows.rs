@@ -167,6 +167,11 @@ fn r05_a_request_doubled_by_the_wire_is_found_and_flattened() {
     assert!(doubled > 0, "no doubled request ever took effect: nothing was tested");
 }
 
+/// `PROPTEST_CASES` asks for more.
+fn cases(default: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
 fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![
         Just(Fate::Crash),
@@ -179,7 +184,7 @@ fn fate() -> impl Strategy<Value = Fate> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(1_500), ..ProptestConfig::default() })]
 
     /// Up to four faults anywhere, in any life, on either shape, with any restart delay; shrinks to the
     /// shortest schedule that breaks something.

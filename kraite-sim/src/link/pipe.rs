@@ -30,6 +30,8 @@ pub enum Upward {
     Call(u64, Call),
     /// Something for the audience.
     Say(String),
+    /// Every record up to this number is durable: a promise that a kill must not break.
+    Durable(u64),
 }
 
 /// A line from the venue to the worker.
@@ -95,6 +97,11 @@ impl PipeLink {
     /// Tells the audience something.
     pub fn say(&self, text: String) {
         let _ = self.write(&Upward::Say(text));
+    }
+
+    /// Promises that every record up to `seq` is durable.
+    pub fn promise(&self, seq: u64) {
+        let _ = self.write(&Upward::Durable(seq));
     }
 }
 

@@ -262,6 +262,7 @@ impl Stage<'_> {
                 self.say("worker", &text);
                 self.said.push(text);
             }
+            Upward::Durable(_) => {}
             Upward::Call(number, call) => {
                 let cue = self.is_cue(&call);
                 let reply = self.act(&call);

@@ -31,6 +31,9 @@ struct Narrator {
 
 impl Observer for Narrator {
     fn committed(&mut self, engine: &Engine, record: Option<&Record>, effects: &[Effect]) {
+        if let Some(record) = record {
+            self.link.promise(record.seq);
+        }
         for line in record.into_iter().flat_map(|record| tell_record(engine, record)) {
             self.link.say(line);
         }
@@ -109,6 +112,9 @@ pub(crate) struct Args {
     now_ms: i64,
     #[arg(long)]
     journal: PathBuf,
+    /// The id of the command that opens; a repeat opens nothing.
+    #[arg(long, default_value_t = 1)]
+    command: u64,
 }
 
 /// Runs the worker until its pipe closes.
@@ -139,10 +145,10 @@ async fn work(args: &Args) -> Result<(), Failed> {
     let request = script::request(instrument, mark).map_err(Failed::with(Exit::Failure))?;
     let narrator = Narrator { link: link.clone() };
     let (reactor, handle) = Reactor::new(account(), Config::default(), exchange, journal, clock, narrator);
-    // The same command every time: a repeat of its id opens nothing.
     let opener = handle.clone();
+    let command = CommandId(args.command);
     tokio::spawn(async move {
-        opener.command(CommandId(1), Command::Open(Box::new(request))).await;
+        opener.command(command, Command::Open(Box::new(request))).await;
     });
     tokio::select! {
         biased;
