@@ -42,7 +42,7 @@ pub fn check(position: &Position) -> Vec<Fault> {
     let mut faults = Vec::new();
     two_live(position, &mut faults);
     target_before_stop(position, &mut faults);
-    let (enterable, exited) = (enterable(position), position.exited().qty);
+    let (enterable, exited) = (enterable(position), exited_by_quantity(position));
     if exited > enterable {
         faults.push(Fault::Overclosed { enterable, exited });
     }
@@ -50,6 +50,13 @@ pub fn check(position: &Position) -> Vec<Fault> {
         faults.extend(position.orders.values().filter(|o| o.life.may_trade()).map(|o| Fault::NotClean(o.id)));
     }
     faults
+}
+
+/// What exits that state a quantity took off. A close-position order takes whatever is there: a copy that
+/// the wire made and nobody told us of, or somebody else's.
+fn exited_by_quantity(position: &Position) -> Qty {
+    let stated = position.orders.values().filter(|o| o.role().is_exit() && o.shape.qty().is_some());
+    stated.fold(Qty::ZERO, |total, o| total.checked_add(o.executed().qty).unwrap_or(total))
 }
 
 /// An exit's fill may be told before the fills that it took off: an order that may trade counts in full.
