@@ -35,7 +35,11 @@ fn roles(world: &World, since: usize, what: &str) -> Vec<String> {
         let (_, rest) = line.split_once("(p1 ")?;
         Some(rest.split(" r").next()?.to_owned())
     };
-    world.story()[since..].iter().filter(|(_, line)| line.starts_with(what)).filter_map(|(_, line)| role(line)).collect()
+    world.story()[since..]
+        .iter()
+        .filter(|(_, line)| line.starts_with(what))
+        .filter_map(|(_, line)| role(line))
+        .collect()
 }
 
 fn kill_and_run(world: &mut World, span: Millis) -> usize {
@@ -48,8 +52,10 @@ fn kill_and_run(world: &mut World, span: Millis) -> usize {
 #[test]
 fn s02_killed_with_one_of_eight_orders_in_doubt_only_that_one_is_looked_up_and_placed() {
     let mut cases = 0;
-    let victims: Vec<String> =
-        (1..=RUNGS).map(|n| Role::Rung(n).to_string()).chain([Role::Stop.to_string(), Role::Target.to_string()]).collect();
+    let victims: Vec<String> = (1..=RUNGS)
+        .map(|n| Role::Rung(n).to_string())
+        .chain([Role::Stop.to_string(), Role::Target.to_string()])
+        .collect();
     // The choice points of the requests, by what they carry.
     let calm = opening(presets::binance(), BTreeMap::new());
     let requests: Vec<u64> =
@@ -69,7 +75,10 @@ fn s02_killed_with_one_of_eight_orders_in_doubt_only_that_one_is_looked_up_and_p
         assert_eq!(again.iter().filter(|role| *role == victim).count(), 1, "{victim}: {again:?}");
         // The target waits for the stop, so it has its first placement only now.
         let late_target = usize::from(victim == "stop");
-        assert_eq!(again.iter().filter(|role| *role == "target").count(), usize::from(victim == "target") + late_target);
+        assert_eq!(
+            again.iter().filter(|role| *role == "target").count(),
+            usize::from(victim == "target") + late_target
+        );
         let rest: Vec<&String> = looked_up.iter().filter(|role| *role != victim).collect();
         assert!(rest.is_empty(), "{victim} was in doubt and {rest:?} were looked up");
         assert_eq!(world.conclude().violations, 0);
@@ -87,9 +96,11 @@ fn s02_an_order_whose_reply_was_lost_is_found_and_adopted_without_a_placement() 
         for number in replies.into_iter().skip(2) {
             let mut world = opening(profile.clone(), BTreeMap::from([(number, Fate::Lose)]));
             let since = kill_and_run(&mut world, Millis::from_secs(120));
-            let again: Vec<String> = roles(&world, since, "-> place").into_iter().filter(|role| role.starts_with("rung")).collect();
+            let again: Vec<String> =
+                roles(&world, since, "-> place").into_iter().filter(|role| role.starts_with("rung")).collect();
             // An entry whose reply is lost has no ladder yet: its first placements come after the adoption.
-            let entry_lost = roles(&world, 0, "-> place").len() == 1 || roles(&world, since, "<- answer lookup").contains(&"entry".to_owned());
+            let entry_lost = roles(&world, 0, "-> place").len() == 1
+                || roles(&world, since, "<- answer lookup").contains(&"entry".to_owned());
             assert!(again.is_empty() || entry_lost, "{number}: {again:?}");
             assert_eq!(world.conclude().violations, 0);
         }
@@ -120,6 +131,9 @@ fn s06_all_rungs_are_outstanding_together() {
         let last_sent = lines.iter().rposition(|l| l.starts_with("-> place") && l.contains(" rung ")).unwrap();
         let first_answered = lines.iter().position(|l| l.starts_with("<- Place") && l.contains(" rung ")).unwrap();
         assert!(last_sent < first_answered, "a rung waited for the answer to another");
-        assert_eq!(roles(&world, 0, "-> place").iter().filter(|role| role.starts_with("rung")).count(), usize::from(RUNGS));
+        assert_eq!(
+            roles(&world, 0, "-> place").iter().filter(|role| role.starts_with("rung")).count(),
+            usize::from(RUNGS)
+        );
     }
 }

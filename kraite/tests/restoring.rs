@@ -44,7 +44,11 @@ fn request(direction: Direction, style: TargetStyle, now: i64) -> OpenRequest {
         stop_by: TriggerBy::Mark,
         mode: PositionMode::OneWay,
         margin_mode: MarginMode::Cross,
-        mark: Mark { symbol: instrument.symbol.clone(), price: Price::from_units(15_000, 2).unwrap(), at: VenueMillis(now) },
+        mark: Mark {
+            symbol: instrument.symbol.clone(),
+            price: Price::from_units(15_000, 2).unwrap(),
+            at: VenueMillis(now),
+        },
         instrument,
     }
 }
@@ -75,7 +79,11 @@ fn run(
     let (mut log, mut now, mut turn) = (Vec::new(), START, 0usize);
     for step in steps {
         for _ in 0..60 {
-            let kind = if inbox.is_empty() { InputKind::Deadline } else { inbox.remove(usize::from(shuffle[turn % shuffle.len()]) % inbox.len()) };
+            let kind = if inbox.is_empty() {
+                InputKind::Deadline
+            } else {
+                inbox.remove(usize::from(shuffle[turn % shuffle.len()]) % inbox.len())
+            };
             turn += 1;
             now += 50;
             let step = engine.step(Input { at: moment(now), kind });
@@ -86,9 +94,16 @@ fn run(
                 match effect {
                     Effect::Send { request, .. } => {
                         let at = VenueMillis(now);
-                        inbox.extend(venue.request(account(), &request, at, at).into_iter().map(|(s, o)| InputKind::Outcome(s, o)));
+                        inbox.extend(
+                            venue
+                                .request(account(), &request, at, at)
+                                .into_iter()
+                                .map(|(s, o)| InputKind::Outcome(s, o)),
+                        );
                     }
-                    Effect::Query(query) => inbox.push(InputKind::Answer(venue.query(account(), &query, VenueMillis(now)))),
+                    Effect::Query(query) => {
+                        inbox.push(InputKind::Answer(venue.query(account(), &query, VenueMillis(now))))
+                    }
                     Effect::Notify(_) => {}
                 }
             }

@@ -11,8 +11,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use kraite::core::exchange::PositionMode;
 use kraite::core::engine::Sent;
+use kraite::core::exchange::PositionMode;
 use kraite::core::id::{AccountTag, ClientOrderId, LogicalOrder, PositionNo, Role, Symbol};
 use kraite::core::number::{Price, Qty};
 use kraite::core::time::{LocalMillis, VenueMillis};

@@ -136,6 +136,13 @@ impl World {
         }
     }
 
+    /// Somebody else does something at the venue, and the account streams tell.
+    pub fn by_hand<T>(&mut self, act: impl FnOnce(&mut Venue, VenueMillis) -> T) -> T {
+        let result = act(&mut self.venue, self.now);
+        self.after_venue();
+        result
+    }
+
     /// How long a dead worker stays dead.
     pub fn set_restart(&mut self, delay: Millis) {
         self.restart_ms = delay.0.max(1);
