@@ -47,7 +47,7 @@ pub struct Instrument {
 
 /// How far from the mark the price of a limit order may lie; each bound is mark x factor.
 ///
-/// Binance USD-M PERCENT_PRICE binds a BUY from above and a SELL from below only.
+/// The venues known so far bind a BUY from above and a SELL from below only, so that a deep rung passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct PriceBand {
     /// A BUY may not be above mark x this.
@@ -71,7 +71,7 @@ pub struct LeverageBracket {
     pub notional_cap: Notional,
     /// Maintenance margin as a share of notional.
     pub maintenance_ratio: Factor,
-    /// The amount subtracted from notional x ratio (Binance `cum`).
+    /// The amount subtracted from notional x ratio (`cum` in a venue's table).
     pub maintenance_deduction: Notional,
 }
 

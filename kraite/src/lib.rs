@@ -13,3 +13,8 @@ pub use kraite_engine as engine;
 pub use kraite_journal as journal;
 #[cfg(feature = "sim")]
 pub use kraite_sim as sim;
+
+/// The examples of the README compile and run.
+#[cfg(all(doctest, feature = "sim", feature = "sqlite"))]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -6,6 +6,8 @@
 pub mod local;
 pub mod pipe;
 
+pub use local::{LocalLink, SharedVenue};
+
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use kraite_core::capabilities::Capabilities;

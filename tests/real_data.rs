@@ -1,0 +1,92 @@
+//! Real markets: months of bars under heavy faults. `KRAITE_DATA` names the folder with the data.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use kraite_core::exchange::Direction;
+use kraite_core::number::{Factor, Notional};
+use kraite_core::plan::{Sequence, TargetStyle};
+use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
+use kraite_sim::backtest::{Backtest, Hostility, Outcome, Plan, default_margin};
+use kraite_sim::data::{Gaps, open_text, read_klines};
+use kraite_sim::presets;
+use kraite_sim::venue::VenueProfile;
+use kraite_sim::world::Latency;
+
+fn data(path: &str) -> PathBuf {
+    Path::new(&std::env::var("KRAITE_DATA").expect("KRAITE_DATA names the data folder")).join(path)
+}
+
+fn text(path: &str) -> String {
+    let mut text = String::new();
+    open_text(&data(path)).unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+fn run(klines: &str, symbol: &str, profile: VenueProfile, direction: Direction, gap: &str, seed: u64) -> Outcome {
+    let info = kraite_binance::ExchangeInfo::read(&text("binance-um/exchange-info-2025-09-18.json.gz")).unwrap();
+    let brackets = kraite_binance::read_brackets(&text("binance-um/leverage-brackets-2024-10-24.json.gz")).unwrap();
+    let instrument = info.instrument(symbol, Some(&brackets)).unwrap();
+    let (bars, _) = read_klines(&[data(klines)], Gaps::Refuse, None, None).unwrap();
+    let spec = LadderSpec {
+        direction,
+        rungs: 4,
+        gap: gap.parse().unwrap(),
+        multipliers: vec![Factor::from_integer(2)],
+        profit: "0.36".parse().unwrap(),
+        stop: "2.5".parse().unwrap(),
+        model: SizingModel::default_for(direction),
+        basis: TargetBasis::AverageEntry,
+        headroom: "0.5".parse().unwrap(),
+    };
+    let target_style = TargetStyle::TriggerMarket;
+    let first = bars.first().unwrap();
+    let margin = default_margin(&instrument, &spec, 20, first.open, target_style).unwrap();
+    let wallet: Notional = margin.scaled_by(Factor::from_integer(20)).unwrap();
+    let budget = Budget { margin, leverage_cap: 20 };
+    let sequence = Sequence::LadderFirst;
+    let plan = Plan { instrument, spec, budget, sequence, target_style, wallet, profile, latency: Latency::FAR };
+    let mut backtest = Backtest::new(plan, Hostility::Heavy, seed, first.open_time, Vec::new());
+    for bar in &bars {
+        backtest.bar(bar);
+    }
+    backtest.finish()
+}
+
+#[test]
+#[ignore = "needs the market data that KRAITE_DATA names"]
+fn i01_i16_months_of_real_bars_under_heavy_faults_break_nothing() {
+    let fil = "binance-um/klines/1m/FILUSDT-1m-2025-02.csv.gz";
+    let sol = "binance-um/klines-ohlcv/5m/SOLUSDT-5m-2025-04-07--2026-05-16.csv.gz";
+    for profile in [presets::binance(), presets::bitget()] {
+        for direction in [Direction::Long, Direction::Short] {
+            for (klines, symbol, gap) in [(fil, "FILUSDT", "8.5"), (fil, "FILUSDT", "1.5"), (sol, "SOLUSDT", "8.5")] {
+                let outcome = run(klines, symbol, profile.clone(), direction, gap, 11);
+                let verdict = &outcome.verdict;
+                assert_eq!(verdict.violations, 0, "{symbol} {direction:?}: {:?}", verdict.findings);
+                assert_eq!((verdict.duplicates, verdict.orphans), (0, 0));
+                assert!(outcome.crashes > 100 && outcome.faults_injected > 100);
+                assert!(outcome.positions_closed > 20);
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the market data that KRAITE_DATA names"]
+fn r23_every_contract_of_both_venues_can_be_read() {
+    let binance = kraite_binance::ExchangeInfo::read(&text("binance-um/exchange-info-2025-09-18.json.gz")).unwrap();
+    let brackets = kraite_binance::read_brackets(&text("binance-um/leverage-brackets-2024-10-24.json.gz")).unwrap();
+    let bitget = kraite_bitget::Contracts::read(&text("bitget/contracts-usdt-futures-2025-09-18.json.gz")).unwrap();
+    let names: Vec<String> = binance.trading().map(str::to_owned).collect();
+    assert!(names.len() > 400, "{}", names.len());
+    for name in &names {
+        binance.instrument(name, Some(&brackets)).unwrap();
+    }
+    let names: Vec<String> = bitget.trading().map(str::to_owned).collect();
+    assert!(names.len() > 400, "{}", names.len());
+    for name in &names {
+        bitget.instrument(name, None).unwrap();
+    }
+}
