@@ -9,16 +9,27 @@ use kraite_tests::{root, rust_files};
 /// Lines of code (comments left out) that contain one of the words.
 fn lines_with(text: &str, words: &[&str]) -> Vec<(usize, String)> {
     let code = |line: &str| line.split("//").next().unwrap_or_default().to_owned();
-    (1..)
-        .zip(text.lines().map(code))
-        .filter(|(_, line)| words.iter().any(|word| line.contains(word)))
-        .collect()
+    (1..).zip(text.lines().map(code)).filter(|(_, line)| words.iter().any(|word| line.contains(word))).collect()
 }
 
 /// Clocks, randomness, files, sockets, hash maps, the environment, printing.
 const IMPURE: [&str; 16] = [
-    "SystemTime", "Instant", "std::time", "std::fs", "std::net", "std::env", "std::io", "std::process", "std::thread",
-    "HashMap", "HashSet", "rand::", "getrandom", "tokio", "println!", "thread_rng",
+    "SystemTime",
+    "Instant",
+    "std::time",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::io",
+    "std::process",
+    "std::thread",
+    "HashMap",
+    "HashSet",
+    "rand::",
+    "getrandom",
+    "tokio",
+    "println!",
+    "thread_rng",
 ];
 
 #[test]

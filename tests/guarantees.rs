@@ -52,7 +52,8 @@ fn every_promise_names_a_test_that_exists() {
 
 #[test]
 fn mutant_a_promise_without_a_test_is_noticed() {
-    let rows = promises("| Promise | Shown by |\n| --- | --- |\n| Nothing is lost | `no_such_test` |\n| Free lunch | |");
+    let rows =
+        promises("| Promise | Shown by |\n| --- | --- |\n| Nothing is lost | `no_such_test` |\n| Free lunch | |");
     assert_eq!(rows.len(), 2);
     assert!(!tests().contains(&rows[0].1[0]));
     assert!(rows[1].1.is_empty());

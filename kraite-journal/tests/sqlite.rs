@@ -221,7 +221,7 @@ fn another_process_reads_while_it_is_written() {
 
 /// The child of the next test: appends until it is killed and tells every number it was promised.
 #[test]
-#[ignore = "needs a parent that kills it"]
+#[ignore = "needs a parent: it is the child of s10_no_promised_record_is_lost_by_sigkill"]
 fn child_that_appends() {
     let Ok(path) = std::env::var("KRAITE_TEST_JOURNAL") else { return };
     let journal = SqliteJournal::open(path).unwrap();

@@ -140,7 +140,7 @@ impl Stage {
                 let now = self.now();
                 let reply = dispatch(&mut self.venue, account(), &call, now);
                 self.count();
-                if let Some(stdin) = stdin.filter(|_| self.rng.next_u32() % 20 != 0) {
+                if let Some(stdin) = stdin.filter(|_| !self.rng.next_u32().is_multiple_of(20)) {
                     tell(stdin, &Downward::Reply(number, reply));
                 }
             }
@@ -171,7 +171,7 @@ impl Stage {
             Err(RecvTimeoutError::Disconnected) => false,
         };
         for (_, event) in self.venue.drain() {
-            if self.rng.next_u32() % 20 != 0 {
+            if !self.rng.next_u32().is_multiple_of(20) {
                 tell(&mut worker.stdin, &Downward::Frame(event));
             }
         }
@@ -216,7 +216,7 @@ fn killed_at_random(shape: &'static str, kills: u32) {
             if !stage.pump(&mut worker, Duration::from_millis(2)) {
                 break;
             }
-            if stage.rng.next_u32() % 8 == 0 {
+            if stage.rng.next_u32().is_multiple_of(8) {
                 let step = i64::from(stage.rng.next_u32() % 500) - 250;
                 stage.price(stage.cents + step);
             }
