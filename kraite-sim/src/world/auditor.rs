@@ -1,7 +1,7 @@
 //! The auditor sees everything: the venue's own book, what crossed the wire, what is durable, what the
 //! workers believe. It shares no code with the engine it judges.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kraite_core::engine::{Engine, Request, State};
 use kraite_core::exchange::{Direction, OrderShape, ReportStatus};
@@ -11,11 +11,16 @@ use kraite_core::position::Phase;
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::journal::ModelJournal;
-use crate::venue::Venue;
+use crate::venue::{OrderObject, Owner, Venue};
 
 /// With its worker alive all the while, no position may be without a stop for longer than this: the
 /// emergency bound of 30 s, and what a close needs to get through a hostile wire.
 const UNPROTECTED_BOUND: Millis = Millis::from_secs(180);
+/// The most requests of one account in a minute: half of what the strictest venue takes.
+const MAX_REQUESTS: usize = 300;
+/// The most questions of one account in a minute.
+const MAX_QUESTIONS: usize = 600;
+const MINUTE: Millis = Millis::from_secs(60);
 /// Findings kept; more are only counted.
 const KEEP: usize = 64;
 
@@ -101,6 +106,31 @@ pub enum Finding {
         /// Which position.
         position: PositionNo,
     },
+    /// I7: a worker took back a fill that it had known.
+    Shrunk {
+        /// Of which order.
+        id: ClientOrderId,
+        /// What it knew.
+        knew: Qty,
+        /// What it knows now.
+        knows: Qty,
+    },
+    /// I11: exposure on the side opposite to every position of ours, and no other hand in it.
+    Flipped {
+        /// On which contract.
+        symbol: Symbol,
+        /// On which side.
+        direction: Direction,
+        /// How much.
+        qty: Qty,
+    },
+    /// I16: more requests or questions in a minute than any venue would take.
+    Flood {
+        /// What there was too much of.
+        what: &'static str,
+        /// How many in a minute.
+        number: usize,
+    },
     /// At the end, worker and venue disagree about the exposure.
     Disagree {
         /// Which position.
@@ -175,6 +205,24 @@ pub struct Auditor {
     open: BTreeMap<(AccountTag, Symbol, Direction), Interval>,
     died_since: BTreeSet<AccountTag>,
     halted: BTreeSet<(AccountTag, PositionNo)>,
+    executed: BTreeMap<ClientOrderId, Qty>,
+    flipped: BTreeSet<(AccountTag, Symbol)>,
+    requests: BTreeMap<AccountTag, VecDeque<VenueMillis>>,
+    questions: BTreeMap<AccountTag, VecDeque<VenueMillis>>,
+}
+
+/// Notes one more and says how many there were in the last minute, once when there are too many.
+fn too_many(times: &mut VecDeque<VenueMillis>, now: VenueMillis, most: usize) -> Option<usize> {
+    while times.front().is_some_and(|first| now.since(*first) > MINUTE) {
+        times.pop_front();
+    }
+    times.push_back(now);
+    let number = times.len();
+    if number <= most {
+        return None;
+    }
+    times.clear();
+    Some(number)
 }
 
 impl Auditor {
@@ -212,8 +260,20 @@ impl Auditor {
         }
     }
 
+    /// A question leaves the worker.
+    pub fn asked(&mut self, account: AccountTag, at: VenueMillis) {
+        let times = self.questions.entry(account).or_default();
+        if let Some(number) = too_many(times, at, MAX_QUESTIONS) {
+            self.report(at, Finding::Flood { what: "questions", number });
+        }
+    }
+
     /// A request leaves the worker: its intent must be durable, its id fresh, its stop in place.
     pub fn handed_to_wire(&mut self, account: AccountTag, request: &Request, journal: &ModelJournal, at: VenueMillis) {
+        let times = self.requests.entry(account).or_default();
+        if let Some(number) = too_many(times, at, MAX_REQUESTS) {
+            self.report(at, Finding::Flood { what: "requests", number });
+        }
         let placements: Vec<(ClientOrderId, OrderShape)> = match request {
             Request::Place(order) => vec![(order.id, order.shape)],
             Request::PlacePair(pair) => {
@@ -331,6 +391,14 @@ impl Auditor {
     fn look_at_beliefs(&mut self, venue: &Venue, account: AccountTag, engine: &Engine, now: VenueMillis) {
         let mut findings = Vec::new();
         for position in engine.state().positions.values() {
+            for order in position.orders.values() {
+                let knows = order.executed().qty;
+                let knew = self.executed.entry(order.id).or_insert(knows);
+                if knows < *knew {
+                    findings.push(Finding::Shrunk { id: order.id, knew: *knew, knows });
+                }
+                *knew = knows;
+            }
             if position.halted && self.halted.insert((account, position.no)) {
                 findings.push(Finding::Halted { position: position.no });
             }
@@ -355,6 +423,12 @@ impl Auditor {
     fn look_at_protection(&mut self, venue: &Venue, account: AccountTag, engine: Option<&Engine>, now: VenueMillis) {
         for (symbol, direction, qty) in venue.exposures(account) {
             let key = (account, symbol.clone(), direction);
+            if !qty.is_zero()
+                && is_flipped(venue, account, &symbol, direction, engine)
+                && self.flipped.insert((account, symbol.clone()))
+            {
+                self.report(now, Finding::Flipped { symbol: symbol.clone(), direction, qty });
+            }
             let stop = venue.open_orders().any(|o| {
                 o.account == account
                     && o.symbol == symbol
@@ -429,14 +503,22 @@ impl Auditor {
                     self.report(now, Finding::Unresolved { position: position.no, phase: position.phase });
                 }
             }
-            for position in engine.state().positions.values().filter(|p| p.phase == Phase::Active) {
+            // I8: what the worker believes to be open, and nothing else, is open.
+            let mut believed: BTreeMap<(Symbol, Direction), (PositionNo, Qty)> = BTreeMap::new();
+            for position in engine.state().positions.values() {
+                let entry = believed
+                    .entry((position.symbol().clone(), position.direction()))
+                    .or_insert((position.no, Qty::ZERO));
+                entry.0 = position.no;
+                entry.1 = entry.1.checked_add(position.exposure()).unwrap_or(entry.1);
+            }
+            for ((symbol, direction), (position, believed)) in believed {
                 let actual = venue
                     .exposures(account)
-                    .find(|(s, d, _)| s == position.symbol() && *d == position.direction())
+                    .find(|(s, d, _)| *s == symbol && *d == direction)
                     .map_or(Qty::ZERO, |(_, _, qty)| qty);
-                if actual != position.exposure() {
-                    let believed = position.exposure();
-                    self.report(now, Finding::Disagree { position: position.no, believed, actual });
+                if actual != believed && !other_hands(venue, account, &symbol) {
+                    self.report(now, Finding::Disagree { position, believed, actual });
                 }
             }
         }
@@ -471,6 +553,25 @@ impl Auditor {
             }
         }
     }
+}
+
+/// Somebody else traded on the contract.
+fn other_hands(venue: &Venue, account: AccountTag, symbol: &Symbol) -> bool {
+    let theirs = |o: &&OrderObject| matches!(o.owner, Owner::User(_)) && o.executed.is_positive();
+    venue.objects().filter(theirs).any(|o| o.account == account && o.symbol == *symbol)
+}
+
+/// All our positions on the contract are on the other side.
+fn is_flipped(
+    venue: &Venue,
+    account: AccountTag,
+    symbol: &Symbol,
+    direction: Direction,
+    engine: Option<&Engine>,
+) -> bool {
+    let Some(engine) = engine else { return false };
+    let mut ours = engine.state().positions.values().filter(|p| p.symbol() == symbol).peekable();
+    ours.peek().is_some() && ours.all(|p| p.direction() != direction) && !other_hands(venue, account, symbol)
 }
 
 /// The named windows that explain why a position has no stop right now.

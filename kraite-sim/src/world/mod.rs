@@ -438,6 +438,7 @@ impl World {
             }
             Effect::Query(query) => {
                 let Some(sent_at) = self.workers.get(&account).map(|w| self.moment(w).venue) else { return false };
+                self.auditor.asked(account, self.now);
                 let delay = self.nemesis.jitter(self.latency.request_ms);
                 self.post(delay, Message::Ask { account, run, query, sent_at });
                 true

@@ -1,0 +1,216 @@
+//! The auditor can fail: each of its findings is provoked once, by a world that is wrong in one way.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use kraite_core::engine::{Config, Engine, Request, State};
+use kraite_core::exchange::{
+    Direction, NewOrder, OrderRef, OrderShape, Outcome, PositionMode, Purpose, Service, Side, TriggerBy, TriggerSize,
+};
+use kraite_core::id::{
+    AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role, Symbol,
+};
+use kraite_core::journal::Loaded;
+use kraite_core::number::{Price, Qty};
+use kraite_core::time::VenueMillis;
+use kraite_sim::presets;
+use kraite_sim::venue::Venue;
+use kraite_sim::world::{Auditor, Finding, ModelJournal};
+
+const START: i64 = 1_760_000_000_000;
+
+struct Bench {
+    venue: Venue,
+    auditor: Auditor,
+    journal: ModelJournal,
+    symbol: Symbol,
+    now: i64,
+}
+
+fn account() -> AccountTag {
+    AccountTag::new(1).unwrap()
+}
+
+fn qty(text: &str) -> Qty {
+    text.parse().unwrap()
+}
+
+fn price(text: &str) -> Price {
+    text.parse().unwrap()
+}
+
+fn id(role: Role, revision: u16, attempt: u8) -> ClientOrderId {
+    ClientOrderId::encode(&OrderKey {
+        account: account(),
+        position: PositionNo::new(1).unwrap(),
+        logical: LogicalOrder { role, revision: Revision::new(revision).unwrap() },
+        attempt: Attempt::new(attempt).unwrap(),
+        epoch: Epoch::new(1).unwrap(),
+    })
+}
+
+fn engine() -> Engine {
+    let capabilities = presets::binance().capabilities;
+    Engine::restore(Config::default(), capabilities, account(), Epoch::new(1).unwrap(), Loaded::default()).unwrap()
+}
+
+impl Bench {
+    fn new() -> Self {
+        let instrument = presets::instrument();
+        let symbol = instrument.symbol.clone();
+        let mut venue = Venue::new(presets::binance(), VenueMillis(START));
+        venue.list(instrument);
+        venue.open_account(account(), PositionMode::OneWay, "5000".parse().unwrap());
+        venue.price(&symbol, price("100"), price("100"), VenueMillis(START));
+        Self { venue, auditor: Auditor::default(), journal: ModelJournal::default(), symbol, now: START }
+    }
+
+    fn at(&self) -> VenueMillis {
+        VenueMillis(self.now)
+    }
+
+    fn order(&self, id: ClientOrderId, shape: OrderShape) -> Request {
+        let (side, purpose) =
+            if id.key().logical.role.is_exit() { (Side::Sell, Purpose::Close) } else { (Side::Buy, Purpose::Open) };
+        let direction = Direction::Long;
+        Request::Place(NewOrder {
+            id,
+            symbol: self.symbol.clone(),
+            side,
+            direction,
+            mode: PositionMode::OneWay,
+            purpose,
+            shape,
+        })
+    }
+
+    fn limit(&self, attempt: u8) -> Request {
+        self.order(id(Role::Rung(1), 0, attempt), OrderShape::Limit { price: price("90"), qty: qty("1") })
+    }
+
+    /// The order reaches the venue, whatever a worker thinks of it.
+    fn place(&mut self, request: &Request) {
+        let outcome = self.venue.request(account(), request, self.at(), self.at()).remove(0).1;
+        assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+    }
+
+    fn wire(&mut self, request: &Request) {
+        self.auditor.handed_to_wire(account(), request, &self.journal, self.at());
+    }
+
+    fn look(&mut self, engine: Option<&Engine>) {
+        self.auditor.observe(&self.venue, std::iter::once((account(), engine)), self.at());
+    }
+
+    #[track_caller]
+    fn found(&self, expected: impl Fn(&Finding) -> bool) {
+        let findings = &self.auditor.verdict().findings;
+        assert!(findings.iter().any(|(_, finding)| expected(finding)), "{findings:?}");
+    }
+}
+
+#[test]
+fn mutant_i01_two_attempts_open_together() {
+    let mut bench = Bench::new();
+    let (first, second) = (bench.limit(0), bench.limit(1));
+    bench.place(&first);
+    bench.place(&second);
+    bench.look(None);
+    bench.found(|f| matches!(f, Finding::Duplicate { .. }));
+    assert_eq!(bench.auditor.verdict().duplicates, 1);
+}
+
+#[test]
+fn mutant_i02_two_attempts_filled_above_plan() {
+    let mut bench = Bench::new();
+    for attempt in 0..2 {
+        let entry = bench.order(id(Role::Entry, 0, attempt), OrderShape::Market { qty: qty("1") });
+        bench.place(&entry);
+    }
+    let at = bench.at();
+    bench.auditor.conclude(&bench.venue, std::iter::empty(), at);
+    bench.found(|f| matches!(f, Finding::Overfilled { .. }));
+}
+
+#[test]
+fn mutant_i03_a_target_on_the_wire_before_any_stop() {
+    let mut bench = Bench::new();
+    let shape =
+        OrderShape::TakeProfitMarket { trigger: price("110"), by: TriggerBy::Mark, size: TriggerSize::ClosePosition };
+    let target = bench.order(id(Role::Target, 0, 0), shape);
+    bench.wire(&target);
+    bench.found(|f| matches!(f, Finding::TargetBeforeStop { .. }));
+}
+
+#[test]
+fn mutant_i04_exposure_without_a_stop_and_a_worker_that_lives() {
+    let mut bench = Bench::new();
+    let entry = bench.order(id(Role::Entry, 0, 0), OrderShape::Market { qty: qty("1") });
+    bench.place(&entry);
+    let engine = engine();
+    for _ in 0..5 {
+        bench.now += 60_000;
+        bench.look(Some(&engine));
+    }
+    let close = bench.order(id(Role::Close, 0, 0), OrderShape::Market { qty: qty("1") });
+    bench.place(&close);
+    bench.look(Some(&engine));
+    bench.found(|f| matches!(f, Finding::Unprotected { .. } | Finding::Unexplained { .. }));
+    assert!(bench.auditor.verdict().max_unprotected.0 >= 240_000);
+}
+
+#[test]
+fn mutant_i06_an_open_order_that_no_journal_knows() {
+    let mut bench = Bench::new();
+    let request = bench.limit(0);
+    bench.place(&request);
+    bench.look(None);
+    bench.found(|f| matches!(f, Finding::Orphan { .. }));
+    assert_eq!(bench.auditor.verdict().orphans, 1);
+}
+
+#[test]
+fn mutant_i06_somebody_elses_order_is_cancelled() {
+    let mut bench = Bench::new();
+    let theirs =
+        ClientOrderId::encode(&OrderKey { account: AccountTag::new(2).unwrap(), ..id(Role::Stop, 0, 0).key() });
+    let order = OrderRef { symbol: bench.symbol.clone(), service: Service::Regular, id: theirs, venue_id: None };
+    bench.wire(&Request::Cancel(order));
+    bench.found(|f| matches!(f, Finding::ForeignTouched { .. }));
+}
+
+#[test]
+fn mutant_i10_a_restored_state_that_is_not_the_durable_one() {
+    let mut bench = Bench::new();
+    let before = State::new(account());
+    let mut after = before.clone();
+    after.quarantined = true;
+    let at = bench.at();
+    bench.auditor.compare_restored(account(), &before, &after, at);
+    bench.found(|f| matches!(f, Finding::RestoredDiffers { .. }));
+}
+
+#[test]
+fn mutant_i13_a_request_without_an_intent_and_an_id_used_twice() {
+    let mut bench = Bench::new();
+    let request = bench.limit(0);
+    bench.wire(&request);
+    bench.found(|f| matches!(f, Finding::NoIntent { .. }));
+    bench.wire(&request);
+    bench.found(|f| matches!(f, Finding::PlacedTwice { .. }));
+}
+
+#[test]
+fn mutant_i16_a_flood_of_requests_and_of_questions() {
+    let mut bench = Bench::new();
+    let request = Request::SetLeverage(PositionNo::new(1).unwrap(), bench.symbol.clone(), 5);
+    for _ in 0..400 {
+        bench.now += 10;
+        bench.wire(&request);
+    }
+    bench.found(|f| matches!(f, Finding::Flood { what: "requests", .. }));
+    for _ in 0..700 {
+        bench.now += 10;
+        let at = bench.at();
+        bench.auditor.asked(account(), at);
+    }
+    bench.found(|f| matches!(f, Finding::Flood { what: "questions", .. }));
+}
