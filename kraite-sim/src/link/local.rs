@@ -57,7 +57,13 @@ impl SharedVenue {
     #[must_use]
     pub fn exchange(&self, account: AccountTag) -> SimExchange<LocalLink> {
         let capabilities = self.lock().venue.capabilities().clone();
-        SimExchange::new(LocalLink { shared: self.clone(), account }, capabilities)
+        SimExchange::new(self.link(account), capabilities)
+    }
+
+    /// One account's end, to be wrapped by a test that disturbs it.
+    #[must_use]
+    pub fn link(&self, account: AccountTag) -> LocalLink {
+        LocalLink { shared: self.clone(), account }
     }
 }
 

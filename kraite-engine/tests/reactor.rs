@@ -1,0 +1,172 @@
+//! The reactor gets through whatever a backend does to it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use futures_util::stream::BoxStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Notice, OpenRequest};
+use kraite_core::exchange::{
+    Ack, Direction, Endpoint, Lookup, MarginMode, Mark, MockExchange, Outcome, PositionMode, ReadError, Reading,
+    StreamEvent, TriggerBy,
+};
+use kraite_core::id::{AccountTag, Role};
+use kraite_core::journal::Record;
+use kraite_core::order::{Life, Terminal};
+use kraite_core::plan::{Sequence, TargetStyle};
+use kraite_core::position::PositionStatus;
+use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
+use kraite_core::time::{LocalMillis, Millis, VenueMillis};
+use kraite_engine::{Clock, Observer, Reactor};
+use kraite_journal::MemoryJournal;
+use kraite_sim::link::{Call, Link, LocalLink, Reply, SharedVenue, SimExchange};
+use kraite_sim::presets;
+use kraite_sim::venue::Venue;
+
+const START: i64 = 1_760_000_000_000;
+
+/// What became of the entry, as seen after every step.
+#[derive(Clone, Default)]
+struct Watch(Arc<Mutex<Vec<Life>>>);
+
+impl Observer for Watch {
+    fn committed(&mut self, engine: &Engine, _: Option<&Record>, _: &[Effect]) {
+        let positions = engine.state().positions.values();
+        let entry = positions.flat_map(|p| p.orders.values()).find(|o| o.role() == Role::Entry);
+        self.0.lock().unwrap().extend(entry.map(|o| o.life));
+    }
+
+    fn notice(&mut self, _: &Notice) {}
+}
+
+fn request(clock: &Clock) -> OpenRequest {
+    let instrument = presets::instrument();
+    OpenRequest {
+        spec: LadderSpec {
+            direction: Direction::Long,
+            rungs: 2,
+            gap: "5".parse().unwrap(),
+            multipliers: vec!["2".parse().unwrap()],
+            profit: "0.5".parse().unwrap(),
+            stop: "2".parse().unwrap(),
+            model: SizingModel::Unbounded,
+            basis: TargetBasis::AverageEntry,
+            headroom: "0".parse().unwrap(),
+        },
+        budget: Budget { margin: "100".parse().unwrap(), leverage_cap: 10 },
+        sequence: Sequence::LadderFirst,
+        target_style: TargetStyle::TriggerMarket,
+        stop_by: TriggerBy::Mark,
+        mode: PositionMode::OneWay,
+        margin_mode: MarginMode::Cross,
+        mark: Mark { symbol: instrument.symbol.clone(), price: "100".parse().unwrap(), at: VenueMillis(clock.now().0) },
+        instrument,
+    }
+}
+
+fn nothing<T: Default>(clock: &Clock, endpoint: Endpoint) -> Result<Reading<T>, ReadError> {
+    Ok(Reading { value: T::default(), sent_at: VenueMillis(clock.now().0), endpoint, complete: true })
+}
+
+/// An exchange that answers everything, and on which nothing is open.
+fn quiet(clock: &Clock) -> MockExchange {
+    let mut exchange = MockExchange::new();
+    exchange.expect_capabilities().return_const(presets::binance().capabilities);
+    let time = clock.clone();
+    exchange.expect_open_orders().returning(move |_| nothing(&time, Endpoint::OpenOrders));
+    let time = clock.clone();
+    exchange.expect_positions().returning(move || nothing(&time, Endpoint::Positions));
+    let time = clock.clone();
+    exchange.expect_history().returning(move |_, _, _| nothing(&time, Endpoint::History));
+    let time = clock.clone();
+    exchange.expect_lookup().returning(move |_, endpoint| {
+        let sent_at = VenueMillis(time.now().0);
+        Ok(Reading { value: Lookup::NotFound, sent_at, endpoint, complete: true })
+    });
+    exchange.expect_set_margin_mode().returning(|_, _, _| Outcome::Accepted(Ack { report: None }));
+    exchange.expect_set_leverage().returning(|_, _, _| Outcome::Accepted(Ack { report: None }));
+    exchange.expect_account_stream().returning(|| Err(ReadError::NoAnswer("no stream here".into())));
+    exchange
+}
+
+async fn run(exchange: MockExchange, clock: Clock, watch: Watch, span: Millis) -> Engine {
+    let account = AccountTag::new(1).unwrap();
+    let journal = Arc::new(MemoryJournal::default());
+    let (reactor, handle) = Reactor::new(account, Config::default(), Arc::new(exchange), journal, clock.clone(), watch);
+    let running = tokio::spawn(reactor.run());
+    assert!(handle.command(CommandId(1), Command::Open(Box::new(request(&clock)))).await);
+    clock.sleep(span).await;
+    drop(handle);
+    running.await.unwrap().unwrap().engine
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r20_a_backend_that_panics_leaves_an_order_in_doubt_and_the_reactor_alive() {
+    let clock = Clock::scaled_from(LocalMillis(START), 100);
+    let mut exchange = quiet(&clock);
+    let time = clock.clone();
+    exchange.expect_server_time().returning(move || Ok(VenueMillis(time.now().0)));
+    exchange.expect_place().returning(|_, _| panic!("a decoder that was not written for this"));
+    let watch = Watch::default();
+    run(exchange, clock, watch.clone(), Millis::from_secs(60)).await;
+    let seen = watch.0.lock().unwrap();
+    assert!(seen.contains(&Life::InDoubt), "{seen:?}");
+    assert!(seen.last().unwrap().is_done(), "proven absent in the end: {seen:?}");
+}
+
+/// A link whose clock answers once and then never again.
+struct SlowClock {
+    inner: LocalLink,
+    asked: Arc<AtomicUsize>,
+}
+
+#[async_trait::async_trait]
+impl Link for SlowClock {
+    async fn call(&self, call: Call) -> Reply {
+        if matches!(call, Call::Time) && self.asked.fetch_add(1, Ordering::SeqCst) > 0 {
+            std::future::pending::<()>().await;
+        }
+        self.inner.call(call).await
+    }
+
+    fn now(&self) -> VenueMillis {
+        self.inner.now()
+    }
+
+    async fn frames(&self) -> Result<BoxStream<'static, StreamEvent>, ReadError> {
+        self.inner.frames().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_endpoint_that_hangs_holds_nobody_up() {
+    let clock = Clock::scaled_from(LocalMillis(START), 100);
+    let account = AccountTag::new(1).unwrap();
+    let mut venue = Venue::new(presets::binance(), VenueMillis(START));
+    let symbol = presets::instrument().symbol;
+    venue.list(presets::instrument());
+    venue.open_account(account, PositionMode::OneWay, "5000".parse().unwrap());
+    let time = clock.clone();
+    let venue = SharedVenue::new(venue, move || VenueMillis(time.now().0));
+    let price =
+        |text: &str| venue.with(|venue, now| venue.price(&symbol, text.parse().unwrap(), text.parse().unwrap(), now));
+    price("100");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let link = SlowClock { inner: venue.link(account), asked: Arc::clone(&asked) };
+    let exchange = Arc::new(SimExchange::new(link, presets::binance().capabilities));
+    let journal = Arc::new(MemoryJournal::default());
+    let (reactor, handle) =
+        Reactor::new(account, Config::default(), exchange, journal, clock.clone(), Watch::default());
+    let running = tokio::spawn(reactor.run());
+    assert!(handle.command(CommandId(1), Command::Open(Box::new(request(&clock)))).await);
+    // The second measurement begins after 60 s and hangs; the price falls after that.
+    clock.sleep(Millis::from_secs(75)).await;
+    assert!(asked.load(Ordering::SeqCst) >= 2, "the clock was asked again");
+    price("94.9");
+    clock.sleep(Millis::from_secs(10)).await;
+    drop(handle);
+    let engine = running.await.unwrap().unwrap().engine;
+    let position = engine.state().positions.values().next().unwrap();
+    assert_eq!(position.of(Role::Rung(1)).next().unwrap().life, Life::Done(Terminal::Filled));
+    assert_eq!(position.status(), PositionStatus::Active, "the target follows the fill");
+}
