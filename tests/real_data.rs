@@ -4,8 +4,9 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use kraite_core::Instrument;
 use kraite_core::exchange::Direction;
-use kraite_core::number::{Factor, Notional};
+use kraite_core::number::{Factor, Notional, Price};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
 use kraite_sim::backtest::{Backtest, Hostility, Outcome, Plan, default_margin};
@@ -24,12 +25,8 @@ fn text(path: &str) -> String {
     text
 }
 
-fn run(klines: &str, symbol: &str, profile: VenueProfile, direction: Direction, gap: &str, seed: u64) -> Outcome {
-    let info = kraite_binance::ExchangeInfo::read(&text("binance-um/exchange-info-2025-09-18.json.gz")).unwrap();
-    let brackets = kraite_binance::read_brackets(&text("binance-um/leverage-brackets-2024-10-24.json.gz")).unwrap();
-    let instrument = info.instrument(symbol, Some(&brackets)).unwrap();
-    let (bars, _) = read_klines(&[data(klines)], Gaps::Refuse, None, None).unwrap();
-    let spec = LadderSpec {
+fn spec(direction: Direction, gap: &str) -> LadderSpec {
+    LadderSpec {
         direction,
         rungs: 4,
         gap: gap.parse().unwrap(),
@@ -39,7 +36,15 @@ fn run(klines: &str, symbol: &str, profile: VenueProfile, direction: Direction, 
         model: SizingModel::default_for(direction),
         basis: TargetBasis::AverageEntry,
         headroom: "0.5".parse().unwrap(),
-    };
+    }
+}
+
+fn run(klines: &str, symbol: &str, profile: VenueProfile, direction: Direction, gap: &str, seed: u64) -> Outcome {
+    let info = kraite_binance::ExchangeInfo::read(&text("binance-um/exchange-info-2025-09-18.json.gz")).unwrap();
+    let brackets = kraite_binance::read_brackets(&text("binance-um/leverage-brackets-2024-10-24.json.gz")).unwrap();
+    let instrument = info.instrument(symbol, Some(&brackets)).unwrap();
+    let (bars, _) = read_klines(&[data(klines)], Gaps::Refuse, None, None).unwrap();
+    let spec = spec(direction, gap);
     let target_style = TargetStyle::TriggerMarket;
     let first = bars.first().unwrap();
     let margin = default_margin(&instrument, &spec, 20, first.open, target_style).unwrap();
@@ -75,18 +80,35 @@ fn i01_i16_months_of_real_bars_under_heavy_faults_break_nothing() {
 
 #[test]
 #[ignore = "needs the market data that KRAITE_DATA names"]
-fn r23_every_contract_of_both_venues_can_be_read() {
+fn r23_every_contract_of_both_venues_can_be_read_and_opened() {
     let binance = kraite_binance::ExchangeInfo::read(&text("binance-um/exchange-info-2025-09-18.json.gz")).unwrap();
     let brackets = kraite_binance::read_brackets(&text("binance-um/leverage-brackets-2024-10-24.json.gz")).unwrap();
     let bitget = kraite_bitget::Contracts::read(&text("bitget/contracts-usdt-futures-2025-09-18.json.gz")).unwrap();
     let names: Vec<String> = binance.trading().map(str::to_owned).collect();
     assert!(names.len() > 400, "{}", names.len());
+    let mut refused = Vec::new();
     for name in &names {
-        binance.instrument(name, Some(&brackets)).unwrap();
+        let instrument = binance.instrument(name, Some(&brackets)).unwrap();
+        refused.extend(no_margin_opens(&instrument));
     }
     let names: Vec<String> = bitget.trading().map(str::to_owned).collect();
     assert!(names.len() > 400, "{}", names.len());
     for name in &names {
-        bitget.instrument(name, None).unwrap();
+        refused.extend(no_margin_opens(&bitget.instrument(name, None).unwrap()));
     }
+    assert!(refused.is_empty(), "{refused:#?}");
+}
+
+/// Why the backtester's defaults open nothing on a contract, at a price of 20,000 ticks.
+fn no_margin_opens(instrument: &Instrument) -> Option<String> {
+    let mark = Price::from_ticks(20_000, instrument.tick).unwrap();
+    // A price that lies well inside the contract's range.
+    let mark = if mark < instrument.min_price.shifted_by("300".parse().unwrap()).unwrap() {
+        instrument.min_price.shifted_by("300".parse().unwrap()).unwrap()
+    } else {
+        mark
+    };
+    let spec = spec(Direction::Long, "8.5");
+    let refusal = default_margin(instrument, &spec, 20, mark, TargetStyle::TriggerMarket).err()?;
+    Some(format!("{} at {mark}: {} {}", instrument.symbol, refusal.rule, refusal.message))
 }

@@ -75,8 +75,12 @@ struct Contract {
     min_trade_num: String,
     #[serde(rename = "minTradeUSDT")]
     min_trade_usdt: String,
+    // Empty or absent where the venue states no limit.
+    #[serde(default)]
     max_order_qty: String,
+    #[serde(default)]
     max_market_order_qty: String,
+    #[serde(default)]
     max_symbol_order_num: String,
     buy_limit_price_ratio: String,
     sell_limit_price_ratio: String,
@@ -131,6 +135,14 @@ impl Contract {
         text.parse().map_err(|error: T::Err| self.wrong(field, error.to_string()))
     }
 
+    /// A limit that the venue may leave out.
+    fn limit<T: FromStr>(&self, field: &'static str, text: &str) -> Result<Option<T>, RulesError>
+    where
+        T::Err: ToString,
+    {
+        if text.is_empty() { Ok(None) } else { self.field(field, text).map(Some) }
+    }
+
     /// `priceEndStep` x 10^-`pricePlace`.
     fn tick(&self) -> Result<Price, RulesError> {
         let places: u32 = self.field("pricePlace", &self.price_place)?;
@@ -151,6 +163,7 @@ impl Contract {
             ..PriceBand::default()
         };
         let lot: Qty = self.field("sizeMultiplier", &self.size_multiplier)?;
+        let unlimited = Qty::from_units(i64::MAX, 0).unwrap_or_default();
         let max_leverage: u32 = self.field("maxLever", &self.max_lever)?;
         let brackets = match brackets.and_then(|all| all.get(&symbol)) {
             Some(rows) => rows.clone(),
@@ -169,13 +182,13 @@ impl Contract {
             lot,
             market_lot: lot,
             min_qty: self.field("minTradeNum", &self.min_trade_num)?,
-            max_qty: self.field("maxOrderQty", &self.max_order_qty)?,
-            max_market_qty: self.field("maxMarketOrderQty", &self.max_market_order_qty)?,
+            max_qty: self.limit("maxOrderQty", &self.max_order_qty)?.unwrap_or(unlimited),
+            max_market_qty: self.limit("maxMarketOrderQty", &self.max_market_order_qty)?.unwrap_or(unlimited),
             min_price: Price::ZERO,
             max_price: None,
             min_notional: self.field("minTradeUSDT", &self.min_trade_usdt)?,
             band,
-            max_orders: Some(self.field("maxSymbolOrderNum", &self.max_symbol_order_num)?),
+            max_orders: self.limit("maxSymbolOrderNum", &self.max_symbol_order_num)?,
             brackets,
             maker_fee: self.field("makerFeeRate", &self.maker_fee_rate)?,
             taker_fee: self.field("takerFeeRate", &self.taker_fee_rate)?,
@@ -212,6 +225,8 @@ mod tests {
         assert_eq!(error(("\"BTCUSDT\"", "\"XUSDT\"")), "BTCUSDT is not among the 1 contracts listed");
         assert_eq!(error(("normal", "maintain")), "BTCUSDT is maintain, not normal");
         assert!(error(("\"pricePlace\":\"1\"", "\"pricePlace\":\"99\"")).contains("pricePlace"));
+        let open = Contracts::read(&body(("\"1200\"", "\"\""))).unwrap().instrument("BTCUSDT", None).unwrap();
+        assert!(open.max_qty > "1000000000".parse().unwrap(), "no limit is stated");
         assert!(error(("1200", "lots")).starts_with("BTCUSDT: maxOrderQty"));
     }
 }

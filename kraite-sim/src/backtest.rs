@@ -9,7 +9,7 @@ use kraite_core::engine::{Command, CommandId, Config, OpenRequest};
 use kraite_core::exchange::{Direction, MarginMode, PositionMode, TriggerBy};
 use kraite_core::id::{AccountTag, PositionNo, Role, Symbol};
 use kraite_core::instrument::Instrument;
-use kraite_core::number::{Notional, Price};
+use kraite_core::number::{Notional, Percent, Price};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::position::{Phase, Why};
 use kraite_core::sizing::{Budget, LadderSpec};
@@ -298,7 +298,8 @@ impl Backtest {
     }
 }
 
-/// A margin at which every order of this ladder passes the contract's minimums: the smallest round amount.
+/// A margin at which every order of this ladder passes the contract's minimums: the smallest of 1, 2, 5 x 10^n,
+/// and, where there is one, still enough when the price has gone to a third or to three times of what it is.
 ///
 /// # Errors
 ///
@@ -311,14 +312,31 @@ pub fn default_margin(
     style: TargetStyle,
 ) -> Result<Notional, kraite_core::sizing::Refusal> {
     let mut last = None;
-    for tens in [50i64, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000] {
-        let margin = Notional::from_units(tens, 0).unwrap_or_default();
-        let budget = Budget { margin, leverage_cap };
-        let request = kraite_core::sizing::SizeRequest { instrument, spec, budget: &budget, mark };
-        match kraite_core::sizing::size_for(&request, style) {
-            Ok(_) => return Ok(margin),
-            Err(refusal) => last = Some(refusal),
+    let third = Percent::from_units(-6_666, 2).unwrap_or_default();
+    let threefold = Percent::from_units(200, 0).unwrap_or_default();
+    let elsewhere = [mark.shifted_by(third).ok(), mark.shifted_by(threefold).ok()];
+    let mut smallest = None;
+    for places in (-6i32..=6).rev() {
+        for step in [1i64, 2, 5] {
+            let margin = if places > 0 {
+                Notional::from_units(step, places.unsigned_abs())
+            } else {
+                Notional::from_units(step.saturating_mul(10i64.saturating_pow(places.unsigned_abs())), 0)
+            };
+            let budget = Budget { margin: margin.unwrap_or_default(), leverage_cap };
+            let refusal = |mark: Price| {
+                let request = kraite_core::sizing::SizeRequest { instrument, spec, budget: &budget, mark };
+                kraite_core::sizing::size_for(&request, style).err()
+            };
+            match refusal(mark) {
+                Some(refusal) => last = Some(refusal),
+                None if elsewhere.into_iter().flatten().all(|mark| refusal(mark).is_none()) => return Ok(budget.margin),
+                None => smallest = smallest.or(Some(budget.margin)),
+            }
         }
+    }
+    if let Some(margin) = smallest {
+        return Ok(margin);
     }
     Err(last.unwrap_or(kraite_core::sizing::Refusal {
         rule: kraite_core::sizing::Rule::MinNotional,

@@ -18,6 +18,11 @@ use crate::flags::{BasisWord, DirectionWord, SequenceWord, SizingWord, TargetWor
 use crate::plan::default_gap;
 use crate::rules;
 
+const EXAMPLE: &str = "Example:
+  kraite backtest --klines SOLUSDT-1m-2025-05.zip SOLUSDT-1m-2025-06.zip
+      --exchange-info exchangeInfo.json --brackets leverageBracket.json
+      --symbol SOLUSDT --nemesis heavy --seed 7 --json";
+
 /// Runs positions over klines, one after the other, on a simulated exchange.
 ///
 /// The core, the journal format and the recovery are those of everything else; only the exchange is
@@ -27,12 +32,12 @@ use crate::rules;
 ///
 /// Without --config: long, 4 rungs 8.5 % apart, each twice the one before, profit 0.36 %, stop 2.5 %,
 /// leverage cap 20, unbounded sizing, ladder-first, trigger-market target, wallet 20 x margin, and the
-/// smallest margin of 50, 100, 200, 500, 1000, … at which every order of the ladder passes the contract's
-/// minimums. A configuration is TOML with any of: venue, direction, margin, wallet, leverage_cap, rungs,
+/// smallest margin of 1, 2, 5 x 10^n at which every order of the ladder passes the contract's rules, now and
+/// at a third and at three times the price. A configuration is TOML with any of: venue, direction, margin, wallet, leverage_cap, rungs,
 /// gap, multipliers, profit, stop, sizing, sequence, target, basis, headroom (numbers that are money or
 /// percent are quoted: profit = "0.36").
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
     /// Bars in order of time: CSV, .gz or .zip, with or without a header line.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]

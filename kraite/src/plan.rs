@@ -17,6 +17,10 @@ use crate::flags::{
 };
 use crate::rules;
 
+const EXAMPLE: &str = "Example:
+  kraite plan --exchange-info exchangeInfo.json --brackets leverageBracket.json
+      --symbol SOLUSDT --direction long --margin 100 --mark 150.237";
+
 /// Shows the plan for one position: ladder, stop, target, steps, worst loss. Sends nothing.
 ///
 /// Prices and sizes follow from the margin, the leverage that cap and brackets allow, and the shape of the
@@ -25,12 +29,8 @@ use crate::rules;
 ///
 /// Rules: min_notional, min_quantity, max_quantity, price_range, price_band, margin_overrun,
 /// leverage_bracket, target_not_profitable, zero_quantity, rung_price_not_positive, order_limit.
-///
-/// Example:
-///   kraite plan --venue binance --exchange-info exchangeInfo.json --symbol SOLUSDT
-///       --direction long --margin 100 --mark 150.237
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
     /// Whose rules and shape of protection.
     #[arg(long, value_enum, default_value = "binance")]
