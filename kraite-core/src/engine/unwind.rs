@@ -56,7 +56,9 @@ impl Turn<'_> {
         if now >= bound {
             let exposure = self.position(no).map_or(Qty::ZERO, Position::exposure);
             if exposure.is_positive() {
-                // Never given up: whatever keeps the close from filling may pass.
+                // Never given up: whatever keeps the close from filling may pass. The bound is one for the
+                // proof, which begins once the exposure is gone.
+                self.volatile.readings.entry(no).or_default().unwinding_since = Some(now);
                 self.alert(no, Alert::Unproven, format!("{exposure} cannot be closed; trying on"));
             } else {
                 self.alert(no, Alert::Unproven, String::from("cannot be proven flat and clean; its symbol is blocked"));

@@ -1,0 +1,116 @@
+//! Recovery where it is hardest: a late restart, a venue that refuses for hours, a journal that is gone.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::collections::BTreeMap;
+
+use kraite_core::engine::{Alert, Command, CommandId};
+use kraite_core::id::{PositionNo, Role};
+use kraite_core::number::Price;
+use kraite_core::position::{Phase, Position, PositionStatus, Why};
+use kraite_core::time::Millis;
+use kraite_sim::presets;
+use kraite_sim::script::{self, Script};
+use kraite_sim::venue::VenueProfile;
+use kraite_sim::world::{Fate, Nemesis, Point, Stream, World};
+
+fn shapes() -> [VenueProfile; 2] {
+    [presets::binance(), presets::bitget()]
+}
+
+fn world(profile: VenueProfile, schedule: BTreeMap<u64, Fate>) -> World {
+    let mut world = script::world(profile, Nemesis::scheduled(1, schedule));
+    world.run_for(Millis(500));
+    world
+}
+
+fn open(world: &mut World, id: u64) {
+    let request = script::request(&Script::open_to_close(), world).unwrap();
+    world.command(script::account(), CommandId(id), Command::Open(Box::new(request)));
+    world.run_for(Millis::from_secs(5));
+}
+
+fn position(world: &World) -> &Position {
+    world.engine(script::account()).unwrap().state().positions.values().next().unwrap()
+}
+
+fn price(text: &str) -> Price {
+    text.parse().unwrap()
+}
+
+/// The process dies between sending the stop and hearing of it, and is away for longer than the time after
+/// which a position without a stop is closed.
+#[test]
+fn r43_a_late_restart_looks_for_the_stop_before_it_gives_the_position_up() {
+    for profile in shapes() {
+        let calm = {
+            let mut calm = world(profile.clone(), BTreeMap::new());
+            open(&mut calm, 1);
+            calm.nemesis.trail.clone()
+        };
+        // The reply to the stop is among the last ones of the opening: each reply is tried.
+        let replies = (0u64..).zip(&calm).filter(|(_, point)| **point == Point::AfterReply).map(|(n, _)| n);
+        let mut late = 0;
+        for number in replies {
+            let mut world = world(profile.clone(), BTreeMap::from([(number, Fate::Crash)]));
+            world.set_stream(Stream::Silent);
+            world.set_restart(Millis::from_secs(45));
+            open(&mut world, 1);
+            world.run_for(Millis::from_secs(200));
+            let position = position(&world);
+            if !position.entered().qty.is_positive() {
+                continue; // it died before the entry, whose mark is stale now
+            }
+            assert_ne!(position.why, Why::Unprotected, "closed without looking");
+            assert_eq!(position.status(), PositionStatus::Active, "{number}");
+            assert_eq!(world.conclude().violations, 0);
+            late += 1;
+        }
+        assert!(late > 3, "{late} restarts came with exposure");
+    }
+}
+
+#[test]
+fn r93_a_close_that_cannot_fill_for_hours_is_never_given_up_and_somebody_is_told() {
+    for profile in shapes() {
+        let mut world = world(profile, BTreeMap::new());
+        open(&mut world, 1);
+        let symbol = presets::instrument().symbol;
+        world.by_hand(|venue, _| venue.halt(&symbol));
+        world.command(script::account(), CommandId(2), Command::Close(PositionNo::new(1).unwrap()));
+        world.run_for(Millis::from_secs(3 * 3_600));
+        assert_eq!(position(&world).phase, Phase::Closing, "exposure is never given up");
+        assert!(world.notices().iter().any(|(_, notice)| notice.alert == Alert::Unproven));
+        world.by_hand(|venue, _| venue.resume(&symbol));
+        world.price(&symbol, price("150"));
+        world.run_for(Millis::from_secs(600));
+        assert_eq!(position(&world).phase, Phase::Closed);
+        let verdict = world.conclude();
+        assert_eq!(verdict.violations, 0, "{:#?}", verdict.findings);
+    }
+}
+
+#[test]
+fn r104_with_its_journal_gone_a_worker_finds_its_orders_and_opens_nothing() {
+    for profile in shapes() {
+        let mut world = world(profile, BTreeMap::new());
+        open(&mut world, 1);
+        let open_before = world.venue.open_orders().count();
+        assert!(open_before >= 6);
+        let lost = usize::try_from(world.journal.appended()).unwrap();
+        world.kill(script::account());
+        world.journal.lose_suffix(script::account(), lost);
+        world.run_for(Millis::from_secs(60));
+        let engine = world.engine(script::account()).unwrap();
+        assert!(engine.state().quarantined, "orders of ours that the journal does not know");
+        assert!(engine.state().positions.is_empty());
+        assert_eq!(world.venue.open_orders().count(), open_before, "nothing of the lost position is touched");
+        // The same command again, with a fresh mark: it must not open a second position beside the first.
+        open(&mut world, 7);
+        world.run_for(Millis::from_secs(120));
+        let exposure: Vec<_> = world.venue.exposures(script::account()).map(|(_, _, qty)| qty.to_string()).collect();
+        assert_eq!(exposure, ["0.41"]);
+        assert_eq!(world.venue.open_orders().count(), open_before);
+        let stop = |id: kraite_core::ClientOrderId| id.key().logical.role == Role::Stop;
+        assert!(world.venue.open_orders().any(|o| o.client_id().is_some_and(stop)), "its stop goes on");
+    }
+}
