@@ -41,6 +41,14 @@ struct Worker {
     lines: Receiver<String>,
 }
 
+/// What a worker said within a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pumped {
+    Line,
+    Silence,
+    End,
+}
+
 struct Stage {
     shape: &'static str,
     journal: PathBuf,
@@ -163,21 +171,21 @@ impl Stage {
         }
     }
 
-    fn pump(&mut self, worker: &mut Worker, patience: Duration) -> bool {
-        let alive = match worker.lines.recv_timeout(patience) {
+    fn pump(&mut self, worker: &mut Worker, patience: Duration) -> Pumped {
+        let pumped = match worker.lines.recv_timeout(patience) {
             Ok(line) => {
                 self.hear(&line, Some(&mut worker.stdin));
-                true
+                Pumped::Line
             }
-            Err(RecvTimeoutError::Timeout) => true,
-            Err(RecvTimeoutError::Disconnected) => false,
+            Err(RecvTimeoutError::Timeout) => Pumped::Silence,
+            Err(RecvTimeoutError::Disconnected) => Pumped::End,
         };
         for (_, event) in self.venue.drain() {
             if !self.rng.next_u32().is_multiple_of(20) {
                 tell(&mut worker.stdin, &Downward::Frame(event));
             }
         }
-        alive
+        pumped
     }
 
     /// The file after a kill: everything promised is there, in order, and it can be folded.
@@ -214,9 +222,12 @@ fn killed_at_random(shape: &'static str, kills: u32) {
         // Somewhere in the first instants of a process, or after so and so many lines.
         let lines = stage.rng.next_u32() % 90;
         let pause = Duration::from_micros(u64::from(stage.rng.next_u32() % 3_000));
-        for _ in 0..lines {
-            if !stage.pump(&mut worker, Duration::from_millis(2)) {
-                break;
+        let (mut heard, mut silences) = (0, 0);
+        while heard < lines && silences < 100 {
+            match stage.pump(&mut worker, Duration::from_millis(2)) {
+                Pumped::Line => (heard, silences) = (heard + 1, 0),
+                Pumped::Silence => silences += 1,
+                Pumped::End => break,
             }
             if stage.rng.next_u32().is_multiple_of(8) {
                 let step = i64::from(stage.rng.next_u32() % 500) - 250;
@@ -243,7 +254,7 @@ fn killed_at_random(shape: &'static str, kills: u32) {
     let mut prices = [15_500, 14_900, 9_000].into_iter().cycle();
     let mut beats = 0u32;
     while !stage.finished.contains(&stage.command) {
-        assert!(stage.pump(&mut worker, Duration::from_millis(2)), "the worker ended by itself");
+        assert_ne!(stage.pump(&mut worker, Duration::from_millis(2)), Pumped::End, "the worker ended by itself");
         beats += 1;
         if beats.is_multiple_of(400) {
             stage.price(prices.next().unwrap());
