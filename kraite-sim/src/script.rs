@@ -135,15 +135,20 @@ pub struct Played {
     pub phase: Option<Phase>,
     /// The choice points that were passed.
     pub trail: Vec<Point>,
+    /// Where the position stood before its user was asked for help; `None` when it was never made.
+    pub unaided: Option<Phase>,
     /// The world at the end.
     pub world: World,
 }
 
 impl Played {
-    /// True when nothing was violated and the position ended where it should.
+    /// True when nothing was violated, the position ended where it should, and it was not stuck on the way:
+    /// before its user closed what a missed price had left open, it was active or at its end.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.verdict.violations == 0 && matches!(self.phase, None | Some(Phase::Closed | Phase::Cancelled))
+        self.verdict.violations == 0
+            && matches!(self.phase, None | Some(Phase::Closed | Phase::Cancelled))
+            && matches!(self.unaided, None | Some(Phase::Active | Phase::Closed | Phase::Cancelled))
     }
 }
 
@@ -231,6 +236,8 @@ pub fn play_in(script: &Script, mut world: World, stream: Stream) -> Played {
         }
     }
     world.run_for(REST);
+    let now = |world: &World| world.engine(account()).and_then(|e| e.state().positions.values().next().map(|p| p.phase));
+    let unaided = now(&world);
     // A position that a fault kept from its exit at the scripted price is closed by its user.
     let left = world
         .engine(account())
@@ -240,8 +247,8 @@ pub fn play_in(script: &Script, mut world: World, stream: Stream) -> Played {
         world.command(account(), CommandId(3), Command::Close(no));
         world.run_for(REST);
     }
-    let phase = world.engine(account()).and_then(|e| e.state().positions.values().next().map(|p| p.phase));
+    let phase = now(&world);
     let verdict = world.conclude();
     let trail = world.nemesis.trail.clone();
-    Played { verdict, phase, trail, world }
+    Played { verdict, phase, trail, unaided, world }
 }

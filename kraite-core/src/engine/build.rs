@@ -366,7 +366,7 @@ impl Turn<'_> {
     fn freshly_read(&mut self, no: PositionNo) -> bool {
         let Some(position) = self.position(no) else { return false };
         let (symbol, explained) = (position.symbol().clone(), position.exposure());
-        let stop_questioned = position.of(Role::Stop).any(|o| self.volatile.reread.contains(&o.id));
+        let stop_questioned = position.of(Role::Stop).any(|o| o.life.is_open() && self.volatile.reread.contains(&o.id));
         let oldest = self.at.venue.minus(FRESH);
         let readings = self.volatile.readings.get(&no);
         let orders = readings.and_then(|r| r.orders).is_some_and(|(sent_at, _)| sent_at >= oldest);

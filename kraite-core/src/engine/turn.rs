@@ -90,6 +90,10 @@ impl<'a> Turn<'a> {
     pub(super) fn emit(&mut self, event: Event) -> bool {
         match self.state.evolve(self.at, &self.input, &event) {
             Ok(()) => {
+                if let Event::ProvenAbsent { id } | Event::Vanished { id } | Event::Superseded { id } = &event {
+                    // There is nothing left to read of it.
+                    self.volatile.reread.remove(id);
+                }
                 self.events.push(event);
                 true
             }
