@@ -236,7 +236,8 @@ pub fn play_in(script: &Script, mut world: World, stream: Stream) -> Played {
         }
     }
     world.run_for(REST);
-    let now = |world: &World| world.engine(account()).and_then(|e| e.state().positions.values().next().map(|p| p.phase));
+    let now =
+        |world: &World| world.engine(account()).and_then(|e| e.state().positions.values().next().map(|p| p.phase));
     let unaided = now(&world);
     // A position that a fault kept from its exit at the scripted price is closed by its user.
     let left = world

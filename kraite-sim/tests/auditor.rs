@@ -153,8 +153,21 @@ fn mutant_i04_exposure_without_a_stop_and_a_worker_that_lives() {
     let close = bench.order(id(Role::Close, 0, 0), OrderShape::Market { qty: qty("1") });
     bench.place(&close);
     bench.look(Some(&engine));
-    bench.found(|f| matches!(f, Finding::Unprotected { .. } | Finding::Unexplained { .. }));
+    bench.found(|f| matches!(f, Finding::Unexplained { interval } if interval.unexplained.0 >= 240_000));
     assert!(bench.auditor.verdict().max_unprotected.0 >= 240_000);
+}
+
+#[test]
+fn mutant_i04_exposure_that_is_still_naked_at_the_end() {
+    let mut bench = Bench::new();
+    let entry = bench.order(id(Role::Entry, 0, 0), OrderShape::Market { qty: qty("1") });
+    bench.place(&entry);
+    let engine = engine();
+    bench.look(Some(&engine));
+    bench.now += 60_000;
+    let at = bench.at();
+    bench.auditor.conclude(&bench.venue, std::iter::once((account(), Some(&engine))), at);
+    bench.found(|f| matches!(f, Finding::Unexplained { .. }));
 }
 
 #[test]

@@ -15,7 +15,9 @@ use crate::venue::{OrderObject, Owner, Venue};
 
 /// With its worker alive all the while, no position may be without a stop for longer than this: the
 /// emergency bound of 30 s, and what a close needs to get through a hostile wire.
-const UNPROTECTED_BOUND: Millis = Millis::from_secs(180);
+const UNPROTECTED_BOUND: Millis = Millis::from_secs(120);
+/// Time without a stop that nothing explains: a message or two.
+const UNEXPLAINED_BOUND: Millis = Millis::from_secs(1);
 /// The most requests of one account in a minute: half of what the strictest venue takes.
 const MAX_REQUESTS: usize = 300;
 /// The most questions of one account in a minute.
@@ -160,8 +162,14 @@ pub struct Interval {
     pub since: VenueMillis,
     /// Until.
     pub until: VenueMillis,
-    /// The windows that explain it.
-    pub windows: BTreeSet<&'static str>,
+    /// The windows that explain it, each with the time it lasted; several may last together.
+    pub windows: BTreeMap<&'static str, Millis>,
+    /// Time in it that no window explains.
+    pub unexplained: Millis,
+    /// The longest time in it for which the worker lived without a break.
+    pub alive: Millis,
+    now: BTreeSet<&'static str>,
+    alive_since: Option<VenueMillis>,
 }
 
 impl Interval {
@@ -169,6 +177,22 @@ impl Interval {
     #[must_use]
     pub fn length(&self) -> Millis {
         self.until.since(self.since)
+    }
+
+    /// Books the time since the last look on what was so then.
+    fn pass(&mut self, now: VenueMillis) {
+        let span = now.since(self.until);
+        for window in &self.now {
+            let share = self.windows.entry(window).or_insert(Millis(0));
+            *share = share.plus(span);
+        }
+        if self.now.is_empty() {
+            self.unexplained = self.unexplained.plus(span);
+        }
+        if let Some(since) = self.alive_since {
+            self.alive = self.alive.max(now.since(since));
+        }
+        self.until = now;
     }
 }
 
@@ -242,11 +266,13 @@ impl Auditor {
     }
 
     /// A worker died.
-    pub fn died(&mut self, account: AccountTag, _at: VenueMillis) {
+    pub fn died(&mut self, account: AccountTag, at: VenueMillis) {
         self.died_since.insert(account);
         for (key, interval) in &mut self.open {
             if key.0 == account {
-                interval.windows.insert("worker down");
+                interval.pass(at);
+                interval.now.insert("worker down");
+                interval.alive_since = None;
             }
         }
     }
@@ -443,10 +469,21 @@ impl Auditor {
             let windows = windows(venue, account, &symbol, direction, engine);
             let interval = self.open.entry(key).or_insert_with(|| {
                 self.died_since.remove(&account);
-                Interval { account, symbol: symbol.clone(), since: now, until: now, windows: BTreeSet::new() }
+                Interval {
+                    account,
+                    symbol: symbol.clone(),
+                    since: now,
+                    until: now,
+                    windows: BTreeMap::new(),
+                    unexplained: Millis(0),
+                    alive: Millis(0),
+                    now: BTreeSet::new(),
+                    alive_since: None,
+                }
             });
-            interval.until = now;
-            interval.windows.extend(windows);
+            interval.pass(now);
+            interval.now = windows;
+            interval.alive_since = engine.map(|_| interval.alive_since.unwrap_or(now));
         }
         let gone: Vec<_> = self
             .open
@@ -464,23 +501,23 @@ impl Auditor {
 
     fn end_interval(&mut self, key: &(AccountTag, Symbol, Direction), now: VenueMillis) {
         let Some(mut interval) = self.open.remove(key) else { return };
-        interval.until = now;
+        interval.pass(now);
         let length = interval.length();
         if length.0 == 0 {
             return;
         }
         if length > self.verdict.max_unprotected {
             self.verdict.max_unprotected = length;
-            self.verdict.max_unprotected_windows.clone_from(&interval.windows);
+            self.verdict.max_unprotected_windows = interval.windows.keys().copied().collect();
         }
-        for window in &interval.windows {
+        for (window, share) in interval.windows.iter().filter(|(_, share)| share.0 > 0) {
             let entry = self.verdict.windows.entry(window).or_insert((0, Millis(0)));
             entry.0 += 1;
-            entry.1 = entry.1.max(length);
+            entry.1 = entry.1.max(*share);
         }
-        if interval.windows.is_empty() {
+        if interval.unexplained > UNEXPLAINED_BOUND {
             self.report(now, Finding::Unexplained { interval });
-        } else if length > UNPROTECTED_BOUND && !interval.windows.contains("worker down") {
+        } else if interval.alive > UNPROTECTED_BOUND {
             self.report(now, Finding::Unprotected { interval });
         }
     }
@@ -493,6 +530,10 @@ impl Auditor {
         now: VenueMillis,
     ) -> Verdict {
         self.check_fills(venue, now);
+        let open: Vec<_> = self.open.keys().cloned().collect();
+        for key in open {
+            self.end_interval(&key, now);
+        }
         for (account, engine) in workers {
             let Some(engine) = engine else { continue };
             for position in engine.state().positions.values() {
@@ -596,7 +637,12 @@ fn windows(
     let Some(position) =
         engine.state().positions.values().rev().find(|p| p.symbol() == symbol && p.direction() == direction)
     else {
-        names.insert("no position of ours");
+        // Exposure of others is theirs to protect; of ours only while the journal that explained it is lost.
+        if other_hands(venue, account, symbol) {
+            names.insert("not ours");
+        } else if engine.state().quarantined {
+            names.insert("quarantined: the journal is lost");
+        }
         return names;
     };
     if position.exposure().is_zero() {
@@ -609,7 +655,10 @@ fn windows(
         Phase::Active if position.stop() == kraite_core::position::Protective::Open => {
             names.insert("loss of the stop not told yet")
         }
-        Phase::Active => names.insert("stop being replaced"),
+        Phase::Active if position.stop() != kraite_core::position::Protective::Missing => {
+            names.insert("stop being replaced")
+        }
+        Phase::Active => false,
         Phase::Failed => false,
     };
     names
