@@ -12,7 +12,7 @@ use kraite_core::instrument::Instrument;
 use kraite_core::number::{Notional, Percent, Price};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::position::{Phase, Why};
-use kraite_core::sizing::{Budget, LadderSpec};
+use kraite_core::sizing::{Budget, LadderSpec, Refusal, SizeRequest, size_for};
 use kraite_core::time::{Millis, VenueMillis};
 use serde::{Deserialize, Serialize};
 
@@ -103,8 +103,10 @@ pub struct Outcome {
     pub faults_injected: u64,
     /// Crashes of the worker.
     pub crashes: u64,
-    /// Openings that the core refused.
+    /// Openings that were not asked for, because their ladder breaks a rule at the price of the time.
     pub refused: u64,
+    /// The first of them, and why.
+    pub first_refusal: Option<(VenueMillis, Refusal)>,
     /// What the auditor says.
     pub verdict: Verdict,
 }
@@ -212,6 +214,14 @@ impl Backtest {
             .engine(self.account)
             .is_some_and(|engine| engine.state().positions.values().all(|p| p.phase.is_terminal()));
         if waiting || !idle {
+            return;
+        }
+        let sized =
+            SizeRequest { instrument: &self.plan.instrument, spec: &self.plan.spec, budget: &self.plan.budget, mark };
+        if let Err(refusal) = size_for(&sized, self.plan.target_style) {
+            self.asked_at = Some(at);
+            self.outcome.refused += 1;
+            self.outcome.first_refusal.get_or_insert((at, refusal));
             return;
         }
         let request = OpenRequest {

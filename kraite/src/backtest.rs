@@ -345,8 +345,15 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     } else {
         crate::print(&text(&shown))?;
     }
+    if let Some((at, refusal)) = &outcome.first_refusal {
+        eprintln!(
+            "kraite: {} openings were refused, the first at {} ms, {}: {}",
+            outcome.refused, at.0, refusal.rule, refusal.message
+        );
+    }
     if outcome.verdict.violations == 0 {
-        return Ok(Exit::Ok);
+        let nothing = outcome.refused > 0 && outcome.positions_opened == 0;
+        return Ok(if nothing { Exit::PlanRefused } else { Exit::Ok });
     }
     let first =
         outcome.verdict.findings.first().map_or_else(String::new, |(at, what)| format!("{what:?} at {} ms", at.0));

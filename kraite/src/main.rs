@@ -45,7 +45,10 @@ fn exit_codes() -> String {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let (json, ended) = match cli.command {
         Command::Demo(args) => (args.json, demo::command(&args)),
         Command::Plan(args) => (args.json, plan::command(&args)),
@@ -61,6 +64,25 @@ fn main() -> ExitCode {
             failed.exit.into()
         }
     }
+}
+
+/// Help and version are data; anything else is one sentence, and JSON where JSON was asked for.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return match print(&error.render().to_string()) {
+            Ok(()) => Exit::Ok.into(),
+            Err(failed) => failed.exit.into(),
+        };
+    }
+    let json = std::env::args_os().any(|arg| arg == "--json");
+    let text = error.render().to_string();
+    let hint =
+        |line: &&str| !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information");
+    let words: Vec<&str> = text.lines().map(str::trim).filter(hint).collect();
+    let sentence = words.join(" ");
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    tell(&Failed::new(Exit::Usage, format!("{sentence} (see --help)")), json);
+    Exit::Usage.into()
 }
 
 /// The sentence on stderr and, where data was asked for as JSON, the same as JSON on stdout. A reader that

@@ -76,10 +76,9 @@ struct Search<'a> {
     rule: Rule,
 }
 
-/// The change of one setting after which the rule holds; preferably one after which the whole ladder does.
+/// The smallest change of one setting after which the whole ladder holds; `None` where no single one does.
 pub(super) fn smallest_fix(request: &SizeRequest<'_>, style: TargetStyle, broken: &Violation) -> Option<Fix> {
     let search = Search { request: *request, style, rule: broken.rule };
-    let mut nearest = None;
     for lever in levers(broken.rule, broken.place) {
         let Some((fix, changed)) = search.pull(*lever, |c| search.rule_holds(c)) else { continue };
         if search.all_holds(&changed) {
@@ -88,9 +87,8 @@ pub(super) fn smallest_fix(request: &SizeRequest<'_>, style: TargetStyle, broken
         if let Some((fix, _)) = search.pull(*lever, |c| search.all_holds(c)) {
             return Some(fix);
         }
-        nearest = nearest.or(Some(fix));
     }
-    nearest
+    None
 }
 
 impl Search<'_> {

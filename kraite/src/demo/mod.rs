@@ -89,7 +89,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
             "== an exchange shaped like {}, its clock {CLOCK_FACTOR} times as fast as the wall ==",
             venue.word()
         ));
-        let proof = stage::run(venue, folder.path(), &mut tell).map_err(Failed::with(Exit::Failure))?;
+        let proof = stage::run(venue, folder.path(), &mut tell).map_err(|error| Failed::new(exit_of(&error), error))?;
         tell("");
         proofs.push(proof);
     }
@@ -107,6 +107,14 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     }
     eprintln!("kraite: the proof does not hold; see above");
     Ok(Exit::Invariant)
+}
+
+/// A worker that could not use its journal makes the demo end as it did.
+fn exit_of(error: &stage::StageError) -> Exit {
+    match error {
+        stage::StageError::Ended(status) if status.code() == Some(i32::from(Exit::Journal as u8)) => Exit::Journal,
+        _ => Exit::Failure,
+    }
 }
 
 impl Proof {

@@ -34,6 +34,9 @@ pub(super) enum StageError {
     /// The worker cannot be started or spoken to.
     #[error("the worker process: {0}")]
     Worker(#[from] std::io::Error),
+    /// It ended although nobody killed it.
+    #[error("the worker process ended by itself ({0}); what it said is above")]
+    Ended(std::process::ExitStatus),
     /// A line of the worker is not what was agreed.
     #[error("the worker said something that cannot be understood: {0}")]
     Line(#[from] serde_json::Error),
@@ -75,6 +78,7 @@ struct Stage<'a> {
     intact: BTreeSet<ClientOrderId>,
     placements: BTreeMap<ClientOrderId, u32>,
     target_prices: Vec<Price>,
+    live_together: BTreeSet<LogicalOrder>,
     unprotected_since: Option<VenueMillis>,
     worst_unprotected: i64,
     dip: usize,
@@ -114,6 +118,7 @@ pub(super) fn run(shape: VenueName, folder: &Path, tell: &mut dyn FnMut(&str)) -
         intact: BTreeSet::new(),
         placements: BTreeMap::new(),
         target_prices: Vec::new(),
+        live_together: BTreeSet::new(),
         unprotected_since: None,
         worst_unprotected: 0,
         dip: 0,
@@ -166,6 +171,16 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// A worker that nobody killed has said why on stderr.
+    fn ended(&mut self) -> StageError {
+        let status = self.worker.take().map(|mut worker| worker.child.wait());
+        match status {
+            Some(Ok(status)) => StageError::Ended(status),
+            Some(Err(error)) => StageError::Worker(error),
+            None => StageError::Worker(std::io::Error::other("it is not there")),
+        }
+    }
+
     /// SIGKILL, then the wait status; what the worker had written before still reaches the exchange.
     fn kill(&mut self, when: &str) -> Result<(), StageError> {
         let Some(mut worker) = self.worker.take() else { return Ok(()) };
@@ -209,6 +224,14 @@ impl Stage<'_> {
 
     /// Watches the exchange's own book for exposure without a stop.
     fn look(&mut self) {
+        let mut open: BTreeSet<LogicalOrder> = BTreeSet::new();
+        for id in self.venue.open_orders().filter(|o| o.parent.is_none()).filter_map(|o| o.client_id()) {
+            // Two attempts of one protective order may overlap until the surplus is removed.
+            let logical = id.key().logical;
+            if !logical.role.is_protective() && !open.insert(logical) {
+                self.live_together.insert(logical);
+            }
+        }
         let exposed = self.venue.exposures(account()).any(|(_, _, qty)| qty.is_positive());
         let stopped = self
             .venue
@@ -239,7 +262,8 @@ impl Stage<'_> {
             match self.worker.as_ref().map(|w| w.lines.recv_timeout(BEAT)) {
                 Some(Ok(line)) => self.hear(&line)?,
                 Some(Err(RecvTimeoutError::Timeout)) => {}
-                Some(Err(RecvTimeoutError::Disconnected)) | None => self.spawn()?,
+                Some(Err(RecvTimeoutError::Disconnected)) => return Err(self.ended()),
+                None => self.spawn()?,
             }
             self.deliver_frames()?;
             self.direct()?;
@@ -399,6 +423,18 @@ impl Stage<'_> {
             .count()
     }
 
+    /// Logical orders that add exposure and filled more than they state.
+    fn overfilled(&self) -> usize {
+        let mut filled: BTreeMap<LogicalOrder, (Qty, Qty)> = BTreeMap::new();
+        for object in self.venue.objects() {
+            let Some(id) = object.client_id().filter(|id| !id.key().logical.role.is_exit()) else { continue };
+            let entry = filled.entry(id.key().logical).or_default();
+            entry.0 = entry.0.checked_add(object.executed).unwrap_or(entry.0);
+            entry.1 = entry.1.max(object.shape.qty().unwrap_or_default());
+        }
+        filled.values().filter(|(executed, stated)| executed > stated).count()
+    }
+
     fn proof(&mut self) -> Proof {
         self.look();
         let mut by_logical: BTreeMap<LogicalOrder, BTreeSet<ClientOrderId>> = BTreeMap::new();
@@ -407,7 +443,7 @@ impl Stage<'_> {
                 by_logical.entry(id.key().logical).or_default().insert(id);
             }
         }
-        let twice = by_logical.values().filter(|ids| ids.len() > 1).count();
+        let twice = self.live_together.len() + self.overfilled();
         let placed_again = self.placements.values().filter(|times| **times > 1).count();
         let orders_placed = by_logical.values().map(BTreeSet::len).sum();
         let target_revisions = self.target_prices.len().saturating_sub(1);
