@@ -82,8 +82,10 @@ pub enum JournalError {
         reason: String,
     },
     /// Written by a newer version.
-    #[error("journal format {found} is newer than the {known} this version can read; nothing was changed")]
+    #[error("{place}: format {found} is newer than the {known} this version can read; nothing was changed")]
     TooNew {
+        /// Where: the file, and the record if it is one.
+        place: String,
         /// The format found.
         found: u32,
         /// The newest format known.

@@ -176,7 +176,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
     }
     if layout > LAYOUT {
         let number = |n: i32| u32::try_from(n).unwrap_or(u32::MAX);
-        return Err(JournalError::TooNew { found: number(layout), known: number(LAYOUT) });
+        let place = path.display().to_string();
+        return Err(JournalError::TooNew { place, found: number(layout), known: number(LAYOUT) });
     }
     Ok(connection)
 }
@@ -280,12 +281,12 @@ fn each_record(
 }
 
 fn damaged(path: &Path, account: AccountTag, seq: u64, error: DecodeError) -> JournalError {
+    let place = format!("{}, account {account}, record {seq}", path.display());
     match error {
-        DecodeError::TooNew(found) => JournalError::TooNew { found: u32::from(found), known: u32::from(codec::FORMAT) },
-        other => JournalError::Corrupt {
-            place: format!("{}, account {account}, record {seq}", path.display()),
-            reason: other.to_string(),
-        },
+        DecodeError::TooNew(found) => {
+            JournalError::TooNew { place, found: u32::from(found), known: u32::from(codec::FORMAT) }
+        }
+        other => JournalError::Corrupt { place, reason: other.to_string() },
     }
 }
 

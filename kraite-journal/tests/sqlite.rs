@@ -139,7 +139,8 @@ fn newer_layouts_and_records_are_refused_untouched() {
     let path = filled(folder.path());
     Connection::open(&path).unwrap().execute_batch("PRAGMA user_version=7").unwrap();
     let before = std::fs::read(&path).unwrap();
-    assert_eq!(refusal(&path), JournalError::TooNew { found: 7, known: 1 });
+    let place = path.display().to_string();
+    assert_eq!(refusal(&path), JournalError::TooNew { place, found: 7, known: 1 });
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let mut newer = encode(account(1), &record(3, Default::default())).unwrap();
     newer[0] = FORMAT + 1;

@@ -138,7 +138,7 @@ fn s04_a_crash_at_every_boundary_leaves_no_duplicate_no_orphan_no_naked_position
 }
 
 #[test]
-fn s04_each_single_message_lost_late_or_doubled_changes_nothing_in_the_end() {
+fn s04_each_single_message_lost_late_or_doubled_leaves_nothing_broken_or_stuck() {
     for script in Script::all() {
         exhaust(&script, |point, fate| fate != Fate::Crash && !(point == Point::Request && fate == Fate::Double));
     }

@@ -39,7 +39,7 @@ impl Exit {
         (Self::Usage, "usage: a flag is unknown, missing, or out of range"),
         (Self::Configuration, "a configuration file is wrong"),
         (Self::Exchange, "the exchange refused or cannot be reached"),
-        (Self::Unknown, "an order's outcome is still unknown"),
+        (Self::Unknown, "an order's outcome is still unknown (reserved for live commands)"),
         (Self::Invariant, "an invariant is broken"),
         (Self::NotOwner, "another worker owns the account"),
         (Self::PlanRefused, "the plan breaks a rule of the contract"),

@@ -14,9 +14,9 @@ use serde::Serialize;
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
 
-/// Reads a journal: accounts, positions, orders and the latest records. Changes nothing.
+/// Reads a journal: accounts, positions, orders and the latest records. Changes no record.
 ///
-/// Works while another process writes the journal. A damaged record is named and refused (exit code 10).
+/// Works while another process writes the journal; SQLite may leave its own -wal and -shm files beside it. A damaged record is named and refused (exit code 10).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The journal file.
@@ -196,6 +196,9 @@ fn inspect(reader: &SqliteReader, account: AccountTag, args: &Args) -> Result<In
 
 fn text(inspected: &Inspected) -> String {
     let mut text = String::new();
+    if inspected.accounts.is_empty() {
+        text.push_str("no accounts in it\n");
+    }
     for account in &inspected.accounts {
         let _ = writeln!(
             text,

@@ -271,7 +271,7 @@ fn show(draft: &Draft, plan: Option<&Plan>, instrument: &Instrument, args: &Args
         stop: draft.stop.map(|stop| ShownPrice { price: price(stop) }),
         max_loss: draft.max_loss.map(money),
         full_ladder_profit: draft.full_ladder_profit.map(money),
-        loss_to_win: draft.loss_to_win().map(|ratio| ratio.to_string()),
+        loss_to_win: draft.loss_to_win().map(|ratio| cut(&ratio.to_string(), 8)),
         total_notional: draft.total_notional.map(money),
         dropped_rungs: draft.dropped.iter().map(|d| d.rung).collect(),
         clamped_rungs: draft.clamped.clone(),
@@ -349,7 +349,7 @@ fn table(shown: &Shown, args: &Args, quote: &str) -> String {
         let _ = writeln!(text, "  rung {rung} is moved to the edge of the contract's price range");
     }
     if let (Some(loss), Some(profit)) = (&shown.max_loss, &shown.full_ladder_profit) {
-        let ratio = shown.loss_to_win.as_deref().map_or_else(|| "?".to_owned(), one_decimal);
+        let ratio = shown.loss_to_win.as_deref().map_or_else(|| "?".to_owned(), |ratio| cut(ratio, 1));
         let _ = writeln!(
             text,
             "worst loss {loss} {quote} before fees; a full ladder wins {profit}: one stop costs about {ratio} wins"
@@ -367,11 +367,11 @@ fn table(shown: &Shown, args: &Args, quote: &str) -> String {
     text
 }
 
-/// A ratio as people read it: cut after one decimal.
-fn one_decimal(ratio: &str) -> String {
-    match ratio.split_once('.') {
-        Some((whole, decimals)) => format!("{whole}.{}", decimals.get(..1).unwrap_or("0")),
-        None => ratio.to_owned(),
+/// A number with at most so many decimals, the rest cut off.
+fn cut(number: &str, places: usize) -> String {
+    match number.split_once('.') {
+        Some((whole, decimals)) => format!("{whole}.{}", decimals.get(..places).unwrap_or(decimals)),
+        None => number.to_owned(),
     }
 }
 

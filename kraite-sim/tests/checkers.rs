@@ -1,0 +1,177 @@
+//! The remaining checkers can fail too: the engine's own invariants, and what the auditor compares.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::collections::BTreeMap;
+
+use kraite_core::engine::{Command, CommandId, Config, Engine, Request};
+use kraite_core::exchange::{Direction, NewOrder, OrderShape, PositionMode, Purpose, Side};
+use kraite_core::id::{Attempt, ClientOrderId, Epoch, OrderKey, PositionNo, Role};
+use kraite_core::invariant::{Fault, check};
+use kraite_core::journal::{Loaded, Snapshot};
+use kraite_core::order::{Life, Terminal};
+use kraite_core::position::{Phase, Position};
+use kraite_core::time::Millis;
+use kraite_sim::presets;
+use kraite_sim::script::{self, Script};
+use kraite_sim::venue::Venue;
+use kraite_sim::world::{Auditor, Finding, Nemesis, World};
+
+/// A world with an active position whose first rung has filled.
+fn world() -> World {
+    let mut world = script::world(presets::binance(), Nemesis::scheduled(1, BTreeMap::new()));
+    world.run_for(Millis(500));
+    let request = script::request(&Script::open_to_close(), &world).unwrap();
+    world.command(script::account(), CommandId(1), Command::Open(Box::new(request)));
+    world.run_for(Millis::from_secs(5));
+    world.price(&presets::instrument().symbol, "137".parse().unwrap());
+    world.run_for(Millis::from_secs(5));
+    world
+}
+
+fn position() -> Position {
+    let world = world();
+    world.engine(script::account()).unwrap().state().positions.values().next().unwrap().clone()
+}
+
+/// The same engine, changed in one way.
+fn changed(world: &World, change: impl FnOnce(&mut Position)) -> Engine {
+    let mut state = world.engine(script::account()).unwrap().state().clone();
+    change(state.positions.get_mut(&PositionNo::new(1).unwrap()).unwrap());
+    let loaded = Loaded { snapshot: Some(Snapshot { seq: state.seq, state }), records: Vec::new() };
+    let capabilities = presets::binance().capabilities;
+    Engine::restore(Config::default(), capabilities, script::account(), Epoch::new(1).unwrap(), loaded).unwrap()
+}
+
+fn findings(auditor: &Auditor) -> Vec<&Finding> {
+    auditor.verdict().findings.iter().map(|(_, finding)| finding).collect()
+}
+
+fn look(auditor: &mut Auditor, venue: &Venue, engine: &Engine, world: &World) {
+    auditor.observe(venue, std::iter::once((script::account(), Some(engine))), world.now());
+}
+
+#[test]
+fn mutant_a_sound_position_has_no_fault() {
+    assert_eq!(check(&position()), []);
+}
+
+#[test]
+fn mutant_two_attempts_of_one_rung_are_open() {
+    let mut position = position();
+    let rung = position.of(Role::Rung(2)).next().unwrap().clone();
+    let key = OrderKey { attempt: Attempt::new(1).unwrap(), ..rung.id.key() };
+    let mut second = rung.clone();
+    second.id = ClientOrderId::encode(&key);
+    position.orders.insert(second.id, second);
+    assert!(matches!(check(&position)[..], [Fault::TwoLive { .. }]), "{:?}", check(&position));
+}
+
+#[test]
+fn mutant_a_target_whose_stop_never_was() {
+    let mut position = position();
+    position.orders.retain(|id, _| id.key().logical.role != Role::Stop);
+    assert!(matches!(check(&position)[..], [Fault::TargetBeforeStop(_)]), "{:?}", check(&position));
+}
+
+#[test]
+fn mutant_finished_with_orders_that_may_trade() {
+    let mut position = position();
+    position.phase = Phase::Closed;
+    assert!(check(&position).iter().all(|fault| matches!(fault, Fault::NotClean(_))));
+    assert!(check(&position).len() >= 4);
+}
+
+#[test]
+fn mutant_more_taken_off_than_was_ever_put_on() {
+    let mut position = position();
+    // The rung's fill becomes a close by quantity, and the rungs never were.
+    let filled = position.of(Role::Rung(1)).next().unwrap().clone();
+    position.orders.retain(|id, _| !matches!(id.key().logical.role, Role::Rung(_)));
+    let mut close = filled;
+    let mut key = close.id.key();
+    key.logical.role = Role::Close;
+    close.id = ClientOrderId::encode(&key);
+    close.life = Life::Done(Terminal::Filled);
+    position.orders.insert(close.id, close);
+    assert!(check(&position).iter().any(|fault| matches!(fault, Fault::Overclosed { .. })), "{:?}", check(&position));
+}
+
+#[test]
+fn mutant_i07_a_worker_takes_back_a_fill() {
+    let world = world();
+    let mut auditor = Auditor::default();
+    look(&mut auditor, &world.venue, world.engine(script::account()).unwrap(), &world);
+    let forgetful = changed(&world, |position| {
+        let rung = position.orders.values_mut().find(|o| o.role() == Role::Rung(1)).unwrap();
+        rung.ledger = Default::default();
+    });
+    look(&mut auditor, &world.venue, &forgetful, &world);
+    assert!(findings(&auditor).iter().any(|f| matches!(f, Finding::Shrunk { .. })), "{:?}", findings(&auditor));
+}
+
+#[test]
+fn mutant_the_engine_halted_a_position() {
+    let world = world();
+    let mut auditor = Auditor::default();
+    let halted = changed(&world, |position| position.halted = true);
+    look(&mut auditor, &world.venue, &halted, &world);
+    assert!(findings(&auditor).iter().any(|f| matches!(f, Finding::Halted { .. })));
+}
+
+#[test]
+fn mutant_i11_exposure_on_the_wrong_side() {
+    let world = world();
+    let mut venue = Venue::new(presets::binance(), world.now());
+    let instrument = presets::instrument();
+    let symbol = instrument.symbol.clone();
+    venue.list(instrument);
+    venue.open_account(script::account(), PositionMode::OneWay, "5000".parse().unwrap());
+    let price = "150".parse().unwrap();
+    venue.price(&symbol, price, price, world.now());
+    let id = world
+        .engine(script::account())
+        .unwrap()
+        .state()
+        .positions
+        .values()
+        .next()
+        .unwrap()
+        .of(Role::Entry)
+        .next()
+        .unwrap()
+        .id;
+    let order = NewOrder {
+        id,
+        symbol,
+        side: Side::Sell,
+        direction: Direction::Short,
+        mode: PositionMode::OneWay,
+        purpose: Purpose::Open,
+        shape: OrderShape::Market { qty: "1".parse().unwrap() },
+    };
+    venue.request(script::account(), &Request::Place(order), world.now(), world.now());
+    let mut auditor = Auditor::default();
+    look(&mut auditor, &venue, world.engine(script::account()).unwrap(), &world);
+    assert!(findings(&auditor).iter().any(|f| matches!(f, Finding::Flipped { .. })), "{:?}", findings(&auditor));
+}
+
+#[test]
+fn mutant_i08_worker_and_venue_disagree_at_the_end() {
+    let world = world();
+    let mut empty = Venue::new(presets::binance(), world.now());
+    empty.list(presets::instrument());
+    empty.open_account(script::account(), PositionMode::OneWay, "5000".parse().unwrap());
+    let mut auditor = Auditor::default();
+    let engine = world.engine(script::account()).unwrap();
+    auditor.conclude(&empty, std::iter::once((script::account(), Some(engine))), world.now());
+    assert!(findings(&auditor).iter().any(|f| matches!(f, Finding::Disagree { .. })), "{:?}", findings(&auditor));
+}
+
+#[test]
+fn mutant_a_position_that_is_stuck_at_the_end() {
+    let world = world();
+    let mut auditor = Auditor::default();
+    let stuck = changed(&world, |position| position.phase = Phase::Opening);
+    auditor.conclude(&world.venue, std::iter::once((script::account(), Some(&stuck))), world.now());
+    assert!(findings(&auditor).iter().any(|f| matches!(f, Finding::Unresolved { phase: Phase::Opening, .. })));
+}
