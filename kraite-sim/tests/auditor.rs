@@ -119,6 +119,27 @@ fn mutant_i01_two_attempts_open_together() {
 }
 
 #[test]
+fn mutant_i01_two_targets_are_open_at_the_end() {
+    let mut bench = Bench::new();
+    let entry = bench.order(id(Role::Entry, 0, 0), OrderShape::Market { qty: qty("1") });
+    bench.place(&entry);
+    for revision in 0..2 {
+        let shape = OrderShape::TakeProfitMarket {
+            trigger: price("110"),
+            by: TriggerBy::Mark,
+            size: TriggerSize::Qty(qty("1")),
+        };
+        let target = bench.order(id(Role::Target, revision, 0), shape);
+        bench.place(&target);
+    }
+    bench.look(None);
+    assert_eq!(bench.auditor.verdict().duplicates, 0, "make before break");
+    let at = bench.at();
+    bench.auditor.conclude(&bench.venue, std::iter::empty(), at);
+    bench.found(|f| matches!(f, Finding::Duplicate { .. }));
+}
+
+#[test]
 fn mutant_i02_two_attempts_filled_above_plan() {
     let mut bench = Bench::new();
     for attempt in 0..2 {

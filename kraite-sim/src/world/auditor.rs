@@ -530,6 +530,7 @@ impl Auditor {
         now: VenueMillis,
     ) -> Verdict {
         self.check_fills(venue, now);
+        self.check_protective(venue, now);
         let open: Vec<_> = self.open.keys().cloned().collect();
         for key in open {
             self.end_interval(&key, now);
@@ -570,6 +571,23 @@ impl Auditor {
     #[must_use]
     pub const fn verdict(&self) -> &Verdict {
         &self.verdict
+    }
+
+    /// Protective orders may overlap while they settle; at the end there is one of each.
+    fn check_protective(&mut self, venue: &Venue, now: VenueMillis) {
+        let mut open: BTreeMap<(AccountTag, PositionNo, Role), Vec<ClientOrderId>> = BTreeMap::new();
+        for object in venue.open_orders().filter(|o| o.parent.is_none()) {
+            if let Some(id) = object.client_id().filter(|id| id.key().logical.role.is_protective()) {
+                open.entry((object.account, id.key().position, id.key().logical.role)).or_default().push(id);
+            }
+        }
+        for ((_, position, _), ids) in open {
+            if let [_, .., last] = ids[..]
+                && !ids.iter().any(|id| self.doubled.contains(id))
+            {
+                self.report(now, Finding::Duplicate { position, logical: last.key().logical, ids });
+            }
+        }
     }
 
     fn check_fills(&mut self, venue: &Venue, now: VenueMillis) {
