@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use kraite_core::id::{AccountTag, Epoch};
 use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::codec::{self, DecodeError};
@@ -367,7 +367,9 @@ impl Writer {
     fn append(&mut self, group: Vec<Append>) {
         let mut verdicts: Vec<Result<Durable, JournalError>> = Vec::with_capacity(group.len());
         let result = self.guarded(|w| {
-            let transaction = w.connection.unchecked_transaction().map_err(|error| w.write_error(&error))?;
+            // Immediate: one that reads first and writes later is refused at once when another process wrote between.
+            let transaction = rusqlite::Transaction::new_unchecked(&w.connection, TransactionBehavior::Immediate)
+                .map_err(|error| w.write_error(&error))?;
             for append in &group {
                 let verdict = insert(&transaction, append).map_err(|error| w.write_error(&error))?;
                 verdicts.push(verdict);

@@ -425,6 +425,18 @@ fn inspect_reads_a_journal_and_names_what_is_wrong_with_one() {
 }
 
 #[test]
+fn a_full_disk_ends_with_the_journal_named_and_its_exit_code() {
+    let output = std::process::Command::new("bash")
+        .args(["-c", "ulimit -f 60; exec \"$0\" demo --venue binance"])
+        .arg(env!("CARGO_BIN_EXE_kraite"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(10), "{stderr}");
+    assert!(stderr.contains("journal write failed") && stderr.contains("binance.journal"), "{stderr}");
+}
+
+#[test]
 fn help_lists_every_command_and_exit_code() {
     let bench = Bench::new();
     let help = String::from_utf8(bench.run("--help").stdout).unwrap();

@@ -319,3 +319,36 @@ fn mutant_a_journal_that_forgets_is_found_out() {
     file.execute("DELETE FROM records WHERE seq = (SELECT MAX(seq) FROM records)", []).unwrap();
     stage.check_journal();
 }
+
+/// Fencing: a worker whose account somebody else has taken over cannot write, so it cannot send; it ends.
+#[test]
+fn i14_a_deposed_worker_ends_with_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new("binance", folder.path().join("journal"));
+    let mut old = stage.spawn();
+    while stage.promised < 3 {
+        assert_ne!(stage.pump(&mut old, Duration::from_millis(20)), Pumped::End);
+    }
+    let mut new = stage.spawn();
+    let mut beats = 0;
+    // The old one notices with the next thing that it wants to remember.
+    while stage.pump(&mut old, Duration::from_millis(5)) != Pumped::End {
+        stage.pump(&mut new, Duration::from_millis(5));
+        beats += 1;
+        assert!(beats < 4_000, "the deposed worker goes on");
+    }
+    assert_eq!(old.child.wait().unwrap().code(), Some(7));
+    new.child.kill().unwrap();
+    new.child.wait().unwrap();
+    assert!(stage.placed.values().all(|times| *times == 1), "{:?}", stage.placed);
+}
+
+#[test]
+fn a_worker_whose_contract_is_not_listed_ends_with_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new("bitget", folder.path().join("journal"));
+    stage.symbol = Symbol::new("NOPEUSDT");
+    let mut worker = stage.spawn();
+    while stage.pump(&mut worker, Duration::from_millis(20)) != Pumped::End {}
+    assert_eq!(worker.child.wait().unwrap().code(), Some(4));
+}
