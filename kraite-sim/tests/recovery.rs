@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use kraite_core::engine::{Alert, Command, CommandId};
+use kraite_core::engine::{Alert, Answer, Command, CommandId, Effect, Input, InputKind};
+use kraite_core::exchange::{Endpoint, Lookup, OrderReport, Reading, ReportStatus, Side};
 use kraite_core::id::{PositionNo, Role};
 use kraite_core::number::Price;
 use kraite_core::position::{Phase, Position, PositionStatus, Why};
-use kraite_core::time::Millis;
+use kraite_core::time::{LocalMillis, Millis, Moment};
 use kraite_sim::presets;
 use kraite_sim::script::{self, Script};
 use kraite_sim::venue::VenueProfile;
@@ -87,6 +88,31 @@ fn r93_a_close_that_cannot_fill_for_hours_is_never_given_up_and_somebody_is_told
         let verdict = world.conclude();
         assert_eq!(verdict.violations, 0, "{:#?}", verdict.findings);
     }
+}
+
+/// A lookup by our id that finds somebody else's kind of order proves nothing about ours.
+#[test]
+fn r12_an_order_under_our_id_that_is_not_what_we_asked_for_is_never_merged() {
+    let mut world = world(presets::binance(), BTreeMap::new());
+    open(&mut world, 1);
+    let mut engine = world.engine(script::account()).unwrap().clone();
+    let rung = position(&world).of(Role::Rung(1)).next().unwrap().clone();
+    let object = world.venue.open_orders().find(|o| o.client_id() == Some(rung.id)).unwrap();
+    let mut report = object.report(None);
+    (report.status, report.executed) = (ReportStatus::Filled, rung.shape.qty());
+    let order = rung.reference(&presets::instrument().symbol);
+    let mut answer = |side: Side| {
+        let reports = vec![OrderReport { side, ..report.clone() }];
+        let reading =
+            Reading { value: Lookup::Found(reports), sent_at: world.now(), endpoint: Endpoint::Order, complete: true };
+        let kind = InputKind::Answer(Answer::Lookup(order.clone(), Endpoint::Order, Ok(reading)));
+        let at = Moment { local: LocalMillis(world.now().0), venue: world.now(), error: Millis(1) };
+        let step = engine.step(Input { at, kind });
+        let told = step.preview().iter().any(|e| matches!(e, Effect::Notify(n) if n.alert == Alert::Mismatch));
+        (told, engine.state().order(rung.id).unwrap().executed().qty.is_positive())
+    };
+    assert_eq!(answer(Side::Sell), (true, false), "told, and nothing filled");
+    assert_eq!(answer(Side::Buy), (false, true), "our own is merged as ever");
 }
 
 #[test]

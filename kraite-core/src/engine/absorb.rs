@@ -261,17 +261,10 @@ impl Turn<'_> {
 
     fn merge_one(&mut self, input: &InputKind, id: ClientOrderId) -> Option<PositionNo> {
         let no = id.key().position;
-        let position = self.position(no);
-        if let Some(order) = position.and_then(|p| p.order(id))
-            && let Some(odd) = reports_of(input, id)
-                .find(|r| Some(&r.symbol) != position.map(Position::symbol) || r.side != order.side)
-        {
-            // Under our id, and not what we asked for: another journal's order, or a venue's error.
-            let message =
-                format!("{id:?} is a {:?} on {} at the venue: it is not taken for ours", odd.side, odd.symbol);
-            self.alert(no, Alert::Mismatch, message);
+        if self.is_not_what_we_asked_for(input, id) {
             return Some(no);
         }
+        let position = self.position(no);
         match position.map(|p| p.order(id)) {
             Some(Some(order)) => {
                 if tells_news(order, input) {
@@ -315,6 +308,20 @@ impl Turn<'_> {
         }
     }
 
+    /// An order under our id on another contract or side: another journal's, or a venue's error. It is told
+    /// and never merged; the row stays what it was.
+    fn is_not_what_we_asked_for(&mut self, input: &InputKind, id: ClientOrderId) -> bool {
+        let no = id.key().position;
+        let Some((symbol, side)) = self.position(no).and_then(|p| Some((p.symbol(), p.order(id)?.side))) else {
+            return false;
+        };
+        let odd = reports_of(input, id).find(|r| r.symbol != *symbol || r.side != side);
+        let Some((side, symbol)) = odd.map(|r| (r.side, r.symbol.clone())) else { return false };
+        let message = format!("{id:?} is a {side:?} on {symbol} at the venue: it is not taken for ours");
+        self.alert(no, Alert::Mismatch, message);
+        true
+    }
+
     /// The venue closed exposure by itself: liquidation, ADL, settlement (R73).
     fn venue_took(&mut self, report: &crate::exchange::OrderReport) -> Option<PositionNo> {
         let position = self.state.positions.values().find(|p| {
@@ -341,6 +348,10 @@ impl Turn<'_> {
     /// A lookup found the order.
     fn found(&mut self, id: ClientOrderId) {
         let input = self.input.clone();
+        if self.is_not_what_we_asked_for(&input, id) {
+            self.ask_later(id);
+            return;
+        }
         let Some(order) = self.state.order(id) else {
             self.merge_one(&input, id);
             return;
