@@ -3,6 +3,7 @@
 
 pub mod backtest;
 pub mod data;
+pub mod explore;
 pub mod link;
 pub mod presets;
 pub mod script;

@@ -97,7 +97,7 @@ impl Bench {
     }
 
     fn look(&mut self, engine: Option<&Engine>) {
-        self.auditor.observe(&self.venue, std::iter::once((account(), engine)), self.at());
+        self.auditor.observe(&self.venue, std::iter::once((account(), engine)), &self.journal, self.at());
     }
 
     #[track_caller]
@@ -146,8 +146,7 @@ fn mutant_i02_two_attempts_filled_above_plan() {
         let entry = bench.order(id(Role::Entry, 0, attempt), OrderShape::Market { qty: qty("1") });
         bench.place(&entry);
     }
-    let at = bench.at();
-    bench.auditor.conclude(&bench.venue, std::iter::empty(), at);
+    bench.look(None);
     bench.found(|f| matches!(f, Finding::Overfilled { .. }));
 }
 

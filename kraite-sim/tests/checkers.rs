@@ -47,7 +47,7 @@ fn findings(auditor: &Auditor) -> Vec<&Finding> {
 }
 
 fn look(auditor: &mut Auditor, venue: &Venue, engine: &Engine, world: &World) {
-    auditor.observe(venue, std::iter::once((script::account(), Some(engine))), world.now());
+    auditor.observe(venue, std::iter::once((script::account(), Some(engine))), &world.journal, world.now());
 }
 
 #[test]

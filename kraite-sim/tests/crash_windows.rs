@@ -40,7 +40,7 @@ fn expected(script: &Script) -> (Why, usize) {
 fn s06_without_faults_every_script_ends_as_it_should() {
     let mut played_scripts = 0;
     for (name, profile) in shapes() {
-        for script in Script::all() {
+        for script in Script::lives() {
             for stream in [Stream::Push, Stream::Silent] {
                 let played = script::play(&script, profile.clone(), BTreeMap::new(), stream);
                 let engine = played.world.engine(script::account()).unwrap();
@@ -132,14 +132,14 @@ fn exhaust(script: &Script, wanted: impl Fn(Point, Fate) -> bool) {
 
 #[test]
 fn s04_a_crash_at_every_boundary_leaves_no_duplicate_no_orphan_no_naked_position() {
-    for script in Script::all() {
+    for script in Script::lives() {
         exhaust(&script, |_, fate| fate == Fate::Crash);
     }
 }
 
 #[test]
 fn s04_each_single_message_lost_late_or_doubled_leaves_nothing_broken_or_stuck() {
-    for script in Script::all() {
+    for script in Script::lives() {
         exhaust(&script, |point, fate| fate != Fate::Crash && !(point == Point::Request && fate == Fate::Double));
     }
 }
@@ -150,7 +150,7 @@ fn s04_each_single_message_lost_late_or_doubled_leaves_nothing_broken_or_stuck()
 fn r05_a_request_doubled_by_the_wire_is_found_and_flattened() {
     let mut doubled = 0;
     for (name, profile) in shapes() {
-        for script in Script::all() {
+        for script in Script::lives() {
             let calm = script::play(&script, profile.clone(), BTreeMap::new(), Stream::Push);
             for (number, point) in (0u64..).zip(&calm.trail) {
                 if *point != Point::Request {
@@ -190,7 +190,7 @@ proptest! {
     /// shortest schedule that breaks something.
     #[test]
     fn s04_any_few_faults_anywhere_leave_nothing_broken(
-        script in proptest::sample::select(Script::all()),
+        script in proptest::sample::select(Script::lives()),
         shape in 0usize..2,
         faults in proptest::collection::btree_map(0u64..140, fate(), 1..5),
         restart_ms in prop_oneof![Just(1i64), 10..2_000i64, 20_000..90_000i64],

@@ -16,6 +16,7 @@ mod unwind;
 mod volatile;
 
 use alloc::vec::Vec;
+use core::hash::{Hash as _, Hasher};
 
 pub use config::Config;
 pub use io::{
@@ -147,6 +148,16 @@ impl Engine {
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Everything that decides what this engine does next, for explorers that cut what they have seen: equal
+    /// fingerprints, equal steps on equal inputs. The running number of the last record and its instant are
+    /// left out; no decision reads them while clocks do not run back.
+    pub fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let Self { config, capabilities, state, volatile } = self;
+        (config, capabilities, volatile).hash(hasher);
+        let State { account, epoch, seq: _, at: _, positions, archived, next_position, quarantined } = state;
+        (account, epoch, positions, archived, next_position, quarantined).hash(hasher);
     }
 
     /// The state as a snapshot for the journal.

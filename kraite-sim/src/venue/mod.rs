@@ -90,6 +90,7 @@ pub struct Venue {
     requests_seen: u64,
     request_log: Option<Vec<RequestNote>>,
     overflows: u64,
+    changes: u64,
 }
 
 impl Venue {
@@ -112,6 +113,7 @@ impl Venue {
             requests_seen: 0,
             request_log: None,
             overflows: 0,
+            changes: 0,
         }
     }
 
@@ -262,12 +264,14 @@ impl Venue {
     }
 
     fn tell(&mut self, id: ObjectId, trade: Option<Trade>) {
+        self.changes = self.changes.saturating_add(1);
         if let Some(object) = self.objects.get(&id) {
             self.outbox.push((object.account, StreamEvent::Order(object.report(trade))));
         }
     }
 
     fn tell_position(&mut self, account: AccountTag, symbol: &Symbol, direction: kraite_core::exchange::Direction) {
+        self.changes = self.changes.saturating_add(1);
         if let Some(holder) = self.accounts.get(&account) {
             self.outbox.push((account, StreamEvent::Position(holder.report(symbol, direction, self.now))));
         }
@@ -275,6 +279,7 @@ impl Venue {
 
     /// Takes a new object into the books. It is not told yet.
     fn enter(&mut self, object: OrderObject) -> ObjectId {
+        self.changes = self.changes.saturating_add(1);
         let id = object.id;
         if let Some(account) = self.accounts.get_mut(&object.account) {
             if object.is_open() {
@@ -308,6 +313,7 @@ impl Venue {
         if !object.is_open() {
             return;
         }
+        self.changes = self.changes.saturating_add(1);
         if let Some(market) = self.markets.get_mut(&object.symbol) {
             market.unindex(object);
         }

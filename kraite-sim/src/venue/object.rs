@@ -1,5 +1,7 @@
 //! One order as the venue keeps it, and the record of who made it.
 
+use std::hash::{Hash as _, Hasher};
+
 use compact_str::{CompactString, format_compact};
 use kraite_core::exchange::{
     Direction, OrderReport, OrderShape, Purpose, ReportStatus, ReportedId, Service, Side, Stated, Trade, TriggerBy,
@@ -97,6 +99,34 @@ pub struct OrderObject {
 }
 
 impl OrderObject {
+    /// Everything but what made it.
+    pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let Self {
+            id,
+            account,
+            symbol,
+            service,
+            owner,
+            via: _,
+            parent,
+            child,
+            side,
+            direction,
+            purpose,
+            shape,
+            status,
+            executed,
+            cost,
+            fees,
+            created_at,
+            stated_at,
+            changed_at,
+            placed_qty,
+        } = self;
+        (id, account, symbol, service, owner, parent, child, side, direction, purpose, shape).hash(hasher);
+        (status, executed, cost, fees, created_at, stated_at, changed_at, placed_qty).hash(hasher);
+    }
+
     /// True while it can still do something by itself.
     #[must_use]
     pub const fn is_open(&self) -> bool {

@@ -1,5 +1,7 @@
 //! The omniscient view: everything the venue knows, for an auditor that no client could be.
 
+use std::hash::{Hash as _, Hasher};
+
 use kraite_core::ClientOrderId;
 use kraite_core::engine::Request;
 use kraite_core::exchange::Direction;
@@ -111,6 +113,12 @@ impl Venue {
         self.markets.get(symbol)?.last
     }
 
+    /// A number that rises with every change of an order or a position.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// The latest trades, oldest first, as many as [`Venue::keep_trades`] allows.
     pub fn trades(&self) -> impl DoubleEndedIterator<Item = &TradeRecord> {
         self.trades.iter()
@@ -160,6 +168,33 @@ impl Venue {
     #[must_use]
     pub const fn overflows(&self) -> u64 {
         self.overflows
+    }
+
+    /// Everything that decides what this venue does next; how many requests it has seen, which of them made an
+    /// order, and its log of trades are for observers only and are left out.
+    pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let Self {
+            profile,
+            now: _,
+            markets,
+            accounts,
+            objects,
+            next_object,
+            next_trade,
+            price_move,
+            mark_feed,
+            outbox,
+            trades: _,
+            kept_trades: _,
+            requests_seen: _,
+            request_log: _,
+            overflows: _,
+            changes: _,
+        } = self;
+        (profile, markets, accounts, next_object, next_trade, price_move, mark_feed, outbox).hash(hasher);
+        for object in objects.values() {
+            object.fingerprint(hasher);
+        }
     }
 
     /// Forgets every order that was done before an instant, so that long runs stay small.

@@ -1,7 +1,8 @@
 //! The journal of a simulated worker: a log that survives crashes, and can be told to fail.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::hash::{Hash as _, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use kraite_core::engine::Event;
@@ -9,9 +10,22 @@ use kraite_core::exchange::OrderShape;
 use kraite_core::id::{AccountTag, ClientOrderId, Epoch};
 use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
 
+/// One account's log; the records are shared by all copies of the disk.
+#[derive(Debug, Clone, Default)]
+struct Log {
+    snapshot: Option<Arc<Snapshot>>,
+    records: Vec<Arc<Record>>,
+}
+
+impl Log {
+    fn last(&self) -> u64 {
+        self.records.last().map(|r| r.seq).or_else(|| self.snapshot.as_ref().map(|s| s.seq)).unwrap_or(0)
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 struct Inner {
-    accounts: BTreeMap<AccountTag, Loaded>,
+    accounts: BTreeMap<AccountTag, Log>,
     owners: BTreeMap<AccountTag, Epoch>,
     /// What the next append does instead of working.
     trip: Option<Trip>,
@@ -58,9 +72,16 @@ impl ModelJournal {
 
     /// Removes the newest `count` records of an account: a disk that lied about a sync (A8).
     pub fn lose_suffix(&self, account: AccountTag, count: usize) {
-        if let Some(loaded) = self.lock().accounts.get_mut(&account) {
-            let keep = loaded.records.len().saturating_sub(count);
-            loaded.records.truncate(keep);
+        let mut inner = self.lock();
+        let Inner { accounts, shapes, .. } = &mut *inner;
+        let Some(log) = accounts.get_mut(&account) else { return };
+        let keep = log.records.len().saturating_sub(count);
+        for record in log.records.drain(keep..) {
+            for event in &record.events {
+                if let Event::Intended { id, .. } = event {
+                    shapes.remove(id);
+                }
+            }
         }
     }
 
@@ -73,7 +94,34 @@ impl ModelJournal {
     /// Everything stored of an account.
     #[must_use]
     pub fn read(&self, account: AccountTag) -> Loaded {
-        self.lock().accounts.get(&account).cloned().unwrap_or_default()
+        let inner = self.lock();
+        let Some(log) = inner.accounts.get(&account) else { return Loaded::default() };
+        Loaded {
+            snapshot: log.snapshot.as_deref().cloned(),
+            records: log.records.iter().map(|record| Record::clone(record)).collect(),
+        }
+    }
+
+    /// The number of the last record of an account; zero where there is none.
+    #[must_use]
+    pub fn last(&self, account: AccountTag) -> u64 {
+        self.lock().accounts.get(&account).map_or(0, Log::last)
+    }
+
+    /// Under which ownership an account may be written.
+    #[must_use]
+    pub fn owner(&self, account: AccountTag) -> Epoch {
+        self.lock().owners.get(&account).copied().unwrap_or_default()
+    }
+
+    /// What an account is restored from.
+    pub(crate) fn fingerprint(&self, account: AccountTag, hasher: &mut impl Hasher) {
+        let inner = self.lock();
+        if let Some(log) = inner.accounts.get(&account) {
+            log.snapshot.as_ref().map(|snapshot| &snapshot.state).hash(hasher);
+            log.records.hash(hasher);
+        }
+        inner.owners.get(&account).hash(hasher);
     }
 
     /// Takes ownership: an epoch above all before.
@@ -89,7 +137,7 @@ impl ModelJournal {
         let mut inner = self.lock();
         let loaded = inner.accounts.entry(account).or_default();
         loaded.records.retain(|r| r.seq > snapshot.seq);
-        loaded.snapshot = Some(snapshot);
+        loaded.snapshot = Some(Arc::new(snapshot));
     }
 
     fn append_now(&self, account: AccountTag, record: &Record) -> Result<Durable, JournalError> {
@@ -103,12 +151,11 @@ impl ModelJournal {
             return Err(JournalError::NotOwner { account, owner, ours: record.epoch });
         }
         let loaded = inner.accounts.entry(account).or_default();
-        let last = loaded.records.last().map(|r| r.seq).or_else(|| loaded.snapshot.as_ref().map(|s| s.seq));
-        let expected = last.unwrap_or(0).saturating_add(1);
+        let expected = loaded.last().saturating_add(1);
         if record.seq != expected {
             return Err(JournalError::OutOfSequence { account, expected, got: record.seq });
         }
-        loaded.records.push(record.clone());
+        loaded.records.push(Arc::new(record.clone()));
         for event in &record.events {
             if let Event::Intended { id, shape, .. } | Event::AmendIntended { id, shape, .. } = event {
                 inner.shapes.insert(*id, *shape);

@@ -9,6 +9,7 @@ mod journal;
 mod nemesis;
 
 use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher};
 
 use futures_util::FutureExt as _;
 use kraite_core::capabilities::Capabilities;
@@ -75,6 +76,27 @@ enum Message {
     Command { account: AccountTag, id: CommandId, command: Command },
 }
 
+impl Message {
+    fn fingerprint(&self, hasher: &mut impl Hasher, is_present: impl Fn(AccountTag, u64) -> bool) {
+        std::mem::discriminant(self).hash(hasher);
+        match self {
+            Self::Arrive { account, run, request, signed_at, copy } => {
+                (account, is_present(*account, *run), request, signed_at, copy).hash(hasher);
+            }
+            Self::Back { account, run, sent, outcome } => {
+                (account, is_present(*account, *run), sent, outcome).hash(hasher);
+            }
+            Self::Ask { account, run, query, sent_at } => {
+                (account, is_present(*account, *run), query, sent_at).hash(hasher);
+            }
+            Self::Answered { account, run, answer } => (account, is_present(*account, *run), answer).hash(hasher),
+            Self::Frame { account, run, event } => (account, is_present(*account, *run), event).hash(hasher),
+            Self::Start { account } => account.hash(hasher),
+            Self::Command { account, id, command } => (account, id, command).hash(hasher),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Worker {
     engine: Option<Engine>,
@@ -108,6 +130,7 @@ pub struct World {
     posted: u64,
     workers: BTreeMap<AccountTag, Worker>,
     notices: Vec<(VenueMillis, Notice)>,
+    repeats: bool,
     narrate: bool,
     story: Vec<(VenueMillis, String)>,
 }
@@ -131,6 +154,7 @@ impl World {
             posted: 0,
             workers: BTreeMap::new(),
             notices: Vec::new(),
+            repeats: false,
             narrate: false,
             story: Vec::new(),
         }
@@ -157,6 +181,12 @@ impl World {
     /// rule leads to.
     pub fn believe(&mut self, capabilities: Capabilities) {
         self.belief = Some(capabilities);
+    }
+
+    /// From now on every input is tried a second time on a copy of the engine: it must change nothing (I9). It
+    /// doubles the work, so it is asked for.
+    pub fn try_repeats(&mut self) {
+        self.repeats = true;
     }
 
     /// Keeps a line for everything that crosses the wire, for timelines and failure reports.
@@ -244,23 +274,50 @@ impl World {
 
     /// Runs everything that is due up to an instant, then stands at it.
     pub fn run_until(&mut self, until: VenueMillis) {
-        while let Some((at, next)) = self.next_event() {
-            if at > until {
-                break;
-            }
-            self.now = self.now.max(at);
-            match next {
-                NextEvent::Message(key) => {
-                    if let Some(message) = self.queue.remove(&key) {
-                        self.deliver(message);
+        while self.step_until(until) {}
+    }
+
+    /// Lets the next thing happen that is due up to an instant; false when nothing is left to, and then it
+    /// stands at that instant.
+    pub fn step_until(&mut self, until: VenueMillis) -> bool {
+        let due = self.next_event().filter(|(at, _)| *at <= until);
+        let more = due.is_some();
+        match due {
+            Some((at, next)) => {
+                self.now = self.now.max(at);
+                match next {
+                    NextEvent::Message(key) => {
+                        if let Some(message) = self.queue.remove(&key) {
+                            self.deliver(message);
+                        }
                     }
+                    NextEvent::Wake(account) => self.input(account, InputKind::Deadline),
                 }
-                NextEvent::Wake(account) => self.input(account, InputKind::Deadline),
             }
-            self.observe();
+            None => self.now = self.now.max(until),
         }
-        self.now = self.now.max(until);
         self.observe();
+        more
+    }
+
+    /// Everything that decides what happens from here on, as far as Nemesis deals nothing more. The journal is
+    /// left out: what it restores to is the state of the engine that wrote it, or that of the last death, which
+    /// the auditor checks at every start (I10). Of runs only counts whether a message is of the present one.
+    pub fn fingerprint(&self, hasher: &mut impl Hasher) {
+        (self.now, self.restart_ms, self.stream == Stream::Push).hash(hasher);
+        self.venue.fingerprint(hasher);
+        for ((at, _), message) in &self.queue {
+            at.hash(hasher);
+            message.fingerprint(hasher, |account, run| self.workers.get(&account).is_some_and(|w| w.run == run));
+        }
+        for (account, worker) in &self.workers {
+            (account, worker.skew_ms, worker.belief_ms, worker.error_ms, worker.engine.is_some()).hash(hasher);
+            match &worker.engine {
+                Some(engine) => engine.fingerprint(hasher),
+                None => self.journal.fingerprint(*account, hasher),
+            }
+        }
+        self.auditor.fingerprint(hasher);
     }
 
     /// Runs for a span of venue time.
@@ -286,7 +343,7 @@ impl World {
 
     fn observe(&mut self) {
         let alive = self.workers.iter().map(|(account, w)| (*account, w.engine.as_ref()));
-        self.auditor.observe(&self.venue, alive, self.now);
+        self.auditor.observe(&self.venue, alive, &self.journal, self.now);
     }
 
     fn tell(&mut self, line: impl FnOnce() -> String) {
@@ -383,7 +440,7 @@ impl World {
         let Some(engine) = worker.engine.take() else { return };
         // Only a death with everything durable can be compared with what is restored.
         worker.state_at_death =
-            (engine.state().seq == last_seq(&self.journal.read(account))).then(|| engine.state().clone());
+            (engine.state().seq == self.journal.last(account)).then(|| engine.state().clone());
         self.tell(|| format!("XX worker {account} dies {where_}"));
         self.auditor.died(account, self.now);
         let rest = self.nemesis.jitter(self.restart_ms);
@@ -402,7 +459,16 @@ impl World {
             },
         );
         let Some(engine) = worker.engine.as_mut() else { return };
+        let again = (self.repeats && kind != InputKind::Started).then(|| kind.clone());
         let step = engine.step(Input { at, kind });
+        if let Some(kind) = again {
+            let input = brief_input(&kind);
+            let repeated = engine.clone().step(Input { at, kind });
+            let sends = repeated.preview().iter().any(|effect| matches!(effect, Effect::Send { .. }));
+            if repeated.record().is_some() || sends {
+                self.auditor.report(self.now, Finding::NotIdempotent { account, input });
+            }
+        }
         let durable = step.record().is_some();
         if durable {
             if self.nemesis.decide(Point::BeforeAppend) == Fate::Crash {
@@ -469,6 +535,9 @@ impl World {
             return;
         }
         self.auditor.handed_to_wire(account, &request, &self.journal, self.now);
+        if let Some(engine) = self.workers.get(&account).and_then(|w| w.engine.as_ref()) {
+            self.auditor.sends(account, engine, &request, &self.venue, &self.journal, self.now);
+        }
         let travel = self.nemesis.jitter(self.latency.request_ms);
         let fate = self.nemesis.decide(Point::Request);
         self.tell(|| format!("-> {} {fate:?}", brief_request(&request)));
@@ -569,10 +638,6 @@ enum NextEvent {
     Wake(AccountTag),
 }
 
-fn last_seq(loaded: &kraite_core::journal::Loaded) -> u64 {
-    loaded.records.last().map(|r| r.seq).or_else(|| loaded.snapshot.as_ref().map(|s| s.seq)).unwrap_or(0)
-}
-
 fn timeout() -> Outcome {
     Outcome::Unknown(Cause::Timeout)
 }
@@ -590,6 +655,16 @@ fn brief(outcome: &Outcome) -> String {
         Outcome::Accepted(_) => "accepted".into(),
         Outcome::Rejected(reject) => format!("rejected: {:?} {}", reject.kind, reject.message),
         Outcome::Unknown(cause) => format!("unknown: {cause:?}"),
+    }
+}
+
+fn brief_input(kind: &InputKind) -> String {
+    match kind {
+        InputKind::Outcome(sent, outcome) => format!("{sent:?} {}", brief(outcome)),
+        InputKind::Answer(answer) => format!("answer {}", brief_answer(answer)),
+        InputKind::Push(event) => brief_event(event),
+        InputKind::Started | InputKind::Deadline => format!("{kind:?}"),
+        InputKind::Command(id, _) => format!("command {}", id.0),
     }
 }
 

@@ -133,6 +133,16 @@ impl Rates {
     }
 }
 
+/// Which choice points are remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    None,
+    /// All of them, in the trail.
+    All,
+    /// Those since the last [`Nemesis::take_asked`].
+    Recent,
+}
+
 #[derive(Debug, Clone)]
 enum Mode {
     Rates(Rates),
@@ -147,7 +157,7 @@ pub struct Nemesis {
     calm: bool,
     /// The choice points passed so far, in order.
     pub trail: Vec<Point>,
-    keep_trail: bool,
+    keep: Keep,
     asked: u64,
     /// How often each fate was dealt, `Pass` left out.
     pub dealt: BTreeMap<Fate, u64>,
@@ -157,22 +167,41 @@ impl Nemesis {
     /// Faults at random, by rates.
     #[must_use]
     pub fn random(seed: u64, rates: Rates) -> Self {
-        Self::new(seed, Mode::Rates(rates), false)
+        Self::new(seed, Mode::Rates(rates), Keep::None)
     }
 
     /// Faults at written choice points only; the trail of all points is kept.
     #[must_use]
     pub fn scheduled(seed: u64, schedule: BTreeMap<u64, Fate>) -> Self {
-        Self::new(seed, Mode::Schedule(schedule), true)
+        Self::new(seed, Mode::Schedule(schedule), Keep::All)
     }
 
-    fn new(seed: u64, mode: Mode, keep_trail: bool) -> Self {
+    /// Faults at choice points that are decided on while the world runs, for explorers.
+    #[must_use]
+    pub(crate) fn explored() -> Self {
+        Self::new(0, Mode::Schedule(BTreeMap::new()), Keep::Recent)
+    }
+
+    /// The choice points since this was last called, each with its number.
+    pub(crate) fn take_asked(&mut self) -> Vec<(u64, Point)> {
+        let first = self.asked.saturating_sub(self.trail.len() as u64);
+        (first..).zip(std::mem::take(&mut self.trail)).collect()
+    }
+
+    /// A choice point that is still to come has this fate.
+    pub(crate) fn decree(&mut self, number: u64, fate: Fate) {
+        if let Mode::Schedule(schedule) = &mut self.mode {
+            schedule.insert(number, fate);
+        }
+    }
+
+    fn new(seed: u64, mode: Mode, keep: Keep) -> Self {
         Self {
             mode,
             rng: ChaCha8Rng::seed_from_u64(seed),
             calm: false,
             trail: Vec::new(),
-            keep_trail,
+            keep,
             asked: 0,
             dealt: BTreeMap::new(),
         }
@@ -187,7 +216,7 @@ impl Nemesis {
     pub fn decide(&mut self, point: Point) -> Fate {
         let number = self.asked;
         self.asked += 1;
-        if self.keep_trail {
+        if self.keep == Keep::All || (self.keep == Keep::Recent && !self.calm) {
             self.trail.push(point);
         }
         if self.calm {

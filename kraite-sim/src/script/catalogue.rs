@@ -1,0 +1,185 @@
+//! The scripts there are.
+
+use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::id::Role;
+use kraite_core::number::{Notional, Price, Qty};
+use kraite_core::plan::{Sequence, TargetStyle};
+use kraite_core::time::Millis;
+
+use super::{Beat, Script};
+
+const fn seconds(n: i64) -> Beat {
+    Beat::Wait(Millis::from_secs(n))
+}
+
+fn qty(units: i64, scale: u32) -> Qty {
+    Qty::from_units(units, scale).unwrap_or_default()
+}
+
+impl Script {
+    fn new(name: &'static str, about: &'static str, beats: Vec<Beat>) -> Self {
+        Self {
+            name,
+            about,
+            direction: Direction::Long,
+            target_style: TargetStyle::TriggerMarket,
+            sequence: Sequence::LadderFirst,
+            margin_mode: MarginMode::Cross,
+            before: Vec::new(),
+            beats,
+        }
+    }
+
+    fn after(mut self, before: Vec<Beat>) -> Self {
+        self.before = before;
+        self
+    }
+
+    /// Opens, falls through two rungs, is re-priced twice, closes in profit.
+    #[must_use]
+    pub fn open_to_close() -> Self {
+        let beats =
+            vec![seconds(5), Beat::Price(13_700), Beat::Price(12_400), seconds(5), Beat::Price(13_400)];
+        Self::new("open-to-close", "two rungs fill, the target follows twice and fills", beats)
+    }
+
+    /// Opens, falls through every rung and the stop.
+    #[must_use]
+    pub fn stopped_out() -> Self {
+        let beats = vec![seconds(5), Beat::Price(12_400), Beat::Price(11_100), Beat::Price(9_500)];
+        Self::new("stopped-out", "falls through every rung and the stop", beats)
+    }
+
+    /// Opens and is closed by its user.
+    #[must_use]
+    pub fn closed_by_hand() -> Self {
+        let beats = vec![seconds(5), Beat::Price(13_700), Beat::Close];
+        Self::new("closed-by-hand", "one rung fills, then the user asks for the close", beats)
+    }
+
+    /// Three whole lives, long and short, with both target styles, in both sequences.
+    #[must_use]
+    pub fn lives() -> Vec<Self> {
+        let mut all = Vec::new();
+        for life in [Self::open_to_close(), Self::stopped_out(), Self::closed_by_hand()] {
+            for script in [life.clone(), life.short()] {
+                for style in [TargetStyle::TriggerMarket, TargetStyle::Limit] {
+                    for sequence in [Sequence::LadderFirst, Sequence::ProtectFirst] {
+                        all.push(script.clone().styled(style, sequence));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// One script for each thing that can happen to a position: what the crash explorer plays.
+    #[must_use]
+    pub fn catalogue() -> Vec<Self> {
+        let new = Self::new;
+        vec![
+            new("open", "opens and stays open", vec![seconds(5)]),
+            new(
+                "partial-entry",
+                "the entry fills in part, the ladder follows what it got",
+                vec![seconds(5), Beat::TakerCap(None), Beat::Price(15_200)],
+            )
+            .after(vec![Beat::TakerCap(Some(qty(2, 1)))]),
+            new(
+                "dca-fills",
+                "each rung fills in turn, then the target",
+                vec![
+                    seconds(4),
+                    Beat::Price(13_700),
+                    Beat::Price(12_400),
+                    Beat::Price(11_100),
+                    Beat::Price(9_900),
+                    Beat::Price(11_100),
+                ],
+            ),
+            new(
+                "resize-during-resize",
+                "a second rung fills while the target is being re-priced for the first",
+                vec![seconds(4), Beat::Flash(13_700, Millis(150)), Beat::Price(12_400), Beat::Price(13_400)],
+            ),
+            new(
+                "partial-rung",
+                "a rung fills in part twice, then the target",
+                vec![
+                    seconds(4),
+                    Beat::MakerCap(Some(qty(3, 1))),
+                    Beat::Price(13_740),
+                    Beat::Price(13_700),
+                    Beat::MakerCap(None),
+                    Beat::Price(15_200),
+                ],
+            ),
+            new("target-fills", "the target fills at once", vec![seconds(4), Beat::Price(15_100)]),
+            new(
+                "target-passed",
+                "the market passes the target before it is placed",
+                vec![Beat::Wait(Millis(650)), Beat::Price(15_100), Beat::Price(15_300)],
+            ),
+            new("stop-fills", "falls through two rungs and the stop", vec![seconds(4), Beat::Price(12_400), Beat::Price(9_500)]),
+            new("close-command", "one rung fills, then the user asks for the close", vec![
+                seconds(4),
+                Beat::Price(13_700),
+                Beat::Close,
+            ]),
+            new("close-while-opening", "the user asks for the close right after the opening", vec![
+                Beat::Wait(Millis(300)),
+                Beat::Close,
+            ]),
+            new("sold-by-hand", "the user takes the exposure off at the venue", vec![
+                seconds(4),
+                Beat::Price(13_700),
+                Beat::SellByHand,
+                seconds(5),
+            ]),
+            new("stop-cancelled-by-hand", "the user cancels our stop at the venue", vec![
+                seconds(4),
+                Beat::CancelByHand(Role::Stop),
+                seconds(4),
+                Beat::Price(15_100),
+            ]),
+            new("rung-cancelled-by-hand", "the user cancels one of our rungs at the venue", vec![
+                seconds(4),
+                Beat::CancelByHand(Role::Rung(1)),
+                seconds(4),
+                Beat::Price(13_700),
+                Beat::Price(14_300),
+            ]),
+            new("entry-refused", "the venue refuses the entry", vec![seconds(4)])
+                .after(vec![Beat::LargestMarket(qty(1, 1))]),
+            new("stop-refused", "the venue refuses protection for the first seconds", vec![
+                seconds(8),
+                Beat::Price(15_100),
+            ])
+            .after(vec![Beat::Unseen(Millis::from_secs(3))]),
+            new("stop-passed", "the market falls through the stop before it is placed", vec![
+                Beat::Wait(Millis(650)),
+                Beat::Price(9_500),
+            ]),
+            new("entry-empty", "the entry fills nothing and the opening is cancelled", vec![seconds(4)])
+                .after(vec![Beat::TakerCap(Some(Qty::ZERO))]),
+            new("crash-in-recovery", "two crashes, the second in the recovery from the first", vec![
+                Beat::Wait(Millis(900)),
+                Beat::Kill,
+                Beat::Wait(Millis(1_200)),
+                Beat::Kill,
+                seconds(4),
+                Beat::Price(15_100),
+            ]),
+            Self {
+                margin_mode: MarginMode::Isolated,
+                ..new("liquidation", "the venue liquidates the position", vec![seconds(4), Beat::Price(14_100)])
+            },
+            new("rules-change", "tick and smallest notional change under the open position", vec![
+                seconds(4),
+                Beat::Rules(Price::from_units(5, 2).unwrap_or_default(), Notional::from_units(50, 0).unwrap_or_default()),
+                Beat::Price(13_700),
+                Beat::Price(9_000),
+            ]),
+        ]
+    }
+}

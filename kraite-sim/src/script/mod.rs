@@ -1,0 +1,135 @@
+//! Scripts: the life of one position as a price path and what people do meanwhile.
+//!
+//! [`Play`] plays a script in a world, one event at a time, with any schedule of faults; it is a value that
+//! clones, so that an explorer can try each fate at each choice point.
+
+mod catalogue;
+mod play;
+
+use kraite_core::engine::OpenRequest;
+use kraite_core::exchange::{Direction, MarginMode, PositionMode, TriggerBy};
+use kraite_core::id::{AccountTag, Role};
+use kraite_core::number::{Factor, Notional, Price, Qty};
+use kraite_core::plan::{Sequence, TargetStyle};
+use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
+use kraite_core::time::Millis;
+
+pub use play::{Play, Played, play, play_in, world};
+
+use crate::presets;
+use crate::world::World;
+
+/// The price at which every script begins, in cents.
+pub(crate) const OPENING: i64 = 15_024;
+
+/// One thing that happens in a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Beat {
+    /// The price goes here, in cents, and stays for three seconds.
+    Price(i64),
+    /// The price goes here, in cents, and stays for so long.
+    Flash(i64, Millis),
+    /// The user closes the position.
+    Close,
+    /// The user cancels our newest open order of that role at the venue.
+    CancelByHand(Role),
+    /// The user takes the whole exposure off at the venue.
+    SellByHand,
+    /// From now on one taking order executes this much at most.
+    TakerCap(Option<Qty>),
+    /// From now on one resting order executes this much at most per price.
+    MakerCap(Option<Qty>),
+    /// The contract's rules change: its tick and the smallest notional it takes.
+    Rules(Price, Notional),
+    /// The largest MARKET order that the venue takes.
+    LargestMarket(Qty),
+    /// For this long after a position appeared its protective orders are refused.
+    Unseen(Millis),
+    /// The worker is killed.
+    Kill,
+    /// Nothing, for so long.
+    Wait(Millis),
+}
+
+/// A position's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is about, in one line.
+    pub about: &'static str,
+    /// Long or short.
+    pub direction: Direction,
+    /// How the take-profit rests.
+    pub target_style: TargetStyle,
+    /// In which order it protects itself.
+    pub sequence: Sequence,
+    /// How margin backs it.
+    pub margin_mode: MarginMode,
+    /// What is so before the position is asked for; takes no time.
+    pub before: Vec<Beat>,
+    /// What happens.
+    pub beats: Vec<Beat>,
+}
+
+impl Script {
+    /// The same life of a SHORT: every price mirrored at the opening price, and a little further, because
+    /// its rungs lie further apart.
+    #[must_use]
+    pub fn short(mut self) -> Self {
+        self.direction = Direction::Short;
+        for beat in &mut self.beats {
+            if let Beat::Price(units) | Beat::Flash(units, _) = beat {
+                *units = OPENING + (OPENING - *units) * 115 / 100;
+            }
+        }
+        self
+    }
+
+    /// The same life in another style.
+    #[must_use]
+    pub const fn styled(mut self, target_style: TargetStyle, sequence: Sequence) -> Self {
+        self.target_style = target_style;
+        self.sequence = sequence;
+        self
+    }
+}
+
+/// The account of every script.
+#[must_use]
+pub fn account() -> AccountTag {
+    AccountTag::new(1).unwrap_or_default()
+}
+
+/// F's example on the demo contract, in a direction.
+#[must_use]
+pub fn request(script: &Script, world: &World) -> Option<OpenRequest> {
+    let instrument = presets::instrument();
+    let mark = world.mark(&instrument.symbol)?;
+    let percent = |text: &str| text.parse().unwrap_or_default();
+    Some(OpenRequest {
+        instrument,
+        spec: LadderSpec {
+            direction: script.direction,
+            rungs: 4,
+            gap: percent(if script.direction == Direction::Long { "8.5" } else { "9.5" }),
+            multipliers: vec![Factor::from_integer(2); 4],
+            profit: percent("0.36"),
+            stop: percent("2.5"),
+            model: SizingModel::default_for(script.direction),
+            basis: TargetBasis::AverageEntry,
+            headroom: percent("0.5"),
+        },
+        budget: Budget { margin: Notional::from_units(100, 0).unwrap_or_default(), leverage_cap: 20 },
+        sequence: script.sequence,
+        target_style: script.target_style,
+        stop_by: TriggerBy::Mark,
+        mode: PositionMode::OneWay,
+        margin_mode: script.margin_mode,
+        mark,
+    })
+}
+
+pub(crate) fn cents(units: i64) -> Price {
+    Price::from_units(units, 2).unwrap_or_default()
+}

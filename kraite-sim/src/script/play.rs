@@ -1,0 +1,258 @@
+//! Playing a script: one event at a time, to a verdict.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher};
+use std::sync::Arc;
+
+use kraite_core::engine::{Command, CommandId, Config};
+use kraite_core::exchange::{PositionMode, Purpose};
+use kraite_core::id::PositionNo;
+use kraite_core::number::Notional;
+use kraite_core::position::Phase;
+use kraite_core::time::{Millis, VenueMillis};
+
+use super::{Beat, OPENING, Script, account, cents, request};
+use crate::presets;
+use crate::venue::{Venue, VenueProfile};
+use crate::world::{Fate, Latency, Nemesis, Point, Stream, Verdict, World};
+
+const START: VenueMillis = VenueMillis(1_760_000_000_000);
+/// From the start of the worker to the command that opens.
+const WARM_UP: Millis = Millis(500);
+/// Between two prices of a script.
+const BEAT: Millis = Millis::from_secs(3);
+/// After the last price: long enough for every proof, poll and retry.
+const REST: Millis = Millis::from_secs(1_500);
+
+/// What a played script came to.
+#[derive(Debug, Clone)]
+pub struct Played {
+    /// The auditor's word.
+    pub verdict: Verdict,
+    /// Where the position ended; `None` when it was never made.
+    pub phase: Option<Phase>,
+    /// The choice points that were passed.
+    pub trail: Vec<Point>,
+    /// Where the position stood before its user was asked for help; `None` when it was never made.
+    pub unaided: Option<Phase>,
+    /// The world at the end.
+    pub world: World,
+}
+
+impl Played {
+    /// True when nothing was violated and nothing was left unresolved.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.verdict.violations == 0 && self.is_resolved()
+    }
+
+    /// True when the position ended where it should, and was not stuck on the way: before its user closed what
+    /// a missed price had left open, it was active or at its end.
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        matches!(self.phase, None | Some(Phase::Closed | Phase::Cancelled))
+            && matches!(self.unaided, None | Some(Phase::Active | Phase::Closed | Phase::Cancelled))
+    }
+}
+
+/// A world with the demo contract at 150.24 and one worker.
+#[must_use]
+pub fn world(profile: VenueProfile, nemesis: Nemesis) -> World {
+    let instrument = presets::instrument();
+    let symbol = instrument.symbol.clone();
+    let mut venue = Venue::new(profile, START);
+    venue.list(instrument);
+    venue.open_account(account(), PositionMode::OneWay, Notional::from_units(2_000, 0).unwrap_or_default());
+    let mut world = World::new(venue, nemesis, Config::default(), Latency::FAR, START);
+    world.price(&symbol, cents(OPENING));
+    world.hire(account());
+    world
+}
+
+/// Plays a script with faults at these choice points only.
+#[must_use]
+pub fn play(script: &Script, profile: VenueProfile, schedule: BTreeMap<u64, Fate>, stream: Stream) -> Played {
+    play_in(script, world(profile, Nemesis::scheduled(1, schedule)), stream)
+}
+
+/// Plays a script in a world.
+#[must_use]
+pub fn play_in(script: &Script, world: World, stream: Stream) -> Played {
+    let mut play = Play::new(Arc::new(script.clone()), world, stream);
+    while play.advance() {}
+    play.conclude()
+}
+
+/// Where a play stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Stage {
+    /// The worker starts.
+    WarmUp,
+    /// The beats.
+    Beats,
+    /// After the last beat.
+    Rest,
+    /// The user closed what was left, and nothing goes wrong any more.
+    Helped,
+    /// Over.
+    Over,
+}
+
+/// A script being played.
+#[derive(Debug, Clone)]
+pub struct Play {
+    /// The world it is played in.
+    pub world: World,
+    script: Arc<Script>,
+    next_beat: usize,
+    until: VenueMillis,
+    stage: Stage,
+    unaided: Option<Phase>,
+}
+
+impl Play {
+    /// A script at its beginning.
+    #[must_use]
+    pub fn new(script: Arc<Script>, mut world: World, stream: Stream) -> Self {
+        world.set_stream(stream);
+        let until = world.now().plus(WARM_UP);
+        let mut play = Self { world, script, next_beat: 0, until, stage: Stage::WarmUp, unaided: None };
+        for beat in play.script.clone().before.iter() {
+            play.perform(beat);
+        }
+        play
+    }
+
+    /// Does the next thing, an event of the world or a beat of the script; false once it is over.
+    pub fn advance(&mut self) -> bool {
+        if self.stage == Stage::Over {
+            return false;
+        }
+        if !self.world.step_until(self.until) {
+            self.turn_page();
+        }
+        self.stage != Stage::Over
+    }
+
+    fn turn_page(&mut self) {
+        match self.stage {
+            Stage::WarmUp => {
+                if let Some(request) = request(&self.script, &self.world) {
+                    self.world.command(account(), CommandId(1), Command::Open(Box::new(request)));
+                }
+                self.stage = Stage::Beats;
+            }
+            Stage::Beats => match self.script.clone().beats.get(self.next_beat) {
+                Some(beat) => {
+                    self.next_beat += 1;
+                    let span = self.perform(beat);
+                    self.until = self.world.now().plus(span);
+                }
+                None => {
+                    self.until = self.world.now().plus(REST);
+                    self.stage = Stage::Rest;
+                }
+            },
+            Stage::Rest => {
+                self.unaided = self.phase();
+                // A position that a fault kept from its exit at the scripted price is closed by its user.
+                let left = self
+                    .world
+                    .engine(account())
+                    .and_then(|e| e.state().positions.values().find(|p| !p.phase.is_terminal()).map(|p| p.no));
+                self.stage = Stage::Over;
+                if let Some(no) = left {
+                    self.world.heal();
+                    self.world.command(account(), CommandId(3), Command::Close(no));
+                    self.until = self.world.now().plus(REST);
+                    self.stage = Stage::Helped;
+                }
+            }
+            Stage::Helped | Stage::Over => self.stage = Stage::Over,
+        }
+    }
+
+    /// Does what a beat says, and says how long it lasts.
+    fn perform(&mut self, beat: &Beat) -> Millis {
+        let symbol = presets::instrument().symbol;
+        match beat {
+            Beat::Price(units) => {
+                self.world.price(&symbol, cents(*units));
+                return BEAT;
+            }
+            Beat::Flash(units, span) => {
+                self.world.price(&symbol, cents(*units));
+                return *span;
+            }
+            Beat::Close => {
+                if let Some(no) = PositionNo::new(1) {
+                    self.world.command(account(), CommandId(2), Command::Close(no));
+                }
+                return BEAT;
+            }
+            Beat::Wait(span) => return *span,
+            Beat::CancelByHand(role) => {
+                let ours = |o: &&crate::venue::OrderObject| {
+                    o.client_id().is_some_and(|id| id.key().logical.role == *role) && o.parent.is_none()
+                };
+                if let Some(named) = self.world.venue.open(account()).filter(ours).last().map(|o| o.id.venue_id()) {
+                    // What has just gone by itself cannot be cancelled any more, and that is no news.
+                    let _ = self.world.by_hand(|venue, now| venue.user_cancel(&named, now));
+                }
+            }
+            Beat::SellByHand => {
+                let (direction, who) = (self.script.direction, account());
+                let qty = self.world.venue.position(who, &symbol, direction);
+                if qty.is_positive() {
+                    let _ = self
+                        .world
+                        .by_hand(|venue, now| venue.user_market(who, &symbol, direction, Purpose::Close, qty, now));
+                }
+            }
+            Beat::TakerCap(cap) => self.liquidity(|liquidity| liquidity.taker_cap = *cap),
+            Beat::MakerCap(cap) => self.liquidity(|liquidity| liquidity.maker_cap = *cap),
+            Beat::Rules(tick, min_notional) => self.rules(|rules| {
+                rules.tick = *tick;
+                rules.min_notional = *min_notional;
+            }),
+            Beat::LargestMarket(qty) => self.rules(|rules| rules.max_market_qty = *qty),
+            Beat::Unseen(span) => self.world.venue.quirks_mut().position_unseen = *span,
+            Beat::Kill => self.world.kill(account()),
+        }
+        Millis(0)
+    }
+
+    fn liquidity(&mut self, change: impl FnOnce(&mut crate::venue::Liquidity)) {
+        let symbol = presets::instrument().symbol;
+        let mut liquidity = self.world.venue.market(&symbol).map(|m| m.liquidity).unwrap_or_default();
+        change(&mut liquidity);
+        self.world.venue.set_liquidity(&symbol, liquidity);
+    }
+
+    fn rules(&mut self, change: impl FnOnce(&mut kraite_core::Instrument)) {
+        let symbol = presets::instrument().symbol;
+        if let Some(mut rules) = self.world.venue.market(&symbol).map(|m| m.instrument.clone()) {
+            change(&mut rules);
+            self.world.venue.change_filters(rules);
+        }
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        self.world.engine(account()).and_then(|e| e.state().positions.values().next().map(|p| p.phase))
+    }
+
+    /// The verdict on a play that is over.
+    #[must_use]
+    pub fn conclude(mut self) -> Played {
+        let phase = self.phase();
+        let verdict = self.world.conclude();
+        let trail = self.world.nemesis.trail.clone();
+        Played { verdict, phase, trail, unaided: self.unaided, world: self.world }
+    }
+
+    /// Everything that decides what happens from here on: equal fingerprints, equal futures.
+    pub fn fingerprint(&self, hasher: &mut impl Hasher) {
+        (self.next_beat, self.until, self.stage, self.unaided).hash(hasher);
+        self.world.fingerprint(hasher);
+    }
+}

@@ -1,0 +1,328 @@
+//! The auditor sees everything: the venue's own book, what crossed the wire, what is durable, what the
+//! workers believe. It shares no code with the engine it judges.
+//!
+//! After every event it looks at whatever the event may have changed: the orders (I1, I5, I6, I12), the trades
+//! ([`books`]: I2, I8, I15), the beliefs of the workers (I5, I7), the cover ([`protection`]: I4, I11). What
+//! crosses the wire is judged as it leaves ([`wire`]: I3, I6, I12, I13, I14, I16), what is restored as it starts
+//! (I10), and what an input does twice where the world is asked to try (I9).
+
+mod books;
+mod finding;
+mod protection;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash as _, Hasher};
+
+use kraite_core::engine::{Engine, State};
+use kraite_core::id::{AccountTag, ClientOrderId, LogicalOrder, PositionNo, Role, Symbol};
+use kraite_core::number::Qty;
+use kraite_core::position::{Phase, Position};
+use kraite_core::time::{Millis, VenueMillis};
+
+pub use finding::{Finding, Interval, Verdict};
+
+use super::journal::ModelJournal;
+use crate::venue::{ObjectId, Venue};
+use books::Books;
+use protection::Protection;
+use wire::Wire;
+
+/// Findings kept; more are only counted.
+const KEEP: usize = 64;
+
+/// The omniscient checker.
+#[derive(Debug, Clone, Default)]
+pub struct Auditor {
+    verdict: Verdict,
+    wire: Wire,
+    books: Books,
+    protection: Protection,
+    /// Ids for which somebody was blamed already, the wire or a worker.
+    blamed: BTreeSet<ClientOrderId>,
+    /// Orders that nobody intended or sent, told once.
+    orphans: BTreeSet<ClientOrderId>,
+    /// Everything under these numbers was looked at.
+    next_object: Option<ObjectId>,
+    halted: BTreeSet<(AccountTag, PositionNo)>,
+    left: BTreeSet<(AccountTag, PositionNo)>,
+    executed: BTreeMap<ClientOrderId, Qty>,
+    /// The venue and the workers as they were when they were last looked at.
+    seen: Option<u64>,
+    workers: BTreeMap<AccountTag, Option<(u64, u64)>>,
+}
+
+impl Auditor {
+    /// Records a finding.
+    pub fn report(&mut self, at: VenueMillis, finding: Finding) {
+        self.verdict.violations += 1;
+        match &finding {
+            Finding::Duplicate { .. } | Finding::Overfilled { .. } | Finding::PlacedTwice { .. } => {
+                self.verdict.duplicates += 1;
+            }
+            Finding::Orphan { .. } => self.verdict.orphans += 1,
+            _ => {}
+        }
+        if self.verdict.findings.len() < KEEP {
+            self.verdict.findings.push((at, finding));
+        }
+    }
+
+    fn report_all(&mut self, at: VenueMillis, findings: Vec<Finding>) {
+        for finding in findings {
+            self.report(at, finding);
+        }
+    }
+
+    /// A worker died.
+    pub fn died(&mut self, account: AccountTag, at: VenueMillis) {
+        self.protection.died(account, at);
+    }
+
+    /// What was restored must be what was durable, but for the new epoch and what starting changes.
+    pub fn compare_restored(&mut self, account: AccountTag, before: &State, after: &State, at: VenueMillis) {
+        let mut expected = before.clone();
+        expected.epoch = after.epoch;
+        if expected != *after {
+            self.report(at, Finding::RestoredDiffers { account });
+        }
+    }
+
+    /// Looks at everything that an event may have changed.
+    pub fn observe<'a>(
+        &mut self,
+        venue: &Venue,
+        workers: impl Iterator<Item = (AccountTag, Option<&'a Engine>)>,
+        journal: &ModelJournal,
+        now: VenueMillis,
+    ) {
+        let moved = self.seen.replace(venue.changes()) != Some(venue.changes());
+        if moved {
+            let closed = self.books.enter(venue, journal, &self.wire.doubled);
+            self.report_all(now, closed.findings);
+            for id in closed.doubled {
+                self.blame_wire(&[id]);
+            }
+            self.look_at_new_orders(venue, journal, now);
+            self.look_at_open_orders(venue, now);
+        }
+        for (account, engine) in workers {
+            let stand = engine.map(|e| (u64::from(e.state().epoch.get()), e.state().seq));
+            let thought = self.workers.insert(account, stand) != Some(stand);
+            if let Some(engine) = engine.filter(|_| moved || thought) {
+                self.look_at_beliefs(venue, account, engine, now);
+            }
+            if moved || thought {
+                let findings = self.protection.look(venue, account, engine, &self.books, now, &mut self.verdict);
+                self.report_all(now, findings);
+            } else {
+                self.protection.pass(account, engine, now);
+            }
+        }
+    }
+
+    /// I6, I12: an order of ours exists only after its intent is durable.
+    fn look_at_new_orders(&mut self, venue: &Venue, journal: &ModelJournal, now: VenueMillis) {
+        let first = self.next_object.unwrap_or(ObjectId(0));
+        let mut findings = Vec::new();
+        for object in venue.objects_from(first) {
+            self.next_object = Some(ObjectId(object.id.0.saturating_add(1)));
+            let Some(id) = object.client_id() else { continue };
+            if object.parent.is_none() && journal.shape(id).is_none() && self.orphans.insert(id) {
+                findings.push(Finding::Orphan { id, why: "the journal never intended it" });
+            }
+        }
+        self.report_all(now, findings);
+    }
+
+    fn look_at_open_orders(&mut self, venue: &Venue, now: VenueMillis) {
+        let mut open: BTreeMap<(AccountTag, PositionNo, LogicalOrder), Vec<ClientOrderId>> = BTreeMap::new();
+        let mut findings = Vec::new();
+        for object in venue.open_orders().filter(|o| o.parent.is_none()) {
+            let Some(id) = object.client_id() else { continue };
+            let key = id.key();
+            if !self.wire.left(id) && self.orphans.insert(id) {
+                findings.push(Finding::Orphan { id, why: "no worker sent it" });
+            }
+            if key.logical.role == Role::Stop {
+                self.wire.stopped.insert((object.account, key.position));
+            }
+            if !key.logical.role.is_protective() {
+                open.entry((object.account, key.position, key.logical)).or_default().push(id);
+            }
+        }
+        for ((_, position, logical), ids) in open.into_iter().filter(|(_, ids)| ids.len() > 1) {
+            if ids.iter().any(|id| self.wire.doubled.contains(id)) {
+                self.blame_wire(&ids);
+            } else if ids.iter().any(|id| self.blamed.insert(*id)) {
+                findings.push(Finding::Duplicate { position, logical, ids });
+            }
+        }
+        self.report_all(now, findings);
+    }
+
+    fn blame_wire(&mut self, ids: &[ClientOrderId]) {
+        let fresh = ids.iter().filter(|id| self.wire.doubled.contains(id)).any(|id| self.blamed.insert(*id));
+        if fresh {
+            self.verdict.wire_duplicates += 1;
+        }
+    }
+
+    fn look_at_beliefs(&mut self, venue: &Venue, account: AccountTag, engine: &Engine, now: VenueMillis) {
+        let mut findings = Vec::new();
+        for position in engine.state().positions.values() {
+            for order in position.orders.values() {
+                let knows = order.executed().qty;
+                let knew = self.executed.entry(order.id).or_insert(knows);
+                if knows < *knew {
+                    findings.push(Finding::Shrunk { id: order.id, knew: *knew, knows });
+                }
+                *knew = knows;
+            }
+            if position.halted && self.halted.insert((account, position.no)) {
+                findings.push(Finding::Halted { position: position.no });
+            }
+            if matches!(position.phase, Phase::Closed | Phase::Cancelled) {
+                self.look_at_what_is_left(venue, account, engine, position, &mut findings);
+            }
+        }
+        self.report_all(now, findings);
+    }
+
+    /// I5, I6: of a finished position nothing is left, no order and no exposure.
+    fn look_at_what_is_left(
+        &mut self,
+        venue: &Venue,
+        account: AccountTag,
+        engine: &Engine,
+        position: &Position,
+        findings: &mut Vec<Finding>,
+    ) {
+        for object in venue.open(account) {
+            if let Some(id) = object.client_id().filter(|id| id.key().position == position.no)
+                && !self.wire.doubled.contains(&id)
+                && self.blamed.insert(id)
+            {
+                findings.push(Finding::Orphan { id, why: "its position is finished" });
+            }
+        }
+        let (symbol, direction) = (position.symbol(), position.direction());
+        let qty = venue.position(account, symbol, direction);
+        let shared = engine
+            .state()
+            .positions
+            .values()
+            .any(|p| p.symbol() == symbol && p.direction() == direction && !matches!(p.phase, Phase::Closed | Phase::Cancelled));
+        if qty.is_positive()
+            && !shared
+            && !self.books.other_hands(account, symbol)
+            && !position.orders.keys().any(|id| self.wire.doubled.contains(id))
+            && self.left.insert((account, position.no))
+        {
+            findings.push(Finding::NotFlat { position: position.no, symbol: symbol.clone(), qty });
+        }
+    }
+
+    /// The last look, once the world is quiet: beliefs against facts.
+    pub fn conclude<'a>(
+        &mut self,
+        venue: &Venue,
+        workers: impl Iterator<Item = (AccountTag, Option<&'a Engine>)>,
+        now: VenueMillis,
+    ) -> Verdict {
+        self.check_protective(venue, now);
+        let findings = self.protection.end(now, &mut self.verdict);
+        self.report_all(now, findings);
+        for (account, engine) in workers {
+            let Some(engine) = engine else { continue };
+            for position in engine.state().positions.values() {
+                if matches!(
+                    position.phase,
+                    Phase::New | Phase::Opening | Phase::Closing | Phase::Cancelling | Phase::Failed
+                ) {
+                    self.report(now, Finding::Unresolved { position: position.no, phase: position.phase });
+                }
+            }
+            self.compare_beliefs(venue, account, engine, now);
+        }
+        self.verdict.clone()
+    }
+
+    /// I8, I15: what the worker believes to be open, and nothing else, is open; what it booked as taken by
+    /// other hands is what other hands took.
+    fn compare_beliefs(&mut self, venue: &Venue, account: AccountTag, engine: &Engine, now: VenueMillis) {
+        let mut believed: BTreeMap<(Symbol, _), (PositionNo, Qty, Qty)> = BTreeMap::new();
+        for position in engine.state().positions.values() {
+            let entry = believed
+                .entry((position.symbol().clone(), position.direction()))
+                .or_insert((position.no, Qty::ZERO, Qty::ZERO));
+            entry.0 = position.no;
+            entry.1 = entry.1.checked_add(position.exposure()).unwrap_or(entry.1);
+            for qty in position.external.values() {
+                entry.2 = entry.2.checked_add(*qty).unwrap_or(entry.2);
+            }
+        }
+        let whole = engine.state().archived.is_empty();
+        for ((symbol, direction), (position, believed, booked)) in believed {
+            let actual = venue.position(account, &symbol, direction);
+            let shared = self.books.other_hands(account, &symbol);
+            if actual != believed && !shared {
+                self.report(now, Finding::Disagree { position, believed, actual });
+            }
+            let taken = self.books.taken(account, &symbol, direction);
+            if whole && taken != booked && !shared {
+                self.report(now, Finding::Misattributed { account, symbol, taken, booked });
+            }
+        }
+    }
+
+    /// Protective orders may overlap while they settle; at the end there is one of each.
+    fn check_protective(&mut self, venue: &Venue, now: VenueMillis) {
+        let mut open: BTreeMap<(AccountTag, PositionNo, Role), Vec<ClientOrderId>> = BTreeMap::new();
+        for object in venue.open_orders().filter(|o| o.parent.is_none()) {
+            if let Some(id) = object.client_id().filter(|id| id.key().logical.role.is_protective()) {
+                open.entry((object.account, id.key().position, id.key().logical.role)).or_default().push(id);
+            }
+        }
+        for ((_, position, _), ids) in open {
+            if let [_, .., last] = ids[..]
+                && !ids.iter().any(|id| self.wire.doubled.contains(id))
+            {
+                self.report(now, Finding::Duplicate { position, logical: last.key().logical, ids });
+            }
+        }
+    }
+
+    /// What is known so far.
+    #[must_use]
+    pub const fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// The longest interval without a stop that ended since this was last asked, and the windows it lay in.
+    pub fn take_longest(&mut self) -> Option<(Millis, BTreeSet<&'static str>)> {
+        self.protection.take_longest()
+    }
+
+    /// Everything that decides what can still be found; what was found is left out.
+    pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let Self {
+            verdict: _,
+            wire,
+            books,
+            protection,
+            blamed,
+            orphans,
+            next_object,
+            halted,
+            left,
+            executed,
+            seen: _,
+            workers: _,
+        } = self;
+        wire.fingerprint(hasher);
+        books.fingerprint(hasher);
+        protection.fingerprint(hasher);
+        (blamed, orphans, next_object, halted, left, executed).hash(hasher);
+    }
+}

@@ -1,0 +1,188 @@
+//! How long exposure was without an accepted stop, and what explains it (I4, I11).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash as _, Hasher};
+
+use kraite_core::engine::Engine;
+use kraite_core::exchange::{Direction, ReportStatus};
+use kraite_core::id::{AccountTag, Role, Symbol};
+use kraite_core::position::{Phase, Protective};
+use kraite_core::time::{Millis, VenueMillis};
+
+use super::books::Books;
+use super::{Finding, Interval, Verdict};
+use crate::venue::Venue;
+
+/// With its worker alive all the while, no position may be without a stop for longer than this: the
+/// emergency bound of 30 s, and what a close needs to get through a hostile wire.
+const UNPROTECTED_BOUND: Millis = Millis::from_secs(120);
+/// Time without a stop that nothing explains: a message or two.
+const UNEXPLAINED_BOUND: Millis = Millis::from_secs(1);
+
+type Key = (AccountTag, Symbol, Direction);
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Protection {
+    open: BTreeMap<Key, Interval>,
+    flipped: BTreeSet<(AccountTag, Symbol)>,
+    longest: Option<(Millis, BTreeSet<&'static str>)>,
+}
+
+impl Protection {
+    pub(super) fn died(&mut self, account: AccountTag, at: VenueMillis) {
+        for (_, interval) in self.open.iter_mut().filter(|(key, _)| key.0 == account) {
+            interval.pass(at);
+            interval.now.insert("worker down");
+            interval.alive_since = None;
+        }
+    }
+
+    /// Time went by and nothing changed.
+    pub(super) fn pass(&mut self, account: AccountTag, engine: Option<&Engine>, now: VenueMillis) {
+        for (_, interval) in self.open.iter_mut().filter(|(key, _)| key.0 == account) {
+            interval.pass(now);
+            interval.alive_since = engine.map(|_| interval.alive_since.unwrap_or(now));
+        }
+    }
+
+    /// Looks at the exposure of an account.
+    pub(super) fn look(
+        &mut self,
+        venue: &Venue,
+        account: AccountTag,
+        engine: Option<&Engine>,
+        books: &Books,
+        now: VenueMillis,
+        verdict: &mut Verdict,
+    ) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut naked = BTreeSet::new();
+        for (symbol, direction, qty) in venue.exposures(account) {
+            let other_hands = books.other_hands(account, &symbol);
+            if !other_hands
+                && is_flipped(&symbol, direction, engine)
+                && self.flipped.insert((account, symbol.clone()))
+            {
+                findings.push(Finding::Flipped { symbol: symbol.clone(), direction, qty });
+            }
+            let stop = venue.open(account).any(|o| {
+                o.symbol == symbol
+                    && o.direction == direction
+                    && o.parent.is_none()
+                    && o.client_id().is_some_and(|id| id.key().logical.role == Role::Stop)
+            });
+            if stop {
+                continue;
+            }
+            let windows = windows(venue, account, &symbol, direction, engine, other_hands);
+            let key = (account, symbol, direction);
+            let interval = self.open.entry(key.clone()).or_insert_with(|| Interval::new(&key, now));
+            interval.pass(now);
+            interval.now = windows;
+            interval.alive_since = engine.map(|_| interval.alive_since.unwrap_or(now));
+            naked.insert(key);
+        }
+        let over: Vec<Key> = self.open.keys().filter(|key| key.0 == account && !naked.contains(key)).cloned().collect();
+        for key in over {
+            findings.extend(self.end_interval(&key, now, verdict));
+        }
+        findings
+    }
+
+    /// Ends every interval that is still open.
+    pub(super) fn end(&mut self, now: VenueMillis, verdict: &mut Verdict) -> Vec<Finding> {
+        let open: Vec<Key> = self.open.keys().cloned().collect();
+        open.iter().filter_map(|key| self.end_interval(key, now, verdict)).collect()
+    }
+
+    fn end_interval(&mut self, key: &Key, now: VenueMillis, verdict: &mut Verdict) -> Option<Finding> {
+        let mut interval = self.open.remove(key)?;
+        interval.pass(now);
+        let length = interval.length();
+        if length.0 == 0 {
+            return None;
+        }
+        let windows: BTreeSet<&'static str> = interval.windows.keys().copied().collect();
+        if length > verdict.max_unprotected {
+            verdict.max_unprotected = length;
+            verdict.max_unprotected_windows = windows.clone();
+        }
+        if self.longest.as_ref().is_none_or(|(longest, _)| length > *longest) {
+            self.longest = Some((length, windows));
+        }
+        for (window, share) in interval.windows.iter().filter(|(_, share)| share.0 > 0) {
+            let entry = verdict.windows.entry(window).or_insert((0, Millis(0)));
+            entry.0 += 1;
+            entry.1 = entry.1.max(*share);
+        }
+        if interval.unexplained > UNEXPLAINED_BOUND {
+            Some(Finding::Unexplained { interval })
+        } else if interval.alive > UNPROTECTED_BOUND {
+            Some(Finding::Unprotected { interval })
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn take_longest(&mut self) -> Option<(Millis, BTreeSet<&'static str>)> {
+        self.longest.take()
+    }
+
+    pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let Self { open, flipped, longest: _ } = self;
+        (open, flipped).hash(hasher);
+    }
+}
+
+/// All our positions on the contract are on the other side.
+fn is_flipped(symbol: &Symbol, direction: Direction, engine: Option<&Engine>) -> bool {
+    let Some(engine) = engine else { return false };
+    let mut ours = engine.state().positions.values().filter(|p| p.symbol() == symbol).peekable();
+    ours.peek().is_some() && ours.all(|p| p.direction() != direction)
+}
+
+/// The named windows that explain why a position has no stop right now.
+fn windows(
+    venue: &Venue,
+    account: AccountTag,
+    symbol: &Symbol,
+    direction: Direction,
+    engine: Option<&Engine>,
+    other_hands: bool,
+) -> BTreeSet<&'static str> {
+    let mut names = BTreeSet::new();
+    let executing = venue
+        .children(account)
+        .any(|child| child.symbol == *symbol && child.status != ReportStatus::Filled && child.is_open());
+    if executing {
+        names.insert("stop or target executing");
+    }
+    let Some(engine) = engine else {
+        names.insert("worker down");
+        return names;
+    };
+    let Some(position) =
+        engine.state().positions.values().rev().find(|p| p.symbol() == symbol && p.direction() == direction)
+    else {
+        // Exposure of others is theirs to protect; of ours only while the journal that explained it is lost.
+        if other_hands {
+            names.insert("not ours");
+        } else if engine.state().quarantined {
+            names.insert("quarantined: the journal is lost");
+        }
+        return names;
+    };
+    if position.exposure().is_zero() {
+        names.insert("fill not told yet");
+    }
+    match position.phase {
+        Phase::New | Phase::Opening => names.insert("opening: between the entry's fill and the accepted stop"),
+        Phase::Closing => names.insert("closing"),
+        Phase::Cancelling | Phase::Cancelled | Phase::Closed => names.insert("late fill after the end"),
+        Phase::Active if position.stop() == Protective::Open => names.insert("loss of the stop not told yet"),
+        Phase::Active if position.stop() != Protective::Missing => names.insert("stop being replaced"),
+        Phase::Active => false,
+        Phase::Failed => false,
+    };
+    names
+}

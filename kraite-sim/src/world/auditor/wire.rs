@@ -1,0 +1,158 @@
+//! What crosses the wire, judged as it leaves.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash as _, Hasher};
+
+use kraite_core::engine::{Engine, Request, Sent};
+use kraite_core::exchange::OrderShape;
+use kraite_core::id::{AccountTag, ClientOrderId, PositionNo, Role};
+use kraite_core::time::{Millis, VenueMillis};
+
+use super::{Auditor, Finding};
+use crate::venue::Venue;
+use crate::world::journal::ModelJournal;
+
+/// The most requests of one account in a minute: half of what the strictest venue takes.
+const MAX_REQUESTS: usize = 300;
+/// The most questions of one account in a minute.
+const MAX_QUESTIONS: usize = 600;
+const MINUTE: Millis = Millis::from_secs(60);
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wire {
+    placed: BTreeMap<ClientOrderId, u32>,
+    /// Orders whose request the wire doubled.
+    pub(super) doubled: BTreeSet<ClientOrderId>,
+    /// Positions that had an open stop at some time.
+    pub(super) stopped: BTreeSet<(AccountTag, PositionNo)>,
+    requests: BTreeMap<AccountTag, VecDeque<VenueMillis>>,
+    questions: BTreeMap<AccountTag, VecDeque<VenueMillis>>,
+}
+
+impl Wire {
+    /// A worker handed the placement of this id to the wire.
+    pub(super) fn left(&self, id: ClientOrderId) -> bool {
+        self.placed.contains_key(&id)
+    }
+
+    /// The times of what was sent count only once a flood is in sight.
+    pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let Self { placed, doubled, stopped, requests, questions } = self;
+        (placed, doubled, stopped).hash(hasher);
+        for (times, most) in requests.values().map(|t| (t, MAX_REQUESTS)).chain(questions.values().map(|t| (t, MAX_QUESTIONS)))
+        {
+            (times.len() > most / 3).then_some(times).hash(hasher);
+        }
+    }
+}
+
+/// Notes one more and says how many there were in the last minute, once when there are too many.
+fn too_many(times: &mut VecDeque<VenueMillis>, now: VenueMillis, most: usize) -> Option<usize> {
+    while times.front().is_some_and(|first| now.since(*first) > MINUTE) {
+        times.pop_front();
+    }
+    times.push_back(now);
+    let number = times.len();
+    if number <= most {
+        return None;
+    }
+    times.clear();
+    Some(number)
+}
+
+impl Auditor {
+    /// A question leaves the worker.
+    pub fn asked(&mut self, account: AccountTag, at: VenueMillis) {
+        let times = self.wire.questions.entry(account).or_default();
+        if let Some(number) = too_many(times, at, MAX_QUESTIONS) {
+            self.report(at, Finding::Flood { what: "questions", number });
+        }
+    }
+
+    /// A request leaves the worker: it owns the account, its intent is durable, its id fresh, its stop in place.
+    pub fn handed_to_wire(
+        &mut self,
+        account: AccountTag,
+        request: &Request,
+        journal: &ModelJournal,
+        at: VenueMillis,
+    ) {
+        let times = self.wire.requests.entry(account).or_default();
+        if let Some(number) = too_many(times, at, MAX_REQUESTS) {
+            self.report(at, Finding::Flood { what: "requests", number });
+        }
+        let placements: Vec<(ClientOrderId, Option<OrderShape>)> = match request {
+            Request::Place(order) => vec![(order.id, Some(order.shape))],
+            Request::PlacePair(pair) => {
+                vec![(pair.stop.id, journal.shape(pair.stop.id)), (pair.target.id, journal.shape(pair.target.id))]
+            }
+            Request::Amend(change, _) => {
+                if journal.shape(change.order.id).is_none() {
+                    self.report(at, Finding::ForeignTouched { what: format!("amend {:?}", change.order.id) });
+                }
+                return;
+            }
+            Request::Cancel(order) => {
+                if order.id.key().account != account {
+                    self.report(at, Finding::ForeignTouched { what: format!("cancel {:?}", order.id) });
+                }
+                return;
+            }
+            Request::SetMarginMode(..) | Request::SetLeverage(..) => return,
+        };
+        for (id, shape) in placements {
+            if shape.is_none() || journal.shape(id) != shape {
+                self.report(at, Finding::NoIntent { id });
+            }
+            let times = self.wire.placed.entry(id).or_insert(0);
+            *times += 1;
+            if *times > 1 {
+                self.report(at, Finding::PlacedTwice { id });
+            }
+            let key = id.key();
+            let alone = matches!(request, Request::Place(_)) && key.logical.role == Role::Target;
+            if alone && !self.wire.stopped.contains(&(account, key.position)) {
+                self.report(at, Finding::TargetBeforeStop { id });
+            }
+        }
+    }
+
+    /// Who sends a request, and what it knows: I14, and I12 for requests that add exposure.
+    pub fn sends(
+        &mut self,
+        account: AccountTag,
+        engine: &Engine,
+        request: &Request,
+        venue: &Venue,
+        journal: &ModelJournal,
+        at: VenueMillis,
+    ) {
+        let (epoch, owner) = (engine.state().epoch, journal.owner(account));
+        if epoch != owner {
+            self.report(at, Finding::Deposed { account, epoch, owner });
+        }
+        let Request::Place(order) = request else { return };
+        if order.id.key().logical.role.is_exit() {
+            return;
+        }
+        let unknown = venue
+            .open(account)
+            .filter(|o| o.parent.is_none())
+            .filter_map(crate::venue::OrderObject::client_id)
+            .find(|id| journal.shape(*id).is_none() && engine.state().order(*id).is_none());
+        if let Some(id) = unknown {
+            self.report(at, Finding::Unwitnessed { id });
+        }
+    }
+
+    /// A request reaches the venue; a copy was made by the wire.
+    pub fn arrives(&mut self, request: &Request, copy: bool) {
+        if copy {
+            for sent in request.sent() {
+                if let Sent::Place(id) = sent {
+                    self.wire.doubled.insert(id);
+                }
+            }
+        }
+    }
+}
