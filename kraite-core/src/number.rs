@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::str::FromStr;
 
 use rust_decimal::Decimal;
@@ -62,7 +63,17 @@ fn parse_plain(text: &str) -> Result<Decimal, ParseNumberError> {
         plain.push('.');
         plain.push_str(fraction);
     }
-    Decimal::from_str_exact(&plain).map(|d| d.normalize()).map_err(|_| fail("out of range"))
+    Decimal::from_str_exact(&plain).map(|d| canonical(d)).map_err(|_| fail("out of range"))
+}
+
+/// The one form of a value: no trailing zeros. What ends in another digit, as most values do, has it already.
+fn canonical(value: Decimal) -> Decimal {
+    let mantissa = value.mantissa();
+    let ends_in_zero = match u64::try_from(mantissa.unsigned_abs()) {
+        Ok(small) => small.is_multiple_of(10),
+        Err(_) => mantissa.unsigned_abs().is_multiple_of(10),
+    };
+    if ends_in_zero { value.normalize() } else { value }
 }
 
 /// A quotient with as many digits as the text form takes, so that it survives a round trip.
@@ -71,14 +82,20 @@ fn quotient(dividend: Decimal, divisor: Decimal) -> Result<Decimal, ArithmeticEr
         return Err(ArithmeticError::DivisionByZero);
     }
     let exact = dividend.checked_div(divisor).ok_or(ArithmeticError::Overflow)?;
-    exact.round_sf(28).map(|d| d.normalize()).ok_or(ArithmeticError::Overflow)
+    exact.round_sf(28).map(|d| canonical(d)).ok_or(ArithmeticError::Overflow)
 }
 
 macro_rules! decimal_newtype {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
         pub struct $name(pub(crate) Decimal);
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                state.write_u128(u128::from_le_bytes(canonical(self.0).serialize()));
+            }
+        }
 
         impl $name {
             /// Zero.
@@ -87,23 +104,32 @@ macro_rules! decimal_newtype {
             /// `units` x 10^-`scale`, for example `(15023, 2)` is 150.23; `None` if scale is above 28.
             #[must_use]
             pub fn from_units(units: i64, scale: u32) -> Option<Self> {
-                Decimal::try_new(units, scale).ok().map(|d| Self(d.normalize()))
+                Decimal::try_new(units, scale).ok().map(|d| Self(canonical(d)))
             }
 
             /// The sum, exact.
             pub fn checked_add(self, other: Self) -> Result<Self, ArithmeticError> {
-                self.0.checked_add(other.0).map(|d| Self(d.normalize())).ok_or(ArithmeticError::Overflow)
+                if other.0.is_zero() {
+                    return Ok(self);
+                }
+                if self.0.is_zero() {
+                    return Ok(other);
+                }
+                self.0.checked_add(other.0).map(|d| Self(canonical(d))).ok_or(ArithmeticError::Overflow)
             }
 
             /// The difference, exact.
             pub fn checked_sub(self, other: Self) -> Result<Self, ArithmeticError> {
-                self.0.checked_sub(other.0).map(|d| Self(d.normalize())).ok_or(ArithmeticError::Overflow)
+                if other.0.is_zero() {
+                    return Ok(self);
+                }
+                self.0.checked_sub(other.0).map(|d| Self(canonical(d))).ok_or(ArithmeticError::Overflow)
             }
 
             /// The same size with the opposite sign.
             #[must_use]
             pub fn negated(self) -> Self {
-                Self((Decimal::ZERO - self.0).normalize())
+                Self(canonical(Decimal::ZERO - self.0))
             }
 
             /// The size without its sign.
@@ -168,7 +194,7 @@ macro_rules! decimal_newtype {
                 } else {
                     let (mantissa, scale) = <(i128, u32)>::deserialize(deserializer)?;
                     Decimal::try_from_i128_with_scale(mantissa, scale)
-                        .map(|d| Self(d.normalize()))
+                        .map(|d| Self(canonical(d)))
                         .map_err(|_| D::Error::custom("number out of range"))
                 }
             }
@@ -200,14 +226,14 @@ decimal_newtype! {
 impl Price {
     /// Price x quantity.
     pub fn checked_mul(self, qty: Qty) -> Result<Notional, ArithmeticError> {
-        self.0.checked_mul(qty.0).map(|d| Notional(d.normalize())).ok_or(ArithmeticError::Overflow)
+        self.0.checked_mul(qty.0).map(|d| Notional(canonical(d))).ok_or(ArithmeticError::Overflow)
     }
 
     /// This price moved up by `percent` (down for a negative one), not rounded to a tick.
     pub fn shifted_by(self, percent: Percent) -> Result<Self, ArithmeticError> {
         let factor = percent.0.checked_div(Decimal::ONE_HUNDRED).ok_or(ArithmeticError::Overflow)?;
         let factor = Decimal::ONE.checked_add(factor).ok_or(ArithmeticError::Overflow)?;
-        self.0.checked_mul(factor).map(|d| Self(d.normalize())).ok_or(ArithmeticError::Overflow)
+        self.0.checked_mul(factor).map(|d| Self(canonical(d))).ok_or(ArithmeticError::Overflow)
     }
 
     /// How many whole ticks this price is, `None` when it is off the grid or out of range.
@@ -222,14 +248,14 @@ impl Price {
 
     /// The price of `ticks` whole ticks.
     pub fn from_ticks(ticks: i64, tick: Self) -> Result<Self, ArithmeticError> {
-        Decimal::from(ticks).checked_mul(tick.0).map(|d| Self(d.normalize())).ok_or(ArithmeticError::Overflow)
+        Decimal::from(ticks).checked_mul(tick.0).map(|d| Self(canonical(d))).ok_or(ArithmeticError::Overflow)
     }
 }
 
 impl Qty {
     /// This quantity times a factor, not rounded to a lot.
     pub fn scaled_by(self, factor: Factor) -> Result<Self, ArithmeticError> {
-        self.0.checked_mul(factor.0).map(|d| Self(d.normalize())).ok_or(ArithmeticError::Overflow)
+        self.0.checked_mul(factor.0).map(|d| Self(canonical(d))).ok_or(ArithmeticError::Overflow)
     }
 }
 
@@ -246,7 +272,7 @@ impl Notional {
 
     /// Notional x factor: a fee, a funding payment, a bigger notional.
     pub fn scaled_by(self, factor: Factor) -> Result<Self, ArithmeticError> {
-        self.0.checked_mul(factor.0).map(|d| Self(d.normalize())).ok_or(ArithmeticError::Overflow)
+        self.0.checked_mul(factor.0).map(|d| Self(canonical(d))).ok_or(ArithmeticError::Overflow)
     }
 
     /// The ratio of two amounts with up to 28 significant digits.
@@ -258,7 +284,7 @@ impl Notional {
 impl Percent {
     /// The factor this percentage stands for: 8.5 % is 0.085.
     pub fn as_factor(self) -> Result<Factor, ArithmeticError> {
-        self.0.checked_div(Decimal::ONE_HUNDRED).map(|d| Factor(d.normalize())).ok_or(ArithmeticError::Overflow)
+        self.0.checked_div(Decimal::ONE_HUNDRED).map(|d| Factor(canonical(d))).ok_or(ArithmeticError::Overflow)
     }
 }
 

@@ -150,14 +150,17 @@ impl Engine {
         &self.capabilities
     }
 
-    /// Everything that decides what this engine does next, for explorers that cut what they have seen: equal
-    /// fingerprints, equal steps on equal inputs. The running number of the last record and its instant are
-    /// left out; no decision reads them while clocks do not run back.
+    /// Everything that decides what this engine does next, for explorers that cut what they have seen: of
+    /// engines with one configuration on one venue that were given the same commands, equal fingerprints mean
+    /// equal steps on equal inputs. The running number of the last record and its instant are left out; no
+    /// decision reads them while clocks do not run back.
     pub fn fingerprint(&self, hasher: &mut impl Hasher) {
-        let Self { config, capabilities, state, volatile } = self;
-        (config, capabilities, volatile).hash(hasher);
+        let Self { config: _, capabilities: _, state, volatile } = self;
         let State { account, epoch, seq: _, at: _, positions, archived, next_position, quarantined } = state;
-        (account, epoch, positions, archived, next_position, quarantined).hash(hasher);
+        (volatile, account, epoch, archived, next_position, quarantined).hash(hasher);
+        for position in positions.values() {
+            position.fingerprint(hasher);
+        }
     }
 
     /// The state as a snapshot for the journal.

@@ -110,18 +110,20 @@ impl VenueObject {
 
     /// What this object executed: the larger of its cumulative fill and the sum of its trades.
     pub fn executed(&self) -> Result<Executed, ArithmeticError> {
-        let mut traded = Executed { qty: Qty::ZERO, cost: Some(Notional::ZERO), fee: Notional::ZERO };
-        let mut cost = Notional::ZERO;
+        if self.trades.is_empty() {
+            let cost = if self.cumulative.is_zero() { Some(Notional::ZERO) } else { self.cumulative_cost };
+            return Ok(Executed { qty: self.cumulative, cost, fee: Notional::ZERO });
+        }
+        let (mut qty, mut cost, mut fee) = (Qty::ZERO, Notional::ZERO, Notional::ZERO);
         for trade in &self.trades {
-            traded.qty = traded.qty.checked_add(trade.qty)?;
-            traded.fee = traded.fee.checked_add(trade.fee)?;
+            qty = qty.checked_add(trade.qty)?;
+            fee = fee.checked_add(trade.fee)?;
             cost = cost.checked_add(trade.cost)?;
         }
-        traded.cost = Some(cost);
-        if traded.qty >= self.cumulative {
-            return Ok(traded);
+        if qty >= self.cumulative {
+            return Ok(Executed { qty, cost: Some(cost), fee });
         }
-        Ok(Executed { qty: self.cumulative, cost: self.cumulative_cost, fee: traded.fee })
+        Ok(Executed { qty: self.cumulative, cost: self.cumulative_cost, fee })
     }
 }
 
@@ -203,6 +205,9 @@ impl Ledger {
 
     /// What all objects under this id executed together.
     pub fn executed(&self) -> Result<Executed, ArithmeticError> {
+        if let [only] = &self.objects[..] {
+            return only.executed();
+        }
         let mut total = Executed { qty: Qty::ZERO, cost: Some(Notional::ZERO), fee: Notional::ZERO };
         for object in &self.objects {
             let one = object.executed()?;

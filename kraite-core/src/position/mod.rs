@@ -6,6 +6,7 @@ mod view;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -192,5 +193,36 @@ impl Position {
     #[must_use]
     pub const fn direction(&self) -> Direction {
         self.request.spec.direction
+    }
+
+    /// Everything that decides what happens to it next. What it was asked for stands for the plan made of it;
+    /// what the protection meter has counted so far is left out.
+    pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let Self {
+            no,
+            request,
+            opened_by,
+            created_at,
+            ladder,
+            plan: _,
+            rungs,
+            rebuilt,
+            dropped,
+            stop_price,
+            phase,
+            ended_at,
+            why,
+            setups,
+            orders,
+            external,
+            cover,
+            meter,
+            max_loss,
+            alerts,
+            halted,
+        } = self;
+        (no, opened_by, &request.mark, created_at, &ladder.entry, ladder.leverage, ladder.stop).hash(hasher);
+        (rungs, rebuilt, dropped, stop_price, phase, ended_at, why, setups).hash(hasher);
+        (orders, external, cover, meter.since, max_loss, alerts, halted).hash(hasher);
     }
 }

@@ -66,7 +66,7 @@ impl Position {
     /// What all orders of the roles that `pick` names executed together.
     pub fn executed_by(&self, pick: impl Fn(Role) -> bool) -> Result<Executed, ArithmeticError> {
         let mut total = Executed { qty: Qty::ZERO, cost: Some(Notional::ZERO), fee: Notional::ZERO };
-        for order in self.orders.values().filter(|o| pick(o.role())) {
+        for order in self.orders.values().filter(|o| !o.ledger.objects().is_empty() && pick(o.role())) {
             let one = order.executed();
             total.qty = total.qty.checked_add(one.qty)?;
             total.fee = total.fee.checked_add(one.fee)?;

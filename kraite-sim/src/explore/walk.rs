@@ -1,9 +1,10 @@
 //! The walk over all schedules: forward along one run, then backward over its forks.
 
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 use std::sync::Arc;
 
-use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use twox_hash::XxHash3_128;
 
 use super::certificate::{Cell, Certificate, Column, Failure, Row, Worst};
 use super::future::{Ending, Future};
@@ -27,6 +28,7 @@ pub fn explore(script: &Script, profile: &VenueProfile, depth: u8, progress: &dy
     let start = || Play::new(script.clone(), script::world(profile.clone(), Nemesis::explored()), Stream::Push);
     let mut walk = Walk {
         seen: Seen::default(),
+        gathered: Gathered::default(),
         path: Vec::new(),
         windows: Vec::new(),
         failures: Vec::new(),
@@ -105,6 +107,7 @@ impl Seen {
 
 struct Walk<'a> {
     seen: Seen,
+    gathered: Gathered,
     /// The faults on the way to where the walk is.
     path: Vec<(u64, Fate)>,
     /// Sets of windows that explain a time without a stop.
@@ -122,21 +125,35 @@ struct Step {
     worst: Option<(i64, u16)>,
 }
 
-fn key(play: &Play) -> u128 {
-    let mut hasher = SipHasher13::new();
-    play.fingerprint(&mut hasher);
-    hasher.finish128().as_u128()
+/// Gathers what is to be told apart, so that it is digested in one go.
+#[derive(Default)]
+struct Gathered(Vec<u8>);
+
+impl Hasher for Gathered {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
 }
 
 type Visit<'v> = &'v mut dyn FnMut(usize, &[(u64, Point)], &[(Column, Future)]);
 
 impl Walk<'_> {
+    fn key(&mut self, play: &Play) -> u128 {
+        self.gathered.0.clear();
+        play.fingerprint(&mut self.gathered);
+        XxHash3_128::oneshot(&self.gathered.0)
+    }
+
     /// Everything that can come of a world with up to `depth` more faults. `visit` hears of each event of the
     /// run without any, the last one first.
     fn from(&mut self, mut play: Play, depth: u8, visit: Visit<'_>) -> Future {
         let mut steps: Vec<Step> = Vec::new();
         let mut future = loop {
-            let key = key(&play);
+            let key = self.key(&play);
             if let Some(future) = self.seen.get(key, depth) {
                 break future;
             }

@@ -1,6 +1,7 @@
 //! Accounts: wallet, positions, settings, and which orders belong to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash as _, Hasher};
 
 use kraite_core::exchange::{Direction, MarginMode, PositionMode, PositionReport, Side};
 use kraite_core::id::{AccountTag, ClientOrderId, Symbol};
@@ -159,6 +160,25 @@ impl Account {
     #[must_use]
     pub fn under(&self, id: ClientOrderId) -> &[ObjectId] {
         self.by_client.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Everything but what is derived from its orders.
+    pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let Self {
+            tag,
+            mode,
+            deposit,
+            realized,
+            fees,
+            funding,
+            insurance,
+            positions,
+            settings,
+            open: _,
+            closed: _,
+            by_client: _,
+        } = self;
+        (tag, mode, deposit, realized, fees, funding, insurance, positions, settings).hash(hasher);
     }
 
     pub(super) fn report(&self, symbol: &Symbol, direction: Direction, now: VenueMillis) -> PositionReport {

@@ -170,11 +170,12 @@ impl Venue {
         self.overflows
     }
 
-    /// Everything that decides what this venue does next; how many requests it has seen, which of them made an
-    /// order, and its log of trades are for observers only and are left out.
+    /// Everything that decides what this venue does next, as far as nobody changes its rules. What is derived
+    /// from the orders (the books, the sets of open and closed ones) is left out, and so is what only observers
+    /// read: how many requests there were, which of them made an order, the log of trades.
     pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
         let Self {
-            profile,
+            profile: _,
             now: _,
             markets,
             accounts,
@@ -191,7 +192,13 @@ impl Venue {
             overflows: _,
             changes: _,
         } = self;
-        (profile, markets, accounts, next_object, next_trade, price_move, mark_feed, outbox).hash(hasher);
+        (next_object, next_trade, price_move, mark_feed, outbox).hash(hasher);
+        for market in markets.values() {
+            (market.trading, market.liquidity, market.last, market.mark).hash(hasher);
+        }
+        for account in accounts.values() {
+            account.fingerprint(hasher);
+        }
         for object in objects.values() {
             object.fingerprint(hasher);
         }

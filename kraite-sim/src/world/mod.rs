@@ -77,22 +77,29 @@ enum Message {
 }
 
 impl Message {
-    fn fingerprint(&self, hasher: &mut impl Hasher, is_present: impl Fn(AccountTag, u64) -> bool) {
-        std::mem::discriminant(self).hash(hasher);
+    /// What is on its way back to a process that is gone reaches nobody, and counts for nothing.
+    fn fingerprint(&self, hasher: &mut impl Hasher, at: VenueMillis, is_run: impl Fn(AccountTag, u64) -> bool) {
+        let (account, run) = match self {
+            Self::Arrive { account, run, .. }
+            | Self::Back { account, run, .. }
+            | Self::Ask { account, run, .. }
+            | Self::Answered { account, run, .. }
+            | Self::Frame { account, run, .. } => (*account, Some(*run)),
+            Self::Start { account } | Self::Command { account, .. } => (*account, None),
+        };
+        let waits = run.is_none_or(|run| is_run(account, run));
+        if !waits && !matches!(self, Self::Arrive { .. }) {
+            return;
+        }
+        (std::mem::discriminant(self), at, account, waits).hash(hasher);
         match self {
-            Self::Arrive { account, run, request, signed_at, copy } => {
-                (account, is_present(*account, *run), request, signed_at, copy).hash(hasher);
-            }
-            Self::Back { account, run, sent, outcome } => {
-                (account, is_present(*account, *run), sent, outcome).hash(hasher);
-            }
-            Self::Ask { account, run, query, sent_at } => {
-                (account, is_present(*account, *run), query, sent_at).hash(hasher);
-            }
-            Self::Answered { account, run, answer } => (account, is_present(*account, *run), answer).hash(hasher),
-            Self::Frame { account, run, event } => (account, is_present(*account, *run), event).hash(hasher),
-            Self::Start { account } => account.hash(hasher),
-            Self::Command { account, id, command } => (account, id, command).hash(hasher),
+            Self::Arrive { request, signed_at, copy, .. } => (request, signed_at, copy).hash(hasher),
+            Self::Back { sent, outcome, .. } => (sent, outcome).hash(hasher),
+            Self::Ask { query, sent_at, .. } => (query, sent_at).hash(hasher),
+            Self::Answered { answer, .. } => answer.hash(hasher),
+            Self::Frame { event, .. } => event.hash(hasher),
+            Self::Start { .. } => {}
+            Self::Command { id, command, .. } => (id, command).hash(hasher),
         }
     }
 }
@@ -307,8 +314,7 @@ impl World {
         (self.now, self.restart_ms, self.stream == Stream::Push).hash(hasher);
         self.venue.fingerprint(hasher);
         for ((at, _), message) in &self.queue {
-            at.hash(hasher);
-            message.fingerprint(hasher, |account, run| self.workers.get(&account).is_some_and(|w| w.run == run));
+            message.fingerprint(hasher, *at, |account, run| self.is_run(account, run));
         }
         for (account, worker) in &self.workers {
             (account, worker.skew_ms, worker.belief_ms, worker.error_ms, worker.engine.is_some()).hash(hasher);
@@ -567,7 +573,8 @@ impl World {
         self.auditor.arrives(&request, copy);
         let outcomes = self.venue.request(account, &request, signed_at, self.now);
         for (sent, outcome) in outcomes {
-            if copy {
+            // Nobody waits for the answer to a copy, or for one to a process that is gone.
+            if copy || !self.is_run(account, run) {
                 continue;
             }
             let travel = self.nemesis.jitter(self.latency.reply_ms);
@@ -591,6 +598,9 @@ impl World {
     }
 
     fn ask(&mut self, account: AccountTag, run: u64, query: &Query, sent_at: VenueMillis) {
+        if !self.is_run(account, run) {
+            return;
+        }
         // The worker knows the instant of sending only as well as it knows the venue's clock.
         let answer = crate::link::stamped(self.venue.query(account, query, self.now), sent_at);
         let travel = self.nemesis.jitter(self.latency.reply_ms);
