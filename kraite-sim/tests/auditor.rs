@@ -247,3 +247,61 @@ fn mutant_i16_a_flood_of_requests_and_of_questions() {
     }
     bench.found(|f| matches!(f, Finding::Flood { what: "questions", .. }));
 }
+
+/// Two venues that look like one whose history changed between two looks.
+#[test]
+fn mutant_i08_trades_do_not_add_up_to_what_is_open() {
+    let mut bench = Bench::new();
+    let entry = bench.order(id(Role::Entry, 0, 0), OrderShape::Market { qty: qty("1") });
+    bench.place(&entry);
+    bench.look(None);
+    let before = bench.auditor.verdict().violations;
+    let mut other = Bench::new();
+    let larger = other.order(id(Role::Entry, 0, 0), OrderShape::Market { qty: qty("5") });
+    let second = other.order(id(Role::Rung(1), 0, 0), OrderShape::Market { qty: qty("1") });
+    other.place(&larger);
+    other.place(&second);
+    bench.venue = other.venue;
+    bench.look(None);
+    bench.found(|f| matches!(f, Finding::QuantityNotConserved { .. }));
+    bench.found(|f| matches!(f, Finding::MoneyNotConserved { .. }));
+    assert!(bench.auditor.verdict().violations > before);
+}
+
+#[test]
+fn mutant_i12_new_exposure_while_an_order_of_ours_is_unaccounted_for() {
+    let mut bench = Bench::new();
+    let lost = bench.limit(0);
+    bench.place(&lost);
+    let rung = bench.order(id(Role::Rung(2), 0, 0), OrderShape::Limit { price: price("80"), qty: qty("1") });
+    let (engine, at) = (engine(), bench.at());
+    bench.journal.take_over(account());
+    bench.auditor.sends(account(), &engine, &rung, &bench.venue, &bench.journal, at);
+    bench.found(|f| matches!(f, Finding::Unwitnessed { .. }));
+    let stop = OrderShape::StopMarket { trigger: price("70"), by: TriggerBy::Mark, size: TriggerSize::ClosePosition };
+    let stop = bench.order(id(Role::Stop, 0, 0), stop);
+    bench.auditor.sends(account(), &engine, &stop, &bench.venue, &bench.journal, at);
+    assert_eq!(bench.auditor.verdict().violations, 1, "protection is always allowed");
+}
+
+#[test]
+fn mutant_i14_a_request_of_a_worker_that_was_deposed() {
+    let mut bench = Bench::new();
+    let request = bench.limit(0);
+    let (engine, at) = (engine(), bench.at());
+    bench.journal.take_over(account());
+    bench.auditor.sends(account(), &engine, &request, &bench.venue, &bench.journal, at);
+    assert_eq!(bench.auditor.verdict().violations, 0);
+    bench.journal.take_over(account());
+    bench.auditor.sends(account(), &engine, &request, &bench.venue, &bench.journal, at);
+    bench.found(|f| matches!(f, Finding::Deposed { .. }));
+}
+
+#[test]
+fn mutant_i15_a_trade_that_no_intent_explains() {
+    let mut bench = Bench::new();
+    let entry = bench.order(id(Role::Entry, 0, 0), OrderShape::Market { qty: qty("1") });
+    bench.place(&entry);
+    bench.look(None);
+    bench.found(|f| matches!(f, Finding::UnexplainedTrade { .. }));
+}

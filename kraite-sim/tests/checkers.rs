@@ -3,18 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use kraite_core::engine::{Command, CommandId, Config, Engine, Request};
-use kraite_core::exchange::{Direction, NewOrder, OrderShape, PositionMode, Purpose, Side};
+use kraite_core::engine::{Command, CommandId, Config, Engine, Input, InputKind, Request};
+use kraite_core::exchange::{Direction, NewOrder, OrderShape, PositionMode, Purpose, Side, StreamEvent};
 use kraite_core::id::{Attempt, ClientOrderId, Epoch, OrderKey, PositionNo, Role};
 use kraite_core::invariant::{Fault, check};
 use kraite_core::journal::{Loaded, Snapshot};
 use kraite_core::order::{Life, Terminal};
 use kraite_core::position::{Phase, Position};
-use kraite_core::time::Millis;
+use kraite_core::time::{LocalMillis, Millis, Moment};
 use kraite_sim::presets;
 use kraite_sim::script::{self, Script};
 use kraite_sim::venue::Venue;
-use kraite_sim::world::{Auditor, Finding, Nemesis, World};
+use kraite_sim::world::{Auditor, Finding, Nemesis, Stream, World};
 
 /// A world with an active position whose first rung has filled.
 fn world() -> World {
@@ -39,7 +39,7 @@ fn changed(world: &World, change: impl FnOnce(&mut Position)) -> Engine {
     change(state.positions.get_mut(&PositionNo::new(1).unwrap()).unwrap());
     let loaded = Loaded { snapshot: Some(Snapshot { seq: state.seq, state }), records: Vec::new() };
     let capabilities = presets::binance().capabilities;
-    Engine::restore(Config::default(), capabilities, script::account(), Epoch::new(1).unwrap(), loaded).unwrap()
+    Engine::restore(Config::default(), capabilities, script::account(), Epoch::new(2).unwrap(), loaded).unwrap()
 }
 
 fn findings(auditor: &Auditor) -> Vec<&Finding> {
@@ -174,4 +174,42 @@ fn mutant_a_position_that_is_stuck_at_the_end() {
     let stuck = changed(&world, |position| position.phase = Phase::Opening);
     auditor.conclude(&world.venue, std::iter::once((script::account(), Some(&stuck))), world.now());
     assert!(findings(&auditor).iter().any(|f| matches!(f, Finding::Unresolved { phase: Phase::Opening, .. })));
+}
+
+#[test]
+fn mutant_i05_a_finished_position_with_exposure_and_orders() {
+    let world = world();
+    let mut auditor = Auditor::default();
+    let finished = changed(&world, |position| position.phase = Phase::Closed);
+    look(&mut auditor, &world.venue, &finished, &world);
+    assert!(findings(&auditor).iter().any(|f| matches!(f, Finding::NotFlat { .. })), "{:?}", findings(&auditor));
+    assert!(findings(&auditor).iter().any(|f| matches!(f, Finding::Orphan { .. })));
+}
+
+#[test]
+fn mutant_i09_an_input_that_changes_something_twice() {
+    let world = world();
+    let mut engine = world.engine(script::account()).unwrap().clone();
+    let at = Moment { local: LocalMillis(world.now().0), venue: world.now(), error: Millis(0) };
+    let mut auditor = Auditor::default();
+    // A start is recorded each time, as it should be; an answer would not be.
+    let started = engine.step(Input { at, kind: InputKind::Started });
+    auditor.repeated(script::account(), "started".into(), &started, world.now());
+    assert!(matches!(findings(&auditor)[..], [Finding::NotIdempotent { .. }]));
+    let mark = world.mark(&presets::instrument().symbol).unwrap();
+    let nothing = engine.step(Input { at, kind: InputKind::Push(StreamEvent::Mark(mark)) });
+    auditor.repeated(script::account(), "mark".into(), &nothing, world.now());
+    assert_eq!(findings(&auditor).len(), 1);
+}
+
+#[test]
+fn mutant_i15_a_liquidation_that_the_worker_did_not_book() {
+    let liquidation = Script::catalogue().into_iter().find(|script| script.name == "liquidation").unwrap();
+    let mut played = script::play(&liquidation, presets::binance(), BTreeMap::new(), Stream::Push);
+    assert_eq!(played.verdict.findings, []);
+    let careless = changed(&played.world, |position| position.external.clear());
+    let (venue, now) = (&played.world.venue, played.world.now());
+    let verdict = played.world.auditor.conclude(venue, std::iter::once((script::account(), Some(&careless))), now);
+    let misattributed = |f: &Finding| matches!(f, Finding::Misattributed { .. });
+    assert!(verdict.findings.iter().any(|(_, f)| misattributed(f)), "{:?}", verdict.findings);
 }

@@ -103,7 +103,9 @@ fn exhaust(script: &Script, wanted: impl Fn(Point, Fate) -> bool) {
             }
             *cases.entry((point, fate)).or_insert(0) += 1;
             let schedule = BTreeMap::from([(number, fate)]);
-            let played = script::play(script, profile.clone(), schedule.clone(), Stream::Push);
+            let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule.clone()));
+            world.try_repeats();
+            let played = script::play_in(script, world, Stream::Push);
             worst = worst.max(played.verdict.max_unprotected.0);
             if !played.is_clean() {
                 failed.push((schedule, point, played));

@@ -469,11 +469,8 @@ impl World {
         let step = engine.step(Input { at, kind });
         if let Some(kind) = again {
             let input = brief_input(&kind);
-            let repeated = engine.clone().step(Input { at, kind });
-            let sends = repeated.preview().iter().any(|effect| matches!(effect, Effect::Send { .. }));
-            if repeated.record().is_some() || sends {
-                self.auditor.report(self.now, Finding::NotIdempotent { account, input });
-            }
+            let second = engine.clone().step(Input { at, kind });
+            self.auditor.repeated(account, input, &second, self.now);
         }
         let durable = step.record().is_some();
         if durable {

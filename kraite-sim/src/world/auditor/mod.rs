@@ -14,7 +14,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher};
 
-use kraite_core::engine::{Engine, State};
+use kraite_core::engine::{Effect, Engine, State, Step};
 use kraite_core::id::{AccountTag, ClientOrderId, LogicalOrder, PositionNo, Role, Symbol};
 use kraite_core::number::Qty;
 use kraite_core::position::{Phase, Position};
@@ -85,6 +85,14 @@ impl Auditor {
         expected.epoch = after.epoch;
         if expected != *after {
             self.report(at, Finding::RestoredDiffers { account });
+        }
+    }
+
+    /// The same input was applied a second time at once, on a copy: nothing may come of it (I9).
+    pub fn repeated(&mut self, account: AccountTag, input: String, second: &Step, at: VenueMillis) {
+        let sends = second.preview().iter().any(|effect| matches!(effect, Effect::Send { .. }));
+        if second.record().is_some() || sends {
+            self.report(at, Finding::NotIdempotent { account, input });
         }
     }
 
