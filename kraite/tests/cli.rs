@@ -169,6 +169,48 @@ fn s06_a_separate_target_waits_for_its_stop_and_rungs_wait_for_none_of_each_othe
 }
 
 #[test]
+fn r48_what_the_price_range_moves_is_noted_in_the_table_and_in_json() {
+    let bench = Bench::new();
+    // The highest price lies between the break-even and the target, the lowest above the two deepest rungs.
+    for (direction, high, low, noted) in [
+        ("long", "150.5", "0.01", &["target"][..]),
+        ("short", "100000", "149.9", &["target"]),
+        ("short", "185", "149.9", &["rung 3", "rung 4", "target"]),
+        ("long", "100000", "0.01", &[]),
+    ] {
+        let range = INFO.replacen("\"maxPrice\":\"100000\"", &format!("\"maxPrice\":\"{high}\""), 1).replacen(
+            "\"minPrice\":\"0.01\"",
+            &format!("\"minPrice\":\"{low}\""),
+            1,
+        );
+        bench.file("info.json", &range);
+        let (code, plan, stderr) = bench.plan(&format!("--direction {direction}"));
+        let notes = plan["notes"].as_array().unwrap();
+        let orders: Vec<&str> = notes.iter().map(|note| note["order"].as_str().unwrap()).collect();
+        assert_eq!(orders, noted, "{direction} {high} {low}: {plan}");
+        assert!(notes.iter().all(|note| note["rule"] == "price_range" && note.as_object().unwrap().len() == 3));
+        let refused = plan["refused"] != Value::Null;
+        assert_eq!((code, stderr.is_empty()), if refused { (8, false) } else { (0, true) }, "{stderr}");
+        let table = bench.run(&format!(
+            "plan --exchange-info info.json --brackets brackets.json --symbol SOLUSDT --direction {direction} \
+             --margin 100 --mark 150.237"
+        ));
+        let table = String::from_utf8(table.stdout).unwrap();
+        for note in notes {
+            let message = note["message"].as_str().unwrap();
+            assert!(table.lines().any(|line| line.trim() == message), "{message} is missing in\n{table}");
+        }
+        assert_eq!(table.matches("edge of the contract's price range").count(), noted.len(), "{table}");
+        if noted == ["target"] {
+            assert_eq!(code, 0, "a target that is nearer than asked for breaks no rule: {stderr}");
+            let edge = if direction == "long" { "150.50" } else { "149.90" };
+            assert_eq!(plan["target"]["price"], edge);
+            assert!(notes[0]["message"].as_str().unwrap().contains(edge), "{plan}");
+        }
+    }
+}
+
+#[test]
 fn s09_on_a_paired_venue_stop_and_target_are_one_step() {
     let bench = Bench::new();
     bench.file(
