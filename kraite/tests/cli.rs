@@ -478,6 +478,73 @@ fn a_full_disk_ends_with_the_journal_named_and_its_exit_code() {
     assert!(stderr.contains("journal write failed") && stderr.contains("binance.journal"), "{stderr}");
 }
 
+/// Takes the demo's account away from its worker again and again, until the demo ends.
+fn depose(demo: &mut std::process::Child, folder: &Path) {
+    use kraite::core::id::AccountTag;
+    use kraite::core::journal::Journal as _;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let journal = || {
+        let inside = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path().join("binance.journal"));
+        inside.into_iter().find(|path| path.exists())
+    };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while demo.try_wait().unwrap().is_none() {
+        assert!(std::time::Instant::now() < until, "the deposed worker goes on");
+        // A journal that is just being made, or whose demo has just ended, cannot be opened.
+        if let Some(journal) = journal().and_then(|path| kraite::journal::SqliteJournal::open(&path).ok()) {
+            drop(runtime.block_on(journal.acquire(AccountTag::new(7).unwrap())));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// Every code but 5, which no command gives yet, and 6, which takes a broken program.
+#[test]
+fn every_exit_code_that_the_command_can_give_is_given() {
+    use std::process::{Command, Stdio};
+    let bench = Bench::new();
+    bench.klines(20);
+    bench.file("typo.toml", "profitt = \"0.36\"\n");
+    let plan = "plan --exchange-info info.json --symbol SOLUSDT --direction long --mark 150.237";
+    let kraite = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kraite"));
+        command.current_dir(&bench.folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    };
+    let run = |args: &str| kraite().args(args.split_whitespace()).output().unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let deposed = bench.folder.path().join("deposed");
+    std::fs::create_dir(&deposed).unwrap();
+    let mut demo = kraite().args(["demo", "--venue", "binance"]).env("TMPDIR", &deposed).spawn().unwrap();
+    depose(&mut demo, &deposed);
+    let worker = "demo-worker --venue binance --symbol SOLUSDT --now-ms 1760000000000 --journal worker.journal";
+    let ended = [
+        (0, run(&format!("{plan} --margin 100")), ""),
+        (1, kraite().args(plan.split(' ')).args(["--margin", "100"]).stdout(full).output().unwrap(), "stdout"),
+        (1, kraite().arg("demo").env("TMPDIR", bench.folder.path().join("none")).output().unwrap(), "none"),
+        (2, run(&format!("{plan} --margin 0")), "--margin"),
+        (3, run("backtest --exchange-info info.json --symbol SOLUSDT --klines klines.csv --config typo.toml"), "typo"),
+        (4, run(worker), "no answer"),
+        (7, demo.wait_with_output().unwrap(), "owned by epoch"),
+        (8, run(&format!("{plan} --margin 1")), "refused"),
+        (9, run(&plan.replace("info.json", "none.json").replace("plan", "plan --margin 100")), "none.json"),
+        (10, run("inspect none.journal"), "none.journal"),
+    ];
+    let mut given: Vec<i32> = Vec::new();
+    for (code, output, word) in ended {
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(word) && (code == 0) == stderr.is_empty(), "{code}: {stderr}");
+        given.push(code);
+    }
+    given.dedup();
+    let help = String::from_utf8(bench.run("--help").stdout).unwrap();
+    let documented = help.lines().skip_while(|line| !line.starts_with("Exit codes")).skip(1);
+    let documented: Vec<i32> = documented.map_while(|line| line.split_whitespace().next()?.parse().ok()).collect();
+    assert_eq!(documented, (0..=10).collect::<Vec<_>>());
+    assert_eq!(given, documented.into_iter().filter(|code| ![5, 6].contains(code)).collect::<Vec<_>>());
+}
+
 #[test]
 fn help_lists_every_command_and_exit_code() {
     let bench = Bench::new();
