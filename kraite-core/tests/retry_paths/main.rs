@@ -275,6 +275,7 @@ fn s02_r04_no_retry_path_sends_an_order_with_an_exchange_id() {
                         storm(&mut again, &ids, venue, started);
                         assert!(again.each_once());
                         storms += 1;
+                        assert!(anchor == Anchor::Told || again.position().halted, "a row that denies its id is told");
                         // An order that the venue showed and then forgot is followed by another revision.
                         let forgotten = anchor == Anchor::Told && venue == Venue::Forgets;
                         if went_out_again(&again, &ids) || (!forgotten && replaced(&again, &ids)) {
