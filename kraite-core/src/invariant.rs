@@ -31,6 +31,9 @@ pub enum Fault {
         /// What the exits filled.
         exited: Qty,
     },
+    /// An order has an exchange id, and its row says that it never came to be (S2).
+    #[error("{0} has an exchange id, and its row denies that it was ever accepted")]
+    IdDenied(ClientOrderId),
     /// Finished with an order that may still trade (I5).
     #[error("finished, but {0} may still trade")]
     NotClean(ClientOrderId),
@@ -40,6 +43,7 @@ pub enum Fault {
 #[must_use]
 pub fn check(position: &Position) -> Vec<Fault> {
     let mut faults = Vec::new();
+    faults.extend(position.orders.values().filter(|o| o.denies_its_id()).map(|o| Fault::IdDenied(o.id)));
     two_live(position, &mut faults);
     target_before_stop(position, &mut faults);
     let (enterable, exited) = (enterable(position), exited_by_quantity(position));

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kraite_core::capabilities::Protection;
 use kraite_core::engine::{Command, CommandId};
 use kraite_core::id::Role;
 use kraite_core::position::PositionStatus;
@@ -144,4 +145,147 @@ fn s06_all_rungs_are_outstanding_together() {
             usize::from(RUNGS)
         );
     }
+}
+
+/// Every role that a line of the story names, in order.
+fn named(line: &str) -> impl Iterator<Item = String> + '_ {
+    line.split("(p1 ").skip(1).filter_map(|rest| Some(rest.split(" r").next()?.to_owned()))
+}
+
+/// Every role that lines beginning like one of `starts` name.
+fn told(lines: &[String], starts: &[&str]) -> Vec<String> {
+    lines.iter().filter(|line| starts.iter().any(|start| line.starts_with(start))).flat_map(|l| named(l)).collect()
+}
+
+/// The story so far, cut where the worker died.
+fn at_death(world: &World) -> (Vec<String>, Vec<String>) {
+    let lines: Vec<String> = world.story().iter().map(|(_, line)| line.clone()).collect();
+    let death = lines.iter().position(|line| line.starts_with("XX")).expect("nobody died");
+    (lines[..death].to_vec(), lines[death + 1..].to_vec())
+}
+
+const SENT: &[&str] = &["-> place", "-> pair"];
+const CRASHES: [Point; 3] = [Point::BeforeSend, Point::AfterSend, Point::AfterReply];
+
+/// What is wrong with the locality of a restart: only what had been intended and had no answer may be looked
+/// up; what had left may never be placed again, what had not is placed once at most.
+fn out_of_place(before: &[String], after: &[String]) -> Vec<String> {
+    let (left, answered) = (told(before, SENT), told(before, &["<- Place"]));
+    let looked_up = told(after, &["<- answer lookup"]);
+    let again = told(after, SENT);
+    let mut faults = Vec::new();
+    for role in answered.iter().filter(|role| looked_up.contains(role)) {
+        faults.push(format!("{role} had its answer and was looked up"));
+    }
+    for role in left.iter().filter(|role| again.contains(role)) {
+        faults.push(format!("{role} had left and was placed again"));
+    }
+    for role in left.iter().filter(|role| !answered.contains(role) && !looked_up.contains(role)) {
+        faults.push(format!("{role} was in doubt and nobody asked"));
+    }
+    for role in again.iter().collect::<BTreeSet<_>>() {
+        if again.iter().filter(|other| *other == role).count() > 1 {
+            faults.push(format!("{role} was placed twice"));
+        }
+    }
+    faults
+}
+
+#[test]
+fn mutant_a_restart_that_touches_what_it_should_not_is_told() {
+    let lines = |of: &[&str]| of.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    let before = lines(&["-> place x(p1 rung 1 r0", "-> place x(p1 rung 2 r0", "<- Place(x(p1 rung 1 r0"]);
+    let asked = "<- answer lookup x(p1 rung 2 r0";
+    let faults = |after: &[&str]| out_of_place(&before, &lines(after)).len();
+    assert_eq!(faults(&[asked]), 0);
+    assert_eq!(faults(&[asked, "-> place x(p1 rung 3 r0"]), 0);
+    assert_eq!(faults(&[]), 1, "nobody asked");
+    assert_eq!(faults(&[asked, "<- answer lookup x(p1 rung 1 r0"]), 1, "asked for nothing");
+    assert_eq!(faults(&[asked, "-> place x(p1 rung 1 r0"]), 1, "placed again");
+    assert_eq!(faults(&[asked, "-> pair stop x(p1 stop r0, target x(p1 target r0", "-> place x(p1 stop r1"]), 1);
+}
+
+#[test]
+fn s05_killed_in_any_send_of_an_opening_only_what_had_no_answer_is_looked_up_and_placed() {
+    for profile in [presets::binance(), presets::bitget()] {
+        let calm = opening(profile.clone(), BTreeMap::new());
+        let points: Vec<(u64, Point)> =
+            (0u64..).zip(calm.nemesis.trail.iter().copied()).filter(|(_, point)| CRASHES.contains(point)).collect();
+        let (mut found, mut placed) = (0, 0);
+        for (number, point) in points {
+            let mut world = opening(profile.clone(), BTreeMap::from([(number, Fate::Crash)]));
+            world.run_for(Millis::from_secs(120));
+            let what = format!("{point:?} {number}");
+            let (before, after) = at_death(&world);
+            assert_eq!(out_of_place(&before, &after), Vec::<String>::new(), "{what}");
+            let again = told(&after, SENT);
+            // Eight orders in all, or none where the mark grew too old to enter on while the entry was asked for.
+            let total = told(&before, SENT).len() + again.len();
+            assert!(total == 8 || (total == 0 && point == Point::BeforeSend), "{what}: {total}");
+            found += usize::from(again.is_empty() && total == 8);
+            placed += usize::from(!again.is_empty());
+            assert_eq!(world.conclude().violations, 0, "{what}");
+        }
+        println!("{found} openings found whole at the restart, {placed} went on where they were");
+        assert!(found > 0 && placed > 10, "{found} {placed}");
+    }
+}
+
+/// A complete position, one of whose orders a hand cancels, so that its replacement goes out alone.
+fn replacing(profile: VenueProfile, victim: Role, schedule: BTreeMap<u64, Fate>) -> (World, usize) {
+    let mut world = script::world(profile, Nemesis::scheduled(1, schedule));
+    world.narrate();
+    world.run_for(Millis(500));
+    let mut request = script::request(&Script::open_to_close(), &world).unwrap();
+    request.spec.rungs = RUNGS;
+    world.command(script::account(), CommandId(1), Command::Open(Box::new(request)));
+    world.run_for(Millis::from_secs(5));
+    let passed = world.nemesis.trail.len();
+    let cancelled =
+        world.venue.open_orders().find(|o| o.client_id().is_some_and(|id| id.key().logical.role == victim)).unwrap();
+    let venue_id = cancelled.report(None).venue_id;
+    world.by_hand(|venue, now| venue.user_cancel(&venue_id, now)).unwrap();
+    world.run_for(Millis::from_secs(5));
+    (world, passed)
+}
+
+#[test]
+fn s05_killed_in_the_send_of_one_of_eight_orders_nothing_is_done_about_the_seven_others() {
+    let mut cases = 0;
+    for profile in [presets::binance(), presets::bitget()] {
+        let paired = profile.capabilities.protection == Protection::Paired;
+        let victims = (1..=RUNGS).map(Role::Rung).chain([Role::Stop, Role::Target]);
+        for victim in victims {
+            let (calm, passed) = replacing(profile.clone(), victim, BTreeMap::new());
+            for point in CRASHES {
+                let after = calm.nemesis.trail.iter().enumerate().skip(passed).find(|(_, p)| **p == point);
+                let number = after.map(|(number, _)| number as u64).unwrap();
+                let schedule = BTreeMap::from([(number, Fate::Crash)]);
+                let (mut world, _) = replacing(profile.clone(), victim, schedule);
+                world.run_for(Millis::from_secs(120));
+                let what = format!("{victim} {point:?}");
+                let (_, after) = at_death(&world);
+                let alone: BTreeSet<String> = if paired && victim.is_protective() {
+                    [Role::Stop, Role::Target].map(|role| role.to_string()).into()
+                } else {
+                    BTreeSet::from([victim.to_string()])
+                };
+                let looked_up: BTreeSet<String> = told(&after, &["<- answer lookup"]).into_iter().collect();
+                assert_eq!(looked_up, alone, "{what}");
+                let again = told(&after, SENT);
+                if point == Point::BeforeSend {
+                    assert_eq!(again.len(), alone.len(), "{what}: {again:?}");
+                    assert_eq!(again.into_iter().collect::<BTreeSet<_>>(), alone, "{what}");
+                } else {
+                    assert_eq!(again, Vec::<String>::new(), "{what}");
+                }
+                let position = world.engine(script::account()).unwrap().state().positions.values().next().unwrap();
+                assert_eq!(position.status(), PositionStatus::Active, "{what}");
+                assert_eq!(world.conclude().violations, 0, "{what}");
+                cases += 1;
+            }
+        }
+    }
+    println!("{cases} deaths inside the send of one order: it was looked up, placed if it had not left, nothing else");
+    assert_eq!(cases, 2 * 7 * 3);
 }

@@ -7,7 +7,7 @@ use kraite_core::Instrument;
 use kraite_core::exchange::Direction;
 use kraite_core::number::{Factor, Notional, Percent, Price};
 use kraite_core::plan::{Goal, MarginSetup, Plan, Shape, StepKind, TargetStyle, check, lower, plan};
-use kraite_core::sizing::{Budget, Draft, LadderSpec, SizeRequest, SizingModel, draft_for};
+use kraite_core::sizing::{Budget, Draft, LadderSpec, Rule, SizeRequest, SizingModel, draft_for};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
@@ -26,6 +26,9 @@ const EXAMPLE: &str = "Example:
 /// Prices and sizes follow from the margin, the leverage that cap and brackets allow, and the shape of the
 /// ladder. A plan that breaks a rule of the contract is shown and refused (exit code 8) with the rule, the
 /// rung and the smallest change of one flag that would fix it.
+///
+/// What the contract's price range (price_range) moves without breaking a rule, rungs and take-profit, is shown
+/// and noted; a stop that it would move is refused.
 ///
 /// Rules: min_notional, min_quantity, max_quantity, price_range, price_band, margin_overrun,
 /// leverage_bracket, target_not_profitable, zero_quantity, rung_price_not_positive, order_limit.
@@ -138,6 +141,7 @@ struct Shown {
     total_notional: Option<String>,
     dropped_rungs: Vec<u8>,
     clamped_rungs: Vec<u8>,
+    notes: Vec<ShownNote>,
     steps: Vec<ShownStep>,
     refused: Option<ShownRefusal>,
 }
@@ -160,6 +164,14 @@ struct ShownRung {
 #[derive(Debug, Serialize)]
 struct ShownPrice {
     price: String,
+}
+
+/// Something about one order that is not as it was asked for and breaks no rule.
+#[derive(Debug, Serialize)]
+struct ShownNote {
+    order: String,
+    rule: &'static str,
+    message: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -237,6 +249,23 @@ fn steps_of(draft: &Draft, args: &Args) -> Result<Plan, Failed> {
     Ok(plan)
 }
 
+/// What the contract's price range moved.
+fn notes_of(draft: &Draft, args: &Args, price: impl Fn(Price) -> String) -> Vec<ShownNote> {
+    let note = |order: String, message: String| ShownNote { order, rule: Rule::PriceRange.word(), message };
+    let rungs = draft.clamped.iter().map(|rung| {
+        let order = format!("rung {rung}");
+        let message = format!("{order} is moved to the edge of the contract's price range");
+        note(order, message)
+    });
+    let target = draft.target.filter(|_| draft.target_clamped).map(|target| {
+        let (profit, target) = (args.profit, price(target));
+        let message =
+            format!("take-profit is moved to the edge of the contract's price range, {target}: less than {profit} %");
+        note("target".to_owned(), message)
+    });
+    rungs.chain(target).collect()
+}
+
 fn show(draft: &Draft, plan: Option<&Plan>, instrument: &Instrument, args: &Args) -> Shown {
     let (tick, lot) = (places(instrument.tick), places(instrument.lot));
     let price = |price: Price| padded(&price.to_string(), tick);
@@ -275,6 +304,7 @@ fn show(draft: &Draft, plan: Option<&Plan>, instrument: &Instrument, args: &Args
         total_notional: draft.total_notional.map(money),
         dropped_rungs: draft.dropped.iter().map(|d| d.rung).collect(),
         clamped_rungs: draft.clamped.clone(),
+        notes: notes_of(draft, args, price),
         steps: plan.map_or_else(Vec::new, |plan| {
             plan.steps
                 .iter()
@@ -345,8 +375,8 @@ fn table(shown: &Shown, args: &Args, quote: &str) -> String {
     for rung in &shown.dropped_rungs {
         let _ = writeln!(text, "  rung {rung} rounds to nothing and is left out");
     }
-    for rung in &shown.clamped_rungs {
-        let _ = writeln!(text, "  rung {rung} is moved to the edge of the contract's price range");
+    for note in &shown.notes {
+        let _ = writeln!(text, "  {}", note.message);
     }
     if let (Some(loss), Some(profit)) = (&shown.max_loss, &shown.full_ladder_profit) {
         let ratio = shown.loss_to_win.as_deref().map_or_else(|| "?".to_owned(), |ratio| cut(ratio, 1));

@@ -169,6 +169,48 @@ fn s06_a_separate_target_waits_for_its_stop_and_rungs_wait_for_none_of_each_othe
 }
 
 #[test]
+fn r48_what_the_price_range_moves_is_noted_in_the_table_and_in_json() {
+    let bench = Bench::new();
+    // The highest price lies between the break-even and the target, the lowest above the two deepest rungs.
+    for (direction, high, low, noted) in [
+        ("long", "150.5", "0.01", &["target"][..]),
+        ("short", "100000", "149.9", &["target"]),
+        ("short", "185", "149.9", &["rung 3", "rung 4", "target"]),
+        ("long", "100000", "0.01", &[]),
+    ] {
+        let range = INFO.replacen("\"maxPrice\":\"100000\"", &format!("\"maxPrice\":\"{high}\""), 1).replacen(
+            "\"minPrice\":\"0.01\"",
+            &format!("\"minPrice\":\"{low}\""),
+            1,
+        );
+        bench.file("info.json", &range);
+        let (code, plan, stderr) = bench.plan(&format!("--direction {direction}"));
+        let notes = plan["notes"].as_array().unwrap();
+        let orders: Vec<&str> = notes.iter().map(|note| note["order"].as_str().unwrap()).collect();
+        assert_eq!(orders, noted, "{direction} {high} {low}: {plan}");
+        assert!(notes.iter().all(|note| note["rule"] == "price_range" && note.as_object().unwrap().len() == 3));
+        let refused = plan["refused"] != Value::Null;
+        assert_eq!((code, stderr.is_empty()), if refused { (8, false) } else { (0, true) }, "{stderr}");
+        let table = bench.run(&format!(
+            "plan --exchange-info info.json --brackets brackets.json --symbol SOLUSDT --direction {direction} \
+             --margin 100 --mark 150.237"
+        ));
+        let table = String::from_utf8(table.stdout).unwrap();
+        for note in notes {
+            let message = note["message"].as_str().unwrap();
+            assert!(table.lines().any(|line| line.trim() == message), "{message} is missing in\n{table}");
+        }
+        assert_eq!(table.matches("edge of the contract's price range").count(), noted.len(), "{table}");
+        if noted == ["target"] {
+            assert_eq!(code, 0, "a target that is nearer than asked for breaks no rule: {stderr}");
+            let edge = if direction == "long" { "150.50" } else { "149.90" };
+            assert_eq!(plan["target"]["price"], edge);
+            assert!(notes[0]["message"].as_str().unwrap().contains(edge), "{plan}");
+        }
+    }
+}
+
+#[test]
 fn s09_on_a_paired_venue_stop_and_target_are_one_step() {
     let bench = Bench::new();
     bench.file(
@@ -434,6 +476,79 @@ fn a_full_disk_ends_with_the_journal_named_and_its_exit_code() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(10), "{stderr}");
     assert!(stderr.contains("journal write failed") && stderr.contains("binance.journal"), "{stderr}");
+}
+
+#[allow(clippy::disallowed_methods, reason = "a process of its own is waited for on the wall clock")]
+fn beat() {
+    std::thread::sleep(std::time::Duration::from_millis(20));
+}
+
+/// Takes the demo's account away from its worker again and again, until the demo ends.
+fn depose(demo: &mut std::process::Child, folder: &Path) {
+    use kraite::core::id::AccountTag;
+    use kraite::core::journal::Journal as _;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let journal = || {
+        let inside = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path().join("binance.journal"));
+        inside.into_iter().find(|path| path.exists())
+    };
+    let mut rounds = 0;
+    while demo.try_wait().unwrap().is_none() {
+        rounds += 1;
+        assert!(rounds < 3_000, "the deposed worker goes on");
+        // A journal that is just being made, or whose demo has just ended, cannot be opened.
+        if let Some(journal) = journal().and_then(|path| kraite::journal::SqliteJournal::open(&path).ok()) {
+            drop(runtime.block_on(journal.acquire(AccountTag::new(7).unwrap())));
+        }
+        beat();
+    }
+}
+
+/// Every code but 5, which no command gives yet, and 6, which takes a broken program.
+#[test]
+fn every_exit_code_that_the_command_can_give_is_given() {
+    use std::process::{Command, Stdio};
+    let bench = Bench::new();
+    bench.klines(20);
+    bench.file("typo.toml", "profitt = \"0.36\"\n");
+    let plan = "plan --exchange-info info.json --symbol SOLUSDT --direction long --mark 150.237";
+    let kraite = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kraite"));
+        command.current_dir(&bench.folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    };
+    let run = |args: &str| kraite().args(args.split_whitespace()).output().unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let deposed = bench.folder.path().join("deposed");
+    std::fs::create_dir(&deposed).unwrap();
+    let mut demo = kraite().args(["demo", "--venue", "binance"]).env("TMPDIR", &deposed).spawn().unwrap();
+    depose(&mut demo, &deposed);
+    let worker = "demo-worker --venue binance --symbol SOLUSDT --now-ms 1760000000000 --journal worker.journal";
+    let ended = [
+        (0, run(&format!("{plan} --margin 100")), ""),
+        (1, kraite().args(plan.split(' ')).args(["--margin", "100"]).stdout(full).output().unwrap(), "stdout"),
+        (1, kraite().arg("demo").env("TMPDIR", bench.folder.path().join("none")).output().unwrap(), "none"),
+        (2, run(&format!("{plan} --margin 0")), "--margin"),
+        (3, run("backtest --exchange-info info.json --symbol SOLUSDT --klines klines.csv --config typo.toml"), "typo"),
+        (4, run(worker), "no answer"),
+        (7, demo.wait_with_output().unwrap(), "owned by epoch"),
+        (8, run(&format!("{plan} --margin 1")), "refused"),
+        (9, run(&plan.replace("info.json", "none.json").replace("plan", "plan --margin 100")), "none.json"),
+        (10, run("inspect none.journal"), "none.journal"),
+    ];
+    let mut given: Vec<i32> = Vec::new();
+    for (code, output, word) in ended {
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(word) && (code == 0) == stderr.is_empty(), "{code}: {stderr}");
+        given.push(code);
+    }
+    given.dedup();
+    let help = String::from_utf8(bench.run("--help").stdout).unwrap();
+    let documented = help.lines().skip_while(|line| !line.starts_with("Exit codes")).skip(1);
+    let documented: Vec<i32> = documented.map_while(|line| line.split_whitespace().next()?.parse().ok()).collect();
+    assert_eq!(documented, (0..=10).collect::<Vec<_>>());
+    assert_eq!(given, documented.into_iter().filter(|code| ![5, 6].contains(code)).collect::<Vec<_>>());
 }
 
 #[test]

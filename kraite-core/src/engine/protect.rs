@@ -134,14 +134,18 @@ impl Turn<'_> {
             }
             return;
         }
-        let under_way =
-            position.of(Role::Stop).any(|o| matches!(o.life, Life::PendingNew | Life::InDoubt | Life::Planned));
+        let under_way = position.of(Role::Stop).any(|o| matches!(o.life, Life::PendingNew | Life::InDoubt));
+        let unsent = position.latest(Role::Stop).filter(|o| o.life == Life::Planned).map(|o| o.id);
         let Some(newest) = position.of(Role::Stop).rev().find(|o| o.life == Life::Working) else { return };
         let by_quantity = newest.shape.qty().is_some();
         if under_way {
             return;
         }
         if by_quantity {
+            if let Some(id) = unsent {
+                self.resend_when_due(no, id);
+                return;
+            }
             // Both may rest together: the new one is accepted before the old one goes.
             let shape = self.stop_shape(position, StopSizing::Quantity);
             let refused: Vec<&Order> = position
@@ -383,6 +387,9 @@ impl Turn<'_> {
     }
 
     fn place_pair(&mut self, no: PositionNo, stop: Next, target: Next, target_price: Price) {
+        if !self.may_place(no, Role::Stop) || !self.may_place(no, Role::Target) {
+            return;
+        }
         let (Some(stop_id), Some(target_id)) =
             (self.next_id(no, Role::Stop, stop), self.next_id(no, Role::Target, target))
         else {

@@ -167,7 +167,6 @@ impl Turn<'_> {
             .position(no)
             .map(|p| p.orders.values().filter(|o| o.life.may_trade()).map(|o| o.id).collect())
             .unwrap_or_default();
-        let unsettled = !may_trade.is_empty();
         self.volatile.reread.extend(may_trade);
         let (now, gap) = (self.at.local, self.config.flat_gap);
         let readings = self.volatile.readings.entry(no).or_default();
@@ -181,7 +180,6 @@ impl Turn<'_> {
             Some((_, before)) if before == over => self.read_again(no, now.plus(REREAD)),
             _ => {
                 readings.more = Some((sent_at, over));
-                let _ = unsettled;
                 self.read_again(no, now.plus(REREAD));
             }
         }

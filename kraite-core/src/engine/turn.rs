@@ -208,13 +208,22 @@ impl<'a> Turn<'a> {
         self.at.venue.plus(self.at.error).plus(self.config.send_budget).plus(window)
     }
 
-    /// The id of the next revision or attempt of a role; `None` when the room in an id is used up.
+    /// Every placement passes here: beside an order of its role that has an exchange id, and whose row denies
+    /// it, nothing is placed (S2, S3). The invariants halt the position and somebody is told.
+    pub(super) fn may_place(&self, no: PositionNo, role: Role) -> bool {
+        self.position(no).is_some_and(|p| !p.of(role).any(Order::denies_its_id))
+    }
+
+    /// The id of the next revision or attempt of a role; `None` when the room in an id is used up. A revision
+    /// one of whose attempts has an exchange id gets no further attempt (R4): the next one is a replacement.
     pub(super) fn next_id(&self, no: PositionNo, role: Role, next: Next) -> Option<ClientOrderId> {
         let position = self.position(no)?;
         let (revision, attempt) = match (position.latest(role), next) {
             (None, _) => (crate::id::Revision::new(0)?, crate::id::Attempt::new(0)?),
-            (Some(order), Next::Revision) => (order.id.key().logical.revision.next()?, crate::id::Attempt::new(0)?),
-            (Some(order), Next::Attempt) => (order.id.key().logical.revision, order.id.key().attempt.next()?),
+            (Some(order), Next::Attempt) if !came_to_be(position, order) => {
+                (order.id.key().logical.revision, order.id.key().attempt.next()?)
+            }
+            (Some(order), _) => (order.id.key().logical.revision.next()?, crate::id::Attempt::new(0)?),
         };
         Some(ClientOrderId::encode(&OrderKey {
             account: self.state.account,
@@ -227,6 +236,9 @@ impl<'a> Turn<'a> {
 
     /// Makes an intent durable with this record and hands its request to the wire behind it.
     pub(super) fn place(&mut self, no: PositionNo, role: Role, next: Next, shape: OrderShape) {
+        if !self.may_place(no, role) {
+            return;
+        }
         // A revision that has used up its attempts is followed by the next one.
         let id = self.next_id(no, role, next).or_else(|| self.next_id(no, role, Next::Revision));
         let Some(id) = id else {
@@ -290,10 +302,18 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Puts a request that never left on the wire again, under its own id.
+    /// Puts a request that never left on the wire again, under its own id; gives it up where another attempt
+    /// of its revision has come to be meanwhile.
     pub(super) fn resend(&mut self, no: PositionNo, id: ClientOrderId) {
         let Some(order) = self.position(no).and_then(|p| p.order(id)) else { return };
         let (shape, service) = (order.shape, order.service);
+        if !self.may_place(no, order.role()) {
+            return;
+        }
+        if self.position(no).is_some_and(|p| came_to_be(p, order)) {
+            self.emit(Event::Superseded { id });
+            return;
+        }
         let Some((request, _)) = self.new_order(no, id, shape) else { return };
         let not_after = self.not_after(service);
         if self.emit(Event::Resent { id, not_after }) {
@@ -417,6 +437,11 @@ impl State {
         self.epoch = record.epoch;
         Ok(())
     }
+}
+
+/// Whether any attempt of an order's revision has an exchange id.
+fn came_to_be(position: &Position, order: &Order) -> bool {
+    position.attempts(order.id.key().logical).any(|o| o.exchange_order_id().is_some())
 }
 
 /// The wait that an order's rows impose before the next one of its kind.

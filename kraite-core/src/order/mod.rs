@@ -199,4 +199,11 @@ impl Order {
     pub fn exchange_order_id(&self) -> Option<&crate::id::VenueOrderId> {
         self.ledger.primary().map(|o| &o.venue_id)
     }
+
+    /// True when the venue gave it an id and its life says that it never came to be. Merging a report always
+    /// moves both, so only damage or other code leaves such a row; nothing is placed on its word (S2, S3).
+    #[must_use]
+    pub fn denies_its_id(&self) -> bool {
+        self.exchange_order_id().is_some() && !self.life.was_accepted()
+    }
 }

@@ -13,7 +13,7 @@ use super::rules::{broken_rung, broken_size, check_band, slipped, total};
 use super::rungs::{RungPrice, Slices, rung_price};
 use super::spec::{EntryPlan, Rule, RungPlan, TargetBasis};
 use super::stop::stop_price;
-use super::target::{TargetRequest, target_price};
+use super::target::{Aimed, TargetRequest, aimed};
 use crate::exchange::Direction;
 use crate::id::MAX_RUNGS;
 use crate::number::{ArithmeticError, Factor, Notional, Price, Qty};
@@ -222,7 +222,7 @@ impl Attempt<'_> {
         qty: Qty,
         fees: Notional,
         mark: Option<Price>,
-    ) -> Result<Price, (Rule, String)> {
+    ) -> Result<Aimed, (Rule, String)> {
         let SizeRequest { instrument, spec, .. } = self.request;
         let broken = |_| (Rule::TargetNotProfitable, String::from("the break-even cannot be computed"));
         let average = cost.checked_div_qty(qty).map_err(broken)?;
@@ -233,7 +233,7 @@ impl Attempt<'_> {
         };
         let wish =
             TargetRequest { direction: spec.direction, basis, break_even, profit: spec.profit, instrument, mark };
-        target_price(&wish).map_err(|r| (r.rule, r.message))
+        aimed(&wish).map_err(|r| (r.rule, r.message))
     }
 
     fn target(&mut self) {
@@ -245,8 +245,9 @@ impl Attempt<'_> {
             .map_err(|_| (Rule::TargetNotProfitable, String::from("the fees cannot be computed")))
             .and_then(|fees| self.target_of(cost, one, fees, Some(mark)));
         match wish {
-            Ok(price) => {
+            Ok(Aimed { price, clamped }) => {
                 self.draft.target = Some(price);
+                self.draft.target_clamped = clamped;
                 let side = spec.direction.closing_side();
                 if self.style == TargetStyle::Limit
                     && let Err(refusal) = check_band(side, price, mark, instrument)
@@ -320,7 +321,7 @@ impl Attempt<'_> {
         let taken = entry.notional.scaled_by(instrument.taker_fee).map_err(overflow)?;
         let resting = cost.checked_sub(entry.notional).and_then(|rest| rest.scaled_by(instrument.maker_fee));
         let fees = resting.and_then(|resting| taken.checked_add(resting)).map_err(overflow)?;
-        let earned = self.target_of(cost, qty, fees, None)?.checked_mul(qty).map_err(overflow)?;
+        let earned = self.target_of(cost, qty, fees, None)?.price.checked_mul(qty).map_err(overflow)?;
         match spec.direction {
             Direction::Long => earned.checked_sub(cost).map_err(overflow),
             Direction::Short => cost.checked_sub(earned).map_err(overflow),

@@ -97,6 +97,8 @@ pub struct Draft {
     pub clamped: Vec<u8>,
     /// The take-profit while only the entry has filled.
     pub target: Option<Price>,
+    /// True where the contract's price range moved the take-profit nearer to the entry than was asked for.
+    pub target_clamped: bool,
     /// The stop-loss.
     pub stop: Option<Price>,
     /// See [`Ladder::max_loss`].
@@ -121,6 +123,7 @@ impl Draft {
             dropped: Vec::new(),
             clamped: Vec::new(),
             target: None,
+            target_clamped: false,
             stop: None,
             max_loss: None,
             full_ladder_profit: None,

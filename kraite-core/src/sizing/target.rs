@@ -41,6 +41,19 @@ fn refuse(message: String) -> Refusal {
 /// [`Rule::TargetNotProfitable`] when `profit` is not above zero or the contract's range forbids every
 /// profitable price.
 pub fn target_price(request: &TargetRequest<'_>) -> Result<Price, Refusal> {
+    aimed(request).map(|aimed| aimed.price)
+}
+
+/// A target price, and whether it is where it was aimed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Aimed {
+    pub(super) price: Price,
+    /// True where the contract's range moved it.
+    pub(super) clamped: bool,
+}
+
+/// [`target_price`], saying whether the contract's range moved it.
+pub(super) fn aimed(request: &TargetRequest<'_>) -> Result<Aimed, Refusal> {
     let TargetRequest { direction, basis, break_even, profit, .. } = *request;
     if !profit.is_positive() {
         return Err(refuse(format!("a profit of {profit} % puts the target at or before the entry")));
@@ -48,13 +61,14 @@ pub fn target_price(request: &TargetRequest<'_>) -> Result<Price, Refusal> {
     let overflow = |_| refuse(format!("the target {profit} % past {basis} cannot be computed"));
     // With rebates the break-even lies before the entry, and a target at the entry would still be none.
     let limit = if is_past(direction, basis, break_even) { basis } else { break_even };
-    let price = aim(request, basis, limit).map_err(overflow)?;
-    let price = match request.mark {
-        Some(mark) if !is_past(direction, price, mark) => {
+    let first = aim(request, basis, limit).map_err(overflow)?;
+    let aimed = match request.mark {
+        Some(mark) if !is_past(direction, first.price, mark) => {
             aim(request, mark, if is_past(direction, mark, limit) { mark } else { limit }).map_err(overflow)?
         }
-        _ => price,
+        _ => first,
     };
+    let price = aimed.price;
     let in_range = price.is_positive()
         && price >= request.instrument.min_price
         && request.instrument.max_price.is_none_or(|highest| price <= highest);
@@ -64,22 +78,24 @@ pub fn target_price(request: &TargetRequest<'_>) -> Result<Price, Refusal> {
     if let Some(mark) = request.mark.filter(|mark| !is_past(direction, price, *mark)) {
         return Err(refuse(format!("no price of the contract is past the mark of {mark} ({price} is not)")));
     }
-    Ok(price)
+    Ok(aimed)
 }
 
 /// `profit` past `from`, clamped, floored, and moved to the nearest tick strictly past `limit` if needed.
-fn aim(request: &TargetRequest<'_>, from: Price, limit: Price) -> Result<Price, ArithmeticError> {
+fn aim(request: &TargetRequest<'_>, from: Price, limit: Price) -> Result<Aimed, ArithmeticError> {
     let Instrument { tick, min_price, max_price, .. } = *request.instrument;
     let raw = gained(request.direction, from, request.profit)?;
     let price = floor_price(max_price.map_or(raw, |highest| raw.min(highest)), tick)?;
     let price = if price < min_price { ceil_price(min_price, tick)? } else { price };
     if is_past(request.direction, price, limit) {
-        return Ok(price);
+        let clamped = raw < min_price || max_price.is_some_and(|highest| raw > highest);
+        return Ok(Aimed { price, clamped });
     }
-    match request.direction {
-        Direction::Long => floor_price(limit, tick)?.checked_add(tick),
-        Direction::Short => ceil_price(limit, tick)?.checked_sub(tick),
-    }
+    let price = match request.direction {
+        Direction::Long => floor_price(limit, tick)?.checked_add(tick)?,
+        Direction::Short => ceil_price(limit, tick)?.checked_sub(tick)?,
+    };
+    Ok(Aimed { price, clamped: false })
 }
 
 #[cfg(test)]
@@ -176,6 +192,19 @@ mod tests {
         assert_eq!(with(Direction::Long, "150.23", "150.23", "0.36", None, &narrow), ok("150.3"));
         assert_eq!(with(Direction::Long, "150.23", "150.23", "0", None, &instrument()), refused);
         assert_eq!(with(Direction::Short, "0.01", "0.01", "0.36", None, &instrument()), refused);
+        let clamped = |instrument: &Instrument| {
+            let price: Price = "150.23".parse().unwrap();
+            let request = TargetRequest {
+                direction: Direction::Long,
+                basis: price,
+                break_even: price,
+                profit: "0.36".parse().unwrap(),
+                instrument,
+                mark: None,
+            };
+            aimed(&request).unwrap().clamped
+        };
+        assert_eq!((clamped(&narrow), clamped(&instrument())), (true, false));
         let huge = "79228162514264337593543950335";
         let huge = Price(rust_decimal::Decimal::from_str_exact(huge).unwrap());
         let request = TargetRequest {

@@ -1,5 +1,7 @@
 //! Profiles of real venues, the one place of this crate that knows their names.
 
+mod codes;
+
 use kraite_core::capabilities::{AbsenceRule, Capabilities, Protection, ProtectiveRepeat, Reprice, StopSizing};
 use kraite_core::exchange::{Endpoint, MarginMode};
 use kraite_core::id::Symbol;
@@ -68,7 +70,7 @@ pub fn binance() -> VenueProfile {
             default_leverage: 20,
             default_margin_mode: MarginMode::Cross,
             liquidation_fee: factor(125, 4),
-            codes: &[],
+            codes: codes::BINANCE,
         },
     }
 }
@@ -87,6 +89,7 @@ pub fn bitget() -> VenueProfile {
     profile.quirks.when_flat = WhenFlat::Cancel;
     profile.quirks.ack = AckDetail::IdOnly;
     profile.quirks.position_unseen = Millis(400);
+    profile.quirks.codes = codes::BITGET;
     profile
 }
 

@@ -165,8 +165,11 @@ impl Venue {
 }
 
 fn check_price(rules: &Instrument, price: Price) -> Result<(), Refusal> {
-    if !price.is_positive() || price < rules.min_price || rules.max_price.is_some_and(|max| price > max) {
-        return Err(Refusal::PriceBounds);
+    if !price.is_positive() || price < rules.min_price {
+        return Err(Refusal::PriceTooLow);
+    }
+    if rules.max_price.is_some_and(|max| price > max) {
+        return Err(Refusal::PriceTooHigh);
     }
     if is_on_tick(price, rules.tick) { Ok(()) } else { Err(Refusal::Tick) }
 }
@@ -193,12 +196,12 @@ fn check_band(rules: &Instrument, side: Side, price: Price, mark: Option<Price>)
     if let Some(factor) = max
         && price > bound(factor)?
     {
-        return Err(Refusal::Band);
+        return Err(Refusal::AboveBand);
     }
     if let Some(factor) = min
         && price < bound(factor)?
     {
-        return Err(Refusal::Band);
+        return Err(Refusal::BelowBand);
     }
     Ok(())
 }

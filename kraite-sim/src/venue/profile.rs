@@ -203,12 +203,16 @@ pub enum Refusal {
     MinQty,
     /// A quantity above the maximum.
     MaxQty,
-    /// A price outside the contract's bounds.
-    PriceBounds,
+    /// A price above the contract's highest.
+    PriceTooHigh,
+    /// A price below the contract's lowest.
+    PriceTooLow,
     /// Too small a notional for an opening order.
     MinNotional,
-    /// A limit price too far from the mark.
-    Band,
+    /// A limit price too far above the mark.
+    AboveBand,
+    /// A limit price too far below the mark.
+    BelowBand,
     /// Too many open orders on the contract.
     TooManyOrders,
     /// Too many open conditional orders on the account.
@@ -248,6 +252,42 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every refusal, as declared.
+    pub const ALL: [Self; 32] = [
+        Self::Window,
+        Self::UnknownSymbol,
+        Self::Halted,
+        Self::Mode,
+        Self::DuplicateId,
+        Self::Tick,
+        Self::Lot,
+        Self::MinQty,
+        Self::MaxQty,
+        Self::PriceTooHigh,
+        Self::PriceTooLow,
+        Self::MinNotional,
+        Self::AboveBand,
+        Self::BelowBand,
+        Self::TooManyOrders,
+        Self::TooManyConditional,
+        Self::Margin,
+        Self::LeverageBracket,
+        Self::ReduceOnly,
+        Self::CloseOverlap,
+        Self::NoPosition,
+        Self::AlreadyExists,
+        Self::WouldTrigger,
+        Self::UnknownOrder,
+        Self::NotAmendable,
+        Self::BadLeverage,
+        Self::LeverageLocked,
+        Self::MarginModeLocked,
+        Self::Unsupported,
+        Self::NoDepth,
+        Self::OutOfRange,
+        Self::NoAccount,
+    ];
+
     /// What the refusal means for the client's next step.
     #[must_use]
     pub const fn kind(self) -> RejectKind {
@@ -257,9 +297,11 @@ impl Refusal {
             | Self::Lot
             | Self::MinQty
             | Self::MaxQty
-            | Self::PriceBounds
+            | Self::PriceTooHigh
+            | Self::PriceTooLow
             | Self::MinNotional
-            | Self::Band
+            | Self::AboveBand
+            | Self::BelowBand
             | Self::OutOfRange => RejectKind::Filter,
             Self::TooManyOrders | Self::TooManyConditional => RejectKind::OrderLimit,
             Self::Margin | Self::LeverageBracket => RejectKind::Margin,
@@ -293,9 +335,11 @@ impl Refusal {
             Self::Lot => "the quantity is off the lot grid",
             Self::MinQty => "the quantity is below the minimum",
             Self::MaxQty => "the quantity is above the maximum",
-            Self::PriceBounds => "the price is outside the contract's bounds",
+            Self::PriceTooHigh => "the price is above the contract's highest",
+            Self::PriceTooLow => "the price is below the contract's lowest",
             Self::MinNotional => "the notional is below the minimum",
-            Self::Band => "the price is too far from the mark",
+            Self::AboveBand => "the price is too far above the mark",
+            Self::BelowBand => "the price is too far below the mark",
             Self::TooManyOrders => "too many open orders on this contract",
             Self::TooManyConditional => "too many open conditional orders",
             Self::Margin => "margin is insufficient",

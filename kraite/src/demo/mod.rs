@@ -109,12 +109,11 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     Ok(Exit::Invariant)
 }
 
-/// A worker that could not use its journal makes the demo end as it did.
+/// A worker that ended for a reason with a code of its own makes the demo end with it.
 fn exit_of(error: &stage::StageError) -> Exit {
-    match error {
-        stage::StageError::Ended(status) if status.code() == Some(i32::from(Exit::Journal as u8)) => Exit::Journal,
-        _ => Exit::Failure,
-    }
+    let stage::StageError::Ended(status) = error else { return Exit::Failure };
+    let named = [Exit::Exchange, Exit::NotOwner, Exit::Journal];
+    named.into_iter().find(|exit| status.code() == Some(i32::from(*exit as u8))).unwrap_or(Exit::Failure)
 }
 
 impl Proof {
