@@ -61,10 +61,14 @@ pub(crate) enum Action {
     NeverLeft(usize),
     /// An order appears on the venue's lists.
     Show(usize),
-    /// Fault: the answer to the open question is held up.
+    /// Fault: the open question or its answer is held up.
     DelayAnswer(usize),
-    /// Fault: the answer is held up, and the question is answered from a copy that has not heard of the order.
+    /// What was held up is the question: it finds what the venue shows now.
+    Reach(usize),
+    /// Fault: the question is answered from a copy of the venue's data that has not heard of the order.
     Lie(usize),
+    /// Fault: the answer lacks pages and does not show the order.
+    Partial(usize),
     /// Fault: the open question gets no answer.
     LoseAnswer(usize),
 }
@@ -76,6 +80,8 @@ pub(crate) struct Protocol {
     pub(crate) crashes: u8,
     /// At most so many.
     pub(crate) faults: u8,
+    /// Whether a venue may miss an order that it must show.
+    pub(crate) lies: bool,
     /// What the worker does.
     pub(crate) rule: Rule,
 }
@@ -105,8 +111,11 @@ impl Protocol {
                 if world.life() == Some(Life::Sent) && !world.is_awaited(open) {
                     actions.push(Action::Timeout);
                 }
-                for endpoint in (0..ENDPOINTS).filter(|endpoint| memory.asked[*endpoint].is_some()) {
+                for (endpoint, question) in memory.asked.iter().enumerate().filter_map(|(e, q)| Some((e, (*q)?))) {
                     actions.extend(worker(Input::Answer(endpoint)));
+                    if question.late && !question.seen && world.shows(open) {
+                        actions.push(Action::Reach(endpoint));
+                    }
                 }
                 for request in world.requests.iter().filter(|r| r.place != Place::Wire) {
                     actions.push(Action::Worker(Input::Push(request.attempt), Death::Spared));
@@ -125,6 +134,10 @@ impl Protocol {
         }
         if world.faults < self.faults {
             offer_faults(world, actions);
+            let seen = |endpoint: &usize| {
+                world.memory.iter().any(|memory| memory.asked[*endpoint].is_some_and(|question| question.seen))
+            };
+            actions.extend((0..ENDPOINTS).filter(|e| self.lies && seen(e)).map(Action::Lie));
         }
     }
 
@@ -160,7 +173,9 @@ impl Protocol {
             }
             Action::Show(index) => next.requests[index].place = Place::Shown,
             Action::DelayAnswer(endpoint) => question(&mut next, endpoint)?.late = true,
+            Action::Reach(endpoint) => question(&mut next, endpoint)?.seen = true,
             Action::Lie(endpoint) => question(&mut next, endpoint)?.seen = false,
+            Action::Partial(endpoint) => return self.worker(world, Input::Partial(endpoint), Death::Spared),
             Action::LoseAnswer(endpoint) => return self.worker(world, Input::NoAnswer(endpoint), Death::Spared),
         }
         next.sort();
@@ -193,29 +208,17 @@ fn offer_faults(world: &World, actions: &mut Vec<Action>) {
         if !request.orphan {
             actions.push(Action::NeverLeft(index));
         }
-        let answers = [
-            Answered::NotNow,
-            Answered::Never,
-            Answered::UnsureTaken,
-            Answered::UnsureDropped,
-            Answered::Doubled,
-        ];
+        let answers =
+            [Answered::NotNow, Answered::Never, Answered::UnsureTaken, Answered::UnsureDropped, Answered::Doubled];
         actions.extend(answers.map(|answered| Action::Arrive(index, answered)));
     }
     // What the shell itself says is neither lost nor held up.
-    for (index, reply) in world.replies.iter().enumerate().filter(|(_, r)| !r.late && r.word != Word::NotSent) {
-        actions.extend([Action::LoseReply(index), Action::DelayReply(index)]);
-        if reply.word != Word::NotSent {
-            actions.push(Action::ReplyTwice(index));
-        }
+    for (index, _) in world.replies.iter().enumerate().filter(|(_, r)| !r.late && r.word != Word::NotSent) {
+        actions.extend([Action::LoseReply(index), Action::DelayReply(index), Action::ReplyTwice(index)]);
     }
     for (endpoint, asked) in world.memory.iter().flat_map(|memory| memory.asked.iter().enumerate()) {
-        let Some(question) = asked else { continue };
-        if !question.late {
-            actions.extend([Action::DelayAnswer(endpoint), Action::LoseAnswer(endpoint)]);
-        }
-        if question.seen {
-            actions.push(Action::Lie(endpoint));
+        if asked.is_some_and(|question| !question.late) {
+            actions.extend([Action::DelayAnswer(endpoint), Action::LoseAnswer(endpoint), Action::Partial(endpoint)]);
         }
     }
 }
@@ -261,6 +264,12 @@ fn reply(world: &mut World, request: &Request, word: Word) {
 }
 
 impl Action {
+    /// A fault or a crash.
+    pub(crate) const fn is_hostile(self) -> bool {
+        let dies = matches!(self, Self::Crash | Self::Worker(_, Death::Between) | Self::Reply(_, Death::Between));
+        dies || self.is_fault()
+    }
+
     /// What it takes from the budget of faults.
     const fn is_fault(self) -> bool {
         match self {
@@ -273,8 +282,15 @@ impl Action {
             | Self::NeverLeft(_)
             | Self::DelayAnswer(_)
             | Self::Lie(_)
+            | Self::Partial(_)
             | Self::LoseAnswer(_) => true,
-            Self::Tick | Self::Crash | Self::Worker(..) | Self::Timeout | Self::Reply(..) | Self::Show(_) => false,
+            Self::Tick
+            | Self::Crash
+            | Self::Worker(..)
+            | Self::Timeout
+            | Self::Reply(..)
+            | Self::Show(_)
+            | Self::Reach(_) => false,
         }
     }
 }
@@ -300,12 +316,12 @@ impl Model for Protocol {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("i01_i02 at most one attempt is live or filled", |_, world: &World| one_attempt(world)),
-            Property::always("i13 no request without a durable intent", |_, world: &World| intent_first(world)),
-            Property::always("i13 no id is placed twice", |_, world: &World| world.placed.iter().all(|times| *times <= 1)),
-            Property::always("an absent or refused order never existed", |_, world: &World| verdicts_are_true(world)),
-            Property::always("an accepted or filled order exists", |_, world: &World| evidence_is_true(world)),
-            Property::sometimes("the order fills", |_, world: &World| world.life() == Some(Life::Filled)),
+            Property::always(ONE, |_, world: &World| one_attempt(world)),
+            Property::always(INTENT, |_, world: &World| intent_first(world)),
+            Property::always(ONCE, |_, world: &World| world.placed.iter().all(|times| *times <= 1)),
+            Property::always(VERDICT, |_, world: &World| verdicts_are_true(world)),
+            Property::always(EVIDENCE, |_, world: &World| evidence_is_true(world)),
+            Property::sometimes(FILLS, |_, world: &World| world.life() == Some(Life::Filled)),
             Property::sometimes(ADOPTED, |_, world: &World| world.crashes > 0 && world.life() == Some(Life::Adopted)),
             Property::sometimes(SECOND, |_, world: &World| second_attempt_fills(world)),
             Property::sometimes(LATE, |_, world: &World| {
@@ -315,15 +331,24 @@ impl Model for Protocol {
             Property::sometimes(THREE, |_, world: &World| world.crashes == 3),
             // Without faults only a start puts an order in doubt: this process died while it was looking.
             Property::sometimes(IN_RECOVERY, |_, world: &World| {
-                world.faults == 0
-                    && world.crashes >= 2
-                    && world.memory.is_none()
-                    && world.life() == Some(Life::Doubt)
+                world.faults == 0 && world.crashes >= 2 && world.memory.is_none() && world.life() == Some(Life::Doubt)
             }),
         ]
     }
 }
 
+/// I1, I2: of all attempts at most one is at the venue or may still be accepted.
+pub(crate) const ONE: &str = "at most one attempt is live or filled";
+/// I13: whatever left has a row.
+pub(crate) const INTENT: &str = "no request without a durable intent";
+/// I13: an id is handed to the wire as a placement once.
+pub(crate) const ONCE: &str = "no id is placed twice";
+/// What is concluded not to exist neither does nor can.
+pub(crate) const VERDICT: &str = "an absent or refused order never existed";
+/// What is concluded to exist does.
+pub(crate) const EVIDENCE: &str = "an accepted or filled order exists";
+/// Without any trouble.
+pub(crate) const FILLS: &str = "the order fills";
 /// An order is adopted after a crash.
 pub(crate) const ADOPTED: &str = "adopted after a crash";
 /// The first attempt is proven absent, the second fills.
@@ -335,7 +360,6 @@ pub(crate) const THREE: &str = "three crashes";
 /// The process dies while it recovers.
 pub(crate) const IN_RECOVERY: &str = "a crash in a recovery";
 
-/// I1, I2: of all attempts at most one is at the venue or may still be accepted.
 fn one_attempt(world: &World) -> bool {
     world.requests.iter().filter(|request| world.may_live(request)).count() <= 1
 }
@@ -344,7 +368,6 @@ fn intent_first(world: &World) -> bool {
     world.requests.iter().all(|request| usize::from(request.attempt) < world.rows.len())
 }
 
-/// What is concluded not to exist neither does nor can.
 fn verdicts_are_true(world: &World) -> bool {
     let gone = |attempt: u8| {
         let row = world.rows.get(usize::from(attempt));

@@ -39,6 +39,8 @@ pub(crate) enum Input {
     Outcome(u8, Word),
     /// An endpoint answers the open question.
     Answer(usize),
+    /// An endpoint answers in part, and does not show the order.
+    Partial(usize),
     /// The open question gets no answer.
     NoAnswer(usize),
     /// The stream shows an attempt's fill.
@@ -67,6 +69,7 @@ impl Worker {
             Input::Wake => {}
             Input::Outcome(attempt, word) => self.outcome(usize::from(attempt), word),
             Input::Answer(endpoint) => self.answer(endpoint),
+            Input::Partial(endpoint) => drop(self.forget_question(endpoint)),
             Input::NoAnswer(endpoint) => {
                 self.forget_question(endpoint);
                 self.memory(|memory| memory.due = false);

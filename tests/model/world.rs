@@ -42,11 +42,6 @@ pub(crate) enum Life {
 }
 
 impl Life {
-    /// No question about it is left.
-    pub(crate) const fn is_over(self) -> bool {
-        matches!(self, Self::Filled | Self::Adopted | Self::Refused)
-    }
-
     /// The worker asks the venue about it.
     pub(crate) const fn is_asked_about(self) -> bool {
         matches!(self, Self::Doubt | Self::Working)
@@ -240,6 +235,12 @@ impl World {
             memory.due || memory.asked.iter().flatten().any(|question| !question.late) || overdue
         });
         !on_its_way && !busy
+    }
+
+    /// Nothing about the order is open any more, and nothing about it is on its way.
+    pub(crate) fn is_over(&self) -> bool {
+        let settled = matches!(self.life(), Some(Life::Filled | Life::Adopted | Life::Refused));
+        settled && self.replies.is_empty() && self.requests.iter().all(|r| r.place == Place::Shown)
     }
 
     /// One tick passes.
