@@ -20,8 +20,8 @@ pub(crate) struct Walked {
     pub(crate) steps: usize,
 }
 
-/// Which of the steps that are possible in a world is taken first: another order comes to most worlds on
-/// another way, with another past of the engine.
+/// Which of the steps that are possible in a world is taken first: another order comes to worlds on
+/// other ways, with another past of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Preference {
     /// The calm ones.
