@@ -134,7 +134,9 @@ impl Turn<'_> {
             Sent::Setup(no, setup) => {
                 let waiting = self.position(*no).is_some_and(|p| setup_of(p, *setup) == SetupState::Sent);
                 if waiting {
-                    self.volatile.readings.entry(*no).or_default().setup_at = self.at.local.plus(SETUP_RETRY);
+                    if !matches!(outcome, Outcome::Accepted(_)) {
+                        self.volatile.readings.entry(*no).or_default().setup_at = self.at.local.plus(SETUP_RETRY);
+                    }
                     self.emit(Event::SetupNoted { position: *no, setup: *setup });
                 }
                 alloc::vec![*no]
@@ -356,8 +358,13 @@ impl Turn<'_> {
             self.merge_one(&input, id);
             return;
         };
-        // A reading also settles an amendment or a cancellation that had no answer.
-        let settles = matches!(order.life, crate::order::Life::PendingAmend | crate::order::Life::PendingCancel);
+        // A reading also settles an amendment or a cancellation that had no answer; not one whose answer is still
+        // on its way, which the reading may be older than.
+        let settles = match order.life {
+            crate::order::Life::PendingAmend => !self.volatile.in_flight.contains(&Sent::Amend(id, order.amends)),
+            crate::order::Life::PendingCancel => !self.cancel_in_flight(order),
+            _ => false,
+        };
         if settles || tells_news(order, &input) {
             self.emit(Event::Merged { id });
         }
@@ -436,7 +443,9 @@ fn outcome_tells_news(
         (Sent::Place(_), Outcome::Rejected(r)) if r.kind == RejectKind::NotSent => Some(LifeEvent::NotSent),
         (Sent::Place(_), Outcome::Rejected(_)) => Some(LifeEvent::Refused),
         (Sent::Place(_), Outcome::Unknown(_)) => Some(LifeEvent::OutcomeUnknown),
-        (Sent::Amend(..), Outcome::Accepted(_)) => report.map(|_| LifeEvent::AmendSettled),
+        (Sent::Amend(_, number), Outcome::Accepted(_)) if *number == order.amends => {
+            report.map(|_| LifeEvent::AmendSettled)
+        }
         _ => None,
     };
     let moves = event.is_some_and(|event| matches!(order.life.on(event), Verdict::Applied(_)));

@@ -191,6 +191,10 @@ impl Turn<'_> {
             if self.fresh_exposure(no, dead_at).is_some() {
                 let message = format!("{id:?} is on no list, and the venue's exposure is not what our fills explain");
                 self.alert(no, Alert::NeedsAttention, message);
+                // It may turn up by its id after all: the rounds begin again.
+                if let Some(probe) = self.volatile.probes.get_mut(&id) {
+                    probe.rounds = 0;
+                }
             }
             self.read_soon(no);
             let wait = self.at.local.plus(FIRST_SETTLE);

@@ -194,6 +194,6 @@ impl Turn<'_> {
 }
 
 /// The name under which a reading's missing exposure is booked.
-fn read_cause(no: PositionNo) -> VenueOrderId {
+pub(super) fn read_cause(no: PositionNo) -> VenueOrderId {
     VenueOrderId::new(&format!("read-{no}"))
 }

@@ -366,8 +366,17 @@ impl State {
             }
             Event::External { position, cause, qty } => {
                 let row = self.position_mut(*position)?;
-                let known = row.external.entry(cause.clone()).or_insert(Qty::ZERO);
-                *known = (*known).max(*qty);
+                let known = row.external.get(cause).copied().unwrap_or(Qty::ZERO);
+                let total = known.max(*qty);
+                // What a reading showed to be gone, and its cause is told only now, left once.
+                let read = super::reconcile::read_cause(*position);
+                if *cause != read
+                    && let Some(unexplained) = row.external.get_mut(&read)
+                {
+                    let fresh = total.checked_sub(known).unwrap_or(Qty::ZERO).min(*unexplained);
+                    *unexplained = unexplained.checked_sub(fresh).unwrap_or(*unexplained);
+                }
+                row.external.insert(cause.clone(), total);
                 Ok(Some(*position))
             }
             Event::Alerted { position, alert } => {
@@ -610,11 +619,14 @@ fn note_outcome(order: &mut Order, input: &InputKind) -> Result<(), EvolveError>
         (Sent::Place(_), Outcome::Unknown(_)) => {
             order.apply(LifeEvent::OutcomeUnknown);
         }
-        (Sent::Amend(..), Outcome::Accepted(ack)) => {
-            // An acceptance without the order in it is read back first (R14, R79).
+        (Sent::Amend(_, number), Outcome::Accepted(ack)) => {
+            // An acceptance without the order in it is read back first (R14, R79); one of an earlier amendment
+            // says nothing about the last.
             if let Some(report) = &ack.report {
                 order.merge(report).map_err(|source| EvolveError::Arithmetic { id: order.id, source })?;
-                order.apply(LifeEvent::AmendSettled);
+                if *number == order.amends {
+                    order.apply(LifeEvent::AmendSettled);
+                }
             }
         }
         (Sent::Cancel(_, None), Outcome::Accepted(ack)) => {

@@ -355,7 +355,9 @@ impl<'a> Turn<'a> {
                 Phase::Opening | Phase::Active => self.build(no),
                 Phase::Closing | Phase::Cancelling => self.unwind(no),
                 Phase::Closed | Phase::Cancelled => {
-                    if self.position(no).is_some_and(|p| p.exposure().is_positive()) {
+                    // A fill that was told late, or an order that turned up after all: the books are opened again.
+                    let alive = |p: &Position| p.orders.values().any(|o| o.life.may_trade());
+                    if self.position(no).is_some_and(|p| p.exposure().is_positive() || alive(p)) {
                         self.moved(no, PhaseEvent::ExposureFound, Why::LateFill);
                     }
                 }

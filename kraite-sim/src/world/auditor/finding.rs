@@ -197,6 +197,9 @@ pub enum Finding {
     },
 }
 
+/// The window of a stop that went away unseen.
+pub(super) const UNTOLD: &str = "loss of the stop not told yet";
+
 /// A time with exposure and no accepted stop.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Interval {
@@ -212,8 +215,11 @@ pub struct Interval {
     pub windows: BTreeMap<&'static str, Millis>,
     /// Time in it that no window explains.
     pub unexplained: Millis,
-    /// The longest time in it for which the worker lived without a break.
+    /// The longest time in it for which the worker lived without a break and knew of it.
     pub alive: Millis,
+    /// Time in it that the worker believed a stop to be open which somebody had taken away, and whose frame was
+    /// lost: only the next reading tells.
+    pub untold: Millis,
     pub(super) now: BTreeSet<&'static str>,
     pub(super) alive_since: Option<VenueMillis>,
 }
@@ -228,6 +234,7 @@ impl Interval {
             windows: BTreeMap::new(),
             unexplained: Millis(0),
             alive: Millis(0),
+            untold: Millis(0),
             now: BTreeSet::new(),
             alive_since: None,
         }
@@ -248,6 +255,11 @@ impl Interval {
         }
         if self.now.is_empty() {
             self.unexplained = self.unexplained.plus(span);
+        }
+        if self.now.contains(UNTOLD) {
+            self.untold = self.untold.plus(span);
+            // The worker can do nothing about what it was not told.
+            self.alive_since = self.alive_since.map(|_| now);
         }
         if let Some(since) = self.alive_since {
             self.alive = self.alive.max(now.since(since));

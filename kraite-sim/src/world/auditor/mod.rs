@@ -14,8 +14,9 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher};
 
-use kraite_core::engine::{Effect, Engine, State, Step};
+use kraite_core::engine::{Effect, Engine, Event, State, Step};
 use kraite_core::id::{AccountTag, ClientOrderId, LogicalOrder, PositionNo, Role, Symbol};
+use kraite_core::journal::Record;
 use kraite_core::number::Qty;
 use kraite_core::position::{Phase, Position};
 use kraite_core::time::{Millis, VenueMillis};
@@ -88,10 +89,12 @@ impl Auditor {
         }
     }
 
-    /// The same input was applied a second time at once, on a copy: nothing may come of it (I9).
+    /// The same input was applied a second time at once, on a copy: nothing may come of it (I9). That a command is
+    /// refused is recorded each time, and changes nothing.
     pub fn repeated(&mut self, account: AccountTag, input: String, second: &Step, at: VenueMillis) {
         let sends = second.preview().iter().any(|effect| matches!(effect, Effect::Send { .. }));
-        if second.record().is_some() || sends {
+        let changes = |record: &Record| !record.events.iter().all(|event| matches!(event, Event::CommandRefused(_)));
+        if second.record().is_some_and(changes) || sends {
             self.report(at, Finding::NotIdempotent { account, input });
         }
     }

@@ -10,12 +10,16 @@ use kraite_core::position::{Phase, Protective};
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::books::Books;
+use super::finding::UNTOLD;
 use super::{Finding, Interval, Verdict};
 use crate::venue::Venue;
 
 /// With its worker alive all the while, no position may be without a stop for longer than this: the
 /// emergency bound of 30 s, and what a close needs to get through a hostile wire.
 const UNPROTECTED_BOUND: Millis = Millis::from_secs(120);
+/// A stop that somebody else took away, and whose frame was lost, is missed at the next reading of the open orders:
+/// one polling period of 300 s, and what a lost answer adds.
+const UNTOLD_BOUND: Millis = Millis::from_secs(330);
 /// Time without a stop that nothing explains: a message or two.
 const UNEXPLAINED_BOUND: Millis = Millis::from_secs(1);
 
@@ -117,7 +121,7 @@ impl Protection {
         }
         if interval.unexplained > UNEXPLAINED_BOUND {
             Some(Finding::Unexplained { interval })
-        } else if interval.alive > UNPROTECTED_BOUND {
+        } else if interval.alive > UNPROTECTED_BOUND || interval.untold > UNTOLD_BOUND {
             Some(Finding::Unprotected { interval })
         } else {
             None
@@ -179,7 +183,7 @@ fn windows(
         Phase::New | Phase::Opening => names.insert("opening: between the entry's fill and the accepted stop"),
         Phase::Closing => names.insert("closing"),
         Phase::Cancelling | Phase::Cancelled | Phase::Closed => names.insert("late fill after the end"),
-        Phase::Active if position.stop() == Protective::Open => names.insert("loss of the stop not told yet"),
+        Phase::Active if position.stop() == Protective::Open => names.insert(UNTOLD),
         Phase::Active if position.stop() != Protective::Missing => names.insert("stop being replaced"),
         Phase::Active => false,
         Phase::Failed => false,
