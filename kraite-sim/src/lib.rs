@@ -3,9 +3,11 @@
 
 pub mod backtest;
 pub mod data;
+mod digest;
 pub mod explore;
 pub mod link;
 pub mod presets;
 pub mod script;
+pub mod swarm;
 pub mod venue;
 pub mod world;

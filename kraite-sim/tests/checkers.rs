@@ -12,13 +12,13 @@ use kraite_core::order::{Life, Terminal};
 use kraite_core::position::{Phase, Position};
 use kraite_core::time::{LocalMillis, Millis, Moment};
 use kraite_sim::presets;
-use kraite_sim::script::{self, Script};
+use kraite_sim::script::{self, Script, Timing};
 use kraite_sim::venue::Venue;
 use kraite_sim::world::{Auditor, Finding, Nemesis, Stream, World};
 
 /// A world with an active position whose first rung has filled.
 fn world() -> World {
-    let mut world = script::world(presets::binance(), Nemesis::scheduled(1, BTreeMap::new()));
+    let mut world = script::world(presets::binance(), Nemesis::scheduled(1, BTreeMap::new()), Timing::default());
     world.run_for(Millis(500));
     let request = script::request(&Script::open_to_close(), &world).unwrap();
     world.command(script::account(), CommandId(1), Command::Open(Box::new(request)));

@@ -7,7 +7,7 @@ use kraite_core::id::Role;
 use kraite_core::position::{Phase, Why};
 use kraite_core::time::Millis;
 use kraite_sim::presets;
-use kraite_sim::script::{self, Played, Script};
+use kraite_sim::script::{self, Played, Script, Timing};
 use kraite_sim::venue::VenueProfile;
 use kraite_sim::world::{Fate, Nemesis, Point, Stream};
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ fn shapes() -> [(&'static str, VenueProfile); 2] {
 
 /// The whole story of a failing schedule, to be read.
 fn tell(script: &Script, profile: &VenueProfile, schedule: &BTreeMap<u64, Fate>, played: &Played) -> String {
-    let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule.clone()));
+    let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule.clone()), Timing::default());
     world.narrate();
     let again = script::play_in(script, world, Stream::Push);
     let start = again.world.story().first().map_or(0, |(at, _)| at.0);
@@ -103,7 +103,7 @@ fn exhaust(script: &Script, wanted: impl Fn(Point, Fate) -> bool) {
             }
             *cases.entry((point, fate)).or_insert(0) += 1;
             let schedule = BTreeMap::from([(number, fate)]);
-            let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule.clone()));
+            let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule.clone()), Timing::default());
             world.try_repeats();
             let played = script::play_in(script, world, Stream::Push);
             worst = worst.max(played.verdict.max_unprotected.0);
@@ -207,7 +207,7 @@ proptest! {
                 point.faults().contains(fate) && !(*point == Point::Request && *fate == Fate::Double)
             }))
             .collect();
-        let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule.clone()));
+        let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule.clone()), Timing::default());
         world.set_restart(Millis(restart_ms));
         let stream = if silent { Stream::Silent } else { Stream::Push };
         let played = script::play_in(&script, world, stream);
@@ -227,7 +227,7 @@ fn slow_request_then_crash(belief: impl Fn(&VenueProfile) -> Option<kraite_core:
         let calm = script::play(&script, profile.clone(), BTreeMap::new(), Stream::Push);
         for (number, _) in (0u64..).zip(&calm.trail).filter(|(_, point)| **point == Point::Request) {
             let schedule = BTreeMap::from([(number, Fate::Delay), (number + 1, Fate::Crash)]);
-            let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule));
+            let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule), Timing::default());
             if let Some(capabilities) = belief(&profile) {
                 world.believe(capabilities);
             }

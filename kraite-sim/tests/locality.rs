@@ -9,7 +9,7 @@ use kraite_core::id::Role;
 use kraite_core::position::PositionStatus;
 use kraite_core::time::Millis;
 use kraite_sim::presets;
-use kraite_sim::script::{self, Script};
+use kraite_sim::script::{self, Script, Timing};
 use kraite_sim::venue::VenueProfile;
 use kraite_sim::world::{Fate, Nemesis, Point, Stream, World};
 
@@ -19,7 +19,7 @@ const RUNGS: u8 = 5;
 /// The opening of a position with eight orders, told line by line.
 fn opening(profile: VenueProfile, schedule: BTreeMap<u64, Fate>) -> World {
     let script = Script::open_to_close();
-    let mut world = script::world(profile, Nemesis::scheduled(1, schedule));
+    let mut world = script::world(profile, Nemesis::scheduled(1, schedule), Timing::default());
     world.set_stream(Stream::Silent);
     world.narrate();
     world.run_for(Millis(500));
@@ -233,7 +233,7 @@ fn s05_killed_in_any_send_of_an_opening_only_what_had_no_answer_is_looked_up_and
 
 /// A complete position, one of whose orders a hand cancels, so that its replacement goes out alone.
 fn replacing(profile: VenueProfile, victim: Role, schedule: BTreeMap<u64, Fate>) -> (World, usize) {
-    let mut world = script::world(profile, Nemesis::scheduled(1, schedule));
+    let mut world = script::world(profile, Nemesis::scheduled(1, schedule), Timing::default());
     world.narrate();
     world.run_for(Millis(500));
     let mut request = script::request(&Script::open_to_close(), &world).unwrap();

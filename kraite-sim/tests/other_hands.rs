@@ -8,7 +8,7 @@ use kraite_core::number::Price;
 use kraite_core::position::{Phase, Position, PositionStatus, Why};
 use kraite_core::time::Millis;
 use kraite_sim::presets;
-use kraite_sim::script::{self, Script};
+use kraite_sim::script::{self, Script, Timing};
 use kraite_sim::venue::{Liquidity, VenueProfile};
 use kraite_sim::world::{Nemesis, World};
 
@@ -22,7 +22,7 @@ fn symbol() -> Symbol {
 
 /// A world with an active position.
 fn active(profile: VenueProfile) -> World {
-    let mut world = script::world(profile, Nemesis::scheduled(1, Default::default()));
+    let mut world = script::world(profile, Nemesis::scheduled(1, Default::default()), Timing::default());
     world.run_for(Millis(500));
     open(&mut world);
     world.run_for(Millis::from_secs(5));
@@ -127,7 +127,7 @@ fn r76_exposure_that_somebody_adds_is_not_managed() {
 #[test]
 fn r73_liquidation_ends_the_position_and_nothing_is_left() {
     for profile in shapes() {
-        let mut world = script::world(profile, Nemesis::scheduled(1, Default::default()));
+        let mut world = script::world(profile, Nemesis::scheduled(1, Default::default()), Timing::default());
         world.run_for(Millis(500));
         let mut request = script::request(&Script::open_to_close(), &world).unwrap();
         // Alone with its own margin the entry does not live to see the first rung.
@@ -161,7 +161,7 @@ fn r47_rules_that_change_under_an_open_position_leave_it_protected() {
 #[test]
 fn r27_an_entry_that_fills_in_part_sizes_the_ladder_on_what_it_got() {
     for profile in shapes() {
-        let mut world = script::world(profile, Nemesis::scheduled(1, Default::default()));
+        let mut world = script::world(profile, Nemesis::scheduled(1, Default::default()), Timing::default());
         world
             .venue
             .set_liquidity(&symbol(), Liquidity { taker_cap: Some("0.2".parse().unwrap()), ..Liquidity::default() });

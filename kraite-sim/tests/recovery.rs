@@ -10,7 +10,7 @@ use kraite_core::number::Price;
 use kraite_core::position::{Phase, Position, PositionStatus, Why};
 use kraite_core::time::{LocalMillis, Millis, Moment};
 use kraite_sim::presets;
-use kraite_sim::script::{self, Script};
+use kraite_sim::script::{self, Script, Timing};
 use kraite_sim::venue::VenueProfile;
 use kraite_sim::world::{Fate, Nemesis, Point, Stream, World};
 
@@ -19,7 +19,7 @@ fn shapes() -> [VenueProfile; 2] {
 }
 
 fn world(profile: VenueProfile, schedule: BTreeMap<u64, Fate>) -> World {
-    let mut world = script::world(profile, Nemesis::scheduled(1, schedule));
+    let mut world = script::world(profile, Nemesis::scheduled(1, schedule), Timing::default());
     world.run_for(Millis(500));
     world
 }

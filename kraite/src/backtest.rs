@@ -1,8 +1,7 @@
 //! `kraite backtest`: the production core over real bars.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kraite_core::exchange::Direction;
 use kraite_core::number::{Factor, Notional, Percent};
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::exit::{Exit, Failed};
 use crate::flags::{BasisWord, DirectionWord, SequenceWord, SizingWord, TargetWord, VenueName};
 use crate::plan::default_gap;
+use crate::progress::{Progress, stopwatch};
 use crate::rules;
 
 const EXAMPLE: &str = "Example:
@@ -280,39 +280,6 @@ struct ShownWindow {
     longest_ms: i64,
 }
 
-/// Measures wall time, which `read_ms` and `run_ms` report.
-#[allow(clippy::disallowed_methods, reason = "wall time of the run is what the user asked for")]
-fn stopwatch() -> Instant {
-    Instant::now()
-}
-
-/// Says how far a run is, every two seconds, where a person can see it.
-struct Progress {
-    started: Instant,
-    told: Instant,
-    total: usize,
-}
-
-impl Progress {
-    const EVERY: Duration = Duration::from_secs(2);
-
-    fn new(total: usize) -> Self {
-        let now = stopwatch();
-        Self { started: now, told: now, total }
-    }
-
-    fn at(&mut self, done: usize) {
-        if self.told.elapsed() < Self::EVERY {
-            return;
-        }
-        self.told = stopwatch();
-        let percent = done * 100 / self.total.max(1);
-        let end = if std::io::stderr().is_terminal() { '\r' } else { '\n' };
-        let seconds = self.started.elapsed().as_secs();
-        let _ = write!(std::io::stderr(), "backtest: {done} of {} bars, {percent} %, {seconds} s{end}", self.total);
-    }
-}
-
 fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
@@ -331,11 +298,11 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let plan = settings.plan(args, first)?;
     let margin = plan.budget.margin;
     let running = stopwatch();
-    let mut progress = Progress::new(bars.len());
+    let mut progress = Progress::new("backtest");
     let mut backtest = Backtest::new(plan, args.nemesis.into(), args.seed, first.open_time, funding);
     for (done, bar) in bars.iter().enumerate() {
         backtest.bar(bar);
-        progress.at(done);
+        progress.say(|| format!("{done} of {} bars, {} %", bars.len(), done * 100 / bars.len()));
     }
     let outcome = backtest.finish();
     let shown = show(args, &settings, &outcome, margin, gaps, read_ms, millis(running));

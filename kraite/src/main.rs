@@ -2,11 +2,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod backtest;
+mod crash_test;
 mod demo;
 mod exit;
 mod flags;
 mod inspect;
 mod plan;
+mod progress;
 mod rules;
 
 use std::io::Write as _;
@@ -33,6 +35,7 @@ enum Command {
     Demo(demo::Args),
     Plan(Box<plan::Args>),
     Backtest(backtest::Args),
+    CrashTest(crash_test::Args),
     Inspect(inspect::Args),
     InspectId(inspect::IdArgs),
     #[command(hide = true)]
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => (args.json, demo::command(&args)),
         Command::Plan(args) => (args.json, plan::command(&args)),
         Command::Backtest(args) => (args.json, backtest::command(&args)),
+        Command::CrashTest(args) => (args.json, crash_test::command(&args)),
         Command::Inspect(args) => (args.json, inspect::command(&args)),
         Command::InspectId(args) => (args.json, inspect::id_command(&args)),
         Command::DemoWorker(args) => (false, demo::worker::command(&args)),

@@ -1,14 +1,12 @@
 //! The walk over all schedules: forward along one run, then backward over its forks.
 
 use std::collections::BTreeMap;
-use std::hash::Hasher;
 use std::sync::Arc;
-
-use twox_hash::XxHash3_128;
 
 use super::certificate::{Cell, Certificate, Column, Failure, Row, Worst};
 use super::future::{Ending, Future};
-use crate::script::{self, Play, Script};
+use crate::digest::Gathered;
+use crate::script::{self, Play, Script, Timing};
 use crate::venue::VenueProfile;
 use crate::world::{Fate, Nemesis, Point, Stream};
 
@@ -22,10 +20,16 @@ const KEEP: usize = 16;
 ///
 /// `depth` above [`MAX_DEPTH`] counts as [`MAX_DEPTH`].
 #[must_use]
-pub fn explore(script: &Script, profile: &VenueProfile, depth: u8, progress: &dyn Fn(u64)) -> Certificate {
+pub fn explore(
+    script: &Script,
+    profile: &VenueProfile,
+    timing: Timing,
+    depth: u8,
+    progress: &dyn Fn(u64),
+) -> Certificate {
     let depth = depth.min(MAX_DEPTH);
     let script = Arc::new(script.clone());
-    let start = || Play::new(script.clone(), script::world(profile.clone(), Nemesis::explored()), Stream::Push);
+    let start = || Play::new(script.clone(), script::world(profile.clone(), Nemesis::explored(), timing), Stream::Push);
     let mut walk = Walk {
         seen: Seen::default(),
         gathered: Gathered::default(),
@@ -125,27 +129,13 @@ struct Step {
     worst: Option<(i64, u16)>,
 }
 
-/// Gathers what is to be told apart, so that it is digested in one go.
-#[derive(Default)]
-struct Gathered(Vec<u8>);
-
-impl Hasher for Gathered {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn finish(&self) -> u64 {
-        0
-    }
-}
-
 type Visit<'v> = &'v mut dyn FnMut(usize, &[(u64, Point)], &[(Column, Future)]);
 
 impl Walk<'_> {
     fn key(&mut self, play: &Play) -> u128 {
-        self.gathered.0.clear();
+        self.gathered.clear();
         play.fingerprint(&mut self.gathered);
-        XxHash3_128::oneshot(&self.gathered.0)
+        self.gathered.wide()
     }
 
     /// Everything that can come of a world with up to `depth` more faults. `visit` hears of each event of the
@@ -249,11 +239,6 @@ impl Walk<'_> {
         if ending != Ending::Clean && self.failures.len() < KEEP {
             self.failures.push(Failure { schedule: self.path.iter().copied().collect(), finding });
         }
-        let mut future = Future::ended(ending);
-        let left = played.world.auditor.verdict().max_unprotected.0;
-        if ending != Ending::Clean {
-            future.pass(left, u16::MAX);
-        }
-        future
+        Future::ended(ending)
     }
 }

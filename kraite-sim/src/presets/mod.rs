@@ -93,6 +93,22 @@ pub fn bitget() -> VenueProfile {
     profile
 }
 
+/// Two contracts with different grids: the demo contract and one whose steps are coarse.
+#[must_use]
+pub fn contracts() -> Vec<Instrument> {
+    let fine = instrument();
+    let coarse = Instrument {
+        symbol: Symbol::new("COARSEUSDT"),
+        tick: Price::from_units(5, 1).unwrap_or_default(),
+        lot: Qty::from_units(1, 1).unwrap_or_default(),
+        market_lot: Qty::from_units(1, 1).unwrap_or_default(),
+        min_qty: Qty::from_units(1, 1).unwrap_or_default(),
+        min_notional: Notional::from_units(20, 0).unwrap_or_default(),
+        ..fine.clone()
+    };
+    vec![fine, coarse]
+}
+
 /// A contract for tests and demos: tick and lot 0.01, smallest order 5 USDT.
 #[must_use]
 pub fn instrument() -> Instrument {

@@ -14,7 +14,7 @@ use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
 use kraite_core::time::Millis;
 
-pub use play::{Play, Played, play, play_in, world};
+pub use play::{Play, Played, Timing, play, play_in, world};
 
 use crate::presets;
 use crate::world::World;

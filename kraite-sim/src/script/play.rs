@@ -11,6 +11,9 @@ use kraite_core::number::Notional;
 use kraite_core::position::Phase;
 use kraite_core::time::{Millis, VenueMillis};
 
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
 use super::{Beat, OPENING, Script, account, cents, request};
 use crate::presets;
 use crate::venue::{Venue, VenueProfile};
@@ -55,15 +58,47 @@ impl Played {
     }
 }
 
+/// How long messages and restarts take in a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// Messages.
+    pub latency: Latency,
+    /// From the death of a worker to its next start.
+    pub restart: Millis,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { latency: Latency::FAR, restart: Millis::from_secs(1) }
+    }
+}
+
+impl Timing {
+    /// The times of a seed: 1 is the default, every other seed draws its own, from a worker beside the venue to one
+    /// that takes half a second, and restarts of up to a minute.
+    #[must_use]
+    pub fn drawn(seed: u64) -> Self {
+        if seed == 1 {
+            return Self::default();
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut draw = |most: u32| i64::from(rng.next_u32() % most) + 1;
+        let latency = Latency { request_ms: draw(250), reply_ms: draw(250), push_ms: draw(500) };
+        let slow = draw(4) == 1;
+        Self { latency, restart: Millis(draw(if slow { 60_000 } else { 3_000 })) }
+    }
+}
+
 /// A world with the demo contract at 150.24 and one worker.
 #[must_use]
-pub fn world(profile: VenueProfile, nemesis: Nemesis) -> World {
+pub fn world(profile: VenueProfile, nemesis: Nemesis, timing: Timing) -> World {
     let instrument = presets::instrument();
     let symbol = instrument.symbol.clone();
     let mut venue = Venue::new(profile, START);
     venue.list(instrument);
     venue.open_account(account(), PositionMode::OneWay, Notional::from_units(2_000, 0).unwrap_or_default());
-    let mut world = World::new(venue, nemesis, Config::default(), Latency::FAR, START);
+    let mut world = World::new(venue, nemesis, Config::default(), timing.latency, START);
+    world.set_restart(timing.restart);
     world.price(&symbol, cents(OPENING));
     world.hire(account());
     world
@@ -72,7 +107,7 @@ pub fn world(profile: VenueProfile, nemesis: Nemesis) -> World {
 /// Plays a script with faults at these choice points only.
 #[must_use]
 pub fn play(script: &Script, profile: VenueProfile, schedule: BTreeMap<u64, Fate>, stream: Stream) -> Played {
-    play_in(script, world(profile, Nemesis::scheduled(1, schedule)), stream)
+    play_in(script, world(profile, Nemesis::scheduled(1, schedule), Timing::default()), stream)
 }
 
 /// Plays a script in a world.

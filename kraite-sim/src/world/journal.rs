@@ -31,6 +31,22 @@ struct Inner {
     trip: Option<Trip>,
     appended: u64,
     shapes: BTreeMap<ClientOrderId, OrderShape>,
+    disks: BTreeMap<AccountTag, Disk>,
+}
+
+/// How the disk of an account behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Disk {
+    /// It works.
+    #[default]
+    Sound,
+    /// Nothing can be written (A6); what is there can be read.
+    Full,
+    /// Syncing fails (A7): what was written is there after the next start, or is not.
+    SyncFails {
+        /// Whether the record that could not be synced is there after all.
+        kept: bool,
+    },
 }
 
 /// How an append is cut short by the death of the process.
@@ -62,6 +78,11 @@ impl ModelJournal {
     /// The next append ends in the process's death.
     pub fn trip(&self, trip: Trip) {
         self.lock().trip = Some(trip);
+    }
+
+    /// From now on the disk of an account behaves like this.
+    pub fn set_disk(&self, account: AccountTag, disk: Disk) {
+        self.lock().disks.insert(account, disk);
     }
 
     /// How many records were appended over all accounts.
@@ -146,6 +167,10 @@ impl ModelJournal {
         if trip == Some(Trip::Before) {
             return Err(JournalError::Write("the process died before the record was durable".into()));
         }
+        let disk = inner.disks.get(&account).copied().unwrap_or_default();
+        if matches!(disk, Disk::Full | Disk::SyncFails { kept: false }) {
+            return Err(JournalError::Write("the disk is full or cannot be synced".into()));
+        }
         let owner = inner.owners.get(&account).copied().unwrap_or_default();
         if record.epoch != owner {
             return Err(JournalError::NotOwner { account, owner, ours: record.epoch });
@@ -162,6 +187,9 @@ impl ModelJournal {
             }
         }
         inner.appended = inner.appended.saturating_add(1);
+        if matches!(disk, Disk::SyncFails { kept: true }) {
+            return Err(JournalError::Write("the disk cannot be synced".into()));
+        }
         if trip == Some(Trip::After) {
             return Err(JournalError::Write("the process died after the record was durable".into()));
         }

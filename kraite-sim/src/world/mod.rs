@@ -7,6 +7,7 @@
 mod auditor;
 mod journal;
 mod nemesis;
+mod visited;
 
 use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher};
@@ -22,9 +23,11 @@ use kraite_core::number::Price;
 use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
 
 pub use auditor::{Auditor, Finding, Interval, Verdict};
-pub use journal::{ModelJournal, Trip};
+pub use journal::{Disk, ModelJournal, Trip};
+pub use visited::Visited;
 pub use nemesis::{Fate, Nemesis, Point, Rates};
 
+use crate::digest::Gathered;
 use crate::venue::Venue;
 
 /// How long the shell waits for an answer before it calls the outcome unknown.
@@ -114,6 +117,10 @@ struct Worker {
     belief_ms: i64,
     error_ms: i64,
     state_at_death: Option<kraite_core::engine::State>,
+    /// The process is stopped until then (D2): what comes for it waits.
+    stopped_until: Option<VenueMillis>,
+    /// Its account stream is cut: frames are lost without a word until it connects again (C3, C5).
+    cut: bool,
 }
 
 /// Venue, wire, disk and workers.
@@ -137,6 +144,10 @@ pub struct World {
     posted: u64,
     workers: BTreeMap<AccountTag, Worker>,
     notices: Vec<(VenueMillis, Notice)>,
+    visited: Visited,
+    deaths: u64,
+    trace: u64,
+    gathered: Gathered,
     repeats: bool,
     narrate: bool,
     story: Vec<(VenueMillis, String)>,
@@ -161,6 +172,10 @@ impl World {
             posted: 0,
             workers: BTreeMap::new(),
             notices: Vec::new(),
+            visited: Visited::default(),
+            deaths: 0,
+            trace: 0,
+            gathered: Gathered::default(),
             repeats: false,
             narrate: false,
             story: Vec::new(),
@@ -211,7 +226,7 @@ impl World {
     pub fn hire(&mut self, account: AccountTag) {
         self.workers.insert(
             account,
-            Worker { engine: None, run: 0, skew_ms: 1_700, belief_ms: 20, error_ms: 50, state_at_death: None },
+            Worker { engine: None, run: 0, skew_ms: 1_700, belief_ms: 20, error_ms: 50, state_at_death: None, stopped_until: None, cut: false },
         );
         self.post(0, Message::Start { account });
     }
@@ -244,9 +259,81 @@ impl World {
         self.die(account, "killed");
     }
 
-    /// Heals the world: from now on nothing goes wrong.
+    /// Stops a worker for a span, as SIGSTOP or a sleeping machine does; its clocks run on.
+    pub fn stop(&mut self, account: AccountTag, span: Millis) {
+        let until = self.now.plus(span);
+        if let Some(worker) = self.workers.get_mut(&account) {
+            worker.stopped_until = Some(until);
+        }
+        self.tell(|| format!("ZZ worker {account} is stopped for {span} ms"));
+    }
+
+    /// Sets a worker's own clock forward or back (D3).
+    pub fn set_clock(&mut self, account: AccountTag, by: Millis) {
+        if let Some(worker) = self.workers.get_mut(&account) {
+            worker.skew_ms = worker.skew_ms.saturating_add(by.0);
+        }
+        self.tell(|| format!("ZZ the clock of worker {account} jumps by {by} ms"));
+    }
+
+    /// Cuts a worker's account stream without a word, or connects it again.
+    pub fn cut_stream(&mut self, account: AccountTag, cut: bool) {
+        let Some(worker) = self.workers.get_mut(&account) else { return };
+        let run = worker.run;
+        if std::mem::replace(&mut worker.cut, cut) && !cut {
+            self.post(0, Message::Frame { account, run, event: StreamEvent::Connected });
+        }
+    }
+
+    /// The newest records of an account are gone at its next start: a disk that lied about a sync (A8).
+    pub fn lose_records(&mut self, account: AccountTag, count: usize) {
+        self.die(account, "as its disk loses what it had synced");
+        self.journal.lose_suffix(account, count);
+        if let Some(worker) = self.workers.get_mut(&account) {
+            worker.state_at_death = None;
+        }
+        self.auditor.records_lost(account);
+    }
+
+    /// What the workers have been through.
+    #[must_use]
+    pub const fn visited(&self) -> &Visited {
+        &self.visited
+    }
+
+    /// How often a worker died.
+    #[must_use]
+    pub const fn deaths(&self) -> u64 {
+        self.deaths
+    }
+
+    /// A digest of every durable record and every request that left, in order and with their times: equal digests,
+    /// equal runs (I18).
+    #[must_use]
+    pub const fn trace(&self) -> u64 {
+        self.trace
+    }
+
+    fn trace_on(&mut self, what: &impl std::hash::Hash) {
+        self.trace = self.gathered.chain(self.trace, &(self.now, what));
+    }
+
+    /// The accounts with a worker.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountTag> {
+        self.workers.keys().copied()
+    }
+
+    /// Heals the world: from now on nothing goes wrong, disks work, streams are connected, nobody is stopped.
     pub fn heal(&mut self) {
         self.nemesis.calm_down();
+        let accounts: Vec<AccountTag> = self.workers.keys().copied().collect();
+        for account in accounts {
+            self.journal.set_disk(account, Disk::Sound);
+            self.cut_stream(account, false);
+            if let Some(worker) = self.workers.get_mut(&account) {
+                worker.stopped_until = worker.stopped_until.map(|until| until.min(self.now));
+            }
+        }
     }
 
     /// The auditor's last word.
@@ -318,6 +405,7 @@ impl World {
         }
         for (account, worker) in &self.workers {
             (account, worker.skew_ms, worker.belief_ms, worker.error_ms, worker.engine.is_some()).hash(hasher);
+            (worker.stopped_until, worker.cut).hash(hasher);
             match &worker.engine {
                 Some(engine) => engine.fingerprint(hasher),
                 None => self.journal.fingerprint(*account, hasher),
@@ -338,7 +426,8 @@ impl World {
             .iter()
             .filter_map(|(account, worker)| {
                 let deadline = worker.engine.as_ref()?.next_deadline()?;
-                Some((VenueMillis(deadline.at.0 - worker.skew_ms), NextEvent::Wake(*account)))
+                let at = VenueMillis(deadline.at.0 - worker.skew_ms);
+                Some((worker.stopped_until.map_or(at, |until| at.max(until)), NextEvent::Wake(*account)))
             })
             .min_by_key(|(at, _)| *at);
         match (message, wake) {
@@ -358,7 +447,24 @@ impl World {
         }
     }
 
+    /// Until when a message for a stopped process has to wait; what is on its way to the venue does not.
+    fn waits_until(&self, message: &Message) -> Option<VenueMillis> {
+        let account = match message {
+            Message::Back { account, .. }
+            | Message::Answered { account, .. }
+            | Message::Frame { account, .. }
+            | Message::Start { account }
+            | Message::Command { account, .. } => account,
+            Message::Arrive { .. } | Message::Ask { .. } => return None,
+        };
+        self.workers.get(account)?.stopped_until.filter(|until| *until > self.now)
+    }
+
     fn deliver(&mut self, message: Message) {
+        if let Some(until) = self.waits_until(&message) {
+            self.post(until.since(self.now).0, message);
+            return;
+        }
         match message {
             Message::Start { account } => self.start(account),
             Message::Command { account, id, command } => {
@@ -444,6 +550,8 @@ impl World {
     fn die(&mut self, account: AccountTag, where_: &str) {
         let Some(worker) = self.workers.get_mut(&account) else { return };
         let Some(engine) = worker.engine.take() else { return };
+        worker.stopped_until = None;
+        self.deaths += 1;
         // Only a death with everything durable can be compared with what is restored.
         worker.state_at_death =
             (engine.state().seq == self.journal.last(account)).then(|| engine.state().clone());
@@ -471,6 +579,10 @@ impl World {
             let input = brief_input(&kind);
             let second = engine.clone().step(Input { at, kind });
             self.auditor.repeated(account, input, &second, self.now);
+        }
+        if let Some(record) = step.record() {
+            self.visited.record(record);
+            self.trace = self.gathered.chain(self.trace, &(self.now, record));
         }
         let durable = step.record().is_some();
         if durable {
@@ -537,6 +649,7 @@ impl World {
             }
             return;
         }
+        self.trace_on(&request);
         self.auditor.handed_to_wire(account, &request, &self.journal, self.now);
         if let Some(engine) = self.workers.get(&account).and_then(|w| w.engine.as_ref()) {
             self.auditor.sends(account, engine, &request, &self.venue, &self.journal, self.now);
@@ -561,6 +674,12 @@ impl World {
             Fate::Double => {
                 self.post(travel, arrive(request.clone(), false));
                 self.post(travel + DELAY_MS, arrive(request, true));
+            }
+            Fate::Limit => {
+                let reply = travel + self.nemesis.jitter(self.latency.reply_ms);
+                for sent in request.sent() {
+                    self.post(reply, Message::Back { account, run, sent, outcome: limited() });
+                }
             }
             Fate::Pass | Fate::Crash | Fate::Unknown => self.post(travel, arrive(request, false)),
         }
@@ -588,7 +707,7 @@ impl World {
                     self.post(travel + DELAY_MS, back(sent, outcome));
                 }
                 Fate::Unknown => self.post(travel, back(sent, Outcome::Unknown(Cause::ServerError))),
-                Fate::Pass | Fate::Crash => self.post(travel, back(sent, outcome)),
+                Fate::Pass | Fate::Crash | Fate::Limit => self.post(travel, back(sent, outcome)),
             }
         }
         self.after_venue();
@@ -613,14 +732,14 @@ impl World {
                 self.post(travel, back(answer.clone()));
                 self.post(travel + DELAY_MS, back(answer));
             }
-            Fate::Pass | Fate::Crash | Fate::Unknown => self.post(travel, back(answer)),
+            Fate::Pass | Fate::Crash | Fate::Unknown | Fate::Limit => self.post(travel, back(answer)),
         }
     }
 
     /// Sends what the venue has to tell since it last acted.
     fn after_venue(&mut self) {
         for (account, event) in self.venue.drain() {
-            if self.stream == Stream::Silent {
+            if self.stream == Stream::Silent || self.workers.get(&account).is_some_and(|w| w.cut) {
                 continue;
             }
             let Some(run) = self.workers.get(&account).filter(|w| w.engine.is_some()).map(|w| w.run) else { continue };
@@ -634,7 +753,7 @@ impl World {
                     self.post(travel, frame(event.clone()));
                     self.post(travel + DELAY_MS, frame(event));
                 }
-                Fate::Pass | Fate::Crash | Fate::Unknown => self.post(travel, frame(event)),
+                Fate::Pass | Fate::Crash | Fate::Unknown | Fate::Limit => self.post(travel, frame(event)),
             }
         }
     }
@@ -651,6 +770,10 @@ fn timeout() -> Outcome {
 
 fn not_sent() -> Outcome {
     Outcome::Rejected(Reject { kind: RejectKind::NotSent, code: 0, message: "not signed in time".into() })
+}
+
+fn limited() -> Outcome {
+    Outcome::Rejected(Reject { kind: RejectKind::RateLimited, code: 429, message: "too many requests".into() })
 }
 
 fn no_answer(query: &Query) -> Answer {

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// Delays are drawn apart from faults, so that leaving out a fault leaves the delays as they were.
+const DELAYS: u64 = 0x6b72_6169_7465;
+
 /// A boundary at which something can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Point {
@@ -48,6 +51,8 @@ pub enum Fate {
     Double,
     /// The venue acts and says that it does not know.
     Unknown,
+    /// The venue refuses for its rate limit and does nothing (B10).
+    Limit,
 }
 
 impl Point {
@@ -64,6 +69,22 @@ impl Point {
         Self::Answer,
     ];
 
+    /// Its name, for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BeforeAppend => "before append",
+            Self::AfterAppend => "after append",
+            Self::BeforeSend => "before send",
+            Self::AfterSend => "after send",
+            Self::Request => "request",
+            Self::Reply => "reply",
+            Self::AfterReply => "after reply",
+            Self::Frame => "frame",
+            Self::Answer => "answer",
+        }
+    }
+
     /// What can go wrong here.
     #[must_use]
     pub const fn faults(self) -> &'static [Fate] {
@@ -71,7 +92,7 @@ impl Point {
             Self::BeforeAppend | Self::AfterAppend | Self::BeforeSend | Self::AfterSend | Self::AfterReply => {
                 &[Fate::Crash]
             }
-            Self::Request => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double],
+            Self::Request => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Limit],
             Self::Reply => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Unknown],
             Self::Frame | Self::Answer => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double],
         }
@@ -95,26 +116,29 @@ pub struct Rates {
     pub double_request: u32,
     /// The venue acts and says that it does not know.
     pub unknown: u32,
+    /// The venue refuses for its rate limit.
+    pub limit: u32,
 }
 
 impl Rates {
     /// Nothing goes wrong.
-    pub const NONE: Self = Self { crash: 0, lose: 0, delay: 0, late: 0, double: 0, double_request: 0, unknown: 0 };
+    pub const NONE: Self =
+        Self { crash: 0, lose: 0, delay: 0, late: 0, double: 0, double_request: 0, unknown: 0, limit: 0 };
     /// An unlucky week.
     pub const LIGHT: Self =
-        Self { crash: 20, lose: 50, delay: 100, late: 20, double: 50, double_request: 0, unknown: 30 };
+        Self { crash: 20, lose: 50, delay: 100, late: 20, double: 50, double_request: 0, unknown: 30, limit: 20 };
     /// A hostile day.
     pub const HEAVY: Self =
-        Self { crash: 150, lose: 400, delay: 500, late: 150, double: 300, double_request: 10, unknown: 250 };
+        Self { crash: 150, lose: 400, delay: 500, late: 150, double: 300, double_request: 10, unknown: 250, limit: 150 };
 
     fn fate(&self, point: Point, draw: u32) -> Fate {
-        let (lose, double, unknown) = match point {
+        let (lose, double, unknown, limit) = match point {
             Point::BeforeAppend | Point::AfterAppend | Point::BeforeSend | Point::AfterSend | Point::AfterReply => {
                 return if draw < self.crash { Fate::Crash } else { Fate::Pass };
             }
-            Point::Request => (self.lose, self.double_request, 0),
-            Point::Reply => (self.lose, self.double, self.unknown),
-            Point::Frame | Point::Answer => (self.lose, self.double, 0),
+            Point::Request => (self.lose, self.double_request, 0, self.limit),
+            Point::Reply => (self.lose, self.double, self.unknown, 0),
+            Point::Frame | Point::Answer => (self.lose, self.double, 0, 0),
         };
         let mut edge = 0;
         for (rate, fate) in [
@@ -123,6 +147,7 @@ impl Rates {
             (self.late, Fate::Late),
             (double, Fate::Double),
             (unknown, Fate::Unknown),
+            (limit, Fate::Limit),
         ] {
             edge += rate;
             if draw < edge {
@@ -161,6 +186,10 @@ pub struct Nemesis {
     asked: u64,
     /// How often each fate was dealt, `Pass` left out.
     pub dealt: BTreeMap<Fate, u64>,
+    /// What was dealt where, if that is kept.
+    written: Option<BTreeMap<u64, Fate>>,
+    /// How much longer than its base each message takes.
+    delays: Option<ChaCha8Rng>,
 }
 
 impl Nemesis {
@@ -196,6 +225,7 @@ impl Nemesis {
     }
 
     fn new(seed: u64, mode: Mode, keep: Keep) -> Self {
+        let jitters = matches!(&mode, Mode::Rates(rates) if *rates != Rates::NONE);
         Self {
             mode,
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -204,7 +234,28 @@ impl Nemesis {
             keep,
             asked: 0,
             dealt: BTreeMap::new(),
+            written: None,
+            delays: jitters.then(|| ChaCha8Rng::seed_from_u64(seed ^ DELAYS)),
         }
+    }
+
+    /// The same delays as [`Nemesis::random`] draws from a seed, and faults at written choice points only.
+    #[must_use]
+    pub fn replayed(seed: u64, schedule: BTreeMap<u64, Fate>) -> Self {
+        let mut nemesis = Self::new(seed, Mode::Schedule(schedule), Keep::None);
+        nemesis.delays = Some(ChaCha8Rng::seed_from_u64(seed ^ DELAYS));
+        nemesis
+    }
+
+    /// From now on what is dealt is written down.
+    pub fn write_down(&mut self) {
+        self.written.get_or_insert_default();
+    }
+
+    /// What was written down: a schedule that deals the same again.
+    #[must_use]
+    pub fn written(&self) -> BTreeMap<u64, Fate> {
+        self.written.clone().unwrap_or_default()
     }
 
     /// From now on nothing goes wrong any more: the healed world of the liveness phase.
@@ -231,16 +282,18 @@ impl Nemesis {
         };
         if fate != Fate::Pass {
             *self.dealt.entry(fate).or_insert(0) += 1;
+            if let Some(written) = &mut self.written {
+                written.insert(number, fate);
+            }
         }
         fate
     }
 
     /// A delay of `base` milliseconds with up to as much again on top.
     pub fn jitter(&mut self, base: i64) -> i64 {
-        match &self.mode {
-            Mode::Rates(rates) if *rates == Rates::NONE => base,
-            Mode::Schedule(_) => base,
-            Mode::Rates(_) => base + i64::from(self.rng.next_u32()) % (base.max(0) + 1),
+        match &mut self.delays {
+            Some(rng) => base + i64::from(rng.next_u32()) % (base.max(0) + 1),
+            None => base,
         }
     }
 

@@ -46,6 +46,8 @@ pub struct Auditor {
     /// Everything under these numbers was looked at.
     next_object: Option<ObjectId>,
     halted: BTreeSet<(AccountTag, PositionNo)>,
+    /// Accounts whose journal lost records: what their workers believe is not judged by what is.
+    lost: BTreeSet<AccountTag>,
     left: BTreeSet<(AccountTag, PositionNo)>,
     executed: BTreeMap<ClientOrderId, Qty>,
     /// The venue and the workers as they were when they were last looked at.
@@ -78,6 +80,18 @@ impl Auditor {
     /// A worker died.
     pub fn died(&mut self, account: AccountTag, at: VenueMillis) {
         self.protection.died(account, at);
+    }
+
+    /// The newest records of an account are gone: what its worker knew of is no measure any more.
+    pub fn records_lost(&mut self, account: AccountTag) {
+        self.lost.insert(account);
+        self.executed.retain(|id, _| id.key().account != account);
+    }
+
+    /// True once an account's journal has lost records.
+    #[must_use]
+    pub fn has_lost_records(&self, account: AccountTag) -> bool {
+        self.lost.contains(&account)
     }
 
     /// What was restored must be what was durable, but for the new epoch and what starting changes.
@@ -120,11 +134,14 @@ impl Auditor {
         for (account, engine) in workers {
             let stand = engine.map(|e| (u64::from(e.state().epoch.get()), e.state().seq));
             let thought = self.workers.insert(account, stand) != Some(stand);
-            if let Some(engine) = engine.filter(|_| moved || thought) {
+            if let Some(engine) = engine.filter(|_| (moved || thought) && !self.lost.contains(&account)) {
                 self.look_at_beliefs(venue, account, engine, now);
             }
             if moved || thought {
-                let findings = self.protection.look(venue, account, engine, &self.books, now, &mut self.verdict);
+                let mut findings = self.protection.look(venue, account, engine, &self.books, now, &mut self.verdict);
+                if self.lost.contains(&account) {
+                    findings.clear();
+                }
                 self.report_all(now, findings);
             } else {
                 self.protection.pass(account, engine, now);
@@ -242,10 +259,13 @@ impl Auditor {
         now: VenueMillis,
     ) -> Verdict {
         self.check_protective(venue, now);
-        let findings = self.protection.end(now, &mut self.verdict);
+        let mut findings = self.protection.end(now, &mut self.verdict);
+        if !self.lost.is_empty() {
+            findings.clear();
+        }
         self.report_all(now, findings);
         for (account, engine) in workers {
-            let Some(engine) = engine else { continue };
+            let Some(engine) = engine.filter(|_| !self.lost.contains(&account)) else { continue };
             for position in engine.state().positions.values() {
                 if matches!(
                     position.phase,
@@ -326,6 +346,7 @@ impl Auditor {
             orphans,
             next_object,
             halted,
+            lost,
             left,
             executed,
             seen: _,
@@ -334,6 +355,6 @@ impl Auditor {
         wire.fingerprint(hasher);
         books.fingerprint(hasher);
         protection.fingerprint(hasher);
-        (blamed, orphans, next_object, halted, left, executed).hash(hasher);
+        (blamed, orphans, next_object, halted, lost, left, executed).hash(hasher);
     }
 }
