@@ -190,6 +190,8 @@ pub fn request(script: &Script, world: &World) -> Option<OpenRequest> {
 /// A world with the demo contract at 150.24 and one worker.
 #[must_use]
 pub fn world(profile: VenueProfile, nemesis: Nemesis) -> World {
+    #[cfg(kraite_zoo)]
+    wake_what_was_asked_for();
     let instrument = presets::instrument();
     let symbol = instrument.symbol.clone();
     let mut venue = Venue::new(profile, START);
@@ -199,6 +201,14 @@ pub fn world(profile: VenueProfile, nemesis: Nemesis) -> World {
     world.price(&symbol, cents(OPENING));
     world.hire(account());
     world
+}
+
+/// In a zoo build `KRAITE_BUG` names the bug that the tests run with; a name that is none wakes nothing.
+#[cfg(kraite_zoo)]
+fn wake_what_was_asked_for() {
+    if let Ok(id) = std::env::var("KRAITE_BUG") {
+        let _ = kraite_core::zoo::wake_by_id(&id);
+    }
 }
 
 fn cents(units: i64) -> Price {

@@ -69,7 +69,8 @@ impl<'a> Turn<'a> {
     /// Closes the turn: the record if anything is to be remembered, and the effects.
     pub(super) fn finish(self) -> Step {
         let account = self.state.account;
-        let record = (!self.events.is_empty()).then(|| {
+        let ephemeral = zoo!(DeadlineUnrecorded) && self.input == InputKind::Deadline;
+        let record = (!self.events.is_empty() && !ephemeral).then(|| {
             self.state.seq = self.state.seq.saturating_add(1);
             Record { seq: self.state.seq, epoch: self.state.epoch, at: self.at, input: self.input, events: self.events }
         });
@@ -211,9 +212,12 @@ impl<'a> Turn<'a> {
     /// The id of the next revision or attempt of a role; `None` when the room in an id is used up.
     pub(super) fn next_id(&self, no: PositionNo, role: Role, next: Next) -> Option<ClientOrderId> {
         let position = self.position(no)?;
-        let (revision, attempt) = match (position.latest(role), next) {
+        let earlier_run = |o: &&Order| zoo!(NumbersFromMemory) && o.id.key().epoch != self.state.epoch;
+        let latest = position.latest(role).filter(|o| !earlier_run(o));
+        let (revision, attempt) = match (latest, next) {
             (None, _) => (crate::id::Revision::new(0)?, crate::id::Attempt::new(0)?),
             (Some(order), Next::Revision) => (order.id.key().logical.revision.next()?, crate::id::Attempt::new(0)?),
+            (Some(order), Next::Attempt) if zoo!(IdReused) => (order.id.key().logical.revision, order.id.key().attempt),
             (Some(order), Next::Attempt) => (order.id.key().logical.revision, order.id.key().attempt.next()?),
         };
         Some(ClientOrderId::encode(&OrderKey {
@@ -284,7 +288,7 @@ impl<'a> Turn<'a> {
             return;
         }
         let not_after = self.not_after(service);
-        if self.emit(Event::CancelIntended { id, extra: None }) {
+        if zoo!(CancelUnsaved) || self.emit(Event::CancelIntended { id, extra: None }) {
             self.volatile.in_flight.insert(super::Sent::Cancel(id, reference.venue_id.clone()));
             self.effects.push(Effect::Send { request: Request::Cancel(reference), not_after });
         }
@@ -311,7 +315,7 @@ impl<'a> Turn<'a> {
             .get(symbol)
             .filter(|m| m.at >= position.request.mark.at)
             .unwrap_or(&position.request.mark);
-        (self.at.venue.since(newest.at) <= self.config.mark_max_age).then_some(newest.price)
+        (zoo!(StaleMarkUsed) || self.at.venue.since(newest.at) <= self.config.mark_max_age).then_some(newest.price)
     }
 
     /// The mark, if one of after that instant is known.
@@ -335,7 +339,7 @@ impl<'a> Turn<'a> {
                 Phase::Opening | Phase::Active => self.build(no),
                 Phase::Closing | Phase::Cancelling => self.unwind(no),
                 Phase::Closed | Phase::Cancelled => {
-                    if self.position(no).is_some_and(|p| p.exposure().is_positive()) {
+                    if self.position(no).is_some_and(|p| p.exposure().is_positive()) && !zoo!(LateFillIgnored) {
                         self.moved(no, PhaseEvent::ExposureFound, Why::LateFill);
                     }
                 }
