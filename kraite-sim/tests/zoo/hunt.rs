@@ -53,9 +53,6 @@ fn wrong(played: &Played) -> Option<String> {
     if !played.is_clean() {
         return Some(format!("stood at {:?}, ended at {:?}", played.unaided, played.phase));
     }
-    if engine.state().positions.values().any(|p| p.why == Why::Unprotected) {
-        return Some("given up for want of a stop".into());
-    }
     overfilled(played, engine)
 }
 

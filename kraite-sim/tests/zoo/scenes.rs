@@ -43,6 +43,7 @@ pub(crate) const ALL: &[Scene] = &[
     Scene { name: "limit-target-in-the-way", play: limit_target_in_the_way },
     Scene { name: "infeasible-rung", play: infeasible_rung },
     Scene { name: "settings-first", play: settings_first },
+    Scene { name: "rung-lost", play: rung_lost },
 ];
 
 fn symbol() -> Symbol {
@@ -361,4 +362,19 @@ fn settings_first(profile: &VenueProfile) -> Result<(), String> {
     let line = |what: &str| world.story().iter().position(|(_, line)| line.starts_with(what));
     let (confirmed, sent) = (line("<- Setup(PositionNo(1), Leverage) accepted"), line("-> place"));
     require(confirmed.is_some() && confirmed < sent, || format!("confirmed at {confirmed:?}, sent at {sent:?}"))
+}
+
+/// A rung's request is lost, and the stop waits for none of that.
+fn rung_lost(profile: &VenueProfile) -> Result<(), String> {
+    let calm = active(profile)?.nemesis.trail.clone();
+    let requests: Vec<u64> = (0u64..).zip(&calm).filter(|(_, p)| **p == Point::Request).map(|(n, _)| n).collect();
+    // Two settings, the entry, then the rungs.
+    for number in &requests[3..7] {
+        let mut world = world(profile, BTreeMap::from([(*number, Fate::Lose)]));
+        let request = request(&world);
+        open(&mut world, 1, request);
+        world.run_for(Millis::from_secs(3));
+        require(!resting(&world, Role::Stop).is_empty(), || "no stop while a rung is in doubt".into())?;
+    }
+    Ok(())
 }
