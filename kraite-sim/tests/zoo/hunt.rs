@@ -8,25 +8,11 @@ use kraite_core::number::Qty;
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::position::Why;
 use kraite_core::time::Millis;
-use kraite_sim::presets;
 use kraite_sim::script::{self, Played, Script};
 use kraite_sim::venue::VenueProfile;
 use kraite_sim::world::{Fate, Nemesis, Point, Stream};
 
-use super::scenes;
-
-/// Where a bug showed, and how.
-pub(crate) struct Found {
-    /// The layer, script or scene, shape, and schedule.
-    pub(crate) place: String,
-    /// What was wrong.
-    pub(crate) finding: String,
-}
-
-/// The venue shapes.
-pub(crate) fn shapes() -> [(&'static str, VenueProfile); 2] {
-    [("separate", presets::binance()), ("paired", presets::bitget())]
-}
+use super::scenes::{Found, shapes};
 
 /// How the workers of a hunt live: what the stream says, and how soon they are back.
 const TEMPERS: [(Stream, i64); 4] =
@@ -97,18 +83,6 @@ pub(crate) fn lives() -> Option<Found> {
             let played = play(&script, &profile, &BTreeMap::new(), TEMPERS[0]);
             if let Some(finding) = wrong(&played).or_else(|| otherwise(&script, &played)) {
                 return Some(Found { place: format!("life {} {shape}", script.name), finding });
-            }
-        }
-    }
-    None
-}
-
-/// Every scene.
-pub(crate) fn scenes() -> Option<Found> {
-    for scene in scenes::ALL {
-        for (shape, profile) in shapes() {
-            if let Err(finding) = (scene.play)(&profile) {
-                return Some(Found { place: format!("scene {} {shape}", scene.name), finding });
             }
         }
     }

@@ -46,6 +46,31 @@ pub(crate) const ALL: &[Scene] = &[
     Scene { name: "rung-lost", play: rung_lost },
 ];
 
+/// Where something was wrong, and what.
+pub(crate) struct Found {
+    /// The script or scene, the shape of its venue, and the schedule of its faults.
+    pub(crate) place: String,
+    /// What was wrong.
+    pub(crate) finding: String,
+}
+
+/// The venue shapes.
+pub(crate) fn shapes() -> [(&'static str, VenueProfile); 2] {
+    [("separate", presets::binance()), ("paired", presets::bitget())]
+}
+
+/// Plays every scene on both shapes; the first that goes wrong.
+pub(crate) fn first_wrong() -> Option<Found> {
+    for scene in ALL {
+        for (shape, profile) in shapes() {
+            if let Err(finding) = (scene.play)(&profile) {
+                return Some(Found { place: format!("{} {shape}", scene.name), finding });
+            }
+        }
+    }
+    None
+}
+
 fn symbol() -> Symbol {
     presets::instrument().symbol
 }
@@ -229,6 +254,8 @@ fn halted_close(profile: &VenueProfile) -> Result<(), String> {
     let mut world = active(profile)?;
     world.by_hand(|venue, _| venue.halt(&symbol()));
     close(&mut world);
+    world.run_for(Millis::from_secs(120));
+    require(world.auditor.verdict().violations == 0, || format!("{:?}", world.auditor.verdict().findings))?;
     world.run_for(Millis::from_secs(2 * 3_600));
     require(resting(&world, Role::Stop).len() == 1, || "the stop went before the exposure".into())?;
     world.by_hand(|venue, _| venue.resume(&symbol()));
