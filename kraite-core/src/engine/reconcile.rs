@@ -3,11 +3,11 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::io::{Alert, Query, Request, Wake};
+use super::io::{Alert, Query, Wake};
 use super::state::Event;
 use super::turn::Turn;
 use super::volatile::OpenOrders;
-use crate::exchange::{OrderRef, OrderReport, PositionReport, Reading, ReportedId};
+use crate::exchange::{OrderReport, PositionReport, Reading, ReportedId};
 use crate::id::{ClientOrderId, PositionNo, Symbol, VenueOrderId};
 use crate::number::Qty;
 use crate::position::Phase;
@@ -95,21 +95,23 @@ impl Turn<'_> {
             for id in missing.iter().filter(|_| zoo!(AbsenceFromListIsCancelled)) {
                 self.emit(Event::Vanished { id: *id });
             }
-            if zoo!(SymbolWideCancel) && self.position(*no).is_some_and(|p| p.phase == Phase::Closing) {
-                self.sweep(*no, reading);
-            }
+            #[cfg(kraite_zoo)]
+            self.sweep(*no, reading);
             self.volatile.reread.extend(missing);
         }
         touched
     }
 
-    /// What a bug of the zoo does to a contract that it closes a position on; never called in any other build.
+    /// The bug `symbol-wide-cancel`: whatever rests on the contract of a closing goes.
+    #[cfg(kraite_zoo)]
     fn sweep(&mut self, no: PositionNo, reading: &Reading<Vec<OrderReport>>) {
-        let Some(id) = self.position(no).and_then(|p| p.orders.keys().next().copied()) else { return };
+        let closing = self.position(no).filter(|p| zoo!(SymbolWideCancel) && p.phase == Phase::Closing);
+        let Some(id) = closing.and_then(|p| p.orders.keys().next().copied()) else { return };
         for report in reading.value.iter().filter(|r| matches!(r.id, ReportedId::Foreign(_))) {
             let (symbol, service, venue_id) = (report.symbol.clone(), report.service, Some(report.venue_id.clone()));
+            let order = crate::exchange::OrderRef { symbol, service, id, venue_id };
             let not_after = self.not_after(service);
-            self.send(Request::Cancel(OrderRef { symbol, service, id, venue_id }), not_after);
+            self.send(super::Request::Cancel(order), not_after);
         }
     }
 

@@ -596,7 +596,8 @@ fn settle_after_reading(order: &mut Order, input: &InputKind) {
     }
 }
 
-/// What a bug of the zoo takes an unknown outcome for; nothing in any other build.
+/// What a bug takes an unknown outcome for, if one is awake that does.
+#[cfg(kraite_zoo)]
 fn misread(cause: crate::exchange::Cause) -> Option<crate::exchange::RejectKind> {
     use crate::exchange::{Cause, RejectKind};
     match cause {
@@ -624,6 +625,7 @@ fn note_outcome(order: &mut Order, input: &InputKind) -> Result<(), EvolveError>
                 order.refusal = Some(reject.kind);
             }
         }
+        #[cfg(kraite_zoo)]
         (Sent::Place(_), Outcome::Unknown(cause)) if misread(*cause).is_some() => {
             order.apply(LifeEvent::Refused);
             order.refusal = misread(*cause);
