@@ -14,7 +14,8 @@ fn ids() -> Vec<&'static str> {
 fn held() -> Vec<&'static str> {
     let binary = std::fs::read(env!("CARGO_BIN_EXE_kraite")).unwrap();
     assert!(binary.len() > 1_000_000, "{} bytes are no command", binary.len());
-    ids().into_iter().filter(|id| binary.windows(id.len()).any(|window| window == id.as_bytes())).collect()
+    let text = String::from_utf8_lossy(&binary);
+    ids().into_iter().filter(|id| text.contains(id)).collect()
 }
 
 #[cfg(not(kraite_zoo))]
