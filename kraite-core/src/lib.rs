@@ -53,6 +53,31 @@
 
 extern crate alloc;
 
+#[cfg(kraite_zoo)]
+pub mod zoo;
+
+/// True while the named bug of the zoo is awake; the literal `false` in every build without `--cfg kraite_zoo`.
+///
+/// A site reads `if zoo!(BlindResend) { … }` and is gone from a normal build.
+#[cfg(kraite_zoo)]
+#[macro_export]
+macro_rules! zoo {
+    ($bug:ident) => {
+        $crate::zoo::awake($crate::zoo::Bug::$bug)
+    };
+}
+
+/// True while the named bug of the zoo is awake; the literal `false` in every build without `--cfg kraite_zoo`.
+///
+/// A site reads `if zoo!(BlindResend) { … }` and is gone from a normal build.
+#[cfg(not(kraite_zoo))]
+#[macro_export]
+macro_rules! zoo {
+    ($bug:ident) => {
+        false
+    };
+}
+
 pub mod capabilities;
 pub mod engine;
 pub mod exchange;

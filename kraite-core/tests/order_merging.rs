@@ -24,6 +24,8 @@ fn id(role: Role) -> ClientOrderId {
 }
 
 fn order(role: Role, service: Service) -> Order {
+    #[cfg(kraite_zoo)]
+    let _ = std::env::var("KRAITE_BUG").map(|id| kraite_core::zoo::wake_by_id(&id));
     let price: Price = "100".parse().unwrap();
     let qty: Qty = "10".parse().unwrap();
     let shape = match service {

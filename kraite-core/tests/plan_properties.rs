@@ -39,6 +39,8 @@ fn capabilities() -> impl Strategy<Value = Capabilities> {
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
+    #[cfg(kraite_zoo)]
+    let _ = std::env::var("KRAITE_BUG").map(|id| kraite_core::zoo::wake_by_id(&id));
     let sequence = prop::sample::select(vec![Sequence::LadderFirst, Sequence::ProtectFirst]);
     let style = prop::sample::select(vec![TargetStyle::TriggerMarket, TargetStyle::Limit]);
     let setup = prop::sample::select(vec![MarginSetup::Confirm, MarginSetup::Confirmed]);

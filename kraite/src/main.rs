@@ -47,7 +47,18 @@ fn exit_codes() -> String {
     format!("Exit codes:\n{}\n\nstdout is data, stderr is talk. Every --json carries `schema`.", lines.join("\n"))
 }
 
+/// Wakes the bug that `KRAITE_BUG` names; says whether it named one, or was not set.
+#[cfg(kraite_zoo)]
+fn wake_bug() -> bool {
+    std::env::var("KRAITE_BUG").map_or(true, |id| kraite_core::zoo::wake_by_id(&id))
+}
+
 fn main() -> ExitCode {
+    #[cfg(kraite_zoo)]
+    if !wake_bug() {
+        tell(&Failed::new(Exit::Usage, "KRAITE_BUG names no bug of the zoo".to_owned()), false);
+        return Exit::Usage.into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -67,7 +67,8 @@ impl Turn<'_> {
     }
 
     fn open(&mut self, id: CommandId, request: &OpenRequest) -> Vec<PositionNo> {
-        if let Some(position) = self.state.opened_by(id) {
+        let again = |p: &&Position| zoo!(CommandRepeatedOpens) && p.phase.is_terminal();
+        if let Some(position) = self.state.opened_by(id).filter(|p| !again(p)) {
             return alloc::vec![position.no];
         }
         if self.state.archived.contains(&id) {
@@ -78,12 +79,13 @@ impl Turn<'_> {
             .state
             .positions
             .values()
+            .filter(|_| !zoo!(SymbolBusyIgnored))
             .find(|p| p.symbol() == symbol && !matches!(p.phase, Phase::Closed | Phase::Cancelled));
         let refusal = if let Some(position) = busy {
             Some(CommandRefusal::SymbolBusy(position.no))
         } else if self.state.quarantined {
             Some(CommandRefusal::Quarantined)
-        } else if self.at.venue.since(request.mark.at) > self.config.mark_max_age {
+        } else if self.at.venue.since(request.mark.at) > self.config.mark_max_age && !zoo!(StaleMarkUsed) {
             Some(CommandRefusal::StaleMark)
         } else {
             None
@@ -142,6 +144,8 @@ impl Turn<'_> {
                 alloc::vec![*no]
             }
             Sent::Place(id) | Sent::Amend(id, _) | Sent::Cancel(id, _) => {
+                #[cfg(kraite_zoo)]
+                let id = &self.newest_attempt(*id);
                 let report = match outcome {
                     Outcome::Accepted(ack) => ack.report.as_deref(),
                     Outcome::Rejected(_) | Outcome::Unknown(_) => None,
@@ -154,6 +158,13 @@ impl Turn<'_> {
                 alloc::vec![id.key().position]
             }
         }
+    }
+
+    /// The bug `outcome-on-wrong-row`: the newest send of a logical order stands for the one that is meant.
+    #[cfg(kraite_zoo)]
+    fn newest_attempt(&self, id: ClientOrderId) -> ClientOrderId {
+        let position = self.position(id.key().position).filter(|_| zoo!(OutcomeOnWrongRow));
+        position.and_then(|p| p.attempts(id.key().logical).next_back()).map_or(id, |newest| newest.id)
     }
 
     fn absorb_answer(&mut self, answer: &Answer) -> Vec<PositionNo> {
@@ -248,7 +259,7 @@ impl Turn<'_> {
         let mut seen: Vec<ClientOrderId> = Vec::new();
         for report in all_reports(&input) {
             match &report.id {
-                ReportedId::Ours(id) if id.key().account == self.state.account => {
+                ReportedId::Ours(id) if id.key().account == self.state.account || zoo!(OtherAccountAdopted) => {
                     if !seen.contains(id) {
                         seen.push(*id);
                         touched.extend(self.merge_one(&input, *id));
@@ -288,6 +299,7 @@ impl Turn<'_> {
                 }
                 (input_is_answer(input)).then_some(no)
             }
+            Some(None) if zoo!(UnknownOrderIgnored) => None,
             Some(None) => {
                 self.emit(Event::Adopted { id });
                 self.alert(no, Alert::NeedsAttention, format!("{id:?} was not in the journal and is taken over"));
@@ -317,7 +329,8 @@ impl Turn<'_> {
         let Some((symbol, side)) = self.position(no).and_then(|p| Some((p.symbol(), p.order(id)?.side))) else {
             return false;
         };
-        let odd = reports_of(input, id).find(|r| r.symbol != *symbol || r.side != side);
+        let odd =
+            reports_of(input, id).find(|r| r.symbol != *symbol || r.side != side).filter(|_| !zoo!(MismatchMerged));
         let Some((side, symbol)) = odd.map(|r| (r.side, r.symbol.clone())) else { return false };
         let message = format!("{id:?} is a {side:?} on {symbol} at the venue: it is not taken for ours");
         self.alert(no, Alert::Mismatch, message);
@@ -334,6 +347,9 @@ impl Turn<'_> {
                 && report.at >= p.request.mark.at
         })?;
         let no = position.no;
+        if zoo!(LiquidationIgnored) {
+            return Some(no);
+        }
         let qty = report.executed.filter(|q| q.is_positive())?;
         let known = position.external.get(&report.venue_id).copied().unwrap_or(Qty::ZERO);
         if qty > known {
@@ -445,6 +461,9 @@ fn outcome_tells_news(
         (Sent::Place(_), Outcome::Unknown(_)) => Some(LifeEvent::OutcomeUnknown),
         (Sent::Amend(_, number), Outcome::Accepted(_)) if *number == order.amends => {
             report.map(|_| LifeEvent::AmendSettled)
+        }
+        (Sent::Cancel(..), Outcome::Rejected(r)) if zoo!(GoneIsCancelled) && r.kind == RejectKind::UnknownOrder => {
+            Some(LifeEvent::SeenCancelled)
         }
         _ => None,
     };

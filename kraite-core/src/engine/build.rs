@@ -56,8 +56,9 @@ impl Turn<'_> {
             self.wake(no, self.at.local.plus(PREFLIGHT_RETRY), Wake::Retry);
             return;
         }
-        let clear = orders.is_some_and(|(_, what)| what == OpenOrders::Nothing)
-            && exposure.is_some_and(|(_, qty)| qty.is_zero());
+        let clear = zoo!(ContractNotClear)
+            || orders.is_some_and(|(_, what)| what == OpenOrders::Nothing)
+                && exposure.is_some_and(|(_, qty)| qty.is_zero());
         if !clear {
             self.give_up(no, Why::NotClear, "the venue already shows a position or an order on the contract");
             return;
@@ -184,13 +185,16 @@ impl Turn<'_> {
         };
         let alert_at = since.plus(self.config.alert_unprotected_after);
         // After a restart the stop may well be there: it is looked for before the position is given up.
-        let looked = self.volatile.started_at.plus(RESTART_GRACE);
+        let looked = if zoo!(RestartClosesUnlooked) { since } else { self.volatile.started_at.plus(RESTART_GRACE) };
         let close_at = since.plus(self.config.close_unprotected_after).max(looked);
         let now = self.at.local;
         if now >= alert_at {
             self.alert(no, Alert::Unprotected, format!("no accepted stop for {}", now.since(since)));
         } else {
             self.wake(no, alert_at, Wake::Unprotected);
+        }
+        if zoo!(NakedBoundUnenforced) {
+            return false;
         }
         if now >= close_at {
             self.alert(no, Alert::EmergencyClose, format!("no accepted stop for {}: closing", now.since(since)));
@@ -205,7 +209,7 @@ impl Turn<'_> {
     fn flatten_excess(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
         let excess = position.excess();
-        if !excess.is_positive() || position.of(Role::Close).any(|o| o.life.may_trade()) {
+        if zoo!(WireExcessKept) || !excess.is_positive() || position.of(Role::Close).any(|o| o.life.may_trade()) {
             return;
         }
         let Ok(qty) = rounding::floor_qty(excess, position.request.instrument.market_lot) else { return };
@@ -311,7 +315,8 @@ impl Turn<'_> {
         }
         let Some(price) = entry.cost.and_then(|cost| cost.checked_div_qty(entry.qty).ok()) else { return };
         // What the wire doubled is taken off again and sizes nothing.
-        let filled = entry.qty.min(position.ladder.entry.qty);
+        let asked = position.ladder.entry.qty;
+        let filled = if zoo!(LadderOnIntent) { asked } else { entry.qty.min(asked) };
         let rebuilt =
             sizing::rebuild(&position.ladder, &position.request.spec, &position.request.instrument, price, filled);
         let dropped: Vec<u8> = rebuilt.dropped.iter().map(|d| d.rung).collect();
@@ -355,7 +360,7 @@ impl Turn<'_> {
             return;
         }
         let again = position.latest(role).is_some() && !matches!(slot(position, role), Slot::Taken);
-        if again && !self.freshly_read(no) {
+        if again && !zoo!(RungAgainUnread) && !self.freshly_read(no) {
             return;
         }
         self.place_when_free(no, role, OrderShape::Limit { price: plan.price, qty: left });
@@ -406,6 +411,9 @@ impl Turn<'_> {
 
     /// Cancels copies that the wire made of our resting orders.
     pub(super) fn cancel_extras(&mut self, no: PositionNo) {
+        if zoo!(ExtraCopiesLeft) {
+            return;
+        }
         let Some(position) = self.position(no) else { return };
         let extras: Vec<_> = position
             .orders
@@ -494,6 +502,7 @@ fn reached(position: &Position, kind: StepKind, gate: Gate) -> bool {
         }
         StepKind::Stop => match gate {
             Gate::HandedToWire => position.latest(Role::Stop).is_some(),
+            _ if zoo!(StopInDoubtCounts) && position.of(Role::Stop).any(|o| o.life == Life::InDoubt) => true,
             _ => position.stop() == Protective::Open,
         },
         StepKind::Target => match gate {

@@ -51,6 +51,7 @@ impl Default for Config {
 #[must_use]
 pub(super) fn backoff(n: usize) -> Millis {
     match n {
+        _ if zoo!(NoBackoff) => Millis(0),
         0 => Millis(0),
         1 => Millis(500),
         2 => Millis(1_000),

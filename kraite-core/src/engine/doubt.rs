@@ -52,6 +52,9 @@ impl Turn<'_> {
             let bound = self.settled_by(order).plus(OVERDUE_SLACK);
             if self.at.venue > bound {
                 self.emit(Event::Overdue { id });
+                if zoo!(OverdueIsAbsence) {
+                    self.emit(Event::ProvenAbsent { id });
+                }
             } else {
                 let wait = Millis(bound.since(self.at.venue).0.saturating_add(1));
                 let at = self.at.local.plus(wait);
@@ -65,6 +68,7 @@ impl Turn<'_> {
         let market = matches!(order.role(), Role::Entry | Role::Close);
         match order.life {
             Life::InDoubt => Some(Need::Doubt),
+            Life::PendingCancel if zoo!(UnsettledCancelForgotten) => None,
             Life::PendingCancel if !self.cancel_in_flight(order) => Some(Need::ReadBack),
             Life::PendingAmend if !self.volatile.in_flight.contains(&Sent::Amend(id, order.amends)) => {
                 Some(Need::ReadBack)
@@ -84,6 +88,9 @@ impl Turn<'_> {
 
     /// Venue time after which the order's placement can neither be accepted nor still be invisible.
     pub(super) fn settled_by(&self, order: &Order) -> VenueMillis {
+        if zoo!(ProofWithoutEngineBound) {
+            return order.not_after;
+        }
         order.not_after.plus(self.capabilities.absence(order.service).engine_bound)
     }
 
@@ -98,7 +105,8 @@ impl Turn<'_> {
         let endpoints = rule.endpoints.clone();
         let order_service = order.service;
         let now = self.at.local;
-        let sure_now = self.at.venue.minus(self.at.error);
+        let error = if zoo!(ProofWithoutClockError) { Millis(0) } else { self.at.error };
+        let sure_now = self.at.venue.minus(error);
         let forgotten = need == Need::Doubt && self.at.venue.since(order.not_after) > retention;
         let probe = self.volatile.probes.entry(id).or_insert_with(|| Probe {
             next_at: if need == Need::Settle { now.plus(FIRST_SETTLE) } else { now },
@@ -115,10 +123,14 @@ impl Turn<'_> {
         }
         probe.tries = probe.tries.saturating_add(1);
         let tries = probe.tries;
+        if zoo!(RetriesExhaustedIsAbsence) && need == Need::Doubt && tries > 2 {
+            self.emit(Event::ProvenAbsent { id });
+            return;
+        }
         let mut next_at = now.plus(probe_delay(probe.tries));
         // An order that was accepted is asked for by its id alone until that finds nothing.
         let everywhere = need == Need::Doubt || order_service == Service::PositionPlan || probe.missed_once;
-        let counting = provable && everywhere && sure_now > dead_at;
+        let counting = provable && everywhere && (sure_now > dead_at || zoo!(AnswerTimeCounts));
         if provable && !counting {
             // The first reading that counts is due right after the order's last chance.
             let wait = Millis(dead_at.since(sure_now).0.saturating_add(1));
@@ -146,10 +158,17 @@ impl Turn<'_> {
         if !complete || !(order.life == Life::InDoubt || gone) {
             return;
         }
+        if zoo!(NotFoundOnce) && order.life == Life::InDoubt {
+            self.emit(Event::ProvenAbsent { id });
+            return;
+        }
         let dead_at = self.settled_by(order);
         let rule = self.capabilities.absence(order.service);
-        let (gap, endpoints, needed) = (rule.gap, rule.endpoints.len(), rule.readings);
-        let (error, now) = (self.at.error, self.at.local);
+        let endpoints = if zoo!(OneEndpointSuffices) { 1 } else { rule.endpoints.len() };
+        let sent_at = if zoo!(AnswerTimeCounts) { self.at.venue } else { sent_at };
+        let (gap, needed) = (rule.gap, rule.readings);
+        let error = if zoo!(ProofWithoutClockError) { Millis(0) } else { self.at.error };
+        let now = self.at.local;
         let probe = self.volatile.probes.entry(id).or_default();
         probe.missed_once = true;
         // Only what was asked after the order's last chance proves anything, however late the answer came.
@@ -186,7 +205,7 @@ impl Turn<'_> {
         }
         let market = matches!(order.role(), Role::Entry | Role::Close);
         let dead_at = self.settled_by(order);
-        if market && !self.explained_without(no, order.role(), dead_at) {
+        if market && !zoo!(MarketProofWithoutPosition) && !self.explained_without(no, order.role(), dead_at) {
             // A MARKET order may be gone from every list and still have filled: the position must agree.
             if self.fresh_exposure(no, dead_at).is_some() {
                 let message = format!("{id:?} is on no list, and the venue's exposure is not what our fills explain");
@@ -222,6 +241,10 @@ impl Turn<'_> {
 
     /// The venue cannot say any more what became of an order: a human must (R10).
     pub(super) fn unknowable(&mut self, id: ClientOrderId) {
+        if zoo!(RetentionMissIsAbsence) {
+            self.emit(Event::ProvenAbsent { id });
+            self.emit(Event::Vanished { id });
+        }
         let message = format!("the venue no longer knows what became of {id:?}");
         self.alert(id.key().position, Alert::Unknowable, message);
         self.ask_later(id);

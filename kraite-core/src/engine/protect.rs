@@ -70,7 +70,7 @@ impl Turn<'_> {
                     }
                     sizing = StopSizing::Quantity;
                 }
-                Some(kind) if !kind.is_retryable() && refusals >= MAX_STOP_REFUSALS => {
+                Some(kind) if !kind.is_retryable() && refusals >= MAX_STOP_REFUSALS && !zoo!(RefusedStopIgnored) => {
                     self.alert(no, Alert::StopRefused, format!("the stop was refused {refusals} times ({kind:?})"));
                     self.moved(no, PhaseEvent::CloseBegan, Why::StopRefused);
                     return;
@@ -124,7 +124,9 @@ impl Turn<'_> {
     fn trim_stops(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
         let exposure = position.exposure();
-        let fits = |o: &Order| o.states_what_we_want() && o.shape.qty().is_none_or(|qty| qty == exposure);
+        let fits = |o: &Order| {
+            o.states_what_we_want() && o.shape.qty().is_none_or(|qty| qty == exposure || zoo!(StopKeepsQuantity))
+        };
         let open: Vec<ClientOrderId> =
             position.of(Role::Stop).filter(|o| o.life == Life::Working).map(|o| o.id).collect();
         let good = position.of(Role::Stop).rev().find(|o| o.life == Life::Working && fits(o)).map(|o| o.id);
@@ -252,6 +254,9 @@ impl Turn<'_> {
     }
 
     fn cancel_other_targets(&mut self, no: PositionNo, serving: ClientOrderId) {
+        if zoo!(OldTargetLeft) {
+            return;
+        }
         let Some(position) = self.position(no) else { return };
         let others: Vec<ClientOrderId> =
             position.of(Role::Target).filter(|o| o.id != serving && o.life == Life::Working).map(|o| o.id).collect();
@@ -286,6 +291,10 @@ impl Turn<'_> {
     fn replace_target(&mut self, no: PositionNo, old: ClientOrderId, shape: OrderShape) {
         let Some(position) = self.position(no) else { return };
         let Some(latest) = position.latest(Role::Target) else { return };
+        if zoo!(BreakBeforeMake) {
+            self.cancel(no, old);
+            return;
+        }
         if latest.id == old {
             self.place(no, Role::Target, Next::Revision, shape);
             return;
@@ -336,7 +345,7 @@ impl Turn<'_> {
                     return;
                 }
                 Some(RejectKind::NoPosition) => self.read_soon(no),
-                Some(kind) if !kind.is_retryable() && refusals >= MAX_STOP_REFUSALS => {
+                Some(kind) if !kind.is_retryable() && refusals >= MAX_STOP_REFUSALS && !zoo!(RefusedStopIgnored) => {
                     self.alert(no, Alert::StopRefused, format!("the stop was refused {refusals} times ({kind:?})"));
                     self.moved(no, PhaseEvent::CloseBegan, Why::StopRefused);
                     return;
@@ -390,8 +399,9 @@ impl Turn<'_> {
         if !self.may_place(no, Role::Stop) || !self.may_place(no, Role::Target) {
             return;
         }
+        let kept = self.position(no).filter(|_| zoo!(PairStopKeepsId)).and_then(|p| p.latest(Role::Stop)).map(|o| o.id);
         let (Some(stop_id), Some(target_id)) =
-            (self.next_id(no, Role::Stop, stop), self.next_id(no, Role::Target, target))
+            (kept.or_else(|| self.next_id(no, Role::Stop, stop)), self.next_id(no, Role::Target, target))
         else {
             self.alert(no, Alert::NeedsAttention, alloc::string::String::from("no client order ids are left"));
             return;
@@ -413,7 +423,8 @@ impl Turn<'_> {
         let stop_shape = OrderShape::StopMarket { trigger: pair.stop.trigger, by, size };
         let target_shape = OrderShape::TakeProfitMarket { trigger: target_price, by, size };
         let saved = self.emit(Event::Intended { id: stop_id, side, shape: stop_shape, service, basis, not_after })
-            && self.emit(Event::Intended { id: target_id, side, shape: target_shape, service, basis, not_after });
+            && (zoo!(PairTargetUnsaved)
+                || self.emit(Event::Intended { id: target_id, side, shape: target_shape, service, basis, not_after }));
         if saved {
             self.send(Request::PlacePair(pair), not_after);
         }

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::io::{Alert, Query, Wake};
+use super::state::Event;
 use super::turn::Turn;
 use super::volatile::OpenOrders;
 use crate::exchange::{OrderReport, PositionReport, Reading, ReportedId};
@@ -21,6 +22,9 @@ impl Turn<'_> {
     /// The periodic reading, and the one after a start, a reconnect or a disagreement.
     pub(super) fn poll(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
+        if zoo!(PollForgotten) && position.phase == Phase::Active {
+            return;
+        }
         let (symbol, from) = (position.symbol().clone(), position.request.mark.at.minus(HISTORY_SLACK));
         let (now, every) = (self.at.local, self.config.poll_every);
         let readings = self.volatile.readings.entry(no).or_default();
@@ -88,9 +92,27 @@ impl Turn<'_> {
                     p.orders.values().filter(|o| o.life.is_open() && !listed.contains(&o.id)).map(|o| o.id).collect()
                 })
                 .unwrap_or_default();
+            for id in missing.iter().filter(|_| zoo!(AbsenceFromListIsCancelled)) {
+                self.emit(Event::Vanished { id: *id });
+            }
+            #[cfg(kraite_zoo)]
+            self.sweep(*no, reading);
             self.volatile.reread.extend(missing);
         }
         touched
+    }
+
+    /// The bug `symbol-wide-cancel`: whatever rests on the contract of a closing goes.
+    #[cfg(kraite_zoo)]
+    fn sweep(&mut self, no: PositionNo, reading: &Reading<Vec<OrderReport>>) {
+        let closing = self.position(no).filter(|p| zoo!(SymbolWideCancel) && p.phase == Phase::Closing);
+        let Some(id) = closing.and_then(|p| p.orders.keys().next().copied()) else { return };
+        for report in reading.value.iter().filter(|r| matches!(r.id, ReportedId::Foreign(_))) {
+            let (symbol, service, venue_id) = (report.symbol.clone(), report.service, Some(report.venue_id.clone()));
+            let order = crate::exchange::OrderRef { symbol, service, id, venue_id };
+            let not_after = self.not_after(service);
+            self.send(super::Request::Cancel(order), not_after);
+        }
     }
 
     /// A history list was merged; readings before it no longer stand for a disagreement.
@@ -143,7 +165,8 @@ impl Turn<'_> {
         let (now, gap, error) = (self.at.local, self.config.flat_gap, self.at.error);
         let readings = self.volatile.readings.entry(no).or_default();
         readings.more = None;
-        match readings.less {
+        let less = if zoo!(OneReadingIsFlat) { Some((VenueMillis(0), gone)) } else { readings.less };
+        match less {
             Some((first, before)) if before == gone && sent_at.minus(error) >= first.plus(gap) => {
                 readings.less = None;
                 let known =

@@ -489,6 +489,10 @@ impl State {
                 }
             }
             for order in position.orders.values_mut() {
+                if zoo!(RestartResends) && order.life == Life::PendingNew {
+                    order.life = Life::Planned;
+                    continue;
+                }
                 // An unsent order of an earlier run is looked up too before it is sent (R3).
                 if order.life == Life::Planned {
                     order.apply(LifeEvent::HandedToWire);
@@ -519,7 +523,9 @@ impl State {
         let order = self.order_mut(id).ok_or(EvolveError::NoSuchOrder(id))?;
         match event {
             Event::Resent { not_after, .. } => {
-                order.not_after = *not_after;
+                if !zoo!(ResendKeepsDeadline) {
+                    order.not_after = *not_after;
+                }
                 order.intended_at = at.local;
                 order.apply(LifeEvent::HandedToWire);
             }
@@ -599,6 +605,18 @@ fn settle_after_reading(order: &mut Order, input: &InputKind) {
     }
 }
 
+/// What a bug takes an unknown outcome for, if one is awake that does.
+#[cfg(kraite_zoo)]
+fn misread(cause: crate::exchange::Cause) -> Option<crate::exchange::RejectKind> {
+    use crate::exchange::{Cause, RejectKind};
+    match cause {
+        Cause::DuplicateId if zoo!(DuplicateIdIsRejection) => Some(RejectKind::Other),
+        Cause::Undecodable if zoo!(ParseErrorIsRejection) => Some(RejectKind::Other),
+        _ if zoo!(BlindResend) => Some(RejectKind::RateLimited),
+        _ => None,
+    }
+}
+
 fn note_outcome(order: &mut Order, input: &InputKind) -> Result<(), EvolveError> {
     let InputKind::Outcome(sent, outcome) = input else { return Err(EvolveError::WrongInput) };
     match (sent, outcome) {
@@ -615,6 +633,11 @@ fn note_outcome(order: &mut Order, input: &InputKind) -> Result<(), EvolveError>
             if let Verdict::Applied(_) = order.apply(LifeEvent::Refused) {
                 order.refusal = Some(reject.kind);
             }
+        }
+        #[cfg(kraite_zoo)]
+        (Sent::Place(_), Outcome::Unknown(cause)) if misread(*cause).is_some() => {
+            order.apply(LifeEvent::Refused);
+            order.refusal = misread(*cause);
         }
         (Sent::Place(_), Outcome::Unknown(_)) => {
             order.apply(LifeEvent::OutcomeUnknown);
@@ -638,6 +661,11 @@ fn note_outcome(order: &mut Order, input: &InputKind) -> Result<(), EvolveError>
             if let Some(report) = &ack.report {
                 order.merge(report).map_err(|source| EvolveError::Arithmetic { id: order.id, source })?;
             }
+        }
+        (Sent::Cancel(..), Outcome::Rejected(reject))
+            if zoo!(GoneIsCancelled) && reject.kind == crate::exchange::RejectKind::UnknownOrder =>
+        {
+            order.apply(LifeEvent::SeenCancelled);
         }
         (Sent::Amend(..) | Sent::Cancel(..), _) | (Sent::Setup(..), _) => {}
     }

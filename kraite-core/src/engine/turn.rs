@@ -69,7 +69,8 @@ impl<'a> Turn<'a> {
     /// Closes the turn: the record if anything is to be remembered, and the effects.
     pub(super) fn finish(self) -> Step {
         let account = self.state.account;
-        let record = (!self.events.is_empty()).then(|| {
+        let ephemeral = zoo!(DeadlineUnrecorded) && self.input == InputKind::Deadline;
+        let record = (!self.events.is_empty() && !ephemeral).then(|| {
             self.state.seq = self.state.seq.saturating_add(1);
             Record { seq: self.state.seq, epoch: self.state.epoch, at: self.at, input: self.input, events: self.events }
         });
@@ -218,8 +219,11 @@ impl<'a> Turn<'a> {
     /// one of whose attempts has an exchange id gets no further attempt (R4): the next one is a replacement.
     pub(super) fn next_id(&self, no: PositionNo, role: Role, next: Next) -> Option<ClientOrderId> {
         let position = self.position(no)?;
-        let (revision, attempt) = match (position.latest(role), next) {
+        let earlier_run = |o: &&Order| zoo!(NumbersFromMemory) && o.id.key().epoch != self.state.epoch;
+        let latest = position.latest(role).filter(|o| !earlier_run(o));
+        let (revision, attempt) = match (latest, next) {
             (None, _) => (crate::id::Revision::new(0)?, crate::id::Attempt::new(0)?),
+            (Some(order), Next::Attempt) if zoo!(IdReused) => (order.id.key().logical.revision, order.id.key().attempt),
             (Some(order), Next::Attempt) if !came_to_be(position, order) => {
                 (order.id.key().logical.revision, order.id.key().attempt.next()?)
             }
@@ -296,7 +300,7 @@ impl<'a> Turn<'a> {
             return;
         }
         let not_after = self.not_after(service);
-        if self.emit(Event::CancelIntended { id, extra: None }) {
+        if zoo!(CancelUnsaved) || self.emit(Event::CancelIntended { id, extra: None }) {
             self.volatile.in_flight.insert(super::Sent::Cancel(id, reference.venue_id.clone()));
             self.effects.push(Effect::Send { request: Request::Cancel(reference), not_after });
         }
@@ -331,7 +335,7 @@ impl<'a> Turn<'a> {
             .get(symbol)
             .filter(|m| m.at >= position.request.mark.at)
             .unwrap_or(&position.request.mark);
-        (self.at.venue.since(newest.at) <= self.config.mark_max_age).then_some(newest.price)
+        (zoo!(StaleMarkUsed) || self.at.venue.since(newest.at) <= self.config.mark_max_age).then_some(newest.price)
     }
 
     /// The mark, if one of after that instant is known.
@@ -357,7 +361,8 @@ impl<'a> Turn<'a> {
                 Phase::Closed | Phase::Cancelled => {
                     // A fill that was told late, or an order that turned up after all: the books are opened again.
                     let alive = |p: &Position| p.orders.values().any(|o| o.life.may_trade());
-                    if self.position(no).is_some_and(|p| p.exposure().is_positive() || alive(p)) {
+                    let late = self.position(no).is_some_and(|p| p.exposure().is_positive() || alive(p));
+                    if late && !zoo!(LateFillIgnored) {
                         self.moved(no, PhaseEvent::ExposureFound, Why::LateFill);
                     }
                 }

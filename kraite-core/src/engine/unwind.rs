@@ -71,8 +71,9 @@ impl Turn<'_> {
 
     fn cancel_openers(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
+        let goes = |o: &&Order| !o.role().is_exit() || (zoo!(ProtectionBeforeExposure) && o.role().is_protective());
         let open: Vec<ClientOrderId> =
-            position.orders.values().filter(|o| !o.role().is_exit() && o.life == Life::Working).map(|o| o.id).collect();
+            position.orders.values().filter(goes).filter(|o| o.life == Life::Working).map(|o| o.id).collect();
         for id in open {
             // A working MARKET order fills by itself; there is nothing to cancel.
             if id.key().logical.role != Role::Entry {
@@ -101,7 +102,9 @@ impl Turn<'_> {
             return;
         }
         let instrument = &position.request.instrument;
-        let wanted = position.exposure().min(instrument.max_market_qty);
+        let readings = self.volatile.readings.get(&no).filter(|_| zoo!(CloseSizedByReading));
+        let open = readings.and_then(|r| r.exposure).map_or_else(|| position.exposure(), |(_, shown)| shown);
+        let wanted = open.min(instrument.max_market_qty);
         let qty = rounding::floor_qty(wanted, instrument.market_lot).unwrap_or(Qty::ZERO);
         if !qty.is_positive() {
             // Less than a lot: nothing the venue would take.
@@ -113,8 +116,15 @@ impl Turn<'_> {
             let kind = latest.refusal;
             if refusals >= CLOSE_REFUSALS {
                 self.alert(no, Alert::NeedsAttention, format!("the close was refused {refusals} times ({kind:?})"));
+                if zoo!(CloseGivenUp) {
+                    return;
+                }
             }
             if matches!(kind, Some(RejectKind::ReduceOnly | RejectKind::NoPosition)) {
+                if zoo!(ReduceOnlyIsFlat) {
+                    self.external(no, crate::id::VenueOrderId::new("refused"), qty, "the venue has nothing to close");
+                    return;
+                }
                 // Never evidence of flatness (R86): a resting target may be in the way, or our view is old.
                 self.cancel_limit_target(no);
                 self.read_soon(no);
@@ -146,6 +156,9 @@ impl Turn<'_> {
     /// Flat by our own fills is not enough: the venue must show it, read after the last instant at which an
     /// opening order of ours, or a copy the wire made of it, could still be accepted.
     fn verified_flat(&mut self, no: PositionNo) -> bool {
+        if zoo!(FlatByFills) {
+            return true;
+        }
         let Some(position) = self.position(no) else { return false };
         let quiet = quiet_after(self, position);
         let sure_now = self.at.venue.minus(self.at.error);
@@ -184,6 +197,10 @@ impl Turn<'_> {
             .filter(|o| o.life.may_trade() || o.life == Life::Planned)
             .map(|o| (o.id, o.life, o.service))
             .collect();
+        if zoo!(FinishedWithStopOpen) {
+            self.moved(no, PhaseEvent::Finished, Why::Planned);
+            return;
+        }
         if alive.is_empty() {
             if seen == Some(OpenOrders::Ours) {
                 // An order of ours is open that no row says is open: read again, it will be merged and cancelled.

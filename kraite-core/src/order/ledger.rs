@@ -74,13 +74,19 @@ impl VenueObject {
     }
 
     fn merge(&mut self, report: &OrderReport) -> Result<(), ArithmeticError> {
-        self.status = self.status.max(report.status);
+        self.status = if zoo!(StatusMovesBack) { report.status } else { self.status.max(report.status) };
+        if zoo!(AverageIsAnEdit)
+            && let Some(average) = report.average_price
+        {
+            self.price = Some((report.at, average));
+        }
         if report.parent.is_some() {
             self.parent = self.parent.take().max(report.parent.clone());
         }
         if let Some(stated) = &report.stated {
-            if let Some(price) = stated.price.filter(|p| p.is_positive()) {
-                self.price = self.price.max(Some((stated.at, price)));
+            if let Some(price) = stated.price.filter(|p| p.is_positive() || zoo!(ZeroEchoErases)) {
+                let said = Some((stated.at, price));
+                self.price = if zoo!(LastArrivalWins) { said } else { self.price.max(said) };
             }
             if let Some(qty) = stated.qty.filter(|q| q.is_positive()) {
                 self.qty = self.qty.max(Some((stated.at, qty)));
@@ -91,7 +97,7 @@ impl VenueObject {
                 Some(average) if average.is_positive() => Some(average.checked_mul(executed)?),
                 _ => None,
             };
-            if executed > self.cumulative {
+            if executed > self.cumulative || zoo!(CumulativeOverwritten) {
                 self.cumulative = executed;
                 self.cumulative_cost = cost;
             } else if executed == self.cumulative {
@@ -99,7 +105,8 @@ impl VenueObject {
             }
         }
         if let Some(trade) = &report.trade
-            && let Err(place) = self.trades.binary_search_by(|t| t.id.cmp(&trade.id))
+            && let (Err(place), _) | (Ok(place), true) =
+                (self.trades.binary_search_by(|t| t.id.cmp(&trade.id)), zoo!(FillCountedTwice))
             && self.trades.len() < MAX_TRADES
         {
             let cost = trade.price.checked_mul(trade.qty)?;
@@ -119,6 +126,9 @@ impl VenueObject {
             qty = qty.checked_add(trade.qty)?;
             fee = fee.checked_add(trade.fee)?;
             cost = cost.checked_add(trade.cost)?;
+        }
+        if zoo!(CumulativePlusTrades) {
+            qty = qty.checked_add(self.cumulative)?;
         }
         if qty >= self.cumulative {
             return Ok(Executed { qty, cost: Some(cost), fee });

@@ -131,6 +131,7 @@ impl Order {
         let Some(status) = self.ledger.status() else { return Ok(true) };
         let seen = match status {
             ReportStatus::New | ReportStatus::PartiallyFilled => LifeEvent::SeenWorking,
+            ReportStatus::Triggered if zoo!(TriggeredIsFilled) => LifeEvent::SeenFilled,
             ReportStatus::Triggered => LifeEvent::SeenTriggered,
             ReportStatus::Rejected => LifeEvent::SeenRejected,
             ReportStatus::Cancelled => LifeEvent::SeenCancelled,

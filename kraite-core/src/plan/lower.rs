@@ -92,7 +92,7 @@ fn open(steps: &mut Builder, intended: &Intended, protection: Protection) {
             ready.push(after(id, Gate::Accepted));
         }
     }
-    let entry = steps.push(StepKind::Entry, ready);
+    let entry = steps.push(StepKind::Entry, if zoo!(EntryBeforeLeverage) { Vec::new() } else { ready });
     let filled = after(entry, Gate::Filled);
     let protector = match protection {
         Protection::Separate => StepKind::Stop,
@@ -106,7 +106,7 @@ fn open(steps: &mut Builder, intended: &Intended, protection: Protection) {
             for n in rung_numbers(intended) {
                 let id = steps.push(StepKind::Rung(n), alloc::vec![filled]);
                 rungs.push(id);
-                before_stop.push(after(id, Gate::HandedToWire));
+                before_stop.push(after(id, if zoo!(StopWaitsForRungs) { Gate::Accepted } else { Gate::HandedToWire }));
             }
             steps.push(protector, before_stop)
         }
@@ -121,7 +121,8 @@ fn open(steps: &mut Builder, intended: &Intended, protection: Protection) {
     done.extend(rungs.iter().map(|id| after(*id, Gate::Settled)));
     done.push(after(stop, Gate::Accepted));
     if protection == Protection::Separate {
-        let mut before_target = alloc::vec![after(stop, Gate::Accepted)];
+        let stop_gate = if zoo!(TargetBeforeStop) { Gate::HandedToWire } else { Gate::Accepted };
+        let mut before_target = alloc::vec![after(stop, stop_gate)];
         if intended.sequence == Sequence::ProtectFirst {
             before_target.extend(rungs.iter().map(|id| after(*id, Gate::HandedToWire)));
         }

@@ -101,7 +101,8 @@ impl Position {
     /// The average entry of our own fills; `None` while a fill has no price yet or nothing filled.
     #[must_use]
     pub fn average_entry(&self) -> Option<Price> {
-        let entered = self.entered();
+        let only_entry = |role| role == Role::Entry || (!zoo!(TargetFromEntryPrice) && !Role::is_exit(role));
+        let entered = self.executed_by(only_entry).unwrap_or_default();
         entered.cost.and_then(|cost| cost.checked_div_qty(entered.qty).ok())
     }
 
@@ -208,6 +209,9 @@ impl Position {
     /// True when this target is open, states what we want, and was decided for the fills as they are.
     #[must_use]
     pub fn serves(&self, target: &Order) -> bool {
+        if zoo!(TargetKeepsQuantity) {
+            return target.life == Life::Working && !target.cancel_wanted;
+        }
         target.life == Life::Working
             && !target.cancel_wanted
             && target.basis == self.entered().qty

@@ -37,7 +37,7 @@ pub struct Rebuilt {
 #[must_use]
 pub fn rebuild(ladder: &Ladder, spec: &LadderSpec, instrument: &Instrument, fill_price: Price, filled: Qty) -> Rebuilt {
     let (rungs, dropped) = rungs_from(spec, instrument, ladder.capital, &ladder.rungs, fill_price, filled);
-    let anchor = match ladder.rungs.last() {
+    let anchor = match if zoo!(StopOnFirstRung) { ladder.rungs.first() } else { ladder.rungs.last() } {
         None => fill_price,
         Some(last) => match rung_price(spec, instrument, fill_price, last.rung) {
             Ok(Ok(at)) => at.price,

@@ -62,7 +62,7 @@ pub(super) fn broken_size(instrument: &Instrument, price: Price, qty: Qty, most:
     }
     match price.checked_mul(qty) {
         Err(_) => Some((Rule::MaxQuantity, format!("{price} x {qty} cannot be computed"))),
-        Ok(notional) if notional < instrument.min_notional => {
+        Ok(notional) if notional < instrument.min_notional && !zoo!(InfeasibleRungOpens) => {
             let least = instrument.min_notional;
             Some((Rule::MinNotional, format!("{price} x {qty} = {notional} is below the smallest notional of {least}")))
         }

@@ -92,6 +92,8 @@ impl Timing {
 /// A world with the demo contract at 150.24 and one worker.
 #[must_use]
 pub fn world(profile: VenueProfile, nemesis: Nemesis, timing: Timing) -> World {
+    #[cfg(kraite_zoo)]
+    wake_what_was_asked_for();
     let instrument = presets::instrument();
     let symbol = instrument.symbol.clone();
     let mut venue = Venue::new(profile, START);
@@ -102,6 +104,14 @@ pub fn world(profile: VenueProfile, nemesis: Nemesis, timing: Timing) -> World {
     world.price(&symbol, cents(OPENING));
     world.hire(account());
     world
+}
+
+/// In a zoo build `KRAITE_BUG` names the bug that the tests run with; a name that is none wakes nothing.
+#[cfg(kraite_zoo)]
+fn wake_what_was_asked_for() {
+    if let Ok(id) = std::env::var("KRAITE_BUG") {
+        let _ = kraite_core::zoo::wake_by_id(&id);
+    }
 }
 
 /// Plays a script with faults at these choice points only.

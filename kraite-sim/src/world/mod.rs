@@ -592,6 +592,9 @@ impl World {
                 self.journal.trip(Trip::After);
             }
         }
+        if kraite_core::zoo!(EffectsBeforeDurable) {
+            let _ = step.preview().to_vec().into_iter().all(|effect| self.execute(account, run, effect));
+        }
         let released = match commit(&self.journal, step).now_or_never() {
             Some(Ok(released)) => released,
             Some(Err(error)) => {
@@ -603,7 +606,7 @@ impl World {
                 return;
             }
         };
-        for effect in released.effects {
+        for effect in released.effects.into_iter().filter(|_| !kraite_core::zoo!(EffectsBeforeDurable)) {
             if !self.execute(account, run, effect) {
                 return;
             }
