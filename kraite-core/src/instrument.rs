@@ -5,10 +5,13 @@ use alloc::vec::Vec;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use crate::exchange::OrderShape;
 use crate::id::Symbol;
 use crate::number::{ArithmeticError, Factor, Notional, Price, Qty};
+use crate::rounding::{is_on_lot, is_on_tick};
 
-/// The rules of one contract, copied into a position when it opens and never re-read for it.
+/// The rules of one contract, copied into a position when it opens; read again only when the venue refuses an
+/// order of that position by them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Instrument {
     /// The venue's name of the contract.
@@ -76,6 +79,40 @@ pub struct LeverageBracket {
 }
 
 impl Instrument {
+    /// These rules as `read` says they are now. Fees stay, because a listing shows those of nobody in particular;
+    /// leverage brackets stay where the listing has none.
+    #[must_use]
+    pub fn read_again(&self, read: &Self) -> Self {
+        let brackets = if read.brackets.is_empty() { &self.brackets } else { &read.brackets };
+        Self { brackets: brackets.clone(), maker_fee: self.maker_fee, taker_fee: self.taker_fee, ..read.clone() }
+    }
+
+    /// True when grids, bounds and the smallest notional take an order of this shape; `adds` for one that adds
+    /// exposure. The band around the mark is not looked at: it moves without any rule changing.
+    #[must_use]
+    pub fn takes(&self, shape: &OrderShape, adds: bool) -> bool {
+        let (lot, most) = match shape {
+            OrderShape::Market { .. } => (self.market_lot, self.max_market_qty),
+            _ => (self.lot, self.max_qty),
+        };
+        let price = shape.price().is_none_or(|price| {
+            price.is_positive()
+                && price >= self.min_price
+                && self.max_price.is_none_or(|highest| price <= highest)
+                && is_on_tick(price, self.tick)
+        });
+        let qty = shape
+            .qty()
+            .is_none_or(|qty| qty.is_positive() && qty >= self.min_qty && qty <= most && is_on_lot(qty, lot));
+        let notional = match shape {
+            OrderShape::Limit { price, qty } if adds => {
+                price.checked_mul(*qty).is_ok_and(|notional| notional >= self.min_notional)
+            }
+            _ => true,
+        };
+        price && qty && notional
+    }
+
     /// The bracket a position of `notional` falls in; the highest one when it exceeds them all.
     #[must_use]
     pub fn bracket_of(&self, notional: Notional) -> Option<&LeverageBracket> {

@@ -445,8 +445,7 @@ impl World {
         let Some(worker) = self.workers.get_mut(&account) else { return };
         let Some(engine) = worker.engine.take() else { return };
         // Only a death with everything durable can be compared with what is restored.
-        worker.state_at_death =
-            (engine.state().seq == self.journal.last(account)).then(|| engine.state().clone());
+        worker.state_at_death = (engine.state().seq == self.journal.last(account)).then(|| engine.state().clone());
         self.tell(|| format!("XX worker {account} dies {where_}"));
         self.auditor.died(account, self.now);
         let rest = self.nemesis.jitter(self.restart_ms);
@@ -709,6 +708,9 @@ fn brief_answer(answer: &Answer) -> String {
         Answer::History(_, _, Ok(reading)) => format!("{} orders in history", reading.value.len()),
         Answer::Positions(Ok(reading)) => {
             format!("positions {:?}", reading.value.iter().map(|p| (p.direction, p.qty)).collect::<Vec<_>>())
+        }
+        Answer::Rules(symbol, Ok(rules)) => {
+            format!("rules of {symbol}: tick {}, lot {}, at least {}", rules.tick, rules.lot, rules.min_notional)
         }
         other => format!("{other:?}"),
     }

@@ -276,4 +276,3 @@ pub struct Verdict {
     /// The first findings.
     pub findings: Vec<(VenueMillis, Finding)>,
 }
-
