@@ -127,3 +127,47 @@ impl Instrument {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{TriggerBy, TriggerSize};
+    use crate::sizing::fixtures::instrument;
+
+    #[test]
+    fn r47_rules_that_are_read_again_keep_fees_and_brackets_that_a_listing_lacks() {
+        let known = instrument();
+        let mut read = known.clone();
+        read.tick = "0.05".parse().unwrap();
+        read.brackets.clear();
+        read.taker_fee = "0.9".parse().unwrap();
+        let now = known.read_again(&read);
+        assert_eq!((now.tick, &now.brackets, now.taker_fee), (read.tick, &known.brackets, known.taker_fee));
+        assert!(!known.brackets.is_empty());
+        read.brackets = known.brackets[..1].to_vec();
+        assert_eq!(known.read_again(&read).brackets.len(), 1);
+    }
+
+    #[test]
+    fn r47_what_rules_take_is_told_by_grid_bounds_and_notional() {
+        let rules = instrument();
+        let limit =
+            |price: &str, qty: &str| OrderShape::Limit { price: price.parse().unwrap(), qty: qty.parse().unwrap() };
+        assert!(rules.takes(&limit("137.46", "0.82"), true));
+        assert!(!rules.takes(&limit("137.465", "0.82"), true), "off the tick");
+        assert!(!rules.takes(&limit("137.46", "0.825"), true), "off the lot");
+        assert!(!rules.takes(&limit("137.46", "0"), true), "nothing");
+        assert!(!rules.takes(&limit("4.9", "1"), true), "too small to open");
+        assert!(rules.takes(&limit("4.9", "1"), false), "a close may be small");
+        let mut bounded = rules;
+        bounded.max_price = Some("140".parse().unwrap());
+        bounded.market_lot = "1".parse().unwrap();
+        let stop = |price: &str| OrderShape::StopMarket {
+            trigger: price.parse().unwrap(),
+            by: TriggerBy::Mark,
+            size: TriggerSize::ClosePosition,
+        };
+        assert!(bounded.takes(&stop("140"), false) && !bounded.takes(&stop("140.01"), false));
+        assert!(!bounded.takes(&OrderShape::Market { qty: "0.5".parse().unwrap() }, false), "the market's own lot");
+    }
+}

@@ -202,6 +202,11 @@ impl Turn<'_> {
         }
         let Some((price, qty)) = self.target_wish(no) else { return };
         let Some(position) = self.position(no) else { return };
+        if !qty.is_positive() {
+            let message = format!("{} is open, less than one lot: no target can take it off", position.exposure());
+            self.alert(no, Alert::NeedsAttention, message);
+            return;
+        }
         let style = position.request.target_style;
         let reprice = match style {
             TargetStyle::Limit => self.capabilities.reprice_limit,
@@ -235,11 +240,6 @@ impl Turn<'_> {
     /// fill that moved the average moved the market too, and an older mark lies on the wrong side of it (R83).
     fn target_wish(&mut self, no: PositionNo) -> Option<(Price, Qty)> {
         let position = self.position(no)?;
-        if !position.closable().is_positive() {
-            let message = format!("{} is open, less than one lot: no target can take it off", position.exposure());
-            self.alert(no, Alert::NeedsAttention, message);
-            return None;
-        }
         let passed = position
             .latest(Role::Target)
             .filter(|o| o.refusal == Some(RejectKind::WouldTrigger))

@@ -116,12 +116,12 @@ impl Turn<'_> {
     /// waits for the rules to change or for its user; one that was never complete can never be (R44), so it is
     /// closed.
     pub(super) fn target_is_hopeless(&mut self, no: PositionNo, refusals: usize) {
-        let why = format!("the target was refused {refusals} times by rules that we know no better");
+        let why = format!("the target was refused {refusals} times, and the contract's rules as we know them allow it");
         if self.position(no).is_some_and(|p| p.phase == Phase::Opening) {
             self.alert(no, Alert::OpeningRefused, format!("opening given up: {why}"));
             self.moved(no, PhaseEvent::CloseBegan, Why::TargetRefused);
         } else {
-            self.alert(no, Alert::NeedsAttention, format!("{why}; the stop stands, and it is tried once per poll"));
+            self.alert(no, Alert::NeedsAttention, format!("{why}; the stop stands, the target is tried once per poll"));
         }
     }
 

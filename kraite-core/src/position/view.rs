@@ -162,14 +162,13 @@ impl Position {
         }
     }
 
-    /// The price and size the target should have now; `None` without a whole lot of exposure or while a price is
-    /// unknown.
+    /// The price and size the target should have now; `None` without exposure or while a price is unknown. The size
+    /// is floored to the lot: zero where less than one is open.
     ///
     /// `mark` re-anchors a target that the market has passed (R83).
     #[must_use]
     pub fn wanted_target(&self, mark: Option<Price>) -> Option<(Price, Qty)> {
-        let closable = self.closable();
-        if !closable.is_positive() {
+        if !self.exposure().is_positive() {
             return None;
         }
         let average = self.average_entry()?;
@@ -188,7 +187,7 @@ impl Position {
             instrument,
             mark,
         };
-        sizing::target_price(&wish).ok().map(|price| (price, closable))
+        sizing::target_price(&wish).ok().map(|price| (price, self.closable()))
     }
 
     /// The order that serves as target now: the newest that is open, else the newest under way.

@@ -445,7 +445,8 @@ impl World {
         let Some(worker) = self.workers.get_mut(&account) else { return };
         let Some(engine) = worker.engine.take() else { return };
         // Only a death with everything durable can be compared with what is restored.
-        worker.state_at_death = (engine.state().seq == self.journal.last(account)).then(|| engine.state().clone());
+        worker.state_at_death =
+            (engine.state().seq == self.journal.last(account)).then(|| engine.state().clone());
         self.tell(|| format!("XX worker {account} dies {where_}"));
         self.auditor.died(account, self.now);
         let rest = self.nemesis.jitter(self.restart_ms);

@@ -276,3 +276,4 @@ pub struct Verdict {
     /// The first findings.
     pub findings: Vec<(VenueMillis, Finding)>,
 }
+

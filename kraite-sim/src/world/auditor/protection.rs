@@ -59,7 +59,9 @@ impl Protection {
         let mut naked = BTreeSet::new();
         for (symbol, direction, qty) in venue.exposures(account) {
             let other_hands = books.other_hands(account, &symbol);
-            if !other_hands && is_flipped(&symbol, direction, engine) && self.flipped.insert((account, symbol.clone()))
+            if !other_hands
+                && is_flipped(&symbol, direction, engine)
+                && self.flipped.insert((account, symbol.clone()))
             {
                 findings.push(Finding::Flipped { symbol: symbol.clone(), direction, qty });
             }
