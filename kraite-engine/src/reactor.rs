@@ -276,7 +276,7 @@ async fn answer(exchange: &dyn Exchange, query: Query, now: VenueMillis) -> Answ
         }
         Query::Rules(symbol) => {
             let result = rules(exchange, &symbol).await;
-            Answer::Rules(symbol, result)
+            Answer::Rules(symbol, result.map(Box::new))
         }
     }
 }

@@ -154,6 +154,24 @@ fn r47_one_lost_message_while_the_rules_change_leaves_nothing_stuck_and_no_loop(
 }
 
 #[test]
+fn mutant_without_a_reading_of_the_rules_the_same_schedules_end_without_rungs_or_target() {
+    let script = Script::catalogue().into_iter().find(|s| s.name == "rules-change").unwrap();
+    for profile in shapes() {
+        for lost in [2, 6] {
+            let schedule = BTreeMap::from([(lost, Fate::Lose)]);
+            let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule));
+            hide_rules(&mut world);
+            let played = script::play_in(&script, world, Stream::Push);
+            // Every answer about the rules is lost: the position is the worse for it, and as safe.
+            assert!(played.is_clean(), "{:?} {:#?}", played.unaided, played.verdict.findings);
+            let position = position(&played.world);
+            assert!(position.why == Why::TargetRefused || position.dropped.len() > 1, "{:?}", position.why);
+            assert!(told(&played.world, Alert::OpeningRefused) + told(&played.world, Alert::RungDropped) > 0);
+        }
+    }
+}
+
+#[test]
 fn r47_the_target_follows_its_fills_on_the_new_grid() {
     for profile in shapes() {
         for style in STYLES {

@@ -189,7 +189,7 @@ pub enum Answer {
     /// To [`Query::Mark`].
     Mark(Symbol, Result<Mark, ReadError>),
     /// To [`Query::Rules`]; leverage brackets may be left out, and fees are those of nobody in particular.
-    Rules(Symbol, Result<Instrument, ReadError>),
+    Rules(Symbol, Result<Box<Instrument>, ReadError>),
 }
 
 impl Answer {

@@ -1,6 +1,7 @@
 //! Rules of the contract that change under an open position: what the venue refuses by them is followed by reading
 //! them, and only what the new reading does not explain counts against the order (E10, ADR 10).
 
+use alloc::boxed::Box;
 use alloc::format;
 
 use super::io::{Alert, Query, Wake};
@@ -34,7 +35,7 @@ impl Turn<'_> {
     }
 
     /// The rules of a contract as of now. An answer that nobody waits for any more is a copy, or too old.
-    pub(super) fn read_rules(&mut self, symbol: &Symbol, read: &Result<Instrument, ReadError>) {
+    pub(super) fn read_rules(&mut self, symbol: &Symbol, read: &Result<Box<Instrument>, ReadError>) {
         let Ok(read) = read else { return };
         let reading = self.volatile.rules.entry(symbol.clone()).or_default();
         reading.read_at = Some(reading.asked_at);

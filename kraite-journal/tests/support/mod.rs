@@ -56,7 +56,7 @@ pub(crate) fn rules_record(seq: u64, epoch: Epoch) -> Record {
         seq,
         epoch,
         at: Moment { local: LocalMillis(28), venue: VenueMillis(31), error: Millis(1) },
-        input: InputKind::Answer(Answer::Rules(rules.symbol.clone(), Ok(rules))),
+        input: InputKind::Answer(Answer::Rules(rules.symbol.clone(), Ok(Box::new(rules)))),
         events: vec![
             Event::RulesRead { position },
             Event::Moved { position, on: PhaseEvent::CloseBegan, why: Why::TargetRefused },

@@ -46,7 +46,7 @@ impl Venue {
             }
             Query::Rules(symbol) => {
                 let rules = self.markets.get(symbol).filter(|_| !self.profile.quirks.rules_unreadable);
-                let rules = rules.map(|market| market.instrument.clone());
+                let rules = rules.map(|market| Box::new(market.instrument.clone()));
                 Answer::Rules(symbol.clone(), rules.ok_or_else(|| ReadError::NoAnswer("no rules".into())))
             }
         }
