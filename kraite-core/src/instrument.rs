@@ -5,10 +5,13 @@ use alloc::vec::Vec;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use crate::exchange::OrderShape;
 use crate::id::Symbol;
 use crate::number::{ArithmeticError, Factor, Notional, Price, Qty};
+use crate::rounding::{is_on_lot, is_on_tick};
 
-/// The rules of one contract, copied into a position when it opens and never re-read for it.
+/// The rules of one contract, copied into a position when it opens; read again only when the venue refuses an
+/// order of that position by them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Instrument {
     /// The venue's name of the contract.
@@ -76,6 +79,40 @@ pub struct LeverageBracket {
 }
 
 impl Instrument {
+    /// These rules as `read` says they are now. Fees stay, because a listing shows those of nobody in particular;
+    /// leverage brackets stay where the listing has none.
+    #[must_use]
+    pub fn read_again(&self, read: &Self) -> Self {
+        let brackets = if read.brackets.is_empty() { &self.brackets } else { &read.brackets };
+        Self { brackets: brackets.clone(), maker_fee: self.maker_fee, taker_fee: self.taker_fee, ..read.clone() }
+    }
+
+    /// True when grids, bounds and the smallest notional take an order of this shape; `adds` for one that adds
+    /// exposure. The band around the mark is not looked at: it moves without any rule changing.
+    #[must_use]
+    pub fn takes(&self, shape: &OrderShape, adds: bool) -> bool {
+        let (lot, most) = match shape {
+            OrderShape::Market { .. } => (self.market_lot, self.max_market_qty),
+            _ => (self.lot, self.max_qty),
+        };
+        let price = shape.price().is_none_or(|price| {
+            price.is_positive()
+                && price >= self.min_price
+                && self.max_price.is_none_or(|highest| price <= highest)
+                && is_on_tick(price, self.tick)
+        });
+        let qty = shape
+            .qty()
+            .is_none_or(|qty| qty.is_positive() && qty >= self.min_qty && qty <= most && is_on_lot(qty, lot));
+        let notional = match shape {
+            OrderShape::Limit { price, qty } if adds => {
+                price.checked_mul(*qty).is_ok_and(|notional| notional >= self.min_notional)
+            }
+            _ => true,
+        };
+        price && qty && notional
+    }
+
     /// The bracket a position of `notional` falls in; the highest one when it exceeds them all.
     #[must_use]
     pub fn bracket_of(&self, notional: Notional) -> Option<&LeverageBracket> {
@@ -88,5 +125,49 @@ impl Instrument {
             Some(b) => notional.scaled_by(b.maintenance_ratio)?.checked_sub(b.maintenance_deduction),
             None => Ok(Notional::ZERO),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{TriggerBy, TriggerSize};
+    use crate::sizing::fixtures::instrument;
+
+    #[test]
+    fn r47_rules_that_are_read_again_keep_fees_and_brackets_that_a_listing_lacks() {
+        let known = instrument();
+        let mut read = known.clone();
+        read.tick = "0.05".parse().unwrap();
+        read.brackets.clear();
+        read.taker_fee = "0.9".parse().unwrap();
+        let now = known.read_again(&read);
+        assert_eq!((now.tick, &now.brackets, now.taker_fee), (read.tick, &known.brackets, known.taker_fee));
+        assert!(!known.brackets.is_empty());
+        read.brackets = known.brackets[..1].to_vec();
+        assert_eq!(known.read_again(&read).brackets.len(), 1);
+    }
+
+    #[test]
+    fn r47_what_rules_take_is_told_by_grid_bounds_and_notional() {
+        let rules = instrument();
+        let limit =
+            |price: &str, qty: &str| OrderShape::Limit { price: price.parse().unwrap(), qty: qty.parse().unwrap() };
+        assert!(rules.takes(&limit("137.46", "0.82"), true));
+        assert!(!rules.takes(&limit("137.465", "0.82"), true), "off the tick");
+        assert!(!rules.takes(&limit("137.46", "0.825"), true), "off the lot");
+        assert!(!rules.takes(&limit("137.46", "0"), true), "nothing");
+        assert!(!rules.takes(&limit("4.9", "1"), true), "too small to open");
+        assert!(rules.takes(&limit("4.9", "1"), false), "a close may be small");
+        let mut bounded = rules;
+        bounded.max_price = Some("140".parse().unwrap());
+        bounded.market_lot = "1".parse().unwrap();
+        let stop = |price: &str| OrderShape::StopMarket {
+            trigger: price.parse().unwrap(),
+            by: TriggerBy::Mark,
+            size: TriggerSize::ClosePosition,
+        };
+        assert!(bounded.takes(&stop("140"), false) && !bounded.takes(&stop("140.01"), false));
+        assert!(!bounded.takes(&OrderShape::Market { qty: "0.5".parse().unwrap() }, false), "the market's own lot");
     }
 }

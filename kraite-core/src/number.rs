@@ -63,7 +63,7 @@ fn parse_plain(text: &str) -> Result<Decimal, ParseNumberError> {
         plain.push('.');
         plain.push_str(fraction);
     }
-    Decimal::from_str_exact(&plain).map(|d| canonical(d)).map_err(|_| fail("out of range"))
+    Decimal::from_str_exact(&plain).map(canonical).map_err(|_| fail("out of range"))
 }
 
 /// The one form of a value: no trailing zeros. What ends in another digit, as most values do, has it already.
@@ -82,7 +82,7 @@ fn quotient(dividend: Decimal, divisor: Decimal) -> Result<Decimal, ArithmeticEr
         return Err(ArithmeticError::DivisionByZero);
     }
     let exact = dividend.checked_div(divisor).ok_or(ArithmeticError::Overflow)?;
-    exact.round_sf(28).map(|d| canonical(d)).ok_or(ArithmeticError::Overflow)
+    exact.round_sf(28).map(canonical).ok_or(ArithmeticError::Overflow)
 }
 
 macro_rules! decimal_newtype {

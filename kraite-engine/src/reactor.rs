@@ -7,7 +7,8 @@ use kraite_core::engine::{
     Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Request, RestoreError, commit,
 };
 use kraite_core::exchange::{Cause, Exchange, Outcome, PairOutcome, ReadError, StreamEvent};
-use kraite_core::id::AccountTag;
+use kraite_core::id::{AccountTag, Symbol};
+use kraite_core::instrument::Instrument;
 use kraite_core::journal::{Journal, JournalError, Record};
 use kraite_core::time::{Millis, Moment, VenueMillis};
 use tokio::sync::{mpsc, watch};
@@ -273,7 +274,22 @@ async fn answer(exchange: &dyn Exchange, query: Query, now: VenueMillis) -> Answ
             let result = exchange.mark_price(&symbol).await;
             Answer::Mark(symbol, result)
         }
+        Query::Rules(symbol) => {
+            let result = rules(exchange, &symbol).await;
+            Answer::Rules(symbol, result.map(Box::new))
+        }
     }
+}
+
+/// The rules of one contract from the list of all. Where the list has no leverage brackets, they are asked for;
+/// without an answer they are left out, and the engine keeps those it has.
+async fn rules(exchange: &dyn Exchange, symbol: &Symbol) -> Result<Instrument, ReadError> {
+    let listed = exchange.instruments().await?.into_iter().find(|rules| rules.symbol == *symbol);
+    let mut rules = listed.ok_or_else(|| ReadError::Refused(format!("{symbol} is not listed").into()))?;
+    if rules.brackets.is_empty() {
+        rules.brackets = exchange.leverage_brackets(symbol).await.unwrap_or_default();
+    }
+    Ok(rules)
 }
 
 /// History is asked for up to a little after now, so that a slow clock of ours hides nothing.

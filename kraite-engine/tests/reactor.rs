@@ -170,3 +170,63 @@ async fn a_clock_endpoint_that_hangs_holds_nobody_up() {
     assert_eq!(position.of(Role::Rung(1)).next().unwrap().life, Life::Done(Terminal::Filled));
     assert_eq!(position.status(), PositionStatus::Active, "the target follows the fill");
 }
+
+/// A link whose list of contracts has no leverage brackets.
+struct NoBrackets(LocalLink);
+
+#[async_trait::async_trait]
+impl Link for NoBrackets {
+    async fn call(&self, call: Call) -> Reply {
+        match self.0.call(call).await {
+            Reply::Instruments(mut list) => {
+                list.iter_mut().for_each(|rules| rules.brackets.clear());
+                Reply::Instruments(list)
+            }
+            other => other,
+        }
+    }
+
+    fn now(&self) -> VenueMillis {
+        self.0.now()
+    }
+
+    async fn frames(&self) -> Result<BoxStream<'static, StreamEvent>, ReadError> {
+        self.0.frames().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r47_the_rules_are_read_through_the_exchange_and_brackets_stay() {
+    let clock = Clock::scaled_from(LocalMillis(START), 100);
+    let account = AccountTag::new(1).unwrap();
+    let mut venue = Venue::new(presets::binance(), VenueMillis(START));
+    let symbol = presets::instrument().symbol;
+    venue.list(presets::instrument());
+    venue.open_account(account, PositionMode::OneWay, "5000".parse().unwrap());
+    let time = clock.clone();
+    let venue = SharedVenue::new(venue, move || VenueMillis(time.now().0));
+    let price =
+        |text: &str| venue.with(|venue, now| venue.price(&symbol, text.parse().unwrap(), text.parse().unwrap(), now));
+    price("100");
+    let exchange = Arc::new(SimExchange::new(NoBrackets(venue.link(account)), presets::binance().capabilities));
+    let journal = Arc::new(MemoryJournal::default());
+    let (reactor, handle) =
+        Reactor::new(account, Config::default(), exchange, journal, clock.clone(), Watch::default());
+    let running = tokio::spawn(reactor.run());
+    assert!(handle.command(CommandId(1), Command::Open(Box::new(request(&clock)))).await);
+    clock.sleep(Millis::from_secs(20)).await;
+    venue.with(|venue, _| {
+        let mut rules = presets::instrument();
+        rules.tick = "0.7".parse().unwrap();
+        venue.change_filters(rules);
+    });
+    price("94.9");
+    clock.sleep(Millis::from_secs(20)).await;
+    drop(handle);
+    let engine = running.await.unwrap().unwrap().engine;
+    let position = engine.state().positions.values().next().unwrap();
+    assert_eq!(position.of(Role::Rung(1)).next().unwrap().life, Life::Done(Terminal::Filled));
+    assert_eq!(position.status(), PositionStatus::Active, "the target follows the fill on the new grid");
+    assert_eq!(position.request.instrument.tick, "0.7".parse().unwrap());
+    assert_eq!(position.request.instrument.brackets, presets::instrument().brackets);
+}

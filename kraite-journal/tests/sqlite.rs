@@ -11,7 +11,7 @@ use kraite_core::journal::{Journal as _, JournalError};
 use kraite_journal::{FORMAT, SqliteJournal, SqliteReader, decode, encode};
 use proptest::prelude::*;
 use rusqlite::Connection;
-use support::{account, now, record};
+use support::{account, now, record, rules_record};
 
 /// A journal with 40 records of two accounts, everything in the main file.
 fn filled(folder: &Path) -> PathBuf {
@@ -287,6 +287,19 @@ proptest! {
         }
         prop_assert!(decode(account(n + 1), seq, &bytes).is_err());
     }
+}
+
+#[test]
+fn the_bytes_of_what_format_1_learned_since_stay_readable() {
+    // Kinds that were added at the end of their enums: a reading of the rules, what it leads to, and why an opening
+    // may be given up.
+    const GOLDEN: &str = include_str!("golden/record-format-1-rules.hex");
+    let wanted = rules_record(4, kraite_core::id::Epoch::new(2).unwrap());
+    let written: String = encode(account(5), &wanted).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(written, GOLDEN.trim());
+    let bytes: Vec<u8> =
+        (0..GOLDEN.trim().len() / 2).map(|n| u8::from_str_radix(&GOLDEN[2 * n..2 * n + 2], 16).unwrap()).collect();
+    assert_eq!(decode(account(5), 4, &bytes).unwrap(), wanted);
 }
 
 #[test]

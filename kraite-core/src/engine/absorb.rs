@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::io::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Query, Sent, Setup};
 use super::state::{CommandRefusal, Event, all_reports, reports_of};
 use super::turn::Turn;
-use crate::exchange::{Lookup, Outcome, ReportedId, StreamEvent};
+use crate::exchange::{Lookup, Outcome, RejectKind, ReportedId, StreamEvent};
 use crate::id::{ClientOrderId, PositionNo, VenueOrderId};
 use crate::number::Qty;
 use crate::order::Order;
@@ -154,6 +154,9 @@ impl Turn<'_> {
                     && outcome_tells_news(order, sent, outcome, report)
                 {
                     self.emit(Event::OutcomeNoted { id: *id });
+                    if matches!(outcome, Outcome::Rejected(reject) if reject.kind == RejectKind::Filter) {
+                        self.refused_by_rules(*id);
+                    }
                 }
                 alloc::vec![id.key().position]
             }
@@ -168,6 +171,7 @@ impl Turn<'_> {
     }
 
     fn absorb_answer(&mut self, answer: &Answer) -> Vec<PositionNo> {
+        let awaited = self.volatile.asked.contains(&answer.query());
         self.take_answer(answer);
         match answer {
             Answer::Lookup(order, endpoint, result) => {
@@ -216,6 +220,12 @@ impl Turn<'_> {
             }
             Answer::Mark(symbol, _) => {
                 self.note_mark();
+                self.positions_on(symbol)
+            }
+            Answer::Rules(symbol, read) => {
+                if awaited {
+                    self.read_rules(symbol, read);
+                }
                 self.positions_on(symbol)
             }
         }
@@ -451,7 +461,6 @@ fn outcome_tells_news(
     outcome: &Outcome,
     report: Option<&crate::exchange::OrderReport>,
 ) -> bool {
-    use crate::exchange::RejectKind;
     use crate::order::LifeEvent;
     use crate::table::{Machine, Verdict};
     let event = match (sent, outcome) {
@@ -467,7 +476,12 @@ fn outcome_tells_news(
         }
         _ => None,
     };
-    let moves = event.is_some_and(|event| matches!(order.life.on(event), Verdict::Applied(_)));
+    let refused_change = matches!((sent, outcome), (Sent::Amend(_, number), Outcome::Rejected(reject))
+        if reject.kind == RejectKind::Filter
+            && *number == order.amends
+            && order.life == crate::order::Life::PendingAmend
+            && order.refusal != Some(RejectKind::Filter));
+    let moves = refused_change || event.is_some_and(|event| matches!(order.life.on(event), Verdict::Applied(_)));
     let mut copy = order.clone();
     moves || report.is_some_and(|report| copy.merge(report).unwrap_or(true))
 }

@@ -1,21 +1,23 @@
 //! From a request to an active position, and keeping it that way: admission, entry, rungs, activation.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::config::backoff;
 use super::io::{Alert, Query, Request, Setup, Wake};
+use super::rules::RULES_BOUND;
 use super::state::Event;
 use super::turn::{Next, Turn, wait_until};
 use super::volatile::{Change, OpenOrders};
-use crate::exchange::{OrderShape, Service};
+use crate::exchange::{OrderShape, RejectKind, Service};
 use crate::id::{PositionNo, Role};
 use crate::number::{Price, Qty};
 use crate::order::{Life, Order, Terminal};
 use crate::plan::{Gate, StepKind};
 use crate::position::{Phase, PhaseEvent, Position, Protective, SetupState, Why};
 use crate::rounding;
-use crate::sizing;
+use crate::sizing::{self, RungPlan};
 use crate::time::{LocalMillis, Millis};
 
 /// What the rows of a role allow now.
@@ -135,7 +137,10 @@ impl Turn<'_> {
         }
         let Some(position) = self.position(no) else { return true };
         let entered = position.entered().qty.is_positive();
-        if !entered || position.exposure().is_positive() || !position.entry_settled() {
+        // What exits left over of less than a lot no order of ours can take off, and nothing follows it.
+        let rest = position.closable().is_positive()
+            || (position.exposure().is_positive() && !position.exited().qty.is_positive());
+        if !entered || rest || !position.entry_settled() {
             return false;
         }
         let filled = |role| position.of(role).any(|o| o.executed().qty.is_positive());
@@ -224,7 +229,11 @@ impl Turn<'_> {
     pub(super) fn place_when_free(&mut self, no: PositionNo, role: Role, shape: OrderShape) {
         match self.position(no).map(|p| slot(p, role)) {
             Some(Slot::Unsent(id)) => self.resend_when_due(no, id),
-            Some(Slot::Free(next, at)) if self.at.local >= at => self.place(no, role, next, shape),
+            Some(Slot::Free(next, at))
+                if self.at.local >= at || self.position(no).is_some_and(|p| p.is_regridded(role, &shape)) =>
+            {
+                self.place(no, role, next, shape);
+            }
             Some(Slot::Free(_, at)) => self.wake(no, at, Wake::Retry),
             Some(Slot::Taken) | None => {}
         }
@@ -340,30 +349,56 @@ impl Turn<'_> {
         }
         // Filled, and how much is not told yet: nothing of it may be placed again.
         let untold = |o: &&Order| o.life == Life::Done(Terminal::Filled) && o.executed().qty.is_zero();
-        if position.of(role).any(|o| untold(&o)) {
+        if position.of(role).any(|o| untold(&o)) || matches!(slot(position, role), Slot::Taken) {
             return;
         }
-        if let Some(latest) = position.latest(role).filter(|o| o.life == Life::Done(Terminal::Refused)) {
-            let hopeless = latest.refusal.is_some_and(|kind| !kind.is_retryable())
-                || position.attempts(latest.id.key().logical).count() >= usize::from(self.config.max_attempts);
-            if hopeless {
-                let message = format!("rung {rung} was refused ({:?}) and is left out", latest.refusal);
-                self.emit(Event::RungDropped { position: no, rung });
-                self.alert(no, Alert::RungDropped, message);
+        let now = position.rung_now(&RungPlan { qty: left, ..plan });
+        let shape = now.map(|rung| OrderShape::Limit { price: rung.price, qty: rung.qty });
+        if self.is_refused_for_good(no, rung, shape.ok()) {
+            return;
+        }
+        let shape = match shape {
+            Ok(shape) => shape,
+            // What is left of a cancelled rung may be too small to rest again.
+            Err(_) if done.is_positive() => return,
+            Err(rule) => {
+                self.drop_rung(no, rung, &format!("rung {rung} breaks the contract's {rule} and is left out"));
                 return;
             }
-        }
-        // What is left of a cancelled rung may be too small to rest again.
-        let too_small = left < position.request.instrument.min_qty
-            || plan.price.checked_mul(left).is_ok_and(|n| n < position.request.instrument.min_notional);
-        if done.is_positive() && too_small {
-            return;
-        }
-        let again = position.latest(role).is_some() && !matches!(slot(position, role), Slot::Taken);
+        };
+        let again = self.position(no).is_some_and(|p| p.latest(role).is_some());
         if again && !zoo!(RungAgainUnread) && !self.freshly_read(no) {
             return;
         }
-        self.place_when_free(no, role, OrderShape::Limit { price: plan.price, qty: left });
+        self.place_when_free(no, role, shape);
+    }
+
+    /// True when the venue refused the rung and it is left out, or that is not known yet. What it refused by rules
+    /// of the contract is left out only if the rules, read after that, do not explain it.
+    fn is_refused_for_good(&mut self, no: PositionNo, rung: u8, wish: Option<OrderShape>) -> bool {
+        let role = Role::Rung(rung);
+        let Some(position) = self.position(no) else { return true };
+        let refused = position.latest(role).filter(|o| o.life == Life::Done(Terminal::Refused));
+        let Some(latest) = refused else { return false };
+        let why = latest.refusal;
+        let spent = position.attempts(latest.id.key().logical).count() >= usize::from(self.config.max_attempts);
+        let explained = position.is_outdated(role) && wish.is_none_or(|wish| position.is_regridded(role, &wish));
+        if !spent && explained {
+            return false;
+        }
+        if !spent && why == Some(RejectKind::Filter) && !self.rules_are_known(no, RULES_BOUND) {
+            return true;
+        }
+        if spent || why.is_some_and(|kind| !kind.is_retryable()) {
+            self.drop_rung(no, rung, &format!("rung {rung} was refused ({why:?}) and is left out"));
+            return true;
+        }
+        false
+    }
+
+    fn drop_rung(&mut self, no: PositionNo, rung: u8, message: &str) {
+        self.emit(Event::RungDropped { position: no, rung });
+        self.alert(no, Alert::RungDropped, String::from(message));
     }
 
     /// A rung that goes out again, perhaps minutes after the first try, must not add to a position that has
@@ -398,8 +433,8 @@ impl Turn<'_> {
             return;
         }
         let entry = position.executed_by(|role| role == Role::Entry).unwrap_or_default();
-        let price = entry.cost.and_then(|cost| cost.checked_div_qty(entry.qty).ok());
-        let legs = price
+        let legs = position
+            .entry_price()
             .into_iter()
             .map(|price| (price, entry.qty))
             .chain(position.rungs.iter().filter(|r| !position.dropped.contains(&r.rung)).map(|r| (r.price, r.qty)));

@@ -58,7 +58,7 @@ pub enum Command {
 /// Everything an opening needs; copied into the position, so later edits do not reach it (R47).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OpenRequest {
-    /// The contract and its rules as of now.
+    /// The contract and its rules as of now; the rules follow the venue where it refuses an order by them.
     pub instrument: Instrument,
     /// The shape of the position.
     pub spec: LadderSpec,
@@ -169,6 +169,8 @@ pub enum Query {
     History(Symbol, VenueMillis),
     /// The mark price of a contract.
     Mark(Symbol),
+    /// The rules of a contract as of now.
+    Rules(Symbol),
 }
 
 /// The answer to a query; names the question.
@@ -186,6 +188,8 @@ pub enum Answer {
     History(Symbol, VenueMillis, Result<Reading<Vec<OrderReport>>, ReadError>),
     /// To [`Query::Mark`].
     Mark(Symbol, Result<Mark, ReadError>),
+    /// To [`Query::Rules`]; leverage brackets may be left out, and fees are those of nobody in particular.
+    Rules(Symbol, Result<Box<Instrument>, ReadError>),
 }
 
 impl Answer {
@@ -199,6 +203,7 @@ impl Answer {
             Self::Positions(_) => Query::Positions,
             Self::History(symbol, from, _) => Query::History(symbol.clone(), *from),
             Self::Mark(symbol, _) => Query::Mark(symbol.clone()),
+            Self::Rules(symbol, _) => Query::Rules(symbol.clone()),
         }
     }
 
@@ -212,6 +217,7 @@ impl Answer {
             Query::Positions => Self::Positions(Err(why)),
             Query::History(symbol, from) => Self::History(symbol, from, Err(why)),
             Query::Mark(symbol) => Self::Mark(symbol, Err(why)),
+            Query::Rules(symbol) => Self::Rules(symbol, Err(why)),
         }
     }
 
@@ -221,6 +227,7 @@ impl Answer {
         match self {
             Self::Lookup(_, _, Err(why)) | Self::Positions(Err(why)) | Self::Mark(_, Err(why)) => Some(why),
             Self::OpenOrders(_, Err(why)) | Self::AllOpenOrders(Err(why)) | Self::History(_, _, Err(why)) => Some(why),
+            Self::Rules(_, Err(why)) => Some(why),
             _ => None,
         }
     }

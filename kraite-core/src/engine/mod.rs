@@ -10,6 +10,7 @@ mod doubt;
 mod io;
 mod protect;
 mod reconcile;
+mod rules;
 mod state;
 mod turn;
 mod unwind;

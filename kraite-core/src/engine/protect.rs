@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::build::{Slot, slot};
 use super::io::{Alert, Query, Request, Wake};
+use super::rules::RULES_WAIT;
 use super::state::Event;
 use super::turn::{Next, Turn, wait_until};
 use super::volatile::Change;
@@ -15,6 +16,7 @@ use crate::number::{Price, Qty};
 use crate::order::{Life, Order, Terminal};
 use crate::plan::TargetStyle;
 use crate::position::{PhaseEvent, Position, Protective, Why};
+use crate::rounding::floor_qty;
 use crate::time::{LocalMillis, Millis};
 
 /// A protective write that was decided for the same fills is not repeated faster than this.
@@ -44,7 +46,7 @@ impl Turn<'_> {
     fn stop_shape(&self, position: &Position, sizing: StopSizing) -> OrderShape {
         let size = match sizing {
             StopSizing::ClosePosition => TriggerSize::ClosePosition,
-            StopSizing::Quantity => TriggerSize::Qty(position.exposure()),
+            StopSizing::Quantity => TriggerSize::Qty(position.closable()),
         };
         OrderShape::StopMarket { trigger: position.stop_price, by: position.request.stop_by, size }
     }
@@ -52,8 +54,13 @@ impl Turn<'_> {
     fn place_stop(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
         let mut sizing = self.capabilities.stop_sizing;
+        let wish = self.stop_shape(position, sizing);
+        if !self.may_follow_refusal(no, Role::Stop, &wish) {
+            return;
+        }
+        let Some(position) = self.position(no) else { return };
         if let Some(latest) = position.latest(Role::Stop).filter(|o| o.life == Life::Done(Terminal::Refused)) {
-            let refusals = position.attempts(latest.id.key().logical).count();
+            let refusals = self.hopeless_stops(no, &wish, position.attempts(latest.id.key().logical));
             let sent_at = latest.not_after.minus(self.config.send_budget);
             match latest.refusal {
                 Some(RejectKind::WouldTrigger) => {
@@ -123,9 +130,9 @@ impl Turn<'_> {
     /// Keeps the newest open stop and removes others; resizes one that states a quantity.
     fn trim_stops(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
-        let exposure = position.exposure();
         let fits = |o: &Order| {
-            o.states_what_we_want() && o.shape.qty().is_none_or(|qty| qty == exposure || zoo!(StopKeepsQuantity))
+            let closes = |qty| position.is_closed_by(qty) || zoo!(StopKeepsQuantity);
+            o.states_what_we_want() && o.shape.qty().is_none_or(closes)
         };
         let open: Vec<ClientOrderId> =
             position.of(Role::Stop).filter(|o| o.life == Life::Working).map(|o| o.id).collect();
@@ -154,8 +161,9 @@ impl Turn<'_> {
                 .of(Role::Stop)
                 .filter(|o| o.id > newest.id && o.life == Life::Done(Terminal::Refused))
                 .collect();
-            let hopeless = refused.iter().filter(|o| o.refusal.is_some_and(|kind| !kind.is_retryable())).count();
+            let hopeless = self.hopeless_stops(no, &shape, refused.iter().copied());
             let due = match refused.last() {
+                Some(_) if position.is_regridded(Role::Stop, &shape) => self.at.local,
                 Some(last) => wait_until(last, refused.len()),
                 None => newest.intended_at.plus(RESTATE_GAP),
             };
@@ -164,7 +172,9 @@ impl Turn<'_> {
                 self.moved(no, PhaseEvent::CloseBegan, Why::StopRefused);
                 return;
             }
-            self.place_at(no, Role::Stop, shape, due);
+            if self.may_follow_refusal(no, Role::Stop, &shape) {
+                self.place_at(no, Role::Stop, shape, due);
+            }
         } else {
             // Somebody moved our close-position stop. A second one is refused, so it has to go first; the
             // gap is one round trip and is metered.
@@ -199,6 +209,11 @@ impl Turn<'_> {
         }
         let Some((price, qty)) = self.target_wish(no) else { return };
         let Some(position) = self.position(no) else { return };
+        if !qty.is_positive() {
+            let message = format!("{} is open, less than one lot: no target can take it off", position.exposure());
+            self.alert(no, Alert::NeedsAttention, message);
+            return;
+        }
         let style = position.request.target_style;
         let reprice = match style {
             TargetStyle::Limit => self.capabilities.reprice_limit,
@@ -206,7 +221,9 @@ impl Turn<'_> {
         };
         let shape = target_shape(position, style, price, qty);
         let Some(open) = position.of(Role::Target).rev().find(|o| o.life == Life::Working) else {
-            self.place_when_free(no, Role::Target, shape);
+            if self.may_place_target(no, &shape) {
+                self.place_when_free(no, Role::Target, shape);
+            }
             return;
         };
         // Decided for these very fills already: edited by hand, or a change that did not take.
@@ -268,12 +285,20 @@ impl Turn<'_> {
     fn amend_target(&mut self, no: PositionNo, id: ClientOrderId, price: Price, qty: Qty) {
         let Some(position) = self.position(no) else { return };
         let Some(order) = position.order(id) else { return };
-        let Ok(total) = order.executed().qty.checked_add(qty) else { return };
+        let lot = position.request.instrument.lot;
+        let total = order.executed().qty.checked_add(qty).and_then(|total| floor_qty(total, lot));
+        let Ok(total) = total else { return };
         let basis = position.entered().qty;
+        let by_rules = order.refusal == Some(RejectKind::Filter);
         let change = Amend { order: order.reference(position.symbol()), side: order.side, price, qty: total };
         let number = order.amends.saturating_add(1);
         let (service, shape) = (order.service, OrderShape::Limit { price, qty: total });
-        if self.volatile.changes.get(&Change::Amend(id, basis)).is_some_and(|pace| pace.failures >= MAX_AMENDS) {
+        let failures = self.volatile.changes.get(&Change::Amend(id, basis)).map_or(0, |pace| pace.failures);
+        if by_rules {
+            if !self.may_amend_again(no, failures) {
+                return;
+            }
+        } else if failures >= MAX_AMENDS {
             self.alert(no, Alert::NeedsAttention, format!("{id:?} cannot be amended; replacing it"));
             self.replace_target(no, id, OrderShape::Limit { price, qty });
             return;
@@ -281,14 +306,37 @@ impl Turn<'_> {
         if !self.may_change(no, Change::Amend(id, basis)) {
             return;
         }
+        if by_rules && failures.saturating_add(1) >= MAX_AMENDS {
+            // What the rules we know do not explain is tried once per poll from here on.
+            self.slow_down(Change::Amend(id, basis), self.config.poll_every);
+        }
         let not_after = self.not_after(service);
         if self.emit(Event::AmendIntended { id, shape, basis }) {
             self.send(Request::Amend(change, number), not_after);
         }
     }
 
+    /// Whether a target whose change was refused by rules may be changed again: after they were read, and with
+    /// somebody told once that did not help.
+    fn may_amend_again(&mut self, no: PositionNo, failures: usize) -> bool {
+        if failures == 0 {
+            // Nothing was tried on the rules as we know them.
+            return true;
+        }
+        if !self.rules_are_known(no, RULES_WAIT) {
+            return false;
+        }
+        if failures >= MAX_AMENDS {
+            self.target_is_hopeless(no, failures);
+        }
+        self.position(no).is_some_and(|p| p.phase.is_building())
+    }
+
     /// Make before break; where the venue refused the overlap, the old one goes first, under the stop.
     fn replace_target(&mut self, no: PositionNo, old: ClientOrderId, shape: OrderShape) {
+        if !self.may_place_target(no, &shape) {
+            return;
+        }
         let Some(position) = self.position(no) else { return };
         let Some(latest) = position.latest(Role::Target) else { return };
         if zoo!(BreakBeforeMake) {
@@ -300,16 +348,19 @@ impl Turn<'_> {
             return;
         }
         let overlap_refused = latest.life == Life::Done(Terminal::Refused)
-            && latest.refusal.is_some_and(|kind| !kind.is_retryable() && kind != RejectKind::WouldTrigger);
+            && latest.refusal.is_some_and(|kind| {
+                !kind.is_retryable() && !matches!(kind, RejectKind::WouldTrigger | RejectKind::Filter)
+            });
         if overlap_refused {
             self.cancel(no, old);
             return;
         }
         let attempts = position.attempts(latest.id.key().logical).count();
         let (due, planned, id) = (wait_until(latest, attempts), latest.life == Life::Planned, latest.id);
+        let at_once = position.is_regridded(Role::Target, &shape);
         if planned {
             self.resend_when_due(no, id);
-        } else if self.at.local >= due {
+        } else if at_once || self.at.local >= due {
             let next = if latest.life.was_accepted() { Next::Revision } else { Next::Attempt };
             self.place(no, Role::Target, next, shape);
         } else {
@@ -326,19 +377,24 @@ impl Turn<'_> {
         if position.stop() == Protective::Triggered || position.target() == Protective::Triggered {
             return;
         }
-        let stop_serves = |o: &&Order| o.life == Life::Working && !o.cancel_wanted && o.states_what_we_want();
-        let stop = position.of(Role::Stop).rev().find(stop_serves).map(|o| o.id);
-        let target = position.of(Role::Target).rev().find(|o| position.serves(o)).map(|o| o.id);
-        if let (Some(stop), Some(target)) = (stop, target) {
-            self.supersede_older(no, stop, target);
+        self.supersede_older(no, Role::Stop);
+        self.supersede_older(no, Role::Target);
+        let Some(position) = self.position(no) else { return };
+        let stop_serves = |o: &Order| o.life == Life::Working && !o.cancel_wanted && o.states_what_we_want();
+        if position.of(Role::Stop).any(stop_serves) && position.target_is_current() {
             return;
         }
         let pending = |role| position.of(role).any(|o| matches!(o.life, Life::PendingNew | Life::PendingCancel));
         if pending(Role::Stop) || pending(Role::Target) {
             return;
         }
+        let wish = self.stop_shape(position, StopSizing::ClosePosition);
+        if !self.may_follow_refusal(no, Role::Stop, &wish) {
+            return;
+        }
+        let Some(position) = self.position(no) else { return };
         if let Some(latest) = position.latest(Role::Stop).filter(|o| o.life == Life::Done(Terminal::Refused)) {
-            let refusals = position.attempts(latest.id.key().logical).count();
+            let refusals = self.hopeless_stops(no, &wish, position.attempts(latest.id.key().logical));
             match latest.refusal {
                 Some(RejectKind::WouldTrigger) => {
                     self.moved(no, PhaseEvent::CloseBegan, Why::StopWouldTrigger);
@@ -360,7 +416,10 @@ impl Turn<'_> {
             self.wake(no, due, Wake::Retry);
             return;
         }
-        if let Some((price, _)) = self.target_wish(no) {
+        let Some((price, _)) = self.target_wish(no) else { return };
+        let Some(by) = self.position(no).map(|p| p.request.stop_by) else { return };
+        let wish = OrderShape::TakeProfitMarket { trigger: price, by, size: TriggerSize::ClosePosition };
+        if self.may_place_target(no, &wish) {
             self.place_pair(no, stop, target, price);
         }
     }
@@ -373,6 +432,7 @@ impl Turn<'_> {
             return self.may_repeat_pair(position, role).then(|| (Next::Attempt, wait_until(latest, count)));
         }
         match slot(position, role) {
+            Slot::Free(next, _) if position.is_outdated(role) => Some((next, LocalMillis(i64::MIN))),
             Slot::Free(next, at) => Some((next, at)),
             // A row that never left: the pair goes out under new ids, this one stays unsent for good.
             Slot::Unsent(id) => Some((Next::Attempt, wait_until(position.order(id)?, 1))),
@@ -400,9 +460,9 @@ impl Turn<'_> {
             return;
         }
         let kept = self.position(no).filter(|_| zoo!(PairStopKeepsId)).and_then(|p| p.latest(Role::Stop)).map(|o| o.id);
-        let (Some(stop_id), Some(target_id)) =
-            (kept.or_else(|| self.next_id(no, Role::Stop, stop)), self.next_id(no, Role::Target, target))
-        else {
+        // A revision that has used up its attempts is followed by the next one.
+        let id = |role, next| self.next_id(no, role, next).or_else(|| self.next_id(no, role, Next::Revision));
+        let (Some(stop_id), Some(target_id)) = (kept.or_else(|| id(Role::Stop, stop)), id(Role::Target, target)) else {
             self.alert(no, Alert::NeedsAttention, alloc::string::String::from("no client order ids are left"));
             return;
         };
@@ -430,15 +490,11 @@ impl Turn<'_> {
         }
     }
 
-    /// The pair call that was accepted last overwrote what was there.
-    fn supersede_older(&mut self, no: PositionNo, stop: ClientOrderId, target: ClientOrderId) {
+    /// The leg that was accepted last overwrote the legs of its role before it, whatever became of the other leg.
+    fn supersede_older(&mut self, no: PositionNo, role: Role) {
         let Some(position) = self.position(no) else { return };
-        let older: Vec<ClientOrderId> = [stop, target]
-            .into_iter()
-            .flat_map(|newest| position.of(newest.key().logical.role).filter(move |o| o.id < newest))
-            .filter(|o| o.life == Life::Working && o.service == Service::PositionPlan)
-            .map(|o| o.id)
-            .collect();
+        let working = |o: &&Order| o.life == Life::Working && o.service == Service::PositionPlan;
+        let older: Vec<ClientOrderId> = position.of(role).rev().filter(working).skip(1).map(|o| o.id).collect();
         for id in older {
             self.emit(Event::Superseded { id });
         }

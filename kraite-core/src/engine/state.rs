@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::io::{Alert, CommandId, InputKind, Sent, Setup};
-use crate::exchange::{OrderReport, OrderShape, Outcome, Service, Side};
+use crate::exchange::{OrderReport, OrderShape, Outcome, RejectKind, Service, Side};
 use crate::id::{AccountTag, ClientOrderId, Epoch, PositionNo, VenueOrderId};
 use crate::number::{ArithmeticError, Notional, Price, Qty};
 use crate::order::{Life, LifeEvent, Order};
@@ -207,6 +207,12 @@ pub enum Event {
         /// Worst loss in quote currency, fees not included.
         max_loss: Notional,
     },
+    /// The contract's rules are not what the position knew (they are in the record's input): rungs that were never
+    /// placed and the stop price move to the new grids. R47 is about settings; rules are the venue's facts.
+    RulesRead {
+        /// Which position.
+        position: PositionNo,
+    },
 }
 
 /// Why a command was refused.
@@ -395,6 +401,17 @@ impl State {
                 self.position_mut(*position)?.max_loss = Some(*max_loss);
                 Ok(Some(*position))
             }
+            Event::RulesRead { position } => {
+                let InputKind::Answer(super::Answer::Rules(symbol, Ok(read))) = input else {
+                    return Err(EvolveError::WrongInput);
+                };
+                let row = self.position_mut(*position)?;
+                if row.symbol() != symbol || read.symbol != *symbol {
+                    return Err(EvolveError::WrongInput);
+                }
+                row.take_rules(read);
+                Ok(Some(*position))
+            }
             Event::Intended { id, .. }
             | Event::Resent { id, .. }
             | Event::AmendIntended { id, .. }
@@ -533,6 +550,7 @@ impl State {
                 order.shape = *shape;
                 order.basis = *basis;
                 order.amends = order.amends.saturating_add(1);
+                order.refusal = order.refusal.filter(|kind| *kind != RejectKind::Filter);
                 order.apply(LifeEvent::AmendSent);
             }
             Event::CancelIntended { extra: None, .. } => {
@@ -626,7 +644,7 @@ fn note_outcome(order: &mut Order, input: &InputKind) -> Result<(), EvolveError>
                 order.merge(report).map_err(|source| EvolveError::Arithmetic { id: order.id, source })?;
             }
         }
-        (Sent::Place(_), Outcome::Rejected(reject)) if reject.kind == crate::exchange::RejectKind::NotSent => {
+        (Sent::Place(_), Outcome::Rejected(reject)) if reject.kind == RejectKind::NotSent => {
             order.apply(LifeEvent::NotSent);
         }
         (Sent::Place(_), Outcome::Rejected(reject)) => {
@@ -651,6 +669,10 @@ fn note_outcome(order: &mut Order, input: &InputKind) -> Result<(), EvolveError>
                     order.apply(LifeEvent::AmendSettled);
                 }
             }
+        }
+        // The order is read back before anything follows from it; why is not to be seen there.
+        (Sent::Amend(..), Outcome::Rejected(reject)) if reject.kind == RejectKind::Filter => {
+            order.refusal = Some(reject.kind);
         }
         (Sent::Cancel(_, None), Outcome::Accepted(ack)) => {
             if let Some(report) = &ack.report {

@@ -161,6 +161,9 @@ impl<'a> Turn<'a> {
             self.volatile.paces.entry(query.clone()).or_default().next_at = self.at.local.plus(READ_GAP);
             self.volatile.wanted.remove(&query);
         }
+        if let Query::Rules(symbol) = &query {
+            self.volatile.rules.entry(symbol.clone()).or_default().asked_at = self.at.local;
+        }
         self.volatile.asked.insert(query.clone());
         self.effects.push(Effect::Query(query));
     }
@@ -176,6 +179,7 @@ impl<'a> Turn<'a> {
                     !self.positions_on(symbol).is_empty()
                 }
                 Query::Positions => !self.wake_all().is_empty(),
+                Query::Rules(symbol) => self.rules_are_wanted(symbol),
                 Query::AllOpenOrders | Query::Lookup(..) => true,
             };
             if needed {
@@ -196,6 +200,12 @@ impl<'a> Turn<'a> {
         pace.failures = pace.failures.saturating_add(1);
         pace.next_at = now.plus(super::config::backoff(pace.failures));
         true
+    }
+
+    /// A change that was just allowed is not repeated before so long.
+    pub(super) fn slow_down(&mut self, change: Change, wait: Millis) {
+        let at = self.at.local.plus(wait);
+        self.volatile.changes.entry(change).or_default().next_at = at;
     }
 
     pub(super) fn send(&mut self, request: Request, not_after: VenueMillis) {

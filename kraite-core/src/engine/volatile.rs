@@ -68,6 +68,17 @@ pub(super) struct Pace {
     pub(super) failures: usize,
 }
 
+/// What was asked and refused of the rules of one contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) struct RulesReading {
+    /// When the venue last refused something by them in this run.
+    pub(super) refused_at: Option<LocalMillis>,
+    /// When the last question left.
+    pub(super) asked_at: LocalMillis,
+    /// When the last question that was answered had left.
+    pub(super) read_at: Option<LocalMillis>,
+}
+
 /// A change of an order that a venue may refuse again and again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Change {
@@ -97,6 +108,7 @@ pub(super) struct Volatile {
     pub(super) reread: BTreeSet<ClientOrderId>,
     pub(super) readings: BTreeMap<PositionNo, Readings>,
     pub(super) marks: BTreeMap<Symbol, Mark>,
+    pub(super) rules: BTreeMap<Symbol, RulesReading>,
     pub(super) wakes: BTreeMap<PositionNo, BTreeSet<Deadline>>,
 }
 

@@ -1,6 +1,7 @@
 //! One position: its settings, its orders, its exposure, and how protected it is.
 
 mod phase;
+mod rules;
 mod view;
 
 use alloc::boxed::Box;
@@ -110,6 +111,8 @@ pub enum Why {
     LateFill,
     /// It could not be proven flat and clean in time.
     Unproven,
+    /// The venue refused the target for good while the position was opening: it can never be complete (R44).
+    TargetRefused,
 }
 
 /// Where a setting of the contract stands.
@@ -140,7 +143,8 @@ pub struct Setups {
 pub struct Position {
     /// Its number within the account.
     pub no: PositionNo,
-    /// Everything the opening asked for; never changed (R47).
+    /// Everything the opening asked for. Settings never change (R47); the contract's rules are no setting of ours
+    /// but facts of the venue, and follow it where it refused an order of ours by them.
     pub request: Box<OpenRequest>,
     /// The command that asked; a repeat of it opens nothing.
     pub opened_by: CommandId,
@@ -222,6 +226,8 @@ impl Position {
             halted,
         } = self;
         (no, opened_by, &request.mark, created_at, &ladder.entry, ladder.leverage, ladder.stop).hash(hasher);
+        // The one part of the request that is not the same for the same command: rules are read again.
+        request.instrument.hash(hasher);
         (rungs, rebuilt, dropped, stop_price, phase, ended_at, why, setups).hash(hasher);
         (orders, external, cover, meter.since, max_loss, alerts, halted).hash(hasher);
     }

@@ -163,13 +163,13 @@ impl Position {
         }
     }
 
-    /// The price and size the target should have now; `None` without exposure or while a price is unknown.
+    /// The price and size the target should have now; `None` without exposure or while a price is unknown. The size
+    /// is floored to the lot: zero where less than one is open.
     ///
     /// `mark` re-anchors a target that the market has passed (R83).
     #[must_use]
     pub fn wanted_target(&self, mark: Option<Price>) -> Option<(Price, Qty)> {
-        let exposure = self.exposure();
-        if !exposure.is_positive() {
+        if !self.exposure().is_positive() {
             return None;
         }
         let average = self.average_entry()?;
@@ -188,7 +188,7 @@ impl Position {
             instrument,
             mark,
         };
-        sizing::target_price(&wish).ok().map(|price| (price, exposure))
+        sizing::target_price(&wish).ok().map(|price| (price, self.closable()))
     }
 
     /// The order that serves as target now: the newest that is open, else the newest under way.
@@ -200,7 +200,8 @@ impl Position {
             .or_else(|| self.of(Role::Target).rev().find(|o| o.life.may_trade()))
     }
 
-    /// True when an open target closes exactly the exposure at a price that was wanted for these fills.
+    /// True when an open target closes the exposure, but for less than a lot, at a price that was wanted for these
+    /// fills.
     #[must_use]
     pub fn target_is_current(&self) -> bool {
         self.of(Role::Target).any(|o| self.serves(o))
@@ -216,7 +217,7 @@ impl Position {
             && !target.cancel_wanted
             && target.basis == self.entered().qty
             && target.states_what_we_want()
-            && target.shape.qty().is_none_or(|qty| remaining(target, qty) == self.exposure())
+            && target.shape.qty().is_none_or(|qty| self.is_closed_by(remaining(target, qty)))
     }
 
     /// Its status in the words of S11.

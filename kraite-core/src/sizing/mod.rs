@@ -12,6 +12,7 @@ mod leverage;
 mod loss;
 mod math;
 mod rebuild;
+mod regrid;
 mod rules;
 mod rungs;
 mod spec;
@@ -23,6 +24,7 @@ pub use ladder::{Draft, DroppedRung, Ladder, SizeRequest, draft, draft_for, size
 pub use leverage::choose_leverage;
 pub use loss::max_loss;
 pub use rebuild::{Rebuilt, rebuild};
+pub use regrid::{regrid, regrid_stop};
 pub use rules::check_band;
 pub use spec::{Budget, EntryPlan, Fix, LadderSpec, Refusal, Rule, RungPlan, SizingModel, TargetBasis};
 pub use stop::stop_price;

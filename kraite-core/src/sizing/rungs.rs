@@ -33,13 +33,25 @@ pub(super) fn rung_price(
     if !raw.is_positive() {
         return Ok(Err(raw));
     }
-    let inside = instrument.max_price.map_or(raw, |highest| raw.min(highest)).max(instrument.min_price);
-    let floored = floor_price(inside, instrument.tick)?;
-    let price = if floored < instrument.min_price { ceil_price(inside, instrument.tick)? } else { floored };
+    let inside = inside(raw, instrument);
+    let price = on_grid(inside, instrument)?;
     if !price.is_positive() {
         return Ok(Err(price));
     }
     Ok(Ok(RungPrice { rung, price, clamped: inside != raw }))
+}
+
+/// The nearest price that lies in the contract's range.
+fn inside(price: Price, instrument: &Instrument) -> Price {
+    instrument.max_price.map_or(price, |highest| price.min(highest)).max(instrument.min_price)
+}
+
+/// `price` clamped to the contract's range and floored to the tick; the lowest tick in the range where that is
+/// below it.
+pub(super) fn on_grid(price: Price, instrument: &Instrument) -> Result<Price, ArithmeticError> {
+    let inside = inside(price, instrument);
+    let floored = floor_price(inside, instrument.tick)?;
+    if floored < instrument.min_price { ceil_price(inside, instrument.tick) } else { Ok(floored) }
 }
 
 /// The weight of each rung over the entry, not rounded: m1, m1 x m2, ...; the last multiplier repeats.

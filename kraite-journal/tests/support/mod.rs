@@ -2,9 +2,11 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use futures_util::FutureExt as _;
-use kraite_core::engine::{Alert, Event, InputKind};
-use kraite_core::id::{AccountTag, Epoch, PositionNo};
+use kraite_core::engine::{Alert, Answer, Event, InputKind};
+use kraite_core::id::{AccountTag, Epoch, PositionNo, Symbol};
+use kraite_core::instrument::{Instrument, PriceBand};
 use kraite_core::journal::Record;
+use kraite_core::position::{PhaseEvent, Why};
 use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
 
 pub(crate) fn account(n: u32) -> AccountTag {
@@ -26,6 +28,39 @@ pub(crate) fn record(seq: u64, epoch: Epoch) -> Record {
         at: Moment { local: LocalMillis(at), venue: VenueMillis(at + 3), error: Millis(1) },
         input: InputKind::Deadline,
         events,
+    }
+}
+
+/// A record that holds the newest kinds of input and event.
+pub(crate) fn rules_record(seq: u64, epoch: Epoch) -> Record {
+    let rules = Instrument {
+        symbol: Symbol::new("SOLUSDT"),
+        quote: "USDT".into(),
+        tick: "0.05".parse().unwrap(),
+        lot: "0.01".parse().unwrap(),
+        market_lot: "0.1".parse().unwrap(),
+        min_qty: "0.01".parse().unwrap(),
+        max_qty: "1000".parse().unwrap(),
+        max_market_qty: "100".parse().unwrap(),
+        min_price: "0.05".parse().unwrap(),
+        max_price: Some("9999".parse().unwrap()),
+        min_notional: "50".parse().unwrap(),
+        band: PriceBand { buy_max: Some("1.05".parse().unwrap()), ..PriceBand::default() },
+        max_orders: Some(200),
+        brackets: Vec::new(),
+        maker_fee: "0.0002".parse().unwrap(),
+        taker_fee: "0.0005".parse().unwrap(),
+    };
+    let position = PositionNo::new(7).unwrap();
+    Record {
+        seq,
+        epoch,
+        at: Moment { local: LocalMillis(28), venue: VenueMillis(31), error: Millis(1) },
+        input: InputKind::Answer(Answer::Rules(rules.symbol.clone(), Ok(Box::new(rules)))),
+        events: vec![
+            Event::RulesRead { position },
+            Event::Moved { position, on: PhaseEvent::CloseBegan, why: Why::TargetRefused },
+        ],
     }
 }
 

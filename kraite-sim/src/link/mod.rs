@@ -147,7 +147,7 @@ pub(crate) fn stamped(mut answer: Answer, sent_at: VenueMillis) -> Answer {
             set(reading, sent_at);
         }
         Answer::Positions(reading) => set(reading, sent_at),
-        Answer::Mark(..) => {}
+        Answer::Mark(..) | Answer::Rules(..) => {}
     }
     answer
 }

@@ -44,6 +44,11 @@ impl Venue {
                 let mark = mark.map(|price| Mark { symbol: symbol.clone(), price, at: now });
                 Answer::Mark(symbol.clone(), mark.ok_or_else(|| ReadError::Refused("no mark price".into())))
             }
+            Query::Rules(symbol) => {
+                let rules = self.markets.get(symbol).filter(|_| !self.profile.quirks.rules_unreadable);
+                let rules = rules.map(|market| Box::new(market.instrument.clone()));
+                Answer::Rules(symbol.clone(), rules.ok_or_else(|| ReadError::NoAnswer("no rules".into())))
+            }
         }
     }
 

@@ -833,6 +833,9 @@ fn brief_answer(answer: &Answer) -> String {
         Answer::Positions(Ok(reading)) => {
             format!("positions {:?}", reading.value.iter().map(|p| (p.direction, p.qty)).collect::<Vec<_>>())
         }
+        Answer::Rules(symbol, Ok(rules)) => {
+            format!("rules of {symbol}: tick {}, lot {}, at least {}", rules.tick, rules.lot, rules.min_notional)
+        }
         other => format!("{other:?}"),
     }
 }
