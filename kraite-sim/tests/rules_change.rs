@@ -43,7 +43,7 @@ fn position(world: &World) -> &Position {
 
 /// A world that has been asked to open, with these faults dealt by number.
 fn asked(profile: VenueProfile, style: TargetStyle, schedule: BTreeMap<u64, Fate>) -> World {
-    let mut world = script::world(profile, Nemesis::scheduled(1, schedule));
+    let mut world = script::world(profile, Nemesis::scheduled(1, schedule), script::Timing::default());
     world.narrate();
     world.run_for(Millis(500));
     let script = Script::open_to_close().styled(style, Sequence::LadderFirst);
@@ -139,7 +139,7 @@ fn r47_one_lost_message_while_the_rules_change_leaves_nothing_stuck_and_no_loop(
                 for life in [script.clone(), script.clone().short()] {
                     let life = life.styled(style, Sequence::LadderFirst);
                     let schedule = BTreeMap::from([(lost, Fate::Lose)]);
-                    let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule));
+                    let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule), script::Timing::default());
                     world.narrate();
                     let played = script::play_in(&life, world, Stream::Push);
                     assert!(played.is_clean(), "{:?} {:#?}", played.unaided, played.verdict.findings);
@@ -159,7 +159,7 @@ fn mutant_without_a_reading_of_the_rules_the_same_schedules_end_without_rungs_or
     for profile in shapes() {
         for lost in [2, 6] {
             let schedule = BTreeMap::from([(lost, Fate::Lose)]);
-            let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule));
+            let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule), script::Timing::default());
             hide_rules(&mut world);
             let played = script::play_in(&script, world, Stream::Push);
             // Every answer about the rules is lost: the position is the worse for it, and as safe.

@@ -113,6 +113,8 @@ struct Worker {
     run: u64,
     /// Our clock minus the venue's.
     skew_ms: i64,
+    /// By how much the machine's clock was set since the process started.
+    jump_ms: i64,
     /// The venue's clock as the shell believes it, minus the true one; within `error`.
     belief_ms: i64,
     error_ms: i64,
@@ -226,7 +228,7 @@ impl World {
     pub fn hire(&mut self, account: AccountTag) {
         self.workers.insert(
             account,
-            Worker { engine: None, run: 0, skew_ms: 1_700, belief_ms: 20, error_ms: 50, state_at_death: None, stopped_until: None, cut: false },
+            Worker { engine: None, run: 0, skew_ms: 1_700, jump_ms: 0, belief_ms: 20, error_ms: 50, state_at_death: None, stopped_until: None, cut: false },
         );
         self.post(0, Message::Start { account });
     }
@@ -268,10 +270,11 @@ impl World {
         self.tell(|| format!("ZZ worker {account} is stopped for {span} ms"));
     }
 
-    /// Sets a worker's own clock forward or back (D3).
+    /// Sets the machine's clock forward or back (D3). A process reads it once, at its start, and counts on from
+    /// there by itself: the next one notices.
     pub fn set_clock(&mut self, account: AccountTag, by: Millis) {
         if let Some(worker) = self.workers.get_mut(&account) {
-            worker.skew_ms = worker.skew_ms.saturating_add(by.0);
+            worker.jump_ms = worker.jump_ms.saturating_add(by.0);
         }
         self.tell(|| format!("ZZ the clock of worker {account} jumps by {by} ms"));
     }
@@ -405,7 +408,7 @@ impl World {
         }
         for (account, worker) in &self.workers {
             (account, worker.skew_ms, worker.belief_ms, worker.error_ms, worker.engine.is_some()).hash(hasher);
-            (worker.stopped_until, worker.cut).hash(hasher);
+            (worker.stopped_until, worker.cut, worker.jump_ms).hash(hasher);
             match &worker.engine {
                 Some(engine) => engine.fingerprint(hasher),
                 None => self.journal.fingerprint(*account, hasher),
@@ -536,6 +539,7 @@ impl World {
             self.auditor.compare_restored(account, &before, engine.state(), self.now);
         }
         worker.run += 1;
+        worker.skew_ms = worker.skew_ms.saturating_add(std::mem::take(&mut worker.jump_ms));
         let run = worker.run;
         self.journal.compact(account, engine.snapshot());
         worker.engine = Some(engine);
