@@ -8,40 +8,48 @@ use crate::worker::{Fate, Worker};
 use crate::world::{Shape, World};
 
 /// What appears one after the other while a journal is created.
-const MARKS: [&str; 5] = ["journal.new", "journal.new-journal", "journal", "journal-wal", "journal-shm"];
+const MARKS: [&str; 4] = ["journal.new", "journal.new-journal", "journal", "journal-wal"];
 
-/// Waits until a file is there, looking often, for as long as a start can take.
-fn wait_for(path: &Path) {
-    for _ in 0..20_000 {
-        if path.exists() {
+/// Waits until a file is there, looking often, or until there is nothing more to wait for.
+fn wait_for(folder: &Path, name: &str) {
+    for _ in 0..4_000 {
+        if folder.join(name).exists() || folder.join("journal-shm").exists() {
             return;
         }
         std::thread::sleep(Duration::from_micros(50));
     }
 }
 
+/// The stages of a creation, as far as what is left tells them apart.
+pub(crate) const STAGES: [&str; 3] = ["a draft", "a journal in place", "a journal in use"];
+
+/// Under which name kills in a stage are counted.
+pub(crate) fn count(stage: &str) -> String {
+    format!("SIGKILL at creation, leaving {stage}")
+}
+
 /// In which stage of its creation a journal was left.
 fn remains(folder: &Path) -> &'static str {
     let has = |name: &str| folder.join(name).exists();
-    let empty = std::fs::metadata(folder.join("journal.new")).is_ok_and(|draft| draft.len() == 0);
     match () {
-        () if has("journal-wal") => "in use",
-        () if has("journal") => "in place",
+        () if has("journal-wal") => "a journal in use",
+        () if has("journal") => "a journal in place",
         () if has("journal.new-journal") => "a draft in the middle of its tables",
-        () if empty => "an empty draft",
-        () if has("journal.new") => "a whole draft",
-        () => "nothing yet",
+        () if has("journal.new") => "a draft without more",
+        () => "nothing",
     }
 }
 
-fn kill_once(world: &mut World) -> Worker {
+/// A start, up to an instant somewhere in the creation.
+fn start_and_wait(world: &mut World) -> Worker {
     let worker = world.start(&Fate::default());
-    let mark = world.draw(2 * MARKS.len() as u32) as usize;
-    match MARKS.get(mark) {
-        Some(name) => wait_for(&world.folder().join(name)),
+    // Drafts live for an instant only, so most of the looking is for them.
+    let mark = world.draw(10) as usize;
+    match MARKS.get(mark / 2).filter(|_| mark < 8) {
+        Some(name) => wait_for(world.folder(), name),
         None => std::thread::sleep(Duration::from_micros(u64::from(world.draw(20_000)))),
     }
-    std::thread::sleep(Duration::from_micros(u64::from(world.draw(2) * world.draw(1_500))));
+    std::thread::sleep(Duration::from_micros(u64::from(world.draw(2) * world.draw(1_000))));
     worker
 }
 
@@ -49,10 +57,11 @@ fn kill_once(world: &mut World) -> Worker {
 pub(crate) fn killed_while_created(shape: Shape, seed: u64) -> Tally {
     let mut world = World::new(shape, seed, 10);
     for _ in 0..=world.draw(3) {
-        let mut worker = kill_once(&mut world);
+        let mut worker = start_and_wait(&mut world);
         worker.kill();
         assert!(worker.was_killed(), "it ended by itself");
-        world.tally.note(&format!("SIGKILL at creation, leaving {}", remains(world.folder())));
+        let left = remains(world.folder());
+        world.tally.note(&count(left));
         world.bury(&worker);
     }
     let before = world.audit.promised();

@@ -25,6 +25,9 @@ pub(crate) const POINTS: [(&str, u32); 13] = [
     ("after-snapshot", 2),
 ];
 
+/// Long enough for a proof of absence: who does not wait for it sees the next request only then.
+const LONG_PATIENCE: u32 = 400;
+
 /// A life that begins from a snapshot sooner or later.
 fn fate(world: &mut World) -> Fate {
     let snapshot_every = [3, 20, 1_000][world.draw(3) as usize];
@@ -65,7 +68,8 @@ pub(crate) fn kill_at_point(world: &mut World, point: (&str, u32)) -> bool {
     // At once, or while the threads that it had set to work go on.
     fate.late_us = u64::from(world.draw(2) * world.draw(2_000));
     let mut worker = world.start(&fate);
-    if world.run(&mut worker, 150) {
+    if world.run_patiently(&mut worker, 400, LONG_PATIENCE) {
+        world.tally.note("did not come to its fail point");
         kill(world, worker, "SIGKILL at random");
         return false;
     }
@@ -97,8 +101,13 @@ fn start_and_stop(world: &mut World, point: Option<(&str, u32)>) -> Option<Worke
     let mut fate = fate(world);
     fate.stop_at = point.and_then(|point| passing(world, point));
     let mut worker = world.start(&fate);
-    let lines = if point.is_some() { 150 } else { 10 + world.draw(80) };
-    world.run(&mut worker, lines);
+    match point {
+        Some(_) => world.run_patiently(&mut worker, 400, LONG_PATIENCE),
+        None => {
+            let lines = 10 + world.draw(80);
+            world.run(&mut worker, lines)
+        }
+    };
     if worker.is_stopped() {
         world.tally.note(&format!("SIGSTOP at {}", point.map_or("?", |(name, _)| name)));
     } else if worker.stop() {
@@ -161,6 +170,11 @@ pub(crate) fn take_over(world: &mut World, point: Option<(&str, u32)>) {
         }
         if beats % 20 == 0 {
             world.wander();
+        }
+        // An old owner that has nothing to remember does not notice; so there must be something.
+        if beats % 200 == 199 && world.has_nothing_to_do() {
+            kill(world, new, "SIGKILL after a takeover");
+            new = world.start(&Fate::default());
         }
         beats += 1;
         if beats > 6_000 {

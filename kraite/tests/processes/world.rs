@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kraite::core::Capabilities;
 use kraite::core::engine::Query;
 use kraite::core::exchange::{Outcome, PositionMode, RejectKind};
 use kraite::core::id::{AccountTag, Symbol};
@@ -23,10 +24,11 @@ use crate::worker::{Fate, Heard, Worker};
 const START: i64 = 1_760_000_000_000;
 /// Where the price begins, in cents; every opening starts here.
 const OPENING: i64 = 15_024;
-/// Below every stop.
-const BOTTOM: i64 = 9_000;
-/// Above every target.
-const TOP: i64 = 20_000;
+/// Prices stay between these.
+const LOWEST: i64 = 2_000;
+const HIGHEST: i64 = 60_000;
+/// A worker that is heard nothing of for so many moments is waiting for something.
+const PATIENCE: u32 = 100;
 /// One reply, and one frame, in so many is lost.
 const LOST: u32 = 20;
 
@@ -137,6 +139,16 @@ impl World {
         VenueMillis(self.clock.now().0)
     }
 
+    /// The venue, for whoever wants to know better.
+    pub(crate) const fn venue(&self) -> &Venue {
+        &self.venue
+    }
+
+    /// What the venue can do.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        self.venue.capabilities().clone()
+    }
+
     /// The longest time for which any request of this venue's clients is valid.
     pub(crate) fn longest_window(&self) -> Millis {
         let rules = self.venue.capabilities();
@@ -156,22 +168,22 @@ impl World {
     }
 
     fn price(&mut self, cents: i64) {
-        self.cents = cents.clamp(BOTTOM, TOP);
+        self.cents = cents.clamp(LOWEST, HIGHEST);
         let price = Price::from_units(self.cents, 2).unwrap();
         let now = self.now();
         self.venue.price(&self.symbol, price, price, now);
         self.audit.look(&self.venue, self.alive_since, now);
     }
 
-    /// The market goes somewhere: mostly a little, at times through a rung, at times to stop or target.
+    /// The market goes somewhere: mostly a little, at times through a rung, at times beyond stop or target.
     pub(crate) fn wander(&mut self) {
-        let cents = match self.draw(24) {
-            0 => BOTTOM,
-            1 => TOP,
-            2..=4 => self.cents - 1_300,
-            _ => self.cents + i64::from(self.draw(600)) - 300,
+        let permille = match self.draw(24) {
+            0 => 550,
+            1 => 1_500,
+            2..=4 => 913,
+            _ => 980 + i64::from(self.draw(41)),
         };
-        self.price(cents);
+        self.price(self.cents * permille / 1_000);
     }
 
     /// Starts a worker; a new command if the position of the last one is over.
@@ -269,8 +281,13 @@ impl World {
     /// Pumps one worker and moves the market until it has said so many lines, has ended, has stopped, or has
     /// nothing to say for a while. `true` while it is still alive.
     pub(crate) fn run(&mut self, worker: &mut Worker, lines: u32) -> bool {
+        self.run_patiently(worker, lines, PATIENCE)
+    }
+
+    /// [`Self::run`] with another patience.
+    pub(crate) fn run_patiently(&mut self, worker: &mut Worker, lines: u32, patience: u32) -> bool {
         let (mut heard, mut silences) = (0, 0);
-        while heard < lines && silences < 100 {
+        while heard < lines && silences < patience {
             match self.pump(worker, None, Standing::Owner) {
                 Pumped::Line => (heard, silences) = (heard + 1, 0),
                 Pumped::Silence => silences += 1,
@@ -295,6 +312,12 @@ impl World {
             drop(self.act(&line, Standing::Owner));
         }
         self.verify();
+    }
+
+    /// The position of the present command is over, or there is none.
+    pub(crate) fn has_nothing_to_do(&mut self) -> bool {
+        self.audit.read_on(&self.journal());
+        self.audit.is_over(self.command) || self.audit.take_refusal(self.command)
     }
 
     /// The epoch that owns the account, as the file says.
@@ -358,7 +381,7 @@ impl World {
             }
             beats += 1;
             if beats.is_multiple_of(300) {
-                let cents = [TOP, OPENING, BOTTOM];
+                let cents = [HIGHEST, OPENING, LOWEST];
                 self.price(cents[(beats / 300) as usize % cents.len()]);
             }
             if beats.is_multiple_of(20) {
