@@ -194,11 +194,11 @@ fn price(cents: i64) -> Price {
 fn mutant_requests_that_are_late_doubled_altered_or_too_early_are_found() {
     let world = world_with_records(8);
     let records = SqliteReader::open(world.journal()).unwrap().records(account(), 0, usize::MAX).unwrap();
-    let intents = records.iter().flat_map(|stored| &stored.record.events).filter_map(|event| match event {
+    let mut intents = records.iter().flat_map(|stored| &stored.record.events).filter_map(|event| match event {
         Event::Intended { id, shape, not_after, .. } => Some((*id, *shape, *not_after)),
         _ => None,
     });
-    let (entry, shape, not_after) = intents.filter(|(id, ..)| id.key().logical.role == Role::Entry).next_back().unwrap();
+    let (entry, shape, not_after) = intents.rfind(|(id, ..)| id.key().logical.role == Role::Entry).unwrap();
     let window = world.longest_window();
     let request = Request::Place(order(entry, shape));
     let mut audit = Audit::new(account(), world.capabilities());

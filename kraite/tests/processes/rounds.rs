@@ -171,6 +171,11 @@ pub(crate) fn take_over(world: &mut World, point: Option<(&str, u32)>) {
         if beats % 20 == 0 {
             world.wander();
         }
+        // Stopped from outside before it came to its point, it may come there now.
+        if beats % 50 == 49 && old.is_stopped() {
+            world.tally.note("SIGSTOP at its point after all");
+            old.go_on();
+        }
         // An old owner that has nothing to remember does not notice; so there must be something.
         if beats % 200 == 199 && world.has_nothing_to_do() {
             kill(world, new, "SIGKILL after a takeover");
