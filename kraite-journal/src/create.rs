@@ -3,8 +3,13 @@
 //!
 //! What makes a file ready for its writer, the switch to WAL included, happens to the draft: a switch that is
 //! interrupted has to be undone by somebody who may write, and until then nobody could read the file.
+//!
+//! Only one start at a time creates in a folder: a second one would put its empty file in the place of a journal
+//! that is in use by then, and what the first one had promised would be gone.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kraite_core::journal::JournalError;
 use rusqlite::Connection;
@@ -23,7 +28,26 @@ const TABLES: &str = "
     CREATE TABLE snapshots (account INTEGER PRIMARY KEY, seq INTEGER NOT NULL, body BLOB NOT NULL);
 ";
 
-/// Finishes a new journal under another name and moves it into place.
+/// How often, and how long apart, a start looks whether another one is done creating: 5 s, as long as it waits
+/// for a file that is locked.
+const LOOKS: u32 = 100;
+const BETWEEN: Duration = Duration::from_millis(50);
+
+/// The only one who creates in this folder until it is dropped, by death too.
+#[allow(clippy::disallowed_methods, reason = "another process is waited for, before there is any clock")]
+fn alone(folder: &Path) -> Result<File, std::io::Error> {
+    let handle = File::open(folder)?;
+    for _ in 0..LOOKS {
+        match handle.try_lock() {
+            Ok(()) => return Ok(handle),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(std::io::Error::other("another start has been creating a journal there for 5 s"))
+}
+
+/// Finishes a new journal under another name and moves it into place, unless somebody else has done so.
 pub(crate) fn create(path: &Path) -> Result<(), JournalError> {
     let fail = |what: &str, error: &dyn std::fmt::Display| {
         JournalError::Unavailable(format!("{}: cannot {what}: {error}", path.display()))
@@ -35,6 +59,10 @@ pub(crate) fn create(path: &Path) -> Result<(), JournalError> {
     let Some(name) = path.file_name() else {
         return Err(JournalError::Unavailable(format!("{}: not a file name", path.display())));
     };
+    let _alone = alone(folder).map_err(|error| fail("create the journal alone", &error))?;
+    if path.exists() {
+        return Ok(());
+    }
     let mut draft_name = name.to_owned();
     draft_name.push(".new");
     let draft = folder.join(draft_name);

@@ -248,7 +248,11 @@ fn mutant_what_is_wrong_in_the_venues_own_book_is_found() {
     place(Role::Rung(1), 1, OrderShape::Limit { price: price(14_000), qty });
     for attempt in 0..2 {
         let size = TriggerSize::Qty(qty);
-        place(Role::Target, attempt, OrderShape::TakeProfitMarket { trigger: price(19_000), by: TriggerBy::Mark, size });
+        place(
+            Role::Target,
+            attempt,
+            OrderShape::TakeProfitMarket { trigger: price(19_000), by: TriggerBy::Mark, size },
+        );
     }
     let after = |seconds| start.plus(Millis::from_secs(seconds));
     audit.look(&venue, Some(start), start);
@@ -262,7 +266,9 @@ fn mutant_what_is_wrong_in_the_venues_own_book_is_found() {
     assert!(found(&audit, |f| matches!(f, Finding::TwoOpen { .. })));
     audit.conclude(&venue);
     let rung = id(Role::Rung(1), 0);
-    assert!(found(&audit, |f| *f == Finding::Orphan { id: rung }) && found(&audit, |f| *f == Finding::Unknown { id: rung }));
+    assert!(
+        found(&audit, |f| *f == Finding::Orphan { id: rung }) && found(&audit, |f| *f == Finding::Unknown { id: rung })
+    );
     assert!(found(&audit, |f| matches!(f, Finding::Overfilled { role: Role::Entry, .. })));
     assert!(found(&audit, |f| matches!(f, Finding::Exposed { .. })));
 }
