@@ -24,6 +24,8 @@ mod rounds;
 mod tally;
 mod worker;
 mod world;
+#[cfg(debug_assertions)]
+mod wrong_workers;
 
 use kraite::core::id::Symbol;
 use kraite::core::time::Millis;
@@ -50,7 +52,7 @@ fn on_both(title: &str, run: fn(Shape) -> Tally) -> Tally {
 fn s04_s10_killed_at_random_moments_nothing_is_lost_or_doubled() {
     let tally = on_both("killed at random", |shape| {
         let mut world = World::new(shape, 7, 20);
-        for _ in 0..50 {
+        for _ in 0..60 {
             rounds::kill_at_random(&mut world);
         }
         for _ in 0..6 {
@@ -59,7 +61,7 @@ fn s04_s10_killed_at_random_moments_nothing_is_lost_or_doubled() {
         world.finish();
         world.verdict("killed at random")
     });
-    assert_eq!(tally.of("SIGKILL at random"), 100);
+    assert_eq!(tally.of("SIGKILL at random"), 120);
     assert!(tally.of("orders placed") > 20 && tally.of("records") > 200 && tally.of("positions ended") > 3);
 }
 
@@ -84,7 +86,7 @@ fn s04_s10_killed_at_every_named_point_nothing_is_lost_or_doubled() {
 /// Seconds mostly, minutes at times.
 fn span(world: &mut World) -> Millis {
     match world.draw(8) {
-        0 => Millis(i64::from(30_000 + world.draw(60_000))),
+        0 => Millis(i64::from(30_000 + world.draw(30_000))),
         1..=3 => Millis(i64::from(6_000 + world.draw(14_000))),
         _ => Millis(i64::from(500 + world.draw(5_500))),
     }
@@ -126,14 +128,14 @@ fn s10_killed_while_the_journal_is_created_the_next_start_succeeds() {
         let mut tally = Tally::default();
         for seed in 1..=80 {
             tally.merge(&creation::killed_while_created(shape, seed));
-            if creation::STAGES.iter().all(|stage| tally.under(&creation::count(stage)) >= 3) {
+            if creation::STAGES.iter().all(|stage| tally.under(&creation::count(stage)) >= 5) {
                 break;
             }
         }
         tally
     });
     for stage in creation::STAGES {
-        assert!(tally.under(&creation::count(stage)) >= 5, "{stage}: {tally:?}");
+        assert!(tally.under(&creation::count(stage)) >= 10, "{stage}: {tally:?}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who checks the checkers: workers, journals and venues that are wrong on purpose, each found out.
+//! Who checks the checkers: journals, requests and books that are wrong on purpose, each found out.
 
 use kraite::core::engine::{Event, Request};
 use kraite::core::exchange::{Direction, NewOrder, OrderShape, PositionMode, Purpose, Side, TriggerBy, TriggerSize};
@@ -12,10 +12,10 @@ use kraite::sim::venue::Venue;
 use rusqlite::params;
 
 use crate::audit::{Audit, Finding};
-use crate::worker::{Fate, Worker};
+use crate::worker::Fate;
 use crate::world::{Pumped, Shape, Standing, World, account};
 
-fn found(audit: &Audit, wanted: impl Fn(&Finding) -> bool) -> bool {
+pub(crate) fn found(audit: &Audit, wanted: impl Fn(&Finding) -> bool) -> bool {
     audit.findings().iter().any(wanted)
 }
 
@@ -96,71 +96,6 @@ fn mutant_a_snapshot_that_says_something_else_is_found() {
     change(&world, "UPDATE snapshots SET body = ?1", params![encode_state(account(), &state).unwrap()]);
     world.verify();
     assert!(found(&world.audit, |f| *f == Finding::SnapshotDiffers), "{:?}", world.audit.findings());
-}
-
-fn mutant(name: &'static str) -> Fate {
-    Fate { mutant: Some(name), ..Fate::default() }
-}
-
-fn pump_until(world: &mut World, worker: &mut Worker, wanted: impl Fn(&Audit) -> bool) {
-    for _ in 0..4_000 {
-        world.pump(worker, None, Standing::Owner);
-        if wanted(&world.audit) {
-            return;
-        }
-    }
-    panic!("not found: {:?}", world.audit.findings());
-}
-
-/// Builds without debug assertions have no mutants to start.
-#[cfg(debug_assertions)]
-#[test]
-fn mutant_a_worker_that_acks_before_it_is_durable_is_found() {
-    let mut world = World::new(Shape::Separate, 37, 10);
-    let mut worker = world.start(&mutant("acks-early"));
-    pump_until(&mut world, &mut worker, |audit| found(audit, |f| matches!(f, Finding::NoIntent { .. })));
-    worker.kill();
-    worker.wait();
-    world.bury(&worker);
-    assert!(found(&world.audit, |f| matches!(f, Finding::Lost { .. })), "{:?}", world.audit.findings());
-}
-
-#[cfg(debug_assertions)]
-#[test]
-fn mutant_a_worker_that_resends_blindly_after_a_restart_is_found() {
-    let mut world = World::new(Shape::Separate, 41, 10);
-    for _ in 0..15 {
-        let mut worker = world.start(&mutant("resends-blindly"));
-        let lines = 15 + world.draw(30);
-        world.run(&mut worker, lines);
-        worker.kill();
-        worker.wait();
-        world.bury(&worker);
-        if found(&world.audit, |f| matches!(f, Finding::PlacedTwice { .. })) {
-            return;
-        }
-    }
-    panic!("not found: {:?}", world.audit.findings());
-}
-
-#[cfg(debug_assertions)]
-#[test]
-fn mutant_a_worker_that_ignores_its_successor_is_found() {
-    let mut world = World::new(Shape::Separate, 43, 10);
-    let mut old = world.start(&mutant("ignores-successor"));
-    pump_until(&mut world, &mut old, |audit| audit.promised() > 3);
-    let mut new = world.start(&Fate::default());
-    for beat in 0..4_000 {
-        world.pump(&mut old, Some(&mut new), Standing::Owner);
-        world.pump(&mut new, Some(&mut old), Standing::Owner);
-        if beat % 20 == 0 {
-            world.wander();
-        }
-        if found(&world.audit, |f| matches!(f, Finding::NoIntent { .. })) {
-            return;
-        }
-    }
-    panic!("not found: {:?}", world.audit.findings());
 }
 
 fn id(role: Role, attempt: u8) -> ClientOrderId {
