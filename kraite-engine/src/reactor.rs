@@ -23,7 +23,8 @@ const CLOCK_EVERY: Millis = Millis::from_secs(60);
 const CALL_BOUND: Millis = Millis::from_secs(30);
 /// A stream that ended is opened again after 2^n seconds, at most this (R111).
 const RECONNECT_MAX: Millis = Millis::from_secs(30);
-/// A snapshot is stored after this many records, so that a restart does not read all of history.
+/// A snapshot is stored after this many records unless it is told otherwise, so that a restart does not fold all
+/// of history.
 const SNAPSHOT_EVERY: u64 = 1_000;
 
 /// Watches what a reactor commits, for logs, demos and tests. Never blocks for long: it is on the path.
@@ -78,6 +79,7 @@ pub struct Reactor<O> {
     clock: Clock,
     observer: O,
     commands: mpsc::Receiver<(CommandId, Command)>,
+    snapshot_every: u64,
 }
 
 impl<O: Observer> Reactor<O> {
@@ -91,7 +93,16 @@ impl<O: Observer> Reactor<O> {
         observer: O,
     ) -> (Self, Handle) {
         let (sender, commands) = mpsc::channel(INBOX);
-        (Self { account, config, exchange, journal, clock, observer, commands }, Handle { commands: sender })
+        let snapshot_every = SNAPSHOT_EVERY;
+        let reactor = Self { account, config, exchange, journal, clock, observer, commands, snapshot_every };
+        (reactor, Handle { commands: sender })
+    }
+
+    /// Stores a snapshot after this many records, at least one: fewer make a start shorter and writing dearer.
+    #[must_use]
+    pub fn snapshot_every(mut self, records: u64) -> Self {
+        self.snapshot_every = records.max(1);
+        self
     }
 
     /// Restores the account from its journal and runs it until every handle is dropped.
@@ -99,9 +110,10 @@ impl<O: Observer> Reactor<O> {
         let epoch = self.journal.acquire(self.account).await?;
         let loaded = self.journal.load(self.account).await?;
         let capabilities = self.exchange.capabilities().clone();
+        // Not from where this life begins: lives that are all shorter than the distance would never store one.
+        let mut snapshot_at = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
         let mut engine = Engine::restore(self.config.clone(), capabilities, self.account, epoch, loaded)?;
         let (timekeeper, venue_clock) = watch::channel(measure(&self.exchange, &self.clock).await?);
-        let mut snapshot_at = engine.state().seq;
         let (inbox, mut inputs) = mpsc::channel::<InputKind>(INBOX);
         let mut at = venue_clock.borrow().moment(self.clock.now());
         self.take(&mut engine, at, &inbox, InputKind::Started).await?;
@@ -125,7 +137,7 @@ impl<O: Observer> Reactor<O> {
             if let Err(error) = self.take(&mut engine, at, &inbox, kind).await {
                 break Err(error);
             }
-            if engine.state().seq.saturating_sub(snapshot_at) >= SNAPSHOT_EVERY {
+            if engine.state().seq.saturating_sub(snapshot_at) >= self.snapshot_every {
                 if let Err(error) = self.journal.save_snapshot(self.account, &engine.snapshot()).await {
                     break Err(error.into());
                 }

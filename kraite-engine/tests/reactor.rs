@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Notice, OpenRequest};
 use kraite_core::exchange::{
-    Ack, Direction, Endpoint, Lookup, MarginMode, Mark, MockExchange, Outcome, PositionMode, ReadError, Reading,
+    Ack, Cause, Direction, Endpoint, Lookup, MarginMode, Mark, MockExchange, Outcome, PositionMode, ReadError, Reading,
     StreamEvent, TriggerBy,
 };
 use kraite_core::id::{AccountTag, Role};
-use kraite_core::journal::Record;
+use kraite_core::journal::{Journal, Record};
 use kraite_core::order::{Life, Terminal};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::position::PositionStatus;
@@ -229,4 +229,35 @@ async fn r47_the_rules_are_read_through_the_exchange_and_brackets_stay() {
     assert_eq!(position.status(), PositionStatus::Active, "the target follows the fill on the new grid");
     assert_eq!(position.request.instrument.tick, "0.7".parse().unwrap());
     assert_eq!(position.request.instrument.brackets, presets::instrument().brackets);
+}
+
+/// One life of a worker on a journal that outlives it; says up to which record the newest snapshot reaches.
+async fn live(journal: &Arc<MemoryJournal>, clock: &Clock, every: u64) -> (u64, Option<u64>) {
+    let account = AccountTag::new(1).unwrap();
+    let mut exchange = quiet(clock);
+    let time = clock.clone();
+    exchange.expect_server_time().returning(move || Ok(VenueMillis(time.now().0)));
+    exchange.expect_place().returning(|_, _| vec![Outcome::Unknown(Cause::Timeout)]);
+    let log: Arc<dyn Journal> = Arc::<MemoryJournal>::clone(journal);
+    let (reactor, handle) =
+        Reactor::new(account, Config::default(), Arc::new(exchange), log, clock.clone(), Watch::default());
+    let running = tokio::spawn(reactor.snapshot_every(every).run());
+    assert!(handle.command(CommandId(1), Command::Open(Box::new(request(clock)))).await);
+    clock.sleep(Millis::from_secs(5)).await;
+    drop(handle);
+    let seq = running.await.unwrap().unwrap().engine.state().seq;
+    (seq, journal.load(account).await.unwrap().snapshot.map(|snapshot| snapshot.seq))
+}
+
+/// A start folds what lies after the newest snapshot; lives shorter than the distance of two snapshots must
+/// not make that ever more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_restarts_often_still_stores_snapshots() {
+    let clock = Clock::scaled_from(LocalMillis(START), 100);
+    let journal = Arc::new(MemoryJournal::default());
+    let (first, none) = live(&journal, &clock, 1_000).await;
+    assert!(first > 1 && none.is_none(), "{first} records, snapshot {none:?}");
+    let (second, snapshot) = live(&journal, &clock, first + 1).await;
+    assert!(second < 2 * first, "the second life is a short one: {first}, then {second}");
+    assert!(snapshot.is_some_and(|seq| seq > first), "{second} records and no snapshot");
 }

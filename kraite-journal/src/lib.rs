@@ -4,6 +4,7 @@
 //! conformance suite.
 
 mod codec;
+mod create;
 mod memory;
 mod sqlite;
 

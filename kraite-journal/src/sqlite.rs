@@ -1,8 +1,7 @@
 //! The embedded journal: one SQLite file, one writer thread, one sync for everything that is waiting.
 //!
 //! WAL with `synchronous=FULL`: an append is answered only after its transaction is on stable storage.
-//! Other processes may read while it is open. The file is created under a temporary name, finished, synced
-//! and renamed, so that a kill at any instant of the first start leaves a start that succeeds.
+//! Other processes may read while it is open.
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -14,26 +13,14 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transac
 use tokio::sync::{mpsc, oneshot};
 
 use crate::codec::{self, DecodeError};
+use crate::create::{APPLICATION_ID, LAYOUT, create};
 
 /// Appends that may wait for the writer; a caller beyond that waits for room.
 const QUEUE: usize = 1_024;
 /// Appends that share one sync at most.
 const GROUP: usize = 256;
-/// Marks a file as ours (`PRAGMA application_id`): "krte".
-const APPLICATION_ID: i32 = 0x6b72_7465;
-/// The layout of the tables (`PRAGMA user_version`).
-const LAYOUT: i32 = 1;
 /// A reader that holds the file back for longer makes the writer fail rather than hang.
 const BUSY_MS: u32 = 5_000;
-
-const TABLES: &str = "
-    CREATE TABLE owners (account INTEGER PRIMARY KEY, epoch INTEGER NOT NULL);
-    CREATE TABLE records (
-        account INTEGER NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL, body BLOB NOT NULL,
-        PRIMARY KEY (account, seq)
-    ) WITHOUT ROWID;
-    CREATE TABLE snapshots (account INTEGER PRIMARY KEY, seq INTEGER NOT NULL, body BLOB NOT NULL);
-";
 
 enum Job {
     Acquire(AccountTag, oneshot::Sender<Result<Epoch, JournalError>>),
@@ -118,46 +105,6 @@ impl Drop for SqliteJournal {
             let _ = writer.join();
         }
     }
-}
-
-/// Finishes a new journal under another name and moves it into place.
-fn create(path: &Path) -> Result<(), JournalError> {
-    let fail = |what: &str, error: &dyn std::fmt::Display| {
-        JournalError::Unavailable(format!("{}: cannot {what}: {error}", path.display()))
-    };
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let Some(name) = path.file_name() else {
-        return Err(JournalError::Unavailable(format!("{}: not a file name", path.display())));
-    };
-    let mut draft_name = name.to_owned();
-    draft_name.push(".new");
-    let draft = folder.join(draft_name);
-    for leftover in [draft.clone(), with_suffix(&draft, "-journal")] {
-        if leftover.exists() {
-            std::fs::remove_file(&leftover).map_err(|error| fail("remove the rest of an interrupted start", &error))?;
-        }
-    }
-    let connection = Connection::open(&draft).map_err(|error| fail("create the journal", &error))?;
-    connection
-        .execute_batch(&format!(
-            "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; BEGIN; {TABLES}
-             PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={LAYOUT}; COMMIT;"
-        ))
-        .map_err(|error| fail("create the journal's tables", &error))?;
-    connection.close().map_err(|(_, error)| fail("finish the new journal", &error))?;
-    let sync = |path: &Path| std::fs::File::open(path).and_then(|file| file.sync_all());
-    sync(&draft).map_err(|error| fail("sync the new journal", &error))?;
-    std::fs::rename(&draft, path).map_err(|error| fail("move the new journal into place", &error))?;
-    sync(folder).map_err(|error| fail("sync its folder", &error))
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {

@@ -313,3 +313,29 @@ fn the_bytes_of_format_1_stay_readable() {
     let written: String = encode(account(5), &wanted).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(written, GOLDEN.trim());
 }
+
+/// Two workers that both find nothing and both create: one file, and whoever was told that something is
+/// durable finds it there.
+#[test]
+fn two_first_starts_at_once_share_one_journal() {
+    for round in 0..40 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let gate = std::sync::Barrier::new(2);
+        let start = |n: u32| {
+            gate.wait();
+            let journal = SqliteJournal::open(&path).map_err(|error| format!("round {round}: {error}"))?;
+            let epoch = now(journal.acquire(account(n))).map_err(|error| error.to_string())?;
+            now(journal.append(account(n), &record(1, epoch))).map_err(|error| error.to_string())
+        };
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| start(2));
+            start(1).unwrap();
+            other.join().unwrap().unwrap();
+        });
+        let reader = SqliteReader::open(&path).unwrap();
+        assert_eq!(reader.accounts().unwrap(), [account(1), account(2)], "round {round}");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.iter().all(|name| !name.to_string_lossy().contains("new")), "{left:?}");
+    }
+}

@@ -94,6 +94,27 @@ pub fn account() -> AccountTag {
     AccountTag::new(1).unwrap()
 }
 
+fn instrument() -> Instrument {
+    Instrument {
+        symbol: symbol(),
+        quote: "USDT".into(),
+        tick: "0.01".parse().unwrap(),
+        lot: "0.01".parse().unwrap(),
+        market_lot: "0.01".parse().unwrap(),
+        min_qty: "0.01".parse().unwrap(),
+        max_qty: "100000".parse().unwrap(),
+        max_market_qty: "100000".parse().unwrap(),
+        min_price: "0.01".parse().unwrap(),
+        max_price: None,
+        min_notional: "5".parse().unwrap(),
+        band: PriceBand::default(),
+        max_orders: Some(200),
+        brackets: Vec::new(),
+        maker_fee: Factor::ZERO,
+        taker_fee: Factor::ZERO,
+    }
+}
+
 pub fn symbol() -> Symbol {
     Symbol::new("TESTUSDT")
 }
@@ -105,24 +126,7 @@ fn mark_price() -> Price {
 fn request(style: TargetStyle, now: i64) -> OpenRequest {
     let number = |text: &str| text.parse().unwrap();
     OpenRequest {
-        instrument: Instrument {
-            symbol: symbol(),
-            quote: "USDT".into(),
-            tick: "0.01".parse().unwrap(),
-            lot: "0.01".parse().unwrap(),
-            market_lot: "0.01".parse().unwrap(),
-            min_qty: "0.01".parse().unwrap(),
-            max_qty: "100000".parse().unwrap(),
-            max_market_qty: "100000".parse().unwrap(),
-            min_price: "0.01".parse().unwrap(),
-            max_price: None,
-            min_notional: "5".parse().unwrap(),
-            band: PriceBand::default(),
-            max_orders: Some(200),
-            brackets: Vec::new(),
-            maker_fee: Factor::ZERO,
-            taker_fee: Factor::ZERO,
-        },
+        instrument: instrument(),
         spec: LadderSpec {
             direction: Direction::Long,
             rungs: 3,
@@ -324,6 +328,7 @@ impl Bench {
                 Answer::History(symbol, from, Ok(self.reading(Vec::new(), Endpoint::History)))
             }
             Query::Mark(symbol) => Answer::Mark(symbol, Ok(self.mark())),
+            Query::Rules(symbol) => Answer::Rules(symbol, Ok(Box::new(instrument()))),
         }
     }
 

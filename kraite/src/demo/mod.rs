@@ -4,6 +4,9 @@
 //! a SQLite journal. The stage kills the worker with SIGKILL after the exchange acted and before the worker
 //! could persist the answer.
 
+mod fail_points;
+#[cfg(debug_assertions)]
+mod mutants;
 mod script;
 mod stage;
 pub(crate) mod worker;

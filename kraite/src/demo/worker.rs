@@ -3,17 +3,19 @@
 use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Event, InputKind, Notice, Request};
 use kraite_core::exchange::Exchange;
 use kraite_core::id::{AccountTag, Symbol};
-use kraite_core::journal::Record;
+use kraite_core::journal::{Journal, Record};
 use kraite_core::time::{LocalMillis, VenueMillis};
 use kraite_engine::{Clock, Observer, Reactor};
 use kraite_journal::SqliteJournal;
-use kraite_sim::link::SimExchange;
 use kraite_sim::link::pipe::PipeLink;
+use kraite_sim::link::{Link, SimExchange};
 
+use super::fail_points::{FailPoints, MortalJournal, MortalLink, MortalObserver, Passing};
 use super::{CLOCK_FACTOR, script};
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
@@ -115,6 +117,25 @@ pub(crate) struct Args {
     /// The id of the command that opens; a repeat opens nothing.
     #[arg(long, default_value_t = 1)]
     command: u64,
+    /// Venue time runs this many times as fast as the wall.
+    #[arg(long, default_value_t = CLOCK_FACTOR)]
+    factor: u32,
+    /// A snapshot is stored after this many records.
+    #[arg(long, default_value_t = 1_000)]
+    snapshot_every: u64,
+    /// Ends itself with SIGKILL at this passing of a fail point: `after-send:3`.
+    #[arg(long)]
+    die_at: Option<Passing>,
+    /// Stops itself with SIGSTOP at this passing of a fail point.
+    #[arg(long, conflicts_with = "die_at")]
+    stop_at: Option<Passing>,
+    /// How long after the fail point is reached, in microseconds of the wall.
+    #[arg(long, default_value_t = 0)]
+    late_us: u64,
+    /// How this worker is wrong on purpose, so that those who check can be checked.
+    #[cfg(debug_assertions)]
+    #[arg(long, value_enum)]
+    mutant: Option<super::mutants::Mutant>,
 }
 
 /// Runs the worker until its pipe closes.
@@ -134,12 +155,18 @@ const SIGXFSZ: i32 = 25;
 async fn work(args: &Args) -> Result<(), Failed> {
     let quota = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ));
     let _handled = quota.map_err(Failed::with(Exit::Failure))?;
-    let clock = Clock::scaled_from(LocalMillis(args.now_ms), CLOCK_FACTOR);
+    let clock = Clock::scaled_from(LocalMillis(args.now_ms), args.factor);
     let link_clock = clock.clone();
     let link =
         PipeLink::open(BufReader::new(std::io::stdin()), std::io::stdout(), move || VenueMillis(link_clock.now().0));
-    let journal = Arc::new(SqliteJournal::open(&args.journal)?);
-    let exchange = Arc::new(SimExchange::new(link.clone(), args.venue.capabilities()));
+    let points = FailPoints::new(args.die_at, args.stop_at, Duration::from_micros(args.late_us));
+    let file: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&args.journal)?);
+    let wire: Arc<dyn Link> = Arc::new(link.clone());
+    #[cfg(debug_assertions)]
+    let (file, wire) = super::mutants::disguise(args.mutant, file, wire, &args.journal);
+    let journal = Arc::new(MortalJournal::new(file, points.clone()));
+    let exchange = SimExchange::new(MortalLink::new(wire, points.clone()), args.venue.capabilities());
+    let exchange = Arc::new(exchange);
     let symbol = Symbol::new(&args.symbol);
     let instruments = exchange.instruments().await.map_err(Failed::with(Exit::Exchange))?;
     let instrument = instruments
@@ -148,8 +175,9 @@ async fn work(args: &Args) -> Result<(), Failed> {
         .ok_or_else(|| Failed::new(Exit::Exchange, format!("{symbol} is not listed")))?;
     let mark = exchange.mark_price(&symbol).await.map_err(Failed::with(Exit::Exchange))?;
     let request = script::request(instrument, mark).map_err(Failed::with(Exit::Failure))?;
-    let narrator = Narrator { link: link.clone() };
-    let (reactor, handle) = Reactor::new(account(), Config::default(), exchange, journal, clock, narrator);
+    let observer = MortalObserver::new(Narrator { link: link.clone() }, points);
+    let (reactor, handle) = Reactor::new(account(), Config::default(), exchange, journal, clock, observer);
+    let reactor = reactor.snapshot_every(args.snapshot_every);
     let opener = handle.clone();
     let command = CommandId(args.command);
     tokio::spawn(async move {
