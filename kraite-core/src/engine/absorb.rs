@@ -7,12 +7,13 @@ use super::io::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Query
 use super::state::{CommandRefusal, Event, all_reports, reports_of};
 use super::turn::Turn;
 use crate::exchange::{Lookup, Outcome, RejectKind, ReportedId, StreamEvent};
-use crate::id::{ClientOrderId, PositionNo, VenueOrderId};
+use crate::id::{ClientOrderId, PositionNo, Role, VenueOrderId};
 use crate::number::Qty;
 use crate::order::Order;
 use crate::plan;
 use crate::position::{Phase, PhaseEvent, Position, SetupState, Why};
 use crate::sizing::{self, SizeRequest};
+use crate::time::VenueMillis;
 
 impl Turn<'_> {
     /// Turns the input into facts and names the positions that it concerns.
@@ -347,14 +348,18 @@ impl Turn<'_> {
         true
     }
 
-    /// The venue closed exposure by itself: liquidation, ADL, settlement (R73).
+    /// The venue closed exposure by itself: liquidation, ADL, settlement (R73). What one position has booked is
+    /// never another's, and nothing can have been taken from a position before its entry left.
     fn venue_took(&mut self, report: &crate::exchange::OrderReport) -> Option<PositionNo> {
-        let position = self.state.positions.values().find(|p| {
-            !p.phase.is_terminal()
-                && *p.symbol() == report.symbol
-                && p.direction() == report.direction
-                && report.side == p.direction().closing_side()
-                && report.at >= p.request.mark.at
+        let booked = self.state.positions.values().find(|p| p.external.contains_key(&report.venue_id));
+        let position = booked.or_else(|| {
+            self.state.positions.values().find(|p| {
+                !p.phase.is_terminal()
+                    && *p.symbol() == report.symbol
+                    && p.direction() == report.direction
+                    && report.side == p.direction().closing_side()
+                    && self.entry_left_at(p).is_some_and(|left| report.at >= left)
+            })
         })?;
         let no = position.no;
         if zoo!(LiquidationIgnored) {
@@ -366,6 +371,13 @@ impl Turn<'_> {
             self.external(no, report.venue_id.clone(), qty, "the venue closed it");
         }
         Some(no)
+    }
+
+    /// The earliest venue instant at which the entry can have been accepted.
+    fn entry_left_at(&self, position: &Position) -> Option<VenueMillis> {
+        let first = position.of(Role::Entry).map(|o| o.not_after).min()?;
+        let ahead = self.capabilities.absence_regular.window.plus(self.config.send_budget).plus(self.at.error);
+        Some(first.minus(ahead).minus(self.at.error))
     }
 
     pub(super) fn external(&mut self, no: PositionNo, cause: VenueOrderId, qty: Qty, how: &str) {

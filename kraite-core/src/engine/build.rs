@@ -495,8 +495,16 @@ pub(super) fn slot(position: &Position, role: Role) -> Slot {
     };
     match latest.life {
         Life::Planned => Slot::Unsent(latest.id),
+        // There was nothing to protect then; since then something was entered.
+        Life::Done(Terminal::Refused)
+            if latest.refusal == Some(RejectKind::NoPosition) && latest.basis != position.entered().qty =>
+        {
+            Slot::Free(Next::Attempt, LocalMillis(i64::MIN))
+        }
         Life::Done(Terminal::Refused | Terminal::Absent) => {
-            let attempts = position.attempts(latest.id.key().logical).count();
+            // What was tried for other fills is no reason to wait now.
+            let same = |o: &&Order| o.basis == latest.basis;
+            let attempts = position.attempts(latest.id.key().logical).filter(same).count();
             Slot::Free(Next::Attempt, wait_until(latest, attempts))
         }
         _ => {
@@ -507,8 +515,10 @@ pub(super) fn slot(position: &Position, role: Role) -> Slot {
     }
 }
 
+/// Lost to somebody else; one that a newer pair call overwrote was not.
 fn lost(order: &Order) -> bool {
-    matches!(order.life, Life::Done(Terminal::Vanished | Terminal::Rejected | Terminal::Cancelled | Terminal::Expired))
+    !order.superseded
+        && matches!(order.life, Life::Done(Terminal::Vanished | Terminal::Rejected | Terminal::Cancelled | Terminal::Expired))
         && !order.cancel_wanted
 }
 

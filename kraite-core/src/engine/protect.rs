@@ -381,15 +381,14 @@ impl Turn<'_> {
         self.supersede_older(no, Role::Target);
         let Some(position) = self.position(no) else { return };
         let stop_serves = |o: &Order| o.life == Life::Working && !o.cancel_wanted && o.states_what_we_want();
-        if position.of(Role::Stop).any(stop_serves) && position.target_is_current() {
+        let stopped = position.of(Role::Stop).any(stop_serves);
+        if stopped && position.target_is_current() {
             return;
         }
         let pending = |role| position.of(role).any(|o| matches!(o.life, Life::PendingNew | Life::PendingCancel));
-        if pending(Role::Stop) || pending(Role::Target) {
-            return;
-        }
+        let (stop_pending, target_pending) = (pending(Role::Stop), pending(Role::Target));
         let wish = self.stop_shape(position, StopSizing::ClosePosition);
-        if !self.may_follow_refusal(no, Role::Stop, &wish) {
+        if stop_pending || !self.may_follow_refusal(no, Role::Stop, &wish) {
             return;
         }
         let Some(position) = self.position(no) else { return };
@@ -409,9 +408,14 @@ impl Turn<'_> {
                 _ => {}
             }
         }
+        // The stop's refusal is judged at once; another call waits for the answer to both legs.
+        if target_pending {
+            return;
+        }
         let Some((stop, stop_due)) = self.pair_leg(no, Role::Stop) else { return };
         let Some((target, target_due)) = self.pair_leg(no, Role::Target) else { return };
-        let due = stop_due.max(target_due);
+        // Without a stop nothing waits for the target.
+        let due = if stopped { stop_due.max(target_due) } else { stop_due };
         if self.at.local < due {
             self.wake(no, due, Wake::Retry);
             return;

@@ -160,6 +160,12 @@ impl Turn<'_> {
             return true;
         }
         let Some(position) = self.position(no) else { return false };
+        // What never had an order that could enter has nothing to verify (R93); what the venue shows is not ours.
+        let never =
+            |o: &Order| o.life == Life::Planned || matches!(o.life, Life::Done(Terminal::Refused | Terminal::Absent));
+        if position.orders.values().filter(|o| !o.role().is_exit()).all(never) {
+            return true;
+        }
         let quiet = quiet_after(self, position);
         let sure_now = self.at.venue.minus(self.at.error);
         let symbol = position.symbol().clone();

@@ -141,7 +141,7 @@ impl Life {
             Class::Stream => Act::Stream(account, draw.chance(60)),
             Class::PartialFills => {
                 let mut cap = |percent| {
-                    draw.chance(percent).then(|| Qty::from_units(draw.between(1, 80), 2).unwrap_or_default())
+                    draw.chance(percent).then(|| Qty::from_units(draw.between(1, 20), 1).unwrap_or_default())
                 };
                 Act::Caps(symbol, cap(40), cap(60))
             }

@@ -20,7 +20,12 @@ pub const MAX_ROUNDS: u64 = 200;
 const ROUND: Millis = Millis::from_secs(15);
 /// A request, once healed, is attempted this often at most for one logical order (L3).
 const MAX_HEALED_ATTEMPTS: u32 = 3;
+/// Where other hands took a position off, orders that protect or close it are refused and tried with growing waits
+/// until two readings 20 s apart agree that nothing is left (R86, R87).
+const MAX_HEALED_EXITS: u32 = 8;
 const START: VenueMillis = VenueMillis(1_760_000_000_000);
+/// A request that left before the world was healed is dead at this long after, window and all.
+const LAST_WINDOW: Millis = Millis::from_secs(45);
 /// From the start of the workers to the first act.
 const WARM_UP: Millis = Millis(500);
 
@@ -117,14 +122,19 @@ pub(super) fn live_in(life: &Life, manner: Manner) -> Lived {
     }
     world.run_for(ROUND);
     heal(life, &mut world);
-    let healed_at = attempts(life, &world);
+    let healed_at = world.now();
     let mut unresolved = Vec::new();
     let mut rounds = rest(life, &mut world, is_safe, &mut unresolved, "is neither protected nor at its end");
     for account in &life.accounts {
         close_all(&mut world, *account, &mut command);
     }
+    // An opening that was asked for while the worker was down may come to be only after that.
+    world.run_for(ROUND);
+    for account in &life.accounts {
+        close_all(&mut world, *account, &mut command);
+    }
     rounds += rest(life, &mut world, is_over, &mut unresolved, "is not at its end after a close");
-    look_for_loops(life, &world, &healed_at, &mut unresolved);
+    look_for_loops(life, &world, healed_at, &mut unresolved);
     let verdict = world.conclude();
     let lifecycles = world.visited().counts().get("opened").copied().unwrap_or(0);
     Lived {
@@ -179,6 +189,8 @@ fn rest(life: &Life, world: &mut World, test: Test, unresolved: &mut Vec<String>
                 .state()
                 .positions
                 .values()
+                // What the user holds on the same contract keeps a position from being proven flat (R91).
+                .filter(|p| !world.auditor.other_hands(*account, p.symbol()))
                 .find(|p| !test(p.phase, p.cover))
                 .map(|p| format!("position {} of {account} ({:?}, {:?}) {what}", p.no, p.phase, p.cover))
         });
@@ -191,27 +203,20 @@ fn rest(life: &Life, world: &mut World, test: Test, unresolved: &mut Vec<String>
     MAX_ROUNDS
 }
 
-type Attempts = BTreeMap<(AccountTag, PositionNo, LogicalOrder), u32>;
-
-fn attempts(life: &Life, world: &World) -> Attempts {
-    let mut attempts = Attempts::new();
+/// L3: once healed, nothing is attempted again and again.
+fn look_for_loops(life: &Life, world: &World, healed_at: VenueMillis, unresolved: &mut Vec<String>) {
+    let placed_since = healed_at.plus(LAST_WINDOW);
+    let mut attempts: BTreeMap<(AccountTag, PositionNo, LogicalOrder), u32> = BTreeMap::new();
     for account in &life.accounts {
-        let Some(engine) = world.engine(*account) else { continue };
-        for position in engine.state().positions.values() {
-            for id in position.orders.keys() {
-                *attempts.entry((*account, position.no, id.key().logical)).or_insert(0) += 1;
-            }
+        let Some(engine) = world.engine(*account).filter(|_| !stands_aside(world, *account)) else { continue };
+        let orders = engine.state().positions.values().flat_map(|p| p.orders.values());
+        for order in orders.filter(|order| order.not_after > placed_since) {
+            let key = order.id.key();
+            *attempts.entry((*account, key.position, key.logical)).or_insert(0) += 1;
         }
     }
-    attempts
-}
-
-/// L3: once healed, nothing is attempted again and again.
-fn look_for_loops(life: &Life, world: &World, before: &Attempts, unresolved: &mut Vec<String>) {
-    for (key, now) in attempts(life, world) {
-        let more = now.saturating_sub(before.get(&key).copied().unwrap_or(0));
-        if more > MAX_HEALED_ATTEMPTS + 1 {
-            unresolved.push(format!("{:?} of position {} was attempted {more} times in a healed world", key.2, key.1));
-        }
+    let most = |logical: LogicalOrder| if logical.role.is_exit() { MAX_HEALED_EXITS } else { MAX_HEALED_ATTEMPTS };
+    for ((_, position, logical), number) in attempts.into_iter().filter(|((.., logical), n)| *n > most(*logical)) {
+        unresolved.push(format!("{logical:?} of position {position} was attempted {number} times in a healed world"));
     }
 }

@@ -440,6 +440,11 @@ impl World {
     }
 
     fn observe(&mut self) {
+        for (account, worker) in &self.workers {
+            if worker.stopped_until.is_some() {
+                self.auditor.stopped(*account, worker.stopped_until.is_some_and(|until| until > self.now));
+            }
+        }
         let alive = self.workers.iter().map(|(account, w)| (*account, w.engine.as_ref()));
         self.auditor.observe(&self.venue, alive, &self.journal, self.now);
     }
@@ -555,6 +560,7 @@ impl World {
         let Some(worker) = self.workers.get_mut(&account) else { return };
         let Some(engine) = worker.engine.take() else { return };
         worker.stopped_until = None;
+        self.auditor.stopped(account, false);
         self.deaths += 1;
         // Only a death with everything durable can be compared with what is restored.
         worker.state_at_death =

@@ -199,6 +199,10 @@ pub enum Finding {
 
 /// The window of a stop that went away unseen.
 pub(super) const UNTOLD: &str = "loss of the stop not told yet";
+/// The window of a contract on which nothing can be placed or closed.
+pub(super) const HALTED: &str = "trading is halted";
+/// The window of a contract on which nobody takes more than a little at a time.
+pub(super) const THIN: &str = "a thin market";
 
 /// A time with exposure and no accepted stop.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -258,7 +262,9 @@ impl Interval {
         }
         if self.now.contains(UNTOLD) {
             self.untold = self.untold.plus(span);
-            // The worker can do nothing about what it was not told.
+        }
+        if [UNTOLD, HALTED, THIN].iter().any(|window| self.now.contains(window)) {
+            // The worker can do nothing about what it was not told, or while nobody can.
             self.alive_since = self.alive_since.map(|_| now);
         }
         if let Some(since) = self.alive_since {

@@ -10,9 +10,9 @@ use kraite_core::position::{Phase, Protective};
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::books::Books;
-use super::finding::UNTOLD;
+use super::finding::{HALTED, THIN, UNTOLD};
 use super::{Finding, Interval, Verdict};
-use crate::venue::Venue;
+use crate::venue::{Trading, Venue};
 
 /// With its worker alive all the while, no position may be without a stop for longer than this: the
 /// emergency bound of 30 s, and what a close needs to get through a hostile wire.
@@ -23,12 +23,17 @@ const UNTOLD_BOUND: Millis = Millis::from_secs(330);
 /// Time without a stop that nothing explains: a message or two.
 const UNEXPLAINED_BOUND: Millis = Millis::from_secs(1);
 
+/// Exposure of others is theirs to protect.
+const NOT_OURS: &str = "not ours";
+
 type Key = (AccountTag, Symbol, Direction);
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Protection {
     open: BTreeMap<Key, Interval>,
     flipped: BTreeSet<(AccountTag, Symbol)>,
+    /// Accounts whose worker is stopped.
+    stopped: BTreeSet<AccountTag>,
     longest: Option<(Millis, BTreeSet<&'static str>)>,
 }
 
@@ -41,8 +46,17 @@ impl Protection {
         }
     }
 
+    pub(super) fn stopped(&mut self, account: AccountTag, stopped: bool) {
+        if stopped {
+            self.stopped.insert(account);
+        } else {
+            self.stopped.remove(&account);
+        }
+    }
+
     /// Time went by and nothing changed.
     pub(super) fn pass(&mut self, account: AccountTag, engine: Option<&Engine>, now: VenueMillis) {
+        let engine = engine.filter(|_| !self.stopped.contains(&account));
         for (_, interval) in self.open.iter_mut().filter(|(key, _)| key.0 == account) {
             interval.pass(now);
             interval.alive_since = engine.map(|_| interval.alive_since.unwrap_or(now));
@@ -78,12 +92,19 @@ impl Protection {
             if stop {
                 continue;
             }
-            let windows = windows(venue, account, &symbol, direction, engine, other_hands);
+            let mut windows = windows(venue, account, &symbol, direction, engine, other_hands);
+            if windows.contains(NOT_OURS) {
+                continue;
+            }
+            let runs = engine.is_some() && !self.stopped.contains(&account);
+            if engine.is_some() && !runs {
+                windows.insert("worker stopped");
+            }
             let key = (account, symbol, direction);
             let interval = self.open.entry(key.clone()).or_insert_with(|| Interval::new(&key, now));
             interval.pass(now);
             interval.now = windows;
-            interval.alive_since = engine.map(|_| interval.alive_since.unwrap_or(now));
+            interval.alive_since = runs.then(|| interval.alive_since.unwrap_or(now));
             naked.insert(key);
         }
         let over: Vec<Key> = self.open.keys().filter(|key| key.0 == account && !naked.contains(key)).cloned().collect();
@@ -133,8 +154,8 @@ impl Protection {
     }
 
     pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
-        let Self { open, flipped, longest: _ } = self;
-        (open, flipped).hash(hasher);
+        let Self { open, flipped, stopped, longest: _ } = self;
+        (open, flipped, stopped).hash(hasher);
     }
 }
 
@@ -161,17 +182,25 @@ fn windows(
     if executing {
         names.insert("stop or target executing");
     }
+    if venue.market(symbol).is_some_and(|market| market.trading == Trading::Halted) {
+        names.insert(HALTED);
+    }
+    if venue.market(symbol).is_some_and(|market| market.liquidity.taker_cap.is_some()) {
+        names.insert(THIN);
+    }
     let Some(engine) = engine else {
         names.insert("worker down");
         return names;
     };
-    let Some(position) =
-        engine.state().positions.values().rev().find(|p| p.symbol() == symbol && p.direction() == direction)
-    else {
-        // Exposure of others is theirs to protect; of ours only while the journal that explained it is lost.
-        if other_hands {
-            names.insert("not ours");
-        } else if engine.state().quarantined {
+    let mut ours = engine.state().positions.values().rev().filter(|p| p.symbol() == symbol && p.direction() == direction);
+    let newest = ours.clone().next();
+    if other_hands && ours.all(|p| p.phase.is_terminal()) {
+        names.insert(NOT_OURS);
+        return names;
+    }
+    let Some(position) = newest else {
+        // Exposure of ours that no position explains: only while the journal that explained it is lost.
+        if engine.state().quarantined {
             names.insert("quarantined: the journal is lost");
         }
         return names;
