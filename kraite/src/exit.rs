@@ -39,7 +39,7 @@ impl Exit {
         (Self::Usage, "usage: a flag is unknown, missing, or out of range"),
         (Self::Configuration, "a configuration file is wrong"),
         (Self::Exchange, "the exchange refused or cannot be reached"),
-        (Self::Unknown, "an order's outcome is still unknown (reserved for live commands)"),
+        (Self::Unknown, "something is left unresolved: an order's outcome is unknown, a position did not come to rest"),
         (Self::Invariant, "an invariant is broken"),
         (Self::NotOwner, "another worker owns the account"),
         (Self::PlanRefused, "the plan breaks a rule of the contract"),

@@ -10,6 +10,7 @@ mod inspect;
 mod plan;
 mod progress;
 mod rules;
+mod swarm;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum Command {
     Plan(Box<plan::Args>),
     Backtest(backtest::Args),
     CrashTest(crash_test::Args),
+    Swarm(swarm::Args),
+    Shrink(swarm::ShrinkArgs),
     Inspect(inspect::Args),
     InspectId(inspect::IdArgs),
     #[command(hide = true)]
@@ -48,6 +51,18 @@ fn exit_codes() -> String {
 }
 
 /// Wakes the bug that `KRAITE_BUG` names; says whether it named one, or was not set.
+/// Wakes the bug of the zoo that a flag names.
+#[cfg(kraite_zoo)]
+fn wake(bug: Option<&str>) -> Result<(), Failed> {
+    match bug {
+        Some(id) if !kraite_core::zoo::wake_by_id(id) => {
+            let known: Vec<&str> = kraite_core::zoo::Bug::ALL.iter().map(|bug| bug.id()).collect();
+            Err(Failed::new(Exit::Usage, format!("--bug: there is no bug `{id}`; there are {}", known.join(", "))))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(kraite_zoo)]
 fn wake_bug() -> bool {
     std::env::var("KRAITE_BUG").map_or(true, |id| kraite_core::zoo::wake_by_id(&id))
@@ -68,6 +83,8 @@ fn main() -> ExitCode {
         Command::Plan(args) => (args.json, plan::command(&args)),
         Command::Backtest(args) => (args.json, backtest::command(&args)),
         Command::CrashTest(args) => (args.json, crash_test::command(&args)),
+        Command::Swarm(args) => (args.json, swarm::command(&args)),
+        Command::Shrink(args) => (args.json, swarm::shrink_command(&args)),
         Command::Inspect(args) => (args.json, inspect::command(&args)),
         Command::InspectId(args) => (args.json, inspect::id_command(&args)),
         Command::DemoWorker(args) => (false, demo::worker::command(&args)),

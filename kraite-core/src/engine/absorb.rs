@@ -313,6 +313,7 @@ impl Turn<'_> {
             Some(None) if zoo!(UnknownOrderIgnored) => None,
             Some(None) => {
                 self.emit(Event::Adopted { id });
+                self.distrust();
                 self.alert(no, Alert::NeedsAttention, format!("{id:?} was not in the journal and is taken over"));
                 Some(no)
             }
@@ -331,6 +332,14 @@ impl Turn<'_> {
                 None
             }
         }
+    }
+
+    /// The end of the journal is lost: what wrote it may have more under way than shows yet. Nothing that adds
+    /// exposure goes out until that can come true no more.
+    fn distrust(&mut self) {
+        let rule = &self.capabilities.absence_regular;
+        let reach = rule.window.plus(self.config.send_budget).plus(rule.engine_bound).plus(self.at.error);
+        self.volatile.distrust_until = self.volatile.started_at.plus(reach);
     }
 
     /// An order under our id on another contract or side: another journal's, or a venue's error. It is told

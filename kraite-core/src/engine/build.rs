@@ -337,6 +337,10 @@ impl Turn<'_> {
 
     fn rung(&mut self, no: PositionNo, rung: u8) {
         let Some(position) = self.position(no) else { return };
+        if self.at.local < self.volatile.distrust_until {
+            self.wake(no, self.volatile.distrust_until, Wake::Retry);
+            return;
+        }
         if position.halted || position.dropped.contains(&rung) {
             return;
         }

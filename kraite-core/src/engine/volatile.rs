@@ -92,6 +92,8 @@ pub(super) enum Change {
 pub(super) struct Volatile {
     /// When this run began.
     pub(super) started_at: LocalMillis,
+    /// The journal has lost its end: nothing that adds exposure goes out before.
+    pub(super) distrust_until: LocalMillis,
     /// The open orders of all contracts were read in this run.
     pub(super) account_read: bool,
     /// How fast a question may be repeated.

@@ -181,7 +181,7 @@ impl Auditor {
         match finding {
             Finding::UnexplainedTrade { id } | Finding::Orphan { id, .. } => self.lost.contains(&id.key().account),
             // Nobody remembers a request that was on its way when its intent was lost: it may come true beside the next.
-            Finding::Overfilled { .. } => !self.lost.is_empty(),
+            Finding::Overfilled { .. } | Finding::Duplicate { .. } | Finding::Halted { .. } => !self.lost.is_empty(),
             _ => false,
         }
     }
@@ -209,6 +209,7 @@ impl Auditor {
                 findings.push(Finding::Duplicate { position, logical, ids });
             }
         }
+        findings.retain(|finding| !self.is_of_lost_records(finding));
         self.report_all(now, findings);
     }
 
