@@ -371,7 +371,7 @@ impl Turn<'_> {
             }
         };
         let again = self.position(no).is_some_and(|p| p.latest(role).is_some());
-        if again && !zoo!(RungAgainUnread) && !self.freshly_read(no) {
+        if again && !zoo!(RungAgainUnread) && !self.freshly_read(no, role) {
             return;
         }
         self.place_when_free(no, role, shape);
@@ -406,21 +406,32 @@ impl Turn<'_> {
     }
 
     /// A rung that goes out again, perhaps minutes after the first try, must not add to a position that has
-    /// been stopped out meanwhile: the stop and the exposure are read right before.
-    fn freshly_read(&mut self, no: PositionNo) -> bool {
+    /// been stopped out or taken by the venue meanwhile: a stop is open, and orders and exposure were read well
+    /// after the rung was found gone, since a reading may lag behind what took it.
+    fn freshly_read(&mut self, no: PositionNo, role: Role) -> bool {
         let Some(position) = self.position(no) else { return false };
         let (symbol, explained) = (position.symbol().clone(), position.exposure());
+        let Some(latest) = position.latest(role) else { return true };
+        let (id, lost) = (latest.id, latest.life.was_accepted());
         let stop_questioned = position.of(Role::Stop).any(|o| o.life.is_open() && self.volatile.reread.contains(&o.id));
-        let oldest = self.at.venue.minus(FRESH);
+        let stopped = position.stop() == Protective::Open && !stop_questioned;
+        let found_gone = *self.volatile.gone.entry(id).or_insert(self.at.venue);
+        let mut oldest = self.at.venue.minus(FRESH);
+        if lost {
+            oldest = oldest.max(found_gone.plus(READ_LAG));
+        }
         let readings = self.volatile.readings.get(&no);
         let orders = readings.and_then(|r| r.orders).is_some_and(|(sent_at, _)| sent_at >= oldest);
         let exposure = readings.and_then(|r| r.exposure).is_some_and(|(at, qty)| at >= oldest && qty >= explained);
-        if orders && exposure && !stop_questioned {
+        if orders && exposure && stopped {
             return true;
         }
-        self.ask(Query::OpenOrders(symbol));
-        self.ask(Query::Positions);
-        self.wake(no, self.at.local.plus(PREFLIGHT_RETRY), Wake::Retry);
+        if self.at.venue >= oldest {
+            self.ask(Query::OpenOrders(symbol));
+            self.ask(Query::Positions);
+        }
+        let wait = Millis(oldest.since(self.at.venue).0.max(PREFLIGHT_RETRY.0));
+        self.wake(no, self.at.local.plus(wait), Wake::Retry);
         false
     }
 
@@ -482,6 +493,8 @@ impl Turn<'_> {
 
 /// How long a preflight reading may stay unanswered before it is asked for again.
 const PREFLIGHT_RETRY: Millis = Millis(2_000);
+/// Readings show a change this late at most, as far as venues say.
+const READ_LAG: Millis = Millis::from_secs(2);
 /// A reading this young says how things stand.
 const FRESH: Millis = Millis::from_secs(3);
 /// A stop that fired has this long to take the exposure off.

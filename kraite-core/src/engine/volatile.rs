@@ -104,6 +104,8 @@ pub(super) struct Volatile {
     pub(super) changes: BTreeMap<Change, Pace>,
     /// Stops that were found triggered, since when on both clocks.
     pub(super) triggered: BTreeMap<ClientOrderId, (LocalMillis, VenueMillis)>,
+    /// Rungs that were found gone, since when.
+    pub(super) gone: BTreeMap<ClientOrderId, VenueMillis>,
     pub(super) in_flight: BTreeSet<Sent>,
     pub(super) asked: BTreeSet<Query>,
     pub(super) probes: BTreeMap<ClientOrderId, Probe>,
@@ -127,6 +129,7 @@ impl Volatile {
         self.probes.retain(|id, _| id.key().position != position);
         self.reread.retain(|id| id.key().position != position);
         self.triggered.retain(|id, _| id.key().position != position);
+        self.gone.retain(|id, _| id.key().position != position);
         self.changes.retain(|change, _| {
             let (Change::Cancel(id, _) | Change::Amend(id, _)) = change;
             id.key().position != position

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher};
 
 use kraite_core::engine::Engine;
-use kraite_core::exchange::{Direction, ReportStatus};
+use kraite_core::exchange::{Direction, RejectKind, ReportStatus};
 use kraite_core::id::{AccountTag, Role, Symbol};
 use kraite_core::position::{Phase, Protective};
 use kraite_core::time::{Millis, VenueMillis};
@@ -207,6 +207,9 @@ fn windows(
     };
     if position.exposure().is_zero() {
         names.insert("fill not told yet");
+    }
+    if position.latest(Role::Stop).is_some_and(|stop| stop.refusal == Some(RejectKind::NoPosition)) {
+        names.insert("the venue does not see the position yet");
     }
     match position.phase {
         Phase::New | Phase::Opening => names.insert("opening: between the entry's fill and the accepted stop"),
