@@ -293,6 +293,11 @@ impl State {
         let touched = self.apply(at, input, event)?;
         self.at = at;
         if let Some(position) = touched.and_then(|no| self.positions.get_mut(&no)) {
+            if let Event::Merged { id } | Event::OutcomeNoted { id } = event
+                && id.key().logical.role.is_exit()
+            {
+                book_once(position);
+            }
             position.cover = position.present_cover();
             let unprotected = matches!(position.cover, Cover::Naked | Cover::Arming);
             position.meter.note(at.local, unprotected);
@@ -583,6 +588,18 @@ impl State {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// What a reading showed to be gone, and an exit of ours that is told only now took off, left once.
+fn book_once(position: &mut Position) {
+    let gone = position.external.values().try_fold(position.exited().qty, |sum, qty| sum.checked_add(*qty));
+    let over = gone.and_then(|gone| gone.checked_sub(position.entered().qty)).unwrap_or(Qty::ZERO);
+    let read = super::reconcile::read_cause(position.no);
+    if over.is_positive()
+        && let Some(unexplained) = position.external.get_mut(&read)
+    {
+        *unexplained = unexplained.checked_sub(over.min(*unexplained)).unwrap_or(*unexplained);
     }
 }
 
