@@ -194,7 +194,7 @@ fn windows(
     };
     let mut ours = engine.state().positions.values().rev().filter(|p| p.symbol() == symbol && p.direction() == direction);
     let newest = ours.clone().next();
-    if other_hands && ours.all(|p| p.phase.is_terminal()) {
+    if other_hands && ours.all(|p| p.phase.is_terminal() || p.exposure().is_zero()) {
         names.insert(NOT_OURS);
         return names;
     }
