@@ -3,13 +3,18 @@
 //! Merging is a join: per object the status of highest rank, the largest cumulative fill, the union of
 //! trades by id, the newest stated values. So any permutation of the same reports, with repeats, ends in
 //! the same ledger (R51, R52, R56–R58, R62, R63).
+//!
+//! It works in place: first everything that can fail is worked out, then it is written. What orders usually come
+//! to lies in the ledger itself, so that a report costs no allocation (P9).
 
-use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
+use super::stored::TradeEntry;
 use crate::exchange::{OrderReport, ReportStatus, Service};
-use crate::id::{TradeId, VenueOrderId};
+use crate::id::VenueOrderId;
 use crate::number::{ArithmeticError, Notional, Price, Qty};
 use crate::time::VenueMillis;
 
@@ -17,6 +22,11 @@ use crate::time::VenueMillis;
 pub const MAX_OBJECTS: usize = 8;
 /// The most trades kept per object; a fuller object counts by its cumulative fill.
 pub const MAX_TRADES: usize = 1_024;
+
+/// Objects that lie in the ledger itself: an order, and the child of one that triggered.
+const INLINE_OBJECTS: usize = 2;
+/// Trades that lie in the ledger itself; an order that needs more asks for memory once.
+const INLINE_TRADES: usize = 8;
 
 /// What executed: how much, and for how much money where that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -29,17 +39,77 @@ pub struct Executed {
     pub fee: Notional,
 }
 
-/// One trade, once.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct TradeEntry {
-    id: TradeId,
+/// What the trades of an object come to: a function of them, so it is never stored and tells nothing apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Traded {
     qty: Qty,
     cost: Notional,
     fee: Notional,
 }
 
+impl Hash for Traded {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// What one object executed, as its reports count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) struct Count {
+    pub(super) cumulative: Qty,
+    pub(super) cumulative_cost: Option<Notional>,
+    /// How many trades of the ledger are this object's.
+    pub(super) trades: u16,
+    traded: Traded,
+}
+
+impl Count {
+    /// A cumulative fill, and no trade yet.
+    pub(super) fn of(cumulative: Qty, cumulative_cost: Option<Notional>) -> Self {
+        Self { cumulative, cumulative_cost, ..Self::default() }
+    }
+
+    /// Takes the cumulative fill of a report; says whether that changed anything.
+    fn take_cumulative(&mut self, report: &OrderReport) -> Result<bool, ArithmeticError> {
+        let Some(executed) = report.executed else { return Ok(false) };
+        let cost = match report.average_price {
+            Some(average) if average.is_positive() => Some(average.checked_mul(executed)?),
+            _ => None,
+        };
+        let better = executed > self.cumulative
+            || zoo!(CumulativeOverwritten)
+            || (executed == self.cumulative && cost > self.cumulative_cost);
+        Ok(better && (set(&mut self.cumulative, executed) | set(&mut self.cumulative_cost, cost)))
+    }
+
+    /// Takes one more trade.
+    pub(super) fn take_trade(&mut self, trade: &TradeEntry) -> Result<(), ArithmeticError> {
+        self.traded = Traded {
+            qty: self.traded.qty.checked_add(trade.qty)?,
+            cost: self.traded.cost.checked_add(trade.cost)?,
+            fee: self.traded.fee.checked_add(trade.fee)?,
+        };
+        self.trades = self.trades.checked_add(1).ok_or(ArithmeticError::Overflow)?;
+        Ok(())
+    }
+
+    /// The larger of the cumulative fill and the sum of the trades.
+    fn executed(&self) -> Result<Executed, ArithmeticError> {
+        let Traded { mut qty, cost, fee } = self.traded;
+        if self.trades == 0 {
+            let cost = if self.cumulative.is_zero() { Some(Notional::ZERO) } else { self.cumulative_cost };
+            return Ok(Executed { qty: self.cumulative, cost, fee });
+        }
+        if zoo!(CumulativePlusTrades) {
+            qty = qty.checked_add(self.cumulative)?;
+        }
+        if qty >= self.cumulative {
+            return Ok(Executed { qty, cost: Some(cost), fee });
+        }
+        Ok(Executed { qty: self.cumulative, cost: self.cumulative_cost, fee })
+    }
+}
+
 /// One object a venue keeps under our client id: an order, a conditional order, or a child of one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct VenueObject {
     /// The venue's id.
     pub venue_id: VenueOrderId,
@@ -53,9 +123,7 @@ pub struct VenueObject {
     pub price: Option<(VenueMillis, Price)>,
     /// Stated quantity and when that was said.
     pub qty: Option<(VenueMillis, Qty)>,
-    cumulative: Qty,
-    cumulative_cost: Option<Notional>,
-    trades: Vec<TradeEntry>,
+    pub(super) count: Count,
 }
 
 impl VenueObject {
@@ -67,74 +135,49 @@ impl VenueObject {
             status: report.status,
             price: None,
             qty: None,
-            cumulative: Qty::ZERO,
-            cumulative_cost: None,
-            trades: Vec::new(),
+            count: Count::default(),
         }
     }
 
-    fn merge(&mut self, report: &OrderReport) -> Result<(), ArithmeticError> {
-        self.status = if zoo!(StatusMovesBack) { report.status } else { self.status.max(report.status) };
+    /// Takes what a report says apart from fills; says whether that changed anything.
+    fn restate(&mut self, report: &OrderReport) -> bool {
+        let status = if zoo!(StatusMovesBack) { report.status } else { self.status.max(report.status) };
+        let mut changed = set(&mut self.status, status);
         if zoo!(AverageIsAnEdit)
             && let Some(average) = report.average_price
         {
-            self.price = Some((report.at, average));
+            changed |= set(&mut self.price, Some((report.at, average)));
         }
-        if report.parent.is_some() {
-            self.parent = self.parent.take().max(report.parent.clone());
+        if report.parent > self.parent {
+            self.parent.clone_from(&report.parent);
+            changed = true;
         }
-        if let Some(stated) = &report.stated {
-            if let Some(price) = stated.price.filter(|p| p.is_positive() || zoo!(ZeroEchoErases)) {
-                let said = Some((stated.at, price));
-                self.price = if zoo!(LastArrivalWins) { said } else { self.price.max(said) };
-            }
-            if let Some(qty) = stated.qty.filter(|q| q.is_positive()) {
-                self.qty = self.qty.max(Some((stated.at, qty)));
-            }
+        let Some(stated) = &report.stated else { return changed };
+        if let Some(price) = stated.price.filter(|p| p.is_positive() || zoo!(ZeroEchoErases)) {
+            let said = Some((stated.at, price));
+            let price = if zoo!(LastArrivalWins) { said } else { self.price.max(said) };
+            changed |= set(&mut self.price, price);
         }
-        if let Some(executed) = report.executed {
-            let cost = match report.average_price {
-                Some(average) if average.is_positive() => Some(average.checked_mul(executed)?),
-                _ => None,
-            };
-            if executed > self.cumulative || zoo!(CumulativeOverwritten) {
-                self.cumulative = executed;
-                self.cumulative_cost = cost;
-            } else if executed == self.cumulative {
-                self.cumulative_cost = self.cumulative_cost.max(cost);
-            }
+        if let Some(qty) = stated.qty.filter(|q| q.is_positive()) {
+            let qty = self.qty.max(Some((stated.at, qty)));
+            changed |= set(&mut self.qty, qty);
         }
-        if let Some(trade) = &report.trade
-            && let (Err(place), _) | (Ok(place), true) =
-                (self.trades.binary_search_by(|t| t.id.cmp(&trade.id)), zoo!(FillCountedTwice))
-            && self.trades.len() < MAX_TRADES
-        {
-            let cost = trade.price.checked_mul(trade.qty)?;
-            self.trades.insert(place, TradeEntry { id: trade.id.clone(), qty: trade.qty, cost, fee: trade.fee });
-        }
-        Ok(())
+        changed
     }
 
     /// What this object executed: the larger of its cumulative fill and the sum of its trades.
     pub fn executed(&self) -> Result<Executed, ArithmeticError> {
-        if self.trades.is_empty() {
-            let cost = if self.cumulative.is_zero() { Some(Notional::ZERO) } else { self.cumulative_cost };
-            return Ok(Executed { qty: self.cumulative, cost, fee: Notional::ZERO });
-        }
-        let (mut qty, mut cost, mut fee) = (Qty::ZERO, Notional::ZERO, Notional::ZERO);
-        for trade in &self.trades {
-            qty = qty.checked_add(trade.qty)?;
-            fee = fee.checked_add(trade.fee)?;
-            cost = cost.checked_add(trade.cost)?;
-        }
-        if zoo!(CumulativePlusTrades) {
-            qty = qty.checked_add(self.cumulative)?;
-        }
-        if qty >= self.cumulative {
-            return Ok(Executed { qty, cost: Some(cost), fee });
-        }
-        Ok(Executed { qty: self.cumulative, cost: self.cumulative_cost, fee })
+        self.count.executed()
     }
+}
+
+/// Writes a value where there is another; says whether that changed anything.
+fn set<T: PartialEq>(place: &mut T, value: T) -> bool {
+    let changed = *place != value;
+    if changed {
+        *place = value;
+    }
+    changed
 }
 
 fn rank(id: &VenueOrderId) -> (usize, &VenueOrderId) {
@@ -142,31 +185,68 @@ fn rank(id: &VenueOrderId) -> (usize, &VenueOrderId) {
 }
 
 /// Every object under one client id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Ledger {
-    objects: Vec<VenueObject>,
+    pub(super) objects: SmallVec<[VenueObject; INLINE_OBJECTS]>,
+    /// The trades of all objects, object by object, by id.
+    pub(super) trades: SmallVec<[TradeEntry; INLINE_TRADES]>,
 }
 
 impl Ledger {
-    /// Merges one report; says whether anything changed. A report beyond [`MAX_OBJECTS`] is an error.
+    /// Merges one report; says whether anything changed. A report beyond [`MAX_OBJECTS`] is an error, as is one
+    /// that the totals overflow with; an error changes nothing.
     pub fn merge(&mut self, report: &OrderReport) -> Result<bool, ArithmeticError> {
-        match self.objects.binary_search_by(|o| rank(&o.venue_id).cmp(&rank(&report.venue_id))) {
-            Ok(place) => {
-                let Some(object) = self.objects.get_mut(place) else { return Ok(false) };
-                let mut next = object.clone();
-                next.merge(report)?;
-                let changed = next != *object;
-                *object = next;
-                Ok(changed)
-            }
-            Err(place) => {
-                if self.objects.len() >= MAX_OBJECTS {
-                    return Err(ArithmeticError::Overflow);
-                }
-                let mut object = VenueObject::new(report);
-                object.merge(report)?;
-                self.objects.insert(place, object);
-                Ok(true)
+        let found = self.objects.binary_search_by(|o| rank(&o.venue_id).cmp(&rank(&report.venue_id)));
+        let (Ok(place) | Err(place)) = found;
+        let mut count = match found {
+            Ok(place) => self.objects.get(place).map(|o| o.count).unwrap_or_default(),
+            Err(_) if self.objects.len() >= MAX_OBJECTS => return Err(ArithmeticError::Overflow),
+            Err(_) => Count::default(),
+        };
+        let trade = self.new_trade(place, count.trades, report)?;
+        let mut counts = count.take_cumulative(report)?;
+        if let Some((_, trade)) = &trade {
+            count.take_trade(trade)?;
+            counts = true;
+        }
+        if counts {
+            let others = self.objects.iter().enumerate().filter(|(at, _)| found != Ok(*at));
+            total(others.map(|(_, o)| &o.count).chain([&count]))?;
+        }
+        // Nothing fails from here on.
+        if found.is_err() {
+            self.objects.insert(place, VenueObject::new(report));
+        }
+        let Some(object) = self.objects.get_mut(place) else { return Ok(false) };
+        let restated = object.restate(report);
+        object.count = count;
+        if let Some((at, trade)) = trade {
+            self.trades.insert(at, trade);
+        }
+        Ok(restated || counts || found.is_err())
+    }
+
+    /// The trade of a report, and its place among those of the object at `place`, which has `known` of them;
+    /// `None` if it is known or there is no room.
+    fn new_trade(
+        &self,
+        place: usize,
+        known: u16,
+        report: &OrderReport,
+    ) -> Result<Option<(usize, TradeEntry)>, ArithmeticError> {
+        let Some(trade) = &report.trade else { return Ok(None) };
+        let first: usize = self.objects.iter().take(place).map(|o| usize::from(o.count.trades)).sum();
+        let known = usize::from(known);
+        let ours = self.trades.get(first..).and_then(|rest| rest.get(..known)).unwrap_or_default();
+        if known >= MAX_TRADES {
+            return Ok(None);
+        }
+        match ours.binary_search_by(|t| t.id.cmp(&trade.id)) {
+            Ok(_) if !zoo!(FillCountedTwice) => Ok(None),
+            Ok(at) | Err(at) => {
+                let cost = trade.price.checked_mul(trade.qty)?;
+                let entry = TradeEntry { id: trade.id.clone(), qty: trade.qty, cost, fee: trade.fee };
+                Ok(Some((first.saturating_add(at), entry)))
             }
         }
     }
@@ -192,8 +272,8 @@ impl Ledger {
 
     /// Objects that neither are the primary nor its child: the wire doubled a request.
     pub fn extras(&self) -> impl Iterator<Item = &VenueObject> {
-        let primary = self.primary().map(|o| o.venue_id.clone());
-        self.objects.iter().filter(move |o| Some(&o.venue_id) != primary.as_ref() && o.parent != primary)
+        let primary = self.primary().map(|o| &o.venue_id);
+        self.objects.iter().filter(move |o| Some(&o.venue_id) != primary && o.parent.as_ref() != primary)
     }
 
     /// The order's status in the venue's view: its child's once it triggered, else its own.
@@ -215,19 +295,23 @@ impl Ledger {
 
     /// What all objects under this id executed together.
     pub fn executed(&self) -> Result<Executed, ArithmeticError> {
-        if let [only] = &self.objects[..] {
-            return only.executed();
-        }
-        let mut total = Executed { qty: Qty::ZERO, cost: Some(Notional::ZERO), fee: Notional::ZERO };
-        for object in &self.objects {
-            let one = object.executed()?;
-            total.qty = total.qty.checked_add(one.qty)?;
-            total.fee = total.fee.checked_add(one.fee)?;
-            total.cost = match (total.cost, one.cost) {
+        total(self.objects.iter().map(|o| &o.count))
+    }
+}
+
+fn total<'a>(mut counts: impl Iterator<Item = &'a Count>) -> Result<Executed, ArithmeticError> {
+    let Some(first) = counts.next() else {
+        return Ok(Executed { qty: Qty::ZERO, cost: Some(Notional::ZERO), fee: Notional::ZERO });
+    };
+    counts.try_fold(first.executed()?, |sum, count| {
+        let one = count.executed()?;
+        Ok(Executed {
+            qty: sum.qty.checked_add(one.qty)?,
+            cost: match (sum.cost, one.cost) {
                 (Some(a), Some(b)) => Some(a.checked_add(b)?),
                 _ => None,
-            };
-        }
-        Ok(total)
-    }
+            },
+            fee: sum.fee.checked_add(one.fee)?,
+        })
+    })
 }

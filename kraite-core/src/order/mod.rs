@@ -2,6 +2,7 @@
 
 mod ledger;
 mod life;
+mod stored;
 
 use serde::{Deserialize, Serialize};
 
@@ -120,14 +121,13 @@ impl Order {
         verdict
     }
 
-    /// Merges a report of one of its objects; says whether anything changed (R60).
+    /// Merges a report of one of its objects; says whether anything changed (R60). An error changes nothing.
+    ///
+    /// Neither this nor [`Order::apply`] asks for memory while an order has up to eight trades and two objects.
     pub fn merge(&mut self, report: &OrderReport) -> Result<bool, ArithmeticError> {
-        let mut ledger = self.ledger.clone();
-        if !ledger.merge(report)? {
+        if !self.ledger.merge(report)? {
             return Ok(false);
         }
-        ledger.executed()?;
-        self.ledger = ledger;
         let Some(status) = self.ledger.status() else { return Ok(true) };
         let seen = match status {
             ReportStatus::New | ReportStatus::PartiallyFilled => LifeEvent::SeenWorking,
