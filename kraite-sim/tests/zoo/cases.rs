@@ -335,7 +335,7 @@ fn a_stop_refused_for_good_closes() -> bool {
     let mut bench = Bench::pending(Role::Stop);
     for _ in 0..3 {
         let id = bench.latest(Role::Stop).id;
-        let _ = bench.outcome(Sent::Place(id), rejected(RejectKind::Filter));
+        let _ = bench.outcome(Sent::Place(id), rejected(RejectKind::Other));
         let _ = bench.pass(Millis(3_000));
     }
     (bench.position().phase, bench.position().why) == (Phase::Closing, Why::StopRefused)
