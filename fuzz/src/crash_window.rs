@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::time::Millis;
 use kraite_sim::presets;
-use kraite_sim::script::{self, Played, Script, Timing};
+use kraite_sim::script::{self, Play, Played, Script, Timing};
 use kraite_sim::world::{Fate, Nemesis, Stream};
 
 use crate::Bytes;
@@ -19,6 +20,8 @@ use crate::Bytes;
 pub(crate) const HEADER: usize = 4;
 /// Fates that are read; choice points beyond them pass. A life without faults has 100 to 300.
 pub(crate) const MAX_FATES: usize = 512;
+/// Things go wrong for so long; a script takes half a minute, and then 25 are left in which all must be resolved.
+const FAULTS_LAST: Millis = Millis::from_secs(120);
 
 /// The flags of the second byte.
 pub(crate) const PAIRED: u8 = 1;
@@ -83,7 +86,14 @@ impl Case {
         if narrate {
             world.narrate();
         }
-        script::play_in(&self.script, world, self.stream)
+        let healed = world.now().plus(FAULTS_LAST);
+        let mut play = Play::new(Arc::new(self.script.clone()), world, self.stream);
+        while play.advance() {
+            if play.world.now() >= healed {
+                play.world.nemesis.calm_down();
+            }
+        }
+        play.conclude()
     }
 
     /// The nemesis of these bytes.

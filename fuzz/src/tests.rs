@@ -145,27 +145,30 @@ fn life(header: [u8; 4], fates: &[(Point, usize, Fate)]) -> Vec<u8> {
     data
 }
 
+/// The requests before the entry's: margin mode and leverage.
+const ENTRY: usize = 2;
+
 fn lives() -> Seeds {
     use Fate::{Crash, Delay, Double, Late, Limit, Lose, Unknown};
     use Point::{AfterAppend, AfterReply, AfterSend, Answer, BeforeSend, Frame, Reply, Request};
     let at = |name: &str, flags: u8| [place(name), flags, 1, 0];
     named(vec![
         ("calm", life(at("open", 0), &[])),
-        ("entry-reply-lost", life(at("open", 0), &[(Reply, 0, Lose)])),
-        ("entry-unknown-then-dead", life(at("dca-fills", 0), &[(Reply, 0, Unknown), (AfterSend, 1, Crash)])),
-        ("entry-late", life(at("target-fills", 0), &[(Request, 0, Late)])),
+        ("entry-reply-lost", life(at("open", SILENT), &[(Reply, ENTRY, Lose)])),
+        ("entry-unknown-then-dead", life(at("dca-fills", 0), &[(Reply, ENTRY, Unknown), (AfterReply, 0, Crash)])),
+        ("entry-late", life(at("target-fills", 0), &[(Request, ENTRY, Late)])),
         ("dead-with-the-intent", life(at("open", PAIRED), &[(AfterAppend, 1, Crash), (BeforeSend, 1, Crash)])),
         ("ladder-half-sent", life(at("dca-fills", PAIRED), &[(AfterSend, 2, Crash), (Answer, 1, Late)])),
         ("rung-refused-for-now", life(at("partial-rung", LIMIT), &[(Request, 2, Limit), (Frame, 1, Lose)])),
         ("stop-reply-lost-in-silence", life(at("stop-fills", SILENT), &[(Reply, 5, Lose), (AfterReply, 2, Crash)])),
-        ("request-doubled", life(at("open", DOUBLE_REQUESTS), &[(Request, 1, Double)])),
+        ("request-doubled", life(at("open", DOUBLE_REQUESTS), &[(Request, ENTRY, Double)])),
         (
             "everything-twice",
             life(at("close-command", PAIRED), &[(Reply, 1, Double), (Frame, 2, Double), (Answer, 0, Double)]),
         ),
         (
             "slow-and-soon-back",
-            life([place("crash-in-recovery"), 0, 9, 1], &[(Request, 0, Delay), (AfterReply, 0, Crash)]),
+            life([place("crash-in-recovery"), 0, 9, 1], &[(Request, ENTRY, Delay), (AfterReply, 0, Crash)]),
         ),
         ("long-away", life([place("liquidation"), SILENT, 3, 200], &[(AfterSend, 3, Crash)])),
         ("short-protect-first", life([u8::try_from(scripts().len() - 1).unwrap(), 0, 5, 0], &[(Frame, 0, Lose)])),
