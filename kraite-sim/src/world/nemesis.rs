@@ -11,6 +11,9 @@ use rand_chacha::ChaCha8Rng;
 /// Delays are drawn apart from faults, so that leaving out a fault leaves the delays as they were.
 const DELAYS: u64 = 0x6b72_6169_7465;
 
+/// Bytes from here on stand for faults.
+const FIRST_FAULT: u8 = 224;
+
 /// A boundary at which something can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Point {
@@ -97,6 +100,20 @@ impl Point {
             Self::Frame | Self::Answer => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double],
         }
     }
+
+    /// The fate that a byte stands for here: seven of eight bytes, zero among them, let things pass; the others
+    /// go round [`Self::faults`].
+    #[must_use]
+    pub fn fate_of(self, byte: u8) -> Fate {
+        let Some(turn) = byte.checked_sub(FIRST_FAULT) else { return Fate::Pass };
+        self.faults().iter().cycle().nth(usize::from(turn)).copied().unwrap_or(Fate::Pass)
+    }
+
+    /// A byte that stands for this fate here, for seeds; zero where it cannot happen.
+    #[must_use]
+    pub fn byte_of(self, fate: Fate) -> u8 {
+        (FIRST_FAULT..=u8::MAX).find(|byte| self.fate_of(*byte) == fate).unwrap_or(0)
+    }
 }
 
 /// How often things go wrong, in parts per 10,000 of the choice points of a kind.
@@ -172,6 +189,11 @@ enum Keep {
 enum Mode {
     Rates(Rates),
     Schedule(BTreeMap<u64, Fate>),
+    /// The n-th byte is the n-th choice point's.
+    Bytes {
+        bytes: Vec<u8>,
+        double_requests: bool,
+    },
 }
 
 /// Decides the fate of every message and every step, and counts.
@@ -203,6 +225,15 @@ impl Nemesis {
     #[must_use]
     pub fn scheduled(seed: u64, schedule: BTreeMap<u64, Fate>) -> Self {
         Self::new(seed, Mode::Schedule(schedule), Keep::All)
+    }
+
+    /// The n-th choice point takes its fate from the n-th byte, as [`Point::fate_of`] reads it, and after the last
+    /// byte everything passes; for fuzzers. No delay jitters, so that what was [written](Self::write_down) is dealt
+    /// again by [`Nemesis::scheduled`]. A *request* is doubled only with `double_requests`: no client can prevent
+    /// that (see [`Rates::double_request`]), so most inputs should not ask for it.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>, double_requests: bool) -> Self {
+        Self::new(0, Mode::Bytes { bytes, double_requests }, Keep::None)
     }
 
     /// Faults at choice points that are decided on while the world runs, for explorers.
@@ -279,6 +310,13 @@ impl Nemesis {
                 rates.fate(point, draw)
             }
             Mode::Schedule(schedule) => schedule.get(&number).copied().unwrap_or(Fate::Pass),
+            Mode::Bytes { bytes, double_requests } => {
+                let byte = usize::try_from(number).ok().and_then(|place| bytes.get(place));
+                match byte.map_or(Fate::Pass, |byte| point.fate_of(*byte)) {
+                    Fate::Double if point == Point::Request && !double_requests => Fate::Pass,
+                    fate => fate,
+                }
+            }
         };
         if fate != Fate::Pass {
             *self.dealt.entry(fate).or_insert(0) += 1;
@@ -307,5 +345,36 @@ impl Nemesis {
     #[must_use]
     pub fn crashes(&self) -> u64 {
         self.dealt.get(&Fate::Crash).copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s12_every_fate_has_a_byte_and_the_nth_byte_is_the_nth_points() {
+        let mut points = Vec::new();
+        let mut bytes = Vec::new();
+        let mut fates = Vec::new();
+        for point in Point::ALL {
+            assert_eq!((point.fate_of(0), point.fate_of(FIRST_FAULT - 1)), (Fate::Pass, Fate::Pass));
+            for fate in point.faults() {
+                points.push(point);
+                bytes.push(point.byte_of(*fate));
+                fates.push(*fate);
+            }
+        }
+        let deal = |mut nemesis: Nemesis| -> Vec<Fate> { points.iter().map(|point| nemesis.decide(*point)).collect() };
+        assert_eq!(deal(Nemesis::from_bytes(bytes.clone(), true)), fates);
+        let without: Vec<Fate> = deal(Nemesis::from_bytes(bytes.clone(), false));
+        for ((point, fate), dealt) in points.iter().zip(&fates).zip(&without) {
+            let doubled = (*point, *fate) == (Point::Request, Fate::Double);
+            assert_eq!(*dealt, if doubled { Fate::Pass } else { *fate });
+        }
+        let mut short = Nemesis::from_bytes(vec![255], true);
+        short.write_down();
+        assert_eq!([short.decide(Point::AfterSend), short.decide(Point::AfterSend)], [Fate::Crash, Fate::Pass]);
+        assert_eq!(short.written(), BTreeMap::from([(0, Fate::Crash)]));
     }
 }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::{Args, Task, fates};
 use crate::exit::{Exit, Failed};
 
-const FATES: [Fate; 6] = [Fate::Crash, Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Unknown];
+const FATES: [Fate; 7] =
+    [Fate::Crash, Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Unknown, Fate::Limit];
 
 fn parse(text: &str) -> Result<BTreeMap<u64, Fate>, Failed> {
     if text == "none" {
@@ -116,6 +117,8 @@ fn tell(shown: &Shown) -> String {
 
 #[cfg(test)]
 mod tests {
+    use kraite_sim::world::Point;
+
     use super::*;
 
     #[test]
@@ -123,6 +126,9 @@ mod tests {
         let schedule = BTreeMap::from([(12, Fate::Crash), (40, Fate::Lose)]);
         assert_eq!(parse(&fates(&schedule)), Ok(schedule));
         assert_eq!(parse("none"), Ok(BTreeMap::new()));
+        // Whatever the explorer deals can be dealt again.
+        let dealt: BTreeMap<u64, Fate> = (0..).zip(Point::ALL.iter().flat_map(|p| p.faults()).copied()).collect();
+        assert_eq!(parse(&fates(&dealt)), Ok(dealt));
         for wrong in ["", "12", "12:pass", "x:crash", "1:crash,"] {
             assert_eq!(parse(wrong).unwrap_err().exit, Exit::Usage, "{wrong}");
         }
