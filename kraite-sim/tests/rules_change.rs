@@ -139,7 +139,8 @@ fn r47_one_lost_message_while_the_rules_change_leaves_nothing_stuck_and_no_loop(
                 for life in [script.clone(), script.clone().short()] {
                     let life = life.styled(style, Sequence::LadderFirst);
                     let schedule = BTreeMap::from([(lost, Fate::Lose)]);
-                    let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule), script::Timing::default());
+                    let mut world =
+                        script::world(profile.clone(), Nemesis::scheduled(1, schedule), script::Timing::default());
                     world.narrate();
                     let played = script::play_in(&life, world, Stream::Push);
                     assert!(played.is_clean(), "{:?} {:#?}", played.unaided, played.verdict.findings);

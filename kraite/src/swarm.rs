@@ -259,7 +259,10 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         crate::print(&text(&shown))?;
     }
     if let Some((seed, what)) = &sum.first_failing {
-        eprintln!("kraite: seed {seed} fails: {what}\nkraite: shrink it with  kraite shrink {seed} --mix {}", args.mix.word());
+        eprintln!(
+            "kraite: seed {seed} fails: {what}\nkraite: shrink it with  kraite shrink {seed} --mix {}",
+            args.mix.word()
+        );
     }
     Ok(ending(shown.violations, shown.unresolved))
 }
@@ -326,7 +329,10 @@ pub(crate) fn shrink_command(args: &ShrinkArgs) -> Result<Exit, Failed> {
     let life = Life::drawn(args.seed, args.mix.of(args.seed));
     let Some(shrunk) = shrink(&life) else {
         if args.json {
-            crate::print(&format!("{}\n", serde_json::json!({ "schema": "kraite.shrink/1", "seed": args.seed, "fails": false })))?;
+            crate::print(&format!(
+                "{}\n",
+                serde_json::json!({ "schema": "kraite.shrink/1", "seed": args.seed, "fails": false })
+            ))?;
         } else {
             crate::print(&format!("seed {} does not fail\n", args.seed))?;
         }

@@ -484,7 +484,11 @@ pub(crate) fn capabilities() -> Capabilities {
 
 /// A position without rungs: its order is the entry.
 fn request() -> Result<OpenRequest, Disagreement> {
-    let world = script::world(kraite_sim::presets::binance(), Nemesis::scheduled(1, BTreeMap::new()), script::Timing::default());
+    let world = script::world(
+        kraite_sim::presets::binance(),
+        Nemesis::scheduled(1, BTreeMap::new()),
+        script::Timing::default(),
+    );
     let mut request = script::request(&Script::open_to_close(), &world).ok_or("no mark")?;
     request.spec.rungs = 0;
     request.mark.at = VenueMillis(START);

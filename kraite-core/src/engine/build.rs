@@ -535,7 +535,10 @@ pub(super) fn slot(position: &Position, role: Role) -> Slot {
 /// Lost to somebody else; one that a newer pair call overwrote was not.
 fn lost(order: &Order) -> bool {
     !order.superseded
-        && matches!(order.life, Life::Done(Terminal::Vanished | Terminal::Rejected | Terminal::Cancelled | Terminal::Expired))
+        && matches!(
+            order.life,
+            Life::Done(Terminal::Vanished | Terminal::Rejected | Terminal::Cancelled | Terminal::Expired)
+        )
         && !order.cancel_wanted
 }
 

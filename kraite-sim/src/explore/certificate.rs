@@ -71,7 +71,10 @@ impl Column {
     /// Every kind of fault there is.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        Point::ALL.iter().flat_map(|point| point.faults().iter().map(|fate| Self { point: *point, fate: *fate })).collect()
+        Point::ALL
+            .iter()
+            .flat_map(|point| point.faults().iter().map(|fate| Self { point: *point, fate: *fate }))
+            .collect()
     }
 }
 

@@ -194,11 +194,8 @@ impl Walk<'_> {
         let asked = play.world.nemesis.take_asked();
         let worst = self.worst(&mut play);
         let violated = play.world.auditor.verdict().violations > 0;
-        let mut future = if violated || !more {
-            self.ended(play, violated)
-        } else {
-            self.from(play, depth, &mut |_, _, _| {})
-        };
+        let mut future =
+            if violated || !more { self.ended(play, violated) } else { self.from(play, depth, &mut |_, _, _| {}) };
         if let Some((ms, cause)) = worst {
             future.pass(ms, cause);
         }

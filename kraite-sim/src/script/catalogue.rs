@@ -38,8 +38,7 @@ impl Script {
     /// Opens, falls through two rungs, is re-priced twice, closes in profit.
     #[must_use]
     pub fn open_to_close() -> Self {
-        let beats =
-            vec![seconds(5), Beat::Price(13_700), Beat::Price(12_400), seconds(5), Beat::Price(13_400)];
+        let beats = vec![seconds(5), Beat::Price(13_700), Beat::Price(12_400), seconds(5), Beat::Price(13_400)];
         Self::new("open-to-close", "two rungs fill, the target follows twice and fills", beats)
     }
 
@@ -120,66 +119,86 @@ impl Script {
                 "the market passes the target before it is placed",
                 vec![Beat::Wait(Millis(650)), Beat::Price(15_100), Beat::Price(15_300)],
             ),
-            new("stop-fills", "falls through two rungs and the stop", vec![seconds(4), Beat::Price(12_400), Beat::Price(9_500)]),
-            new("close-command", "one rung fills, then the user asks for the close", vec![
-                seconds(4),
-                Beat::Price(13_700),
-                Beat::Close,
-            ]),
-            new("close-while-opening", "the user asks for the close right after the opening", vec![
-                Beat::Wait(Millis(300)),
-                Beat::Close,
-            ]),
-            new("sold-by-hand", "the user takes the exposure off at the venue", vec![
-                seconds(4),
-                Beat::Price(13_700),
-                Beat::SellByHand,
-                seconds(5),
-            ]),
-            new("stop-cancelled-by-hand", "the user cancels our stop at the venue", vec![
-                seconds(4),
-                Beat::CancelByHand(Role::Stop),
-                seconds(4),
-                Beat::Price(15_100),
-            ]),
-            new("rung-cancelled-by-hand", "the user cancels one of our rungs at the venue", vec![
-                seconds(4),
-                Beat::CancelByHand(Role::Rung(1)),
-                seconds(4),
-                Beat::Price(13_700),
-                Beat::Price(14_300),
-            ]),
+            new(
+                "stop-fills",
+                "falls through two rungs and the stop",
+                vec![seconds(4), Beat::Price(12_400), Beat::Price(9_500)],
+            ),
+            new(
+                "close-command",
+                "one rung fills, then the user asks for the close",
+                vec![seconds(4), Beat::Price(13_700), Beat::Close],
+            ),
+            new(
+                "close-while-opening",
+                "the user asks for the close right after the opening",
+                vec![Beat::Wait(Millis(300)), Beat::Close],
+            ),
+            new(
+                "sold-by-hand",
+                "the user takes the exposure off at the venue",
+                vec![seconds(4), Beat::Price(13_700), Beat::SellByHand, seconds(5)],
+            ),
+            new(
+                "stop-cancelled-by-hand",
+                "the user cancels our stop at the venue",
+                vec![seconds(4), Beat::CancelByHand(Role::Stop), seconds(4), Beat::Price(15_100)],
+            ),
+            new(
+                "rung-cancelled-by-hand",
+                "the user cancels one of our rungs at the venue",
+                vec![
+                    seconds(4),
+                    Beat::CancelByHand(Role::Rung(1)),
+                    seconds(4),
+                    Beat::Price(13_700),
+                    Beat::Price(14_300),
+                ],
+            ),
             new("entry-refused", "the venue refuses the entry", vec![seconds(4)])
                 .after(vec![Beat::LargestMarket(qty(1, 1))]),
-            new("stop-refused", "the venue refuses protection for the first seconds", vec![
-                seconds(8),
-                Beat::Price(15_100),
-            ])
+            new(
+                "stop-refused",
+                "the venue refuses protection for the first seconds",
+                vec![seconds(8), Beat::Price(15_100)],
+            )
             .after(vec![Beat::Unseen(Millis::from_secs(3))]),
-            new("stop-passed", "the market falls through the stop before it is placed", vec![
-                Beat::Wait(Millis(650)),
-                Beat::Price(9_500),
-            ]),
+            new(
+                "stop-passed",
+                "the market falls through the stop before it is placed",
+                vec![Beat::Wait(Millis(650)), Beat::Price(9_500)],
+            ),
             new("entry-empty", "the entry fills nothing and the opening is cancelled", vec![seconds(4)])
                 .after(vec![Beat::TakerCap(Some(Qty::ZERO))]),
-            new("crash-in-recovery", "two crashes, the second in the recovery from the first", vec![
-                Beat::Wait(Millis(900)),
-                Beat::Kill,
-                Beat::Wait(Millis(1_200)),
-                Beat::Kill,
-                seconds(4),
-                Beat::Price(15_100),
-            ]),
+            new(
+                "crash-in-recovery",
+                "two crashes, the second in the recovery from the first",
+                vec![
+                    Beat::Wait(Millis(900)),
+                    Beat::Kill,
+                    Beat::Wait(Millis(1_200)),
+                    Beat::Kill,
+                    seconds(4),
+                    Beat::Price(15_100),
+                ],
+            ),
             Self {
                 margin_mode: MarginMode::Isolated,
                 ..new("liquidation", "the venue liquidates the position", vec![seconds(4), Beat::Price(14_100)])
             },
-            new("rules-change", "tick and smallest notional change under the open position", vec![
-                seconds(4),
-                Beat::Rules(Price::from_units(5, 2).unwrap_or_default(), Notional::from_units(50, 0).unwrap_or_default()),
-                Beat::Price(13_700),
-                Beat::Price(9_000),
-            ]),
+            new(
+                "rules-change",
+                "tick and smallest notional change under the open position",
+                vec![
+                    seconds(4),
+                    Beat::Rules(
+                        Price::from_units(5, 2).unwrap_or_default(),
+                        Notional::from_units(50, 0).unwrap_or_default(),
+                    ),
+                    Beat::Price(13_700),
+                    Beat::Price(9_000),
+                ],
+            ),
         ]
     }
 }

@@ -209,8 +209,9 @@ impl Act {
                 let Some(price) = moved(world, symbol, price, 5_000) else { return };
                 let direction = Direction::Long;
                 let qty = Qty::from_units(1, 0).unwrap_or_default().max(rules.min_qty);
-                let _ = world
-                    .by_hand(|venue, now| venue.user_limit(*account, symbol, direction, Purpose::Open, price, qty, now));
+                let _ = world.by_hand(|venue, now| {
+                    venue.user_limit(*account, symbol, direction, Purpose::Open, price, qty, now)
+                });
             }
         }
     }

@@ -84,7 +84,8 @@ impl Life {
         let rates = rates(&mut draw, mix);
         let many = draw.chance(20);
         let accounts: Vec<AccountTag> = (1..=if many { 2 } else { 1 }).filter_map(AccountTag::new).collect();
-        let symbols: Vec<Symbol> = presets::contracts().into_iter().map(|c| c.symbol).take(if draw.chance(25) { 2 } else { 1 }).collect();
+        let symbols: Vec<Symbol> =
+            presets::contracts().into_iter().map(|c| c.symbol).take(if draw.chance(25) { 2 } else { 1 }).collect();
         let mode = if draw.chance(25) { PositionMode::Hedge } else { PositionMode::OneWay };
         let timing = Timing::drawn(if draw.chance(30) { 1 } else { seed });
         let mut life = Self { seed, profile, mode, timing, accounts, symbols, rates, acts: Vec::new() };
@@ -140,9 +141,8 @@ impl Life {
             Class::Clock => Act::Clock(account, Millis(draw.between(-3_600_000, 3_600_000))),
             Class::Stream => Act::Stream(account, draw.chance(60)),
             Class::PartialFills => {
-                let mut cap = |percent| {
-                    draw.chance(percent).then(|| Qty::from_units(draw.between(1, 20), 1).unwrap_or_default())
-                };
+                let mut cap =
+                    |percent| draw.chance(percent).then(|| Qty::from_units(draw.between(1, 20), 1).unwrap_or_default());
                 Act::Caps(symbol, cap(40), cap(60))
             }
             Class::Unseen => Act::Unseen(Millis(draw.between(0, 8_000))),

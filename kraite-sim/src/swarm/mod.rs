@@ -6,8 +6,8 @@
 //! protected or at its end, then closed, and worker and venue must agree (L1, L2, L3).
 
 mod act;
-mod live;
 mod life;
+mod live;
 mod shrink;
 
 pub use act::{Act, Class};

@@ -24,8 +24,8 @@ use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
 
 pub use auditor::{Auditor, Finding, Interval, Verdict};
 pub use journal::{Disk, ModelJournal, Trip};
-pub use visited::Visited;
 pub use nemesis::{Fate, Nemesis, Point, Rates};
+pub use visited::Visited;
 
 use crate::digest::Gathered;
 use crate::venue::Venue;
@@ -228,7 +228,17 @@ impl World {
     pub fn hire(&mut self, account: AccountTag) {
         self.workers.insert(
             account,
-            Worker { engine: None, run: 0, skew_ms: 1_700, jump_ms: 0, belief_ms: 20, error_ms: 50, state_at_death: None, stopped_until: None, cut: false },
+            Worker {
+                engine: None,
+                run: 0,
+                skew_ms: 1_700,
+                jump_ms: 0,
+                belief_ms: 20,
+                error_ms: 50,
+                state_at_death: None,
+                stopped_until: None,
+                cut: false,
+            },
         );
         self.post(0, Message::Start { account });
     }
@@ -563,8 +573,7 @@ impl World {
         self.auditor.stopped(account, false);
         self.deaths += 1;
         // Only a death with everything durable can be compared with what is restored.
-        worker.state_at_death =
-            (engine.state().seq == self.journal.last(account)).then(|| engine.state().clone());
+        worker.state_at_death = (engine.state().seq == self.journal.last(account)).then(|| engine.state().clone());
         self.tell(|| format!("XX worker {account} dies {where_}"));
         self.auditor.died(account, self.now);
         let rest = self.nemesis.jitter(self.restart_ms);

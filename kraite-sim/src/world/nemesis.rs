@@ -145,8 +145,16 @@ impl Rates {
     pub const LIGHT: Self =
         Self { crash: 20, lose: 50, delay: 100, late: 20, double: 50, double_request: 0, unknown: 30, limit: 20 };
     /// A hostile day.
-    pub const HEAVY: Self =
-        Self { crash: 150, lose: 400, delay: 500, late: 150, double: 300, double_request: 10, unknown: 250, limit: 150 };
+    pub const HEAVY: Self = Self {
+        crash: 150,
+        lose: 400,
+        delay: 500,
+        late: 150,
+        double: 300,
+        double_request: 10,
+        unknown: 250,
+        limit: 150,
+    };
 
     fn fate(&self, point: Point, draw: u32) -> Fate {
         let (lose, double, unknown, limit) = match point {

@@ -72,7 +72,9 @@ fn name(event: &Event) -> Option<&'static str> {
         Event::Rebuilt { dropped, .. } if !dropped.is_empty() => "rebuilt with rungs left out",
         Event::Rebuilt { .. } => "rebuilt from the real fill",
         Event::RungDropped { .. } => "a rung left out",
-        Event::Intended { id, .. } => return intended(id.key().logical.role, id.key().attempt.get(), id.key().logical.revision.get()),
+        Event::Intended { id, .. } => {
+            return intended(id.key().logical.role, id.key().attempt.get(), id.key().logical.revision.get());
+        }
         Event::Resent { .. } => "sent again after it never left",
         Event::AmendIntended { .. } => "a target amended",
         Event::CancelIntended { extra: Some(_), .. } => "a copy of the wire cancelled",

@@ -94,7 +94,13 @@ fn matrix(out: &mut String, script: &ShownScript, certificate: &Certificate) {
     *out += "</tr></thead><tbody>";
     for row in &certificate.matrix {
         let what = if row.what.is_empty() { "a look at the clock" } else { row.what.as_str() };
-        let _ = write!(out, "<tr><th>{}</th><th class=\"step\" title=\"{}\">{}</th>", row.at_ms, escape(what), escape(what));
+        let _ = write!(
+            out,
+            "<tr><th>{}</th><th class=\"step\" title=\"{}\">{}</th>",
+            row.at_ms,
+            escape(what),
+            escape(what)
+        );
         for column in &columns {
             match row.cells.get(column) {
                 None => *out += "<td class=\"none\"></td>",

@@ -110,7 +110,8 @@ fn tasks(args: &Args) -> Result<Vec<Task>, Failed> {
         known.iter().filter(|script| args.script == "all" || script.name == args.script).cloned().collect();
     if chosen.is_empty() {
         let names: Vec<&str> = known.iter().map(|script| script.name).collect();
-        let message = format!("--script: there is no script `{}`; there are {}, and all", args.script, names.join(", "));
+        let message =
+            format!("--script: there is no script `{}`; there are {}, and all", args.script, names.join(", "));
         return Err(Failed::new(Exit::Usage, message));
     }
     let venues: &[VenueName] = match args.venue {
@@ -244,7 +245,9 @@ fn text(shown: &Shown) -> String {
         let schedules: Vec<String> = script
             .schedules
             .iter()
-            .map(|(faults, n)| format!("{} with exactly {faults} fault{}", grouped(*n), if faults == "1" { "" } else { "s" }))
+            .map(|(faults, n)| {
+                format!("{} with exactly {faults} fault{}", grouped(*n), if faults == "1" { "" } else { "s" })
+            })
             .collect();
         let windows = if script.unprotected_windows.is_empty() {
             String::new()

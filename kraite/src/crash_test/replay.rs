@@ -9,8 +9,7 @@ use serde::Serialize;
 use super::{Args, Task, fates};
 use crate::exit::{Exit, Failed};
 
-const FATES: [Fate; 7] =
-    [Fate::Crash, Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Unknown, Fate::Limit];
+const FATES: [Fate; 7] = [Fate::Crash, Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Unknown, Fate::Limit];
 
 fn parse(text: &str) -> Result<BTreeMap<u64, Fate>, Failed> {
     if text == "none" {
@@ -66,14 +65,14 @@ pub(super) fn command(args: &Args, tasks: &[Task], text: &str) -> Result<Exit, F
     let played = script::play_in(&task.script, world, Stream::Push);
     let last = schedule.keys().last().copied().unwrap_or(0);
     if last >= played.trail.len() as u64 && !schedule.is_empty() {
-        let message = format!("--replay: there are only {} choice points, and {last} is not one of them", played.trail.len());
+        let message =
+            format!("--replay: there are only {} choice points, and {last} is not one of them", played.trail.len());
         return Err(Failed::new(Exit::Usage, message));
     }
     let lines = |told: &[(kraite_core::time::VenueMillis, String)]| {
         told.iter().map(|(at, line)| Line { at_ms: at.0 - start, line: line.clone() }).collect::<Vec<_>>()
     };
-    let notices: Vec<_> =
-        played.world.notices().iter().map(|(at, notice)| (*at, notice.message.clone())).collect();
+    let notices: Vec<_> = played.world.notices().iter().map(|(at, notice)| (*at, notice.message.clone())).collect();
     let shown = Shown {
         schema: "kraite.crash-test-replay/1",
         script: task.script.name,
@@ -84,7 +83,12 @@ pub(super) fn command(args: &Args, tasks: &[Task], text: &str) -> Result<Exit, F
         notices: lines(&notices),
         ended: played.phase.map(|phase| format!("{phase:?}").to_lowercase()),
         violations: played.verdict.violations,
-        findings: played.verdict.findings.iter().map(|(at, finding)| format!("{finding:?} at {} ms", at.0 - start)).collect(),
+        findings: played
+            .verdict
+            .findings
+            .iter()
+            .map(|(at, finding)| format!("{finding:?} at {} ms", at.0 - start))
+            .collect(),
         unresolved: !played.is_resolved(),
         max_unprotected_ms: played.verdict.max_unprotected.0,
     };

@@ -294,4 +294,3 @@ pub struct Verdict {
     /// The first findings.
     pub findings: Vec<(VenueMillis, Finding)>,
 }
-

@@ -260,11 +260,9 @@ impl Auditor {
         }
         let (symbol, direction) = (position.symbol(), position.direction());
         let qty = venue.position(account, symbol, direction);
-        let shared = engine
-            .state()
-            .positions
-            .values()
-            .any(|p| p.symbol() == symbol && p.direction() == direction && !matches!(p.phase, Phase::Closed | Phase::Cancelled));
+        let shared = engine.state().positions.values().any(|p| {
+            p.symbol() == symbol && p.direction() == direction && !matches!(p.phase, Phase::Closed | Phase::Cancelled)
+        });
         if qty.is_positive()
             && !shared
             && !self.books.other_hands(account, symbol)
@@ -311,9 +309,11 @@ impl Auditor {
     fn compare_beliefs(&mut self, venue: &Venue, account: AccountTag, engine: &Engine, now: VenueMillis) {
         let mut believed: BTreeMap<(Symbol, _), (PositionNo, Qty, Qty)> = BTreeMap::new();
         for position in engine.state().positions.values() {
-            let entry = believed
-                .entry((position.symbol().clone(), position.direction()))
-                .or_insert((position.no, Qty::ZERO, Qty::ZERO));
+            let entry = believed.entry((position.symbol().clone(), position.direction())).or_insert((
+                position.no,
+                Qty::ZERO,
+                Qty::ZERO,
+            ));
             entry.0 = position.no;
             entry.1 = entry.1.checked_add(position.exposure()).unwrap_or(entry.1);
             for qty in position.external.values() {

@@ -77,9 +77,7 @@ impl Protection {
         let mut naked = BTreeSet::new();
         for (symbol, direction, qty) in venue.exposures(account) {
             let other_hands = books.other_hands(account, &symbol);
-            if !other_hands
-                && is_flipped(&symbol, direction, engine)
-                && self.flipped.insert((account, symbol.clone()))
+            if !other_hands && is_flipped(&symbol, direction, engine) && self.flipped.insert((account, symbol.clone()))
             {
                 findings.push(Finding::Flipped { symbol: symbol.clone(), direction, qty });
             }
@@ -192,7 +190,8 @@ fn windows(
         names.insert("worker down");
         return names;
     };
-    let mut ours = engine.state().positions.values().rev().filter(|p| p.symbol() == symbol && p.direction() == direction);
+    let mut ours =
+        engine.state().positions.values().rev().filter(|p| p.symbol() == symbol && p.direction() == direction);
     let newest = ours.clone().next();
     if other_hands && ours.all(|p| p.phase.is_terminal() || p.exposure().is_zero()) {
         names.insert(NOT_OURS);

@@ -39,7 +39,8 @@ impl Wire {
     pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
         let Self { placed, doubled, stopped, requests, questions } = self;
         (placed, doubled, stopped).hash(hasher);
-        for (times, most) in requests.values().map(|t| (t, MAX_REQUESTS)).chain(questions.values().map(|t| (t, MAX_QUESTIONS)))
+        for (times, most) in
+            requests.values().map(|t| (t, MAX_REQUESTS)).chain(questions.values().map(|t| (t, MAX_QUESTIONS)))
         {
             (times.len() > most / 3).then_some(times).hash(hasher);
         }
@@ -70,13 +71,7 @@ impl Auditor {
     }
 
     /// A request leaves the worker: it owns the account, its intent is durable, its id fresh, its stop in place.
-    pub fn handed_to_wire(
-        &mut self,
-        account: AccountTag,
-        request: &Request,
-        journal: &ModelJournal,
-        at: VenueMillis,
-    ) {
+    pub fn handed_to_wire(&mut self, account: AccountTag, request: &Request, journal: &ModelJournal, at: VenueMillis) {
         let times = self.wire.requests.entry(account).or_default();
         if let Some(number) = too_many(times, at, MAX_REQUESTS) {
             self.report(at, Finding::Flood { what: "requests", number });

@@ -1,0 +1,99 @@
+//! `kraite crash-test`, `swarm` and `shrink` as their users meet them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::process::Output;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+fn kraite(args: &str) -> Output {
+    Command::cargo_bin("kraite").unwrap().args(args.split_whitespace()).output().unwrap()
+}
+
+fn json(args: &str) -> Value {
+    let output = kraite(args);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args}: {error}: {output:?}"))
+}
+
+#[cfg(not(kraite_zoo))]
+#[test]
+fn s12_each_single_fault_of_a_script_is_accounted_for_and_breaks_nothing() {
+    let shown = json("crash-test --script stop-fills --json");
+    assert_eq!(shown["schema"], "kraite.crash-test/1");
+    let scripts = shown["scripts"].as_array().unwrap();
+    assert_eq!(scripts.len(), 3, "two target styles as two orders, one in one call");
+    for script in scripts {
+        let points = script["choice_points"].as_u64().unwrap();
+        let single = script["schedules"]["1"].as_u64().unwrap();
+        assert!(points > 50 && single > points, "{script}");
+        assert_eq!(script["executed"].as_u64().unwrap() + script["covered"].as_u64().unwrap(), single + 1);
+        assert_eq!((&script["violations"], &script["unresolved"]), (&Value::from(0), &Value::from(0)), "{script}");
+        assert!(script["max_unprotected_ms"].as_i64().unwrap() > 0);
+    }
+    assert_eq!(kraite("crash-test --script stop-fills --venue bitget").status.code(), Some(0));
+}
+
+#[cfg(not(kraite_zoo))]
+#[test]
+fn i18_the_same_seeds_are_the_same_lives_on_one_thread_and_on_two() {
+    let mut one = json("swarm --seeds 600 --from 7 --jobs 1 --json");
+    let mut two = json("swarm --seeds 600 --from 7 --jobs 2 --json");
+    let mut again = json("swarm --seeds 600 --from 7 --jobs 2 --json");
+    for shown in [&mut one, &mut two, &mut again] {
+        shown["cpu_seconds"] = Value::Null;
+    }
+    assert_eq!(one, two);
+    assert_eq!(two, again);
+    assert_eq!((&one["violations"], &one["unresolved"]), (&Value::from(0), &Value::from(0)));
+    assert!(one["crashes"].as_u64().unwrap() > 1_000 && one["lifecycles"].as_u64().unwrap() > 600, "{one}");
+    let mut other = json("swarm --seeds 600 --from 8 --jobs 2 --json");
+    other["cpu_seconds"] = Value::Null;
+    assert_ne!(one["trace"], other["trace"], "a trace that never differs shows nothing");
+}
+
+#[test]
+fn wrong_words_are_usage_errors_with_what_there_is() {
+    for (args, words) in [
+        ("crash-test --script none", "there is no script `none`"),
+        ("crash-test --depth 9", "9"),
+        ("crash-test --script open --replay 1:crash", "--venue and --target"),
+        ("crash-test --script open --venue binance --target limit --replay 1:bang", "NUMBER:FATE"),
+        ("crash-test --script open --venue binance --target limit --replay 99999:crash", "choice points"),
+        ("crash-test --venue bitget --target limit", "no limit target"),
+        ("swarm --seeds 0", "0"),
+    ] {
+        let output = kraite(args);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{args}: {stderr}");
+        assert!(stderr.contains(words), "{args}: {stderr}");
+    }
+}
+
+#[cfg(not(kraite_zoo))]
+#[test]
+fn one_schedule_is_told_step_by_step_and_a_page_is_written() {
+    let told = json("crash-test --script open --venue binance --target limit --replay 12:crash --json");
+    assert!(told["story"].as_array().unwrap().iter().any(|line| line["line"].as_str().unwrap().starts_with("XX")));
+    assert_eq!(told["violations"], 0);
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("crashes.html");
+    let wrote = kraite(&format!("crash-test --script open --venue bitget --html {}", page.display()));
+    assert_eq!(wrote.status.code(), Some(0), "{wrote:?}");
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("after append") && html.contains("prefers-color-scheme") && html.contains("@media print"));
+    let nowhere = kraite(&format!("crash-test --script open --venue bitget --html {}/none/x", folder.path().display()));
+    assert_eq!(nowhere.status.code(), Some(1));
+}
+
+#[cfg(kraite_zoo)]
+#[test]
+fn mutant_bugs_that_are_awake_end_with_their_exit_codes() {
+    for args in [
+        "crash-test --script target-fills --venue binance --bug target-before-stop",
+        "crash-test --script target-fills --bug not-found-once",
+        "swarm --seeds 300 --bug target-before-stop",
+    ] {
+        assert_eq!(kraite(args).status.code(), Some(6), "{args}");
+    }
+    assert_eq!(kraite("swarm --bug none").status.code(), Some(2));
+}
