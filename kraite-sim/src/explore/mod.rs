@@ -2,7 +2,7 @@
 //!
 //! A *choice point* is a boundary at which Nemesis may deal a fate; a *schedule* names some choice points and
 //! their fates. The explorer forks the world before each event and tries every fate at every choice point of
-//! it. A world whose [fingerprint](Play::fingerprint) was seen before is not run again: what follows from it is
+//! it. A world whose [fingerprint](crate::script::Play::fingerprint) was seen before is not run again: what follows from it is
 //! known, and the schedules that lead through it are counted as covered.
 
 mod certificate;
