@@ -72,7 +72,7 @@ fn wrong_words_are_usage_errors_with_what_there_is() {
 #[cfg(not(kraite_zoo))]
 #[test]
 fn one_schedule_is_told_step_by_step_and_a_page_is_written() {
-    let told = json("crash-test --script open --venue binance --target limit --replay 12:crash --json");
+    let told = json("crash-test --script open --venue binance --target limit --replay 0:crash --json");
     assert!(told["story"].as_array().unwrap().iter().any(|line| line["line"].as_str().unwrap().starts_with("XX")));
     assert_eq!(told["violations"], 0);
     let folder = tempfile::tempdir().unwrap();
