@@ -94,6 +94,12 @@ pub fn bitget() -> VenueProfile {
     profile
 }
 
+/// Both shapes of protection: stop and target as two orders, and as one call.
+#[must_use]
+pub fn shapes() -> [VenueProfile; 2] {
+    [binance(), bitget()]
+}
+
 /// Two contracts with different grids: the demo contract and one whose steps are coarse.
 #[must_use]
 pub fn contracts() -> Vec<Instrument> {

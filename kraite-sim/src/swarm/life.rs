@@ -79,7 +79,8 @@ impl Life {
     #[must_use]
     pub fn drawn(seed: u64, mix: Mix) -> Self {
         let mut draw = Draw { rng: ChaCha8Rng::seed_from_u64(seed) };
-        let profile = if draw.chance(50) { presets::binance() } else { presets::bitget() };
+        let [separate, paired] = presets::shapes();
+        let profile = if draw.chance(50) { separate } else { paired };
         let classes = classes(&mut draw, mix);
         let rates = rates(&mut draw, mix);
         let many = draw.chance(20);
