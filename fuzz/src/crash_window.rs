@@ -20,8 +20,9 @@ use crate::Bytes;
 pub(crate) const HEADER: usize = 4;
 /// Fates that are read; choice points beyond them pass. A life without faults has 100 to 300.
 pub(crate) const MAX_FATES: usize = 512;
-/// Things go wrong for so long; a script takes half a minute, and then 25 are left in which all must be resolved.
-const FAULTS_LAST: Millis = Millis::from_secs(120);
+/// Things go wrong for so long, about as long as a script takes: the auditor allows a worker that is told nothing
+/// two minutes without a stop, and 25 are left in which all must be resolved.
+const FAULTS_LAST: Millis = Millis::from_secs(30);
 
 /// The flags of the second byte.
 pub(crate) const PAIRED: u8 = 1;

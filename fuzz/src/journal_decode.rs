@@ -20,11 +20,14 @@ pub(crate) const SEALED_RECORD: u8 = 2;
 #[cfg(test)]
 pub(crate) const SEALED_STATE: u8 = 3;
 
+/// A way out of a journal: bytes, and the key they were stored under, to what was written.
+type Door<T> = fn(AccountTag, u64, &[u8]) -> Result<T, DecodeError>;
+
 /// The two ways out of a journal; the tests give some that are wrong.
 #[derive(Clone, Copy)]
 struct Doors {
-    record: fn(AccountTag, u64, &[u8]) -> Result<Record, DecodeError>,
-    state: fn(AccountTag, u64, &[u8]) -> Result<State, DecodeError>,
+    record: Door<Record>,
+    state: Door<State>,
 }
 
 const DOORS: Doors = Doors { record: decode, state: decode_state };
@@ -52,7 +55,7 @@ struct Stored {
 
 impl Stored {
     /// Taken as it is: whatever reads it refuses it in any other form.
-    fn is_guarded<T>(&self, door: fn(AccountTag, u64, &[u8]) -> Result<T, DecodeError>) {
+    fn is_guarded<T>(&self, door: Door<T>) {
         let mut flipped = self.body.clone();
         let place = usize::try_from(self.place).unwrap() % flipped.len();
         flipped[place] ^= 1 << (self.bit % 8);
@@ -135,10 +138,7 @@ mod tests {
     use super::*;
 
     /// As if nobody looked at the checksum.
-    fn trusting<T>(
-        door: fn(AccountTag, u64, &[u8]) -> Result<T, DecodeError>,
-        (account, seq, bytes): (AccountTag, u64, &[u8]),
-    ) -> Result<T, DecodeError> {
+    fn trusting<T>(door: Door<T>, (account, seq, bytes): (AccountTag, u64, &[u8])) -> Result<T, DecodeError> {
         door(account, seq, &sealed(account, seq, bytes.get(5..).unwrap_or_default()))
     }
 

@@ -26,8 +26,11 @@ pub use klines_csv::klines_csv;
 pub use order_events::order_events;
 pub use planner::planner;
 
+/// What a target does with bytes.
+pub type Body = fn(&[u8]);
+
 /// Every target: its name, and its body.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Body); 6] = [
     ("client_id", client_id),
     ("crash_window", crash_window),
     ("journal_decode", journal_decode),
@@ -41,7 +44,7 @@ pub const TARGETS: [(&str, fn(&[u8])); 6] = [
 /// # Errors
 ///
 /// A file or folder that cannot be read, or none at all.
-pub fn replay(body: fn(&[u8])) -> std::io::Result<()> {
+pub fn replay(body: Body) -> std::io::Result<()> {
     let mut files: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     if files.is_empty() {
         return Err(std::io::Error::other("name the files or folders to play"));

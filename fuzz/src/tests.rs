@@ -405,11 +405,15 @@ fn mutant_a_bug_of_the_zoo_is_found_by_the_seeds() {
 
 /// The bugs that the seeds of a target find.
 #[cfg(kraite_zoo)]
-const BUGS: [(&str, &str); 6] = [
+const BUGS: [(&str, &str); 10] = [
     ("crash_window", "blind-resend"),
     ("crash_window", "restart-resends"),
     ("order_events", "status-moves-back"),
     ("order_events", "fill-counted-twice"),
     ("order_events", "cumulative-overwritten"),
     ("order_events", "last-arrival-wins"),
+    ("planner", "entry-before-leverage"),
+    ("planner", "infeasible-rung-opens"),
+    ("planner", "stop-waits-for-rungs"),
+    ("planner", "target-before-stop"),
 ];
