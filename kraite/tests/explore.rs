@@ -90,7 +90,7 @@ fn one_schedule_is_told_step_by_step_and_a_page_is_written() {
 fn mutant_bugs_that_are_awake_end_with_their_exit_codes() {
     for args in [
         "crash-test --script target-fills --venue binance --bug target-before-stop",
-        "crash-test --script target-fills --bug not-found-once",
+        "crash-test --script target-fills --bug id-reused",
         "swarm --seeds 300 --bug target-before-stop",
     ] {
         assert_eq!(kraite(args).status.code(), Some(6), "{args}");
