@@ -49,11 +49,12 @@ impl Played {
         self.verdict.violations == 0 && self.is_resolved()
     }
 
-    /// True when the position ended where it should, and was not stuck on the way: before its user closed what
+    /// True when the worker lives, and the position ended where it should and was not stuck on the way: before its user closed what
     /// a missed price had left open, it was active or at its end.
     #[must_use]
     pub fn is_resolved(&self) -> bool {
-        matches!(self.phase, None | Some(Phase::Closed | Phase::Cancelled))
+        self.world.engine(account()).is_some()
+            && matches!(self.phase, None | Some(Phase::Closed | Phase::Cancelled))
             && matches!(self.unaided, None | Some(Phase::Active | Phase::Closed | Phase::Cancelled))
     }
 }

@@ -82,6 +82,7 @@ pub(crate) const ALL: &[Case] = &[
     ("liquidation-ignored", a_fill_of_the_venue_is_booked),
     ("protection-before-exposure", a_closing_leaves_the_stop_armed),
     ("one-reading-is-flat", one_reading_closes_nothing),
+    ("rung-again-unread", a_rung_that_is_gone_goes_out_again_only_after_a_reading),
     ("close-given-up", a_refused_close_is_tried_on),
     ("reduce-only-is-flat", a_refused_close_says_nothing_of_flatness),
     ("close-sized-by-reading", a_close_takes_off_our_own_fills),
@@ -366,6 +367,18 @@ fn a_closing_leaves_the_stop_armed() -> bool {
     let step = bench.close();
     let rungs_only = cancelled(&step).iter().all(|id| matches!(id.key().logical.role, Role::Rung(_)));
     rungs_only && placed(&step).iter().any(|id| id.key().logical.role == Role::Close)
+}
+
+/// Whatever took the rung may have taken the position too: it stays away while nothing is read. (That it comes back
+/// afterwards is `r66_a_rung_cancelled_by_hand_is_placed_again_once`.)
+fn a_rung_that_is_gone_goes_out_again_only_after_a_reading() -> bool {
+    let mut bench = Bench::active(presets::binance());
+    let gone = bench.latest(Role::Rung(1)).id;
+    let report = OrderReport { status: ReportStatus::Cancelled, ..bench.report(Role::Rung(1)) };
+    let mut steps = vec![bench.push(report)];
+    steps.extend((0..20).map(|_| bench.pass(Millis(500))));
+    let unread = steps.iter().flat_map(placed).all(|id| id.key().logical.role != Role::Rung(1));
+    unread && bench.life(gone).is_done()
 }
 
 fn one_reading_closes_nothing() -> bool {

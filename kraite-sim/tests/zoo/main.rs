@@ -38,10 +38,6 @@ mod awake {
     use super::scenes::{self, Found};
     use super::{cases, hunt};
 
-    /// Bugs that nothing here finds yet: each is a gap. (Since rungs go out again only under an open stop, the
-    /// other half of that rule is left standing when this one is broken.)
-    const NOT_FOUND_YET: [&str; 1] = ["rung-again-unread"];
-
     type Layer = fn(Bug) -> Option<Found>;
 
     /// From the cheapest to the dearest.
@@ -106,8 +102,7 @@ mod awake {
             }
         }
         zoo::wake(None);
-        let known: BTreeSet<&str> = NOT_FOUND_YET.into_iter().collect();
-        assert_eq!(missed, known, "found or missed otherwise than is known");
+        assert!(missed.is_empty(), "not found: {missed:?}");
     }
 
     #[test]

@@ -126,6 +126,7 @@ impl Books {
                 closed.doubled.push(id);
             } else {
                 closed.findings.push(Finding::Overfilled {
+                    account: trade.account,
                     position: key.position,
                     logical: key.logical,
                     planned: filled.planned,

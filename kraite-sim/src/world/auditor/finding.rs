@@ -22,6 +22,8 @@ pub enum Finding {
     },
     /// I2: the attempts of one logical order filled more than was planned, and the wire is not to blame.
     Overfilled {
+        /// Which account.
+        account: AccountTag,
         /// Which position.
         position: PositionNo,
         /// Which logical order.

@@ -181,7 +181,8 @@ impl Auditor {
         match finding {
             Finding::UnexplainedTrade { id } | Finding::Orphan { id, .. } => self.lost.contains(&id.key().account),
             // Nobody remembers a request that was on its way when its intent was lost: it may come true beside the next.
-            Finding::Overfilled { .. } | Finding::Duplicate { .. } | Finding::Halted { .. } => !self.lost.is_empty(),
+            Finding::Overfilled { account, .. } => self.lost.contains(account),
+            Finding::Duplicate { ids, .. } => ids.iter().any(|id| self.lost.contains(&id.key().account)),
             _ => false,
         }
     }
@@ -282,9 +283,12 @@ impl Auditor {
     ) -> Verdict {
         self.check_protective(venue, now);
         let mut findings = self.protection.end(now, &mut self.verdict);
-        if !self.lost.is_empty() {
-            findings.clear();
-        }
+        findings.retain(|finding| match finding {
+            Finding::Unprotected { interval } | Finding::Unexplained { interval } => {
+                !self.lost.contains(&interval.account)
+            }
+            _ => true,
+        });
         self.report_all(now, findings);
         for (account, engine) in workers {
             let Some(engine) = engine.filter(|_| !self.lost.contains(&account)) else { continue };
