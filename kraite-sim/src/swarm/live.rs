@@ -122,6 +122,7 @@ pub(super) fn live_in(life: &Life, manner: Manner) -> Lived {
     }
     world.run_for(ROUND);
     heal(life, &mut world);
+    world.run_until(world.all_run_at());
     let healed_at = world.now();
     let mut unresolved = Vec::new();
     let mut rounds = rest(life, &mut world, is_safe, &mut unresolved, "is neither protected nor at its end");
@@ -189,8 +190,7 @@ fn rest(life: &Life, world: &mut World, test: Test, unresolved: &mut Vec<String>
                 .state()
                 .positions
                 .values()
-                // What the user holds on the same contract keeps a position from being proven flat (R91).
-                .filter(|p| !world.auditor.other_hands(*account, p.symbol()))
+                .filter(|p| !world.auditor.user_holds(&world.venue, *account, p))
                 .find(|p| !test(p.phase, p.cover))
                 .map(|p| format!("position {} of {account} ({:?}, {:?}) {what}", p.no, p.phase, p.cover))
         });

@@ -336,16 +336,20 @@ impl World {
         self.workers.keys().copied()
     }
 
-    /// Heals the world: from now on nothing goes wrong, disks work, streams are connected, nobody is stopped.
+    /// When the last stopped worker goes on; now, if none is stopped.
+    #[must_use]
+    pub fn all_run_at(&self) -> VenueMillis {
+        self.workers.values().filter_map(|w| w.stopped_until).max().map_or(self.now, |until| until.max(self.now))
+    }
+
+    /// Heals the world: from now on nothing goes wrong, disks work, streams are connected. Who is stopped goes on
+    /// when it would have.
     pub fn heal(&mut self) {
         self.nemesis.calm_down();
         let accounts: Vec<AccountTag> = self.workers.keys().copied().collect();
         for account in accounts {
             self.journal.set_disk(account, Disk::Sound);
             self.cut_stream(account, false);
-            if let Some(worker) = self.workers.get_mut(&account) {
-                worker.stopped_until = worker.stopped_until.map(|until| until.min(self.now));
-            }
         }
     }
 

@@ -88,10 +88,12 @@ impl Auditor {
         self.executed.retain(|id, _| id.key().account != account);
     }
 
-    /// True once the account's user traded on a contract: what is open there is no more the worker's alone.
+    /// True while the user, who traded on the contract, still holds exposure on the position's side: it keeps the
+    /// position from being proven flat (R91).
     #[must_use]
-    pub fn other_hands(&self, account: AccountTag, symbol: &Symbol) -> bool {
-        self.books.other_hands(account, symbol)
+    pub fn user_holds(&self, venue: &Venue, account: AccountTag, position: &Position) -> bool {
+        let symbol = position.symbol();
+        self.books.other_hands(account, symbol) && venue.position(account, symbol, position.direction()).is_positive()
     }
 
     /// True once an account's journal has lost records.
@@ -292,9 +294,8 @@ impl Auditor {
         self.report_all(now, findings);
         for (account, engine) in workers {
             let Some(engine) = engine.filter(|_| !self.lost.contains(&account)) else { continue };
-            // What the user holds on the same contract keeps a position from being proven flat (R91).
-            let alone = |p: &&Position| !self.books.other_hands(account, p.symbol());
-            let open: Vec<&Position> = engine.state().positions.values().filter(alone).collect();
+            let judged = |p: &&Position| !self.user_holds(venue, account, p);
+            let open: Vec<&Position> = engine.state().positions.values().filter(judged).collect();
             for position in open {
                 if matches!(
                     position.phase,
