@@ -210,6 +210,9 @@ fn windows(
     if position.latest(Role::Stop).is_some_and(|stop| stop.refusal == Some(RejectKind::NoPosition)) {
         names.insert("the venue does not see the position yet");
     }
+    if position.target() == Protective::Triggered {
+        names.insert("the target fired, what it took off is not told yet");
+    }
     match position.phase {
         Phase::New | Phase::Opening => names.insert("opening: between the entry's fill and the accepted stop"),
         Phase::Closing => names.insert("closing"),
