@@ -420,7 +420,13 @@ impl Turn<'_> {
             self.wake(no, due, Wake::Retry);
             return;
         }
-        let Some((price, _)) = self.target_wish(no) else { return };
+        // A target that waits for a younger mark takes the last one known along with a stop that cannot wait.
+        let asked = self.target_wish(no);
+        let known = || {
+            let position = self.position(no).filter(|_| !stopped)?;
+            position.wanted_target(self.volatile.marks.get(position.symbol()).map(|mark| mark.price))
+        };
+        let Some((price, _)) = asked.or_else(known) else { return };
         let Some(by) = self.position(no).map(|p| p.request.stop_by) else { return };
         let wish = OrderShape::TakeProfitMarket { trigger: price, by, size: TriggerSize::ClosePosition };
         if self.may_place_target(no, &wish) {
