@@ -67,6 +67,7 @@ fn parse_plain(text: &str) -> Result<Decimal, ParseNumberError> {
 }
 
 /// The one form of a value: no trailing zeros. What ends in another digit, as most values do, has it already.
+#[inline]
 fn canonical(value: Decimal) -> Decimal {
     let mantissa = value.mantissa();
     let ends_in_zero = match u64::try_from(mantissa.unsigned_abs()) {
@@ -89,6 +90,7 @@ const TENS: [i64; 19] = {
 
 /// The sum where both are small, as nearly all numbers of a market are: in whole units of the finer one. `None`
 /// leaves it to the wide arithmetic.
+#[inline]
 fn small_sum(one: Decimal, other: Decimal) -> Option<Decimal> {
     let (a, b) = (i64::try_from(one.mantissa()).ok()?, i64::try_from(other.mantissa()).ok()?);
     let scale = one.scale().max(other.scale());
