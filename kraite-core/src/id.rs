@@ -14,6 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const VERSION: u128 = 1;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// Where rung and role lie: above checksum, epoch, attempt and revision.
+const ROLE_AT: u32 = 20 + 24 + 8 + 12;
 /// The length of every client order id.
 pub const CLIENT_ORDER_ID_LEN: usize = 24;
 /// The most rungs a ladder can have, bounded by the 5 bits an id has for them.
@@ -238,6 +240,13 @@ impl ClientOrderId {
         })
     }
 
+    /// The role alone, which is asked for far more often than the rest.
+    #[must_use]
+    pub fn role(self) -> Role {
+        let bits = self.0 >> ROLE_AT;
+        Role::from_bits((bits >> 5) & 7, bits & 31).unwrap_or(Role::Entry)
+    }
+
     fn fields(bits: u128) -> Option<OrderKey> {
         let mut rest = bits >> 20;
         let mut take = |width: u32| {
@@ -399,6 +408,10 @@ mod tests {
         assert_eq!(text.len(), CLIENT_ORDER_ID_LEN);
         assert_eq!(text.parse::<ClientOrderId>(), Ok(id));
         assert_eq!(id.key(), key());
+        for role in [Role::Entry, Role::Rung(1), Role::Rung(MAX_RUNGS), Role::Target, Role::Stop, Role::Close] {
+            let logical = LogicalOrder { role, revision: Revision::MAX };
+            assert_eq!(ClientOrderId::encode(&OrderKey { logical, ..key() }).role(), role);
+        }
         for place in 0..text.len() {
             for other in ALPHABET {
                 let mut bytes = text.clone().into_bytes();

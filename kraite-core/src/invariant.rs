@@ -60,14 +60,14 @@ pub fn check(position: &Position) -> Vec<Fault> {
 /// the wire made and nobody told us of, or somebody else's.
 fn exited_by_quantity(position: &Position) -> Qty {
     let stated = position.orders.values().filter(|o| o.role().is_exit() && o.shape.qty().is_some());
-    stated.fold(Qty::ZERO, |total, o| total.checked_add(o.executed().qty).unwrap_or(total))
+    stated.fold(Qty::ZERO, |total, o| total.checked_add(o.executed_qty()).unwrap_or(total))
 }
 
 /// An exit's fill may be told before the fills that it took off: an order that may trade counts in full.
 fn enterable(position: &Position) -> Qty {
     let mut total = Qty::ZERO;
     for order in position.orders.values().filter(|o| !o.role().is_exit()) {
-        let executed = order.executed().qty;
+        let executed = order.executed_qty();
         let untold = order.life.may_trade() || order.life == Life::Done(Terminal::Filled);
         let most = if untold { order.shape.qty().map_or(executed, |stated| stated.max(executed)) } else { executed };
         total = total.checked_add(most).unwrap_or(total);

@@ -67,6 +67,7 @@ fn parse_plain(text: &str) -> Result<Decimal, ParseNumberError> {
 }
 
 /// The one form of a value: no trailing zeros. What ends in another digit, as most values do, has it already.
+#[inline]
 fn canonical(value: Decimal) -> Decimal {
     let mantissa = value.mantissa();
     let ends_in_zero = match u64::try_from(mantissa.unsigned_abs()) {
@@ -74,6 +75,35 @@ fn canonical(value: Decimal) -> Decimal {
         Err(_) => mantissa.unsigned_abs().is_multiple_of(10),
     };
     if ends_in_zero { value.normalize() } else { value }
+}
+
+/// Powers of ten that an `i64` holds.
+const TENS: [i64; 19] = {
+    let mut tens = [1; 19];
+    let mut at = 1;
+    while at < 19 {
+        tens[at] = tens[at - 1] * 10;
+        at += 1;
+    }
+    tens
+};
+
+/// The sum where both are small, as nearly all numbers of a market are: in whole units of the finer one. `None`
+/// leaves it to the wide arithmetic.
+#[inline]
+fn small_sum(one: Decimal, other: Decimal) -> Option<Decimal> {
+    let (a, b) = (i64::try_from(one.mantissa()).ok()?, i64::try_from(other.mantissa()).ok()?);
+    let scale = one.scale().max(other.scale());
+    let lifted = |units: i64, from: u32| {
+        let ten = *TENS.get(usize::try_from(scale.checked_sub(from)?).ok()?)?;
+        i128::from(units).checked_mul(i128::from(ten))
+    };
+    let sum = i64::try_from(lifted(a, one.scale())?.checked_add(lifted(b, other.scale())?)?).ok()?;
+    let mut reduced = (sum, scale);
+    while reduced.1 > 0 && reduced.0 % 10 == 0 {
+        reduced = (reduced.0 / 10, reduced.1 - 1);
+    }
+    Decimal::try_new(reduced.0, reduced.1).ok()
 }
 
 /// A quotient with as many digits as the text form takes, so that it survives a round trip.
@@ -114,6 +144,9 @@ macro_rules! decimal_newtype {
                 }
                 if self.0.is_zero() {
                     return Ok(other);
+                }
+                if let Some(sum) = small_sum(self.0, other.0) {
+                    return Ok(Self(sum));
                 }
                 self.0.checked_add(other.0).map(|d| Self(canonical(d))).ok_or(ArithmeticError::Overflow)
             }
@@ -314,6 +347,30 @@ mod tests {
         {
             assert!(bad.parse::<Price>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn small_sums_are_what_the_wide_arithmetic_says() {
+        let mut state = 7u64;
+        let mut draw = |most: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % most
+        };
+        let mut tried = 0;
+        for _ in 0..200_000 {
+            let digits = u32::try_from(draw(19)).unwrap_or(0);
+            let mut number = || {
+                let units = i64::try_from(draw(u64::MAX) << draw(30)).unwrap_or(0) % 10i64.pow(digits);
+                let units = if draw(2) == 0 { units } else { -units };
+                Qty::from_units(units, u32::try_from(draw(20)).unwrap_or(0)).unwrap_or_default()
+            };
+            let (one, other) = (number(), number());
+            let (Some(small), Some(wide)) = (small_sum(one.0, other.0), one.0.checked_add(other.0)) else { continue };
+            tried += 1;
+            assert_eq!(small.serialize(), canonical(wide).serialize(), "{one} + {other}");
+        }
+        assert!(tried > 100_000, "{tried}");
+        assert_eq!(small_sum(Decimal::MAX, Decimal::ONE), None);
     }
 
     #[test]

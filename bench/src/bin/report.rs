@@ -6,12 +6,6 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// One bench: nanoseconds of processor time per element, in the median.
-struct Speed {
-    per_element: f64,
-    elements: f64,
-}
-
 fn json(path: &str) -> Result<Value, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/criterion").join(path);
     let text = std::fs::read_to_string(&path)
@@ -19,11 +13,16 @@ fn json(path: &str) -> Result<Value, String> {
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn speed(bench: &str) -> Result<Speed, String> {
+/// The median processor time of one run of a bench, in nanoseconds.
+fn median(bench: &str) -> Result<f64, String> {
     let median = json(&format!("{bench}/new/estimates.json"))?["median"]["point_estimate"].as_f64();
+    median.ok_or_else(|| format!("{bench}: no median"))
+}
+
+/// The same for one element of it.
+fn per_element(bench: &str) -> Result<f64, String> {
     let elements = json(&format!("{bench}/new/benchmark.json"))?["throughput"]["Elements"].as_f64();
-    let (Some(median), Some(elements)) = (median, elements) else { return Err(format!("{bench}: no median")) };
-    Ok(Speed { per_element: median / elements, elements })
+    Ok(median(bench)? / elements.ok_or_else(|| format!("{bench}: nothing was counted"))?)
 }
 
 fn note(name: &str) -> Result<f64, String> {
@@ -41,45 +40,38 @@ fn run() -> Result<(), String> {
     row("what", "kraite", "beside it, same run", "ratio", "goal");
     row("---", "---:", "---:", "---:", "---");
     for (what, goal) in [("hot", "at most 0.5, aim 0.25"), ("cold", "at most 0.4, aim 0.15")] {
-        let (ours, peer) = (speed(&format!("{what}/kraite"))?, speed(&format!("{what}/nautilus"))?);
+        let (ours, peer) = (per_element(&format!("{what}/kraite"))?, per_element(&format!("{what}/nautilus"))?);
         let number = if what == "hot" { "P9" } else { "P10" };
         row(
             &format!("{number}: an order event, {what}, ns"),
-            format!("{:.1}", ours.per_element),
-            format!("{:.1} (nautilus-model)", peer.per_element),
-            format!("{:.2}", ours.per_element / peer.per_element),
+            format!("{:.1}", ours),
+            format!("{:.1} (nautilus-model)", peer),
+            format!("{:.2}", ours / peer),
             goal,
         );
     }
     let (ours, peer) = (note("order-bytes")?, note("peer-order-bytes")?);
     let beside = format!("{peer} and what it allocates (nautilus-model)");
     row("P10: an order, bytes", ours, beside, format!("{:.2}", ours / peer), "128 bytes");
-    let heap = speed("yardstick/heap")?;
-    let per_second = |speed: &Speed| 1e9 / speed.per_element;
-    let lives = speed("simulator/lives")?;
+    let (lives, heap) = (per_element("simulator/lives")?, per_element("yardstick/heap")?);
     row(
         "P21: simulated order events per second",
-        format!("{:.0}", per_second(&lives)),
-        format!("{:.0} (bare heap)", per_second(&heap)),
-        format!("{:.3}", heap.per_element / lives.per_element),
+        format!("{:.0}", 1e9 / lives),
+        format!("{:.0} (bare heap)", 1e9 / heap),
+        format!("{:.3}", heap / lives),
         "at least 2,000,000",
     );
-    let schedules = speed("simulator/schedules")?;
-    let all = note("schedules-in-all")?;
-    row(
-        "P22: crash schedules executed per second",
-        format!("{:.0}", per_second(&schedules)),
-        format!("{:.0} schedules a run", schedules.elements),
-        "",
-        "at least 2,000",
-    );
-    row(
-        "P22: crash schedules accounted for per second",
-        format!("{:.0}", per_second(&schedules) * all / schedules.elements),
-        format!("{all:.0} schedules a run"),
-        format!("{:.2} of executed", all / schedules.elements),
-        "at least 10,000",
-    );
+    let (run, executed, all) =
+        (median("simulator/schedules")? / 1e9, note("schedules-executed")?, note("schedules-in-all")?);
+    for (what, number, goal) in [("executed", executed, "at least 2,000"), ("accounted for", all, "at least 10,000")] {
+        row(
+            &format!("P22: crash schedules {what} per second"),
+            format!("{:.0}", number / run),
+            format!("{number:.0} in a run"),
+            format!("{:.2} of executed", number / executed),
+            goal,
+        );
+    }
     Ok(())
 }
 

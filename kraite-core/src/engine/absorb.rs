@@ -18,8 +18,7 @@ use crate::time::VenueMillis;
 impl Turn<'_> {
     /// Turns the input into facts and names the positions that it concerns.
     pub(super) fn absorb(&mut self) -> Vec<PositionNo> {
-        let input = self.input.clone();
-        match &input {
+        match self.input {
             InputKind::Started => {
                 self.emit(Event::Restarted);
                 self.volatile.started_at = self.at.local;
@@ -265,15 +264,15 @@ impl Turn<'_> {
 
     /// Merges every report of the input into the order it is about.
     fn merge_all(&mut self) -> Vec<PositionNo> {
-        let input = self.input.clone();
+        let input = self.input;
         let mut touched = Vec::new();
         let mut seen: Vec<ClientOrderId> = Vec::new();
-        for report in all_reports(&input) {
+        for report in all_reports(input) {
             match &report.id {
                 ReportedId::Ours(id) if id.key().account == self.state.account || zoo!(OtherAccountAdopted) => {
                     if !seen.contains(id) {
                         seen.push(*id);
-                        touched.extend(self.merge_one(&input, *id));
+                        touched.extend(self.merge_one(input, *id));
                     }
                 }
                 ReportedId::Venue(_) => touched.extend(self.venue_took(report)),
@@ -396,13 +395,13 @@ impl Turn<'_> {
 
     /// A lookup found the order.
     fn found(&mut self, id: ClientOrderId) {
-        let input = self.input.clone();
-        if self.is_not_what_we_asked_for(&input, id) {
+        let input = self.input;
+        if self.is_not_what_we_asked_for(input, id) {
             self.ask_later(id);
             return;
         }
         let Some(order) = self.state.order(id) else {
-            self.merge_one(&input, id);
+            self.merge_one(input, id);
             return;
         };
         // A reading also settles an amendment or a cancellation that had no answer; not one whose answer is still
@@ -412,7 +411,7 @@ impl Turn<'_> {
             crate::order::Life::PendingCancel => !self.cancel_in_flight(order),
             _ => false,
         };
-        if settles || tells_news(order, &input) {
+        if settles || tells_news(order, input) {
             self.emit(Event::Merged { id });
         }
         self.volatile.reread.remove(&id);

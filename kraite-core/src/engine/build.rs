@@ -136,7 +136,7 @@ impl Turn<'_> {
             return true;
         }
         let Some(position) = self.position(no) else { return true };
-        let entered = position.entered().qty.is_positive();
+        let entered = position.entered_qty().is_positive();
         // What exits left over of less than a lot no order of ours can take off, and nothing follows it.
         let rest = position.closable().is_positive()
             || (position.exposure().is_positive() && !position.exited().qty.is_positive());
@@ -278,7 +278,7 @@ impl Turn<'_> {
     /// The one MARKET order that opens; it is re-sent only after proof or a refusal, on a fresh mark.
     fn enter(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
-        if position.entered().qty.is_positive() || position.rebuilt {
+        if position.entered_qty().is_positive() || position.rebuilt {
             return;
         }
         let shape = OrderShape::Market { qty: position.ladder.entry.qty };
@@ -554,7 +554,7 @@ fn reached(position: &Position, kind: StepKind, gate: Gate) -> bool {
         StepKind::Entry => match gate {
             Gate::HandedToWire => position.latest(Role::Entry).is_some(),
             Gate::Accepted => position.of(Role::Entry).any(|o| o.life.was_accepted()),
-            Gate::Filled | Gate::Settled => position.rebuilt && position.entered().qty.is_positive(),
+            Gate::Filled | Gate::Settled => position.rebuilt && position.entered_qty().is_positive(),
         },
         StepKind::Rung(rung) => {
             let left_out = position.dropped.contains(&rung) || !position.rungs.iter().any(|r| r.rung == rung);

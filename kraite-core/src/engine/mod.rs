@@ -135,9 +135,16 @@ impl Engine {
 
     /// Takes one input. The only mutator, and total: no input makes it fail.
     pub fn step(&mut self, input: Input) -> Step {
-        let mut turn = Turn::new(&self.config, &self.capabilities, &mut self.state, &mut self.volatile, input);
+        let Input { at, kind } = input;
+        let mut turn = Turn::new(&self.config, &self.capabilities, &mut self.state, &mut self.volatile, at, &kind);
         turn.run();
-        turn.finish()
+        let (events, effects) = turn.finish();
+        let ephemeral = zoo!(DeadlineUnrecorded) && kind == InputKind::Deadline;
+        let record = (!events.is_empty() && !ephemeral).then(|| {
+            self.state.seq = self.state.seq.saturating_add(1);
+            Record { seq: self.state.seq, epoch: self.state.epoch, at, input: kind, events }
+        });
+        Step { account: self.state.account, record, effects }
     }
 
     /// When and why the engine wants an [`InputKind::Deadline`], if it waits for anything.

@@ -227,7 +227,7 @@ impl Turn<'_> {
             return;
         };
         // Decided for these very fills already: edited by hand, or a change that did not take.
-        let due = if open.basis == position.entered().qty {
+        let due = if open.basis == position.entered_qty() {
             open.intended_at.plus(RESTATE_GAP)
         } else {
             LocalMillis(i64::MIN)
@@ -288,7 +288,7 @@ impl Turn<'_> {
         let lot = position.request.instrument.lot;
         let total = order.executed().qty.checked_add(qty).and_then(|total| floor_qty(total, lot));
         let Ok(total) = total else { return };
-        let basis = position.entered().qty;
+        let basis = position.entered_qty();
         let by_rules = order.refusal == Some(RejectKind::Filter);
         let change = Amend { order: order.reference(position.symbol()), side: order.side, price, qty: total };
         let number = order.amends.saturating_add(1);
@@ -448,7 +448,7 @@ impl Turn<'_> {
             Slot::Unsent(id) => Some((Next::Attempt, wait_until(position.order(id)?, 1))),
             Slot::Taken => {
                 let latest = position.latest(role)?;
-                let due = if role == Role::Target && latest.basis != position.entered().qty {
+                let due = if role == Role::Target && latest.basis != position.entered_qty() {
                     LocalMillis(i64::MIN)
                 } else {
                     latest.intended_at.plus(RESTATE_GAP)
@@ -486,7 +486,7 @@ impl Turn<'_> {
             target: PairLeg { id: target_id, trigger: target_price, by },
         };
         let side = position.direction().closing_side();
-        let basis = position.entered().qty;
+        let basis = position.entered_qty();
         let service = Service::PositionPlan;
         let not_after = self.not_after(service);
         let size = TriggerSize::ClosePosition;

@@ -100,7 +100,7 @@ impl Turn<'_> {
             return false;
         }
         let Some(position) = self.position(no) else { return false };
-        let basis = position.entered().qty;
+        let basis = position.entered_qty();
         let same = |o: &&Order| o.basis == basis;
         let refusals = position.unexplained(Role::Target, wish).filter(same).count();
         let last = position.unexplained(Role::Target, wish).rfind(same).map(|o| o.intended_at);

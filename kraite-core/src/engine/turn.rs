@@ -4,11 +4,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::Answer;
 use super::config::Config;
-use super::io::{Alert, Effect, Input, InputKind, Notice, Query, Request, Wake};
+use super::io::{Alert, Effect, InputKind, Notice, Query, Request, Wake};
 use super::state::{Event, EvolveError, State};
 use super::volatile::{Change, Volatile};
-use super::{Answer, Step};
 use crate::capabilities::Capabilities;
 use crate::exchange::{OrderShape, ReadError, Service, StreamEvent};
 use crate::id::{ClientOrderId, LogicalOrder, OrderKey, PositionNo, Role};
@@ -32,7 +32,7 @@ pub(super) struct Turn<'a> {
     pub(super) state: &'a mut State,
     pub(super) volatile: &'a mut Volatile,
     pub(super) at: Moment,
-    pub(super) input: InputKind,
+    pub(super) input: &'a InputKind,
     events: Vec<Event>,
     effects: Vec<Effect>,
 }
@@ -43,22 +43,14 @@ impl<'a> Turn<'a> {
         capabilities: &'a Capabilities,
         state: &'a mut State,
         volatile: &'a mut Volatile,
-        input: Input,
+        at: Moment,
+        input: &'a InputKind,
     ) -> Self {
-        Self {
-            config,
-            capabilities,
-            state,
-            volatile,
-            at: input.at,
-            input: input.kind,
-            events: Vec::new(),
-            effects: Vec::new(),
-        }
+        Self { config, capabilities, state, volatile, at, input, events: Vec::new(), effects: Vec::new() }
     }
 
     pub(super) fn run(&mut self) {
-        let touched = if self.input == InputKind::Deadline { self.due() } else { self.absorb() };
+        let touched = if *self.input == InputKind::Deadline { self.due() } else { self.absorb() };
         self.ask_what_is_due();
         for no in touched {
             self.pursue(no);
@@ -66,15 +58,9 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Closes the turn: the record if anything is to be remembered, and the effects.
-    pub(super) fn finish(self) -> Step {
-        let account = self.state.account;
-        let ephemeral = zoo!(DeadlineUnrecorded) && self.input == InputKind::Deadline;
-        let record = (!self.events.is_empty() && !ephemeral).then(|| {
-            self.state.seq = self.state.seq.saturating_add(1);
-            Record { seq: self.state.seq, epoch: self.state.epoch, at: self.at, input: self.input, events: self.events }
-        });
-        Step { account, record, effects: self.effects }
+    /// Closes the turn: the facts to be remembered, and the effects.
+    pub(super) fn finish(self) -> (Vec<Event>, Vec<Effect>) {
+        (self.events, self.effects)
     }
 
     fn due(&mut self) -> Vec<PositionNo> {
@@ -89,7 +75,7 @@ impl<'a> Turn<'a> {
 
     /// Records a fact and applies it at once, so that the next decision sees it.
     pub(super) fn emit(&mut self, event: Event) -> bool {
-        match self.state.evolve(self.at, &self.input, &event) {
+        match self.state.evolve(self.at, self.input, &event) {
             Ok(()) => {
                 if let Event::ProvenAbsent { id } | Event::Vanished { id } | Event::Superseded { id } = &event {
                     // There is nothing left to read of it.
@@ -261,7 +247,7 @@ impl<'a> Turn<'a> {
         };
         let Some((order, service)) = self.new_order(no, id, shape) else { return };
         let not_after = self.not_after(service);
-        let basis = self.position(no).map_or(Qty::ZERO, |p| p.entered().qty);
+        let basis = self.position(no).map_or(Qty::ZERO, |p| p.entered_qty());
         if self.emit(Event::Intended { id, side: order.side, shape, service, basis, not_after }) {
             self.send(Request::Place(order), not_after);
         }
@@ -426,7 +412,7 @@ impl<'a> Turn<'a> {
     }
 
     pub(super) fn note_mark(&mut self) {
-        if let InputKind::Push(StreamEvent::Mark(mark)) | InputKind::Answer(Answer::Mark(_, Ok(mark))) = &self.input {
+        if let InputKind::Push(StreamEvent::Mark(mark)) | InputKind::Answer(Answer::Mark(_, Ok(mark))) = self.input {
             let known = self.volatile.marks.get(&mark.symbol).is_some_and(|m| m.at > mark.at);
             if !known {
                 self.volatile.marks.insert(mark.symbol.clone(), mark.clone());

@@ -47,6 +47,23 @@ struct Traded {
     fee: Notional,
 }
 
+impl Executed {
+    /// Nothing, for no money.
+    pub(crate) const NOTHING: Self = Self { qty: Qty::ZERO, cost: Some(Notional::ZERO), fee: Notional::ZERO };
+
+    /// Both together.
+    pub(crate) fn and(&self, other: &Self) -> Result<Self, ArithmeticError> {
+        Ok(Self {
+            qty: self.qty.checked_add(other.qty)?,
+            cost: match (self.cost, other.cost) {
+                (Some(a), Some(b)) => Some(a.checked_add(b)?),
+                _ => None,
+            },
+            fee: self.fee.checked_add(other.fee)?,
+        })
+    }
+}
+
 impl Hash for Traded {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
@@ -93,18 +110,22 @@ impl Count {
 
     /// The larger of the cumulative fill and the sum of the trades.
     fn executed(&self) -> Result<Executed, ArithmeticError> {
-        let Traded { mut qty, cost, fee } = self.traded;
+        let qty = self.executed_qty()?;
+        let Traded { cost, fee, .. } = self.traded;
         if self.trades == 0 {
             let cost = if self.cumulative.is_zero() { Some(Notional::ZERO) } else { self.cumulative_cost };
-            return Ok(Executed { qty: self.cumulative, cost, fee });
+            return Ok(Executed { qty, cost, fee });
         }
-        if zoo!(CumulativePlusTrades) {
-            qty = qty.checked_add(self.cumulative)?;
+        let told = self.traded.qty >= self.cumulative || zoo!(CumulativePlusTrades);
+        Ok(Executed { qty, cost: if told { Some(cost) } else { self.cumulative_cost }, fee })
+    }
+
+    /// The quantity alone.
+    fn executed_qty(&self) -> Result<Qty, ArithmeticError> {
+        if zoo!(CumulativePlusTrades) && self.trades > 0 {
+            return self.traded.qty.checked_add(self.cumulative);
         }
-        if qty >= self.cumulative {
-            return Ok(Executed { qty, cost: Some(cost), fee });
-        }
-        Ok(Executed { qty: self.cumulative, cost: self.cumulative_cost, fee })
+        Ok(if self.trades == 0 { self.cumulative } else { self.traded.qty.max(self.cumulative) })
     }
 }
 
@@ -196,7 +217,8 @@ impl Ledger {
     /// Merges one report; says whether anything changed. A report beyond [`MAX_OBJECTS`] is an error, as is one
     /// that the totals overflow with; an error changes nothing.
     pub fn merge(&mut self, report: &OrderReport) -> Result<bool, ArithmeticError> {
-        let found = self.objects.binary_search_by(|o| rank(&o.venue_id).cmp(&rank(&report.venue_id)));
+        let known = self.objects.iter().position(|o| o.venue_id == report.venue_id);
+        let found = known.ok_or_else(|| self.objects.partition_point(|o| rank(&o.venue_id) < rank(&report.venue_id)));
         let (Ok(place) | Err(place)) = found;
         let mut count = match found {
             Ok(place) => self.objects.get(place).map(|o| o.count).unwrap_or_default(),
@@ -209,7 +231,7 @@ impl Ledger {
             count.take_trade(trade)?;
             counts = true;
         }
-        if counts {
+        if counts && self.objects.len() > usize::from(found.is_ok()) {
             let others = self.objects.iter().enumerate().filter(|(at, _)| found != Ok(*at));
             total(others.map(|(_, o)| &o.count).chain([&count]))?;
         }
@@ -241,7 +263,12 @@ impl Ledger {
         if known >= MAX_TRADES {
             return Ok(None);
         }
-        match ours.binary_search_by(|t| t.id.cmp(&trade.id)) {
+        // Trades mostly come in the order of their ids.
+        let found = match ours.last() {
+            Some(last) if trade.id > last.id => Err(known),
+            _ => ours.binary_search_by(|t| t.id.cmp(&trade.id)),
+        };
+        match found {
             Ok(_) if !zoo!(FillCountedTwice) => Ok(None),
             Ok(at) | Err(at) => {
                 let cost = trade.price.checked_mul(trade.qty)?;
@@ -293,6 +320,11 @@ impl Ledger {
         Some(primary.status)
     }
 
+    /// How much all objects under this id executed together.
+    pub fn executed_qty(&self) -> Result<Qty, ArithmeticError> {
+        self.objects.iter().try_fold(Qty::ZERO, |sum, object| sum.checked_add(object.count.executed_qty()?))
+    }
+
     /// What all objects under this id executed together.
     pub fn executed(&self) -> Result<Executed, ArithmeticError> {
         total(self.objects.iter().map(|o| &o.count))
@@ -301,17 +333,7 @@ impl Ledger {
 
 fn total<'a>(mut counts: impl Iterator<Item = &'a Count>) -> Result<Executed, ArithmeticError> {
     let Some(first) = counts.next() else {
-        return Ok(Executed { qty: Qty::ZERO, cost: Some(Notional::ZERO), fee: Notional::ZERO });
+        return Ok(Executed::NOTHING);
     };
-    counts.try_fold(first.executed()?, |sum, count| {
-        let one = count.executed()?;
-        Ok(Executed {
-            qty: sum.qty.checked_add(one.qty)?,
-            cost: match (sum.cost, one.cost) {
-                (Some(a), Some(b)) => Some(a.checked_add(b)?),
-                _ => None,
-            },
-            fee: sum.fee.checked_add(one.fee)?,
-        })
-    })
+    counts.try_fold(first.executed()?, |sum, count| sum.and(&count.executed()?))
 }

@@ -96,7 +96,7 @@ impl Order {
     /// What it is for.
     #[must_use]
     pub fn role(&self) -> Role {
-        self.id.key().logical.role
+        self.id.role()
     }
 
     /// Its status in the words of S11.
@@ -182,6 +182,12 @@ impl Order {
     pub fn executed(&self) -> Executed {
         // `merge` refuses a report whose totals overflow, so this cannot fail on merged state.
         self.ledger.executed().unwrap_or_default()
+    }
+
+    /// How much it executed so far: the quantity of [`Order::executed`], which is asked for most.
+    #[must_use]
+    pub fn executed_qty(&self) -> Qty {
+        self.ledger.executed_qty().unwrap_or_default()
     }
 
     /// How to name it to the venue.

@@ -65,17 +65,20 @@ impl Position {
 
     /// What all orders of the roles that `pick` names executed together.
     pub fn executed_by(&self, pick: impl Fn(Role) -> bool) -> Result<Executed, ArithmeticError> {
-        let mut total = Executed { qty: Qty::ZERO, cost: Some(Notional::ZERO), fee: Notional::ZERO };
-        for order in self.orders.values().filter(|o| !o.ledger.objects().is_empty() && pick(o.role())) {
-            let one = order.executed();
-            total.qty = total.qty.checked_add(one.qty)?;
-            total.fee = total.fee.checked_add(one.fee)?;
-            total.cost = match (total.cost, one.cost) {
-                (Some(a), Some(b)) => Some(a.checked_add(b)?),
-                _ => None,
-            };
-        }
-        Ok(total)
+        let seen = self.orders.values().filter(|o| !o.ledger.objects().is_empty() && pick(o.role()));
+        seen.map(Order::executed).try_fold(Executed::NOTHING, |total, one| total.and(&one))
+    }
+
+    /// The quantity alone of [`Position::executed_by`].
+    fn quantity_by(&self, pick: impl Fn(Role) -> bool) -> Qty {
+        let seen = self.orders.values().filter(|o| !o.ledger.objects().is_empty() && pick(o.role()));
+        seen.map(Order::executed_qty).try_fold(Qty::ZERO, Qty::checked_add).unwrap_or_default()
+    }
+
+    /// The quantity of [`Position::entered`], which is asked for most.
+    #[must_use]
+    pub fn entered_qty(&self) -> Qty {
+        self.quantity_by(|role| !role.is_exit())
     }
 
     /// What entry and rungs executed.
@@ -93,8 +96,8 @@ impl Position {
     /// The exposure our own fills explain: entered, less exited, less what left by other hands.
     #[must_use]
     pub fn exposure(&self) -> Qty {
-        let gone = self.external.values().try_fold(self.exited().qty, |sum, qty| sum.checked_add(*qty));
-        let open = gone.and_then(|gone| self.entered().qty.checked_sub(gone)).unwrap_or(Qty::ZERO);
+        let gone = self.external.values().try_fold(self.quantity_by(Role::is_exit), |sum, qty| sum.checked_add(*qty));
+        let open = gone.and_then(|gone| self.entered_qty().checked_sub(gone)).unwrap_or(Qty::ZERO);
         if open.is_negative() { Qty::ZERO } else { open }
     }
 
@@ -111,12 +114,12 @@ impl Position {
     pub fn excess(&self) -> Qty {
         let mut excess = Qty::ZERO;
         for order in self.orders.values().filter(|o| !o.role().is_exit()) {
-            let over = order.shape.qty().and_then(|stated| order.executed().qty.checked_sub(stated).ok());
+            let over = order.shape.qty().and_then(|stated| order.executed_qty().checked_sub(stated).ok());
             if let Some(over) = over.filter(|q| q.is_positive()) {
                 excess = excess.checked_add(over).unwrap_or(excess);
             }
         }
-        let flattened = self.executed_by(|role| role == Role::Close).map_or(Qty::ZERO, |e| e.qty);
+        let flattened = self.quantity_by(|role| role == Role::Close);
         let left = excess.checked_sub(flattened).unwrap_or(Qty::ZERO);
         if left.is_negative() { Qty::ZERO } else { left }
     }
@@ -215,7 +218,7 @@ impl Position {
         }
         target.life == Life::Working
             && !target.cancel_wanted
-            && target.basis == self.entered().qty
+            && target.basis == self.entered_qty()
             && target.states_what_we_want()
             && target.shape.qty().is_none_or(|qty| self.is_closed_by(remaining(target, qty)))
     }
@@ -289,7 +292,7 @@ impl Position {
 #[must_use]
 pub(crate) fn remaining(order: &Order, stated: Qty) -> Qty {
     match order.shape {
-        OrderShape::Limit { .. } => stated.checked_sub(order.executed().qty).unwrap_or(stated),
+        OrderShape::Limit { .. } => stated.checked_sub(order.executed_qty()).unwrap_or(stated),
         _ => stated,
     }
 }

@@ -227,7 +227,7 @@ impl Auditor {
         let mut findings = Vec::new();
         for position in engine.state().positions.values() {
             for order in position.orders.values() {
-                let knows = order.executed().qty;
+                let knows = order.executed_qty();
                 let knew = self.executed.entry(order.id).or_insert(knows);
                 if knows < *knew {
                     findings.push(Finding::Shrunk { id: order.id, knew: *knew, knows });
