@@ -128,6 +128,7 @@ bugs! {
     ProtectionBeforeExposure "protection-before-exposure" "R85" "A closing cancels stop and target first, then takes the exposure off."
     OneReadingIsFlat "one-reading-is-flat" "R87" "One reading that shows less than we filled is enough."
     FlatByFills "flat-by-fills" "R91" "A position that our fills say is flat is flat; nobody reads."
+    ClosesUnshielded "closes-unshielded" "R43 R85" "A position whose close is in doubt stays without the stop it lacks."
     CloseGivenUp "close-given-up" "R93" "After three refusals a close is not tried again."
     ReduceOnlyIsFlat "reduce-only-is-flat" "R86" "A close that is refused as not reducing proves that nothing is open."
     CloseSizedByReading "close-sized-by-reading" "R72 R76" "A close takes off what the venue shows instead of what we filled."

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use kraite_core::engine::{Command, CommandId, Config, Engine, Input, InputKind, Request};
 use kraite_core::exchange::{Direction, NewOrder, OrderShape, PositionMode, Purpose, Side, StreamEvent};
-use kraite_core::id::{Attempt, ClientOrderId, Epoch, OrderKey, PositionNo, Role};
+use kraite_core::id::{AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role};
 use kraite_core::invariant::{Fault, check};
 use kraite_core::journal::{Loaded, Snapshot};
 use kraite_core::order::{Life, Terminal};
@@ -119,8 +119,21 @@ fn mutant_the_engine_halted_a_position() {
 }
 
 #[test]
-fn mutant_i11_exposure_on_the_wrong_side() {
-    let world = world();
+fn mutant_s02_an_order_with_an_exchange_id_whose_row_says_that_it_never_was() {
+    let mut position = position();
+    let rung = position.orders.values_mut().find(|o| o.role() == Role::Rung(2)).unwrap();
+    assert!(rung.exchange_order_id().is_some());
+    rung.life = Life::Done(Terminal::Absent);
+    assert!(matches!(check(&position)[..], [Fault::IdDenied(_)]), "{:?}", check(&position));
+}
+
+fn entry_id(world: &World) -> ClientOrderId {
+    let positions = &world.engine(script::account()).unwrap().state().positions;
+    positions.values().next().unwrap().of(Role::Entry).next().unwrap().id
+}
+
+/// A venue on which nothing is open.
+fn empty_venue(world: &World) -> Venue {
     let mut venue = Venue::new(presets::binance(), world.now());
     let instrument = presets::instrument();
     let symbol = instrument.symbol.clone();
@@ -128,27 +141,78 @@ fn mutant_i11_exposure_on_the_wrong_side() {
     venue.open_account(script::account(), PositionMode::OneWay, "5000".parse().unwrap());
     let price = "150".parse().unwrap();
     venue.price(&symbol, price, price, world.now());
-    let id = world
-        .engine(script::account())
-        .unwrap()
-        .state()
-        .positions
-        .values()
-        .next()
-        .unwrap()
-        .of(Role::Entry)
-        .next()
-        .unwrap()
-        .id;
-    let order = NewOrder {
-        id,
-        symbol,
-        side: Side::Sell,
-        direction: Direction::Short,
-        mode: PositionMode::OneWay,
-        purpose: Purpose::Open,
-        shape: OrderShape::Market { qty: "1".parse().unwrap() },
+    venue
+}
+
+fn market(id: ClientOrderId, purpose: Purpose) -> NewOrder {
+    let side = if purpose == Purpose::Open { Side::Buy } else { Side::Sell };
+    let (direction, mode) = (Direction::Long, PositionMode::OneWay);
+    let shape = OrderShape::Market { qty: "1".parse().unwrap() };
+    NewOrder { id, symbol: presets::instrument().symbol, side, direction, mode, purpose, shape }
+}
+
+/// What the auditor says of exposure that had no stop for so many seconds while the worker lived and stood like this.
+fn unprotected(change: impl FnOnce(&mut Position), seconds: i64, lost_closes: usize) -> bool {
+    let world = world();
+    let (mut venue, id) = (empty_venue(&world), entry_id(&world));
+    venue.request(script::account(), &Request::Place(market(id, Purpose::Open)), world.now(), world.now());
+    let engine = changed(&world, change);
+    let mut auditor = Auditor::default();
+    look(&mut auditor, &venue, &engine, &world);
+    let close = ClientOrderId::encode(&OrderKey {
+        logical: LogicalOrder { role: Role::Close, revision: Revision::new(0).unwrap() },
+        ..id.key()
+    });
+    let close = Request::Place(market(close, Purpose::Close));
+    for _ in 0..lost_closes {
+        auditor.lost_on_its_way(script::account(), &close);
+    }
+    let later = world.now().plus(Millis::from_secs(seconds));
+    venue.request(script::account(), &close, later, later);
+    auditor.observe(&venue, std::iter::once((script::account(), Some(&engine))), &world.journal, later);
+    let found = |f: &&Finding| matches!(f, Finding::Unprotected { .. });
+    let others: Vec<&Finding> =
+        findings(&auditor).into_iter().filter(|f| matches!(f, Finding::Unexplained { .. })).collect();
+    assert!(others.is_empty(), "{others:?}");
+    findings(&auditor).iter().any(found)
+}
+
+#[test]
+fn mutant_i04_each_window_without_a_stop_has_its_bound() {
+    let building = |position: &mut Position| {
+        position.phase = Phase::Opening;
+        position.orders.retain(|id, _| !id.key().logical.role.is_protective());
     };
+    assert!(!unprotected(building, 35, 0));
+    assert!(unprotected(building, 37, 0));
+    let closing = |position: &mut Position| position.phase = Phase::Closing;
+    assert!(!unprotected(closing, 119, 0));
+    assert!(unprotected(closing, 121, 0));
+    assert!(unprotected(closing, 121, 1));
+    assert!(!unprotected(closing, 179, 2));
+    assert!(unprotected(closing, 181, 2));
+    // It believes that its stop is open: only the next reading tells.
+    assert!(!unprotected(|_| {}, 329, 0));
+    assert!(unprotected(|_| {}, 331, 0));
+}
+
+#[test]
+fn mutant_i10_a_journal_that_cannot_be_folded() {
+    let mut world = world();
+    let mut state = world.engine(script::account()).unwrap().state().clone();
+    state.account = AccountTag::new(2).unwrap();
+    world.journal.compact(script::account(), Snapshot { seq: state.seq, state });
+    world.kill(script::account());
+    world.run_for(Millis::from_secs(60));
+    let verdict = world.conclude();
+    assert!(verdict.findings.iter().any(|(_, f)| matches!(f, Finding::RestoreFailed { .. })), "{:?}", verdict.findings);
+}
+
+#[test]
+fn mutant_i11_exposure_on_the_wrong_side() {
+    let world = world();
+    let mut venue = empty_venue(&world);
+    let order = NewOrder { side: Side::Sell, direction: Direction::Short, ..market(entry_id(&world), Purpose::Open) };
     venue.request(script::account(), &Request::Place(order), world.now(), world.now());
     let mut auditor = Auditor::default();
     look(&mut auditor, &venue, world.engine(script::account()).unwrap(), &world);

@@ -507,9 +507,11 @@ pub(super) fn slot(position: &Position, role: Role) -> Slot {
     if position.of(role).any(|o| o.life.may_trade()) {
         return Slot::Taken;
     }
-    let Some(latest) = position.latest(role) else {
-        return Slot::Free(Next::Revision, LocalMillis(i64::MIN));
-    };
+    position.latest(role).map_or(Slot::Free(Next::Revision, LocalMillis(i64::MIN)), |latest| after(position, latest))
+}
+
+/// What follows the newest order of its role, and when, unless an older one may still come to be.
+pub(super) fn after(position: &Position, latest: &Order) -> Slot {
     match latest.life {
         Life::Planned => Slot::Unsent(latest.id),
         // There was nothing to protect then; since then something was entered.
@@ -526,7 +528,7 @@ pub(super) fn slot(position: &Position, role: Role) -> Slot {
         }
         _ => {
             // The first replacement is immediate; one that keeps vanishing is replaced ever more slowly.
-            let losses = position.of(role).filter(|o| lost(o)).count().saturating_sub(1);
+            let losses = position.of(latest.role()).filter(|o| lost(o)).count().saturating_sub(1);
             Slot::Free(Next::Revision, latest.intended_at.plus(backoff(losses)))
         }
     }

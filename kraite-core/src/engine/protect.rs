@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::build::{Slot, slot};
+use super::build::{Slot, after, slot};
 use super::io::{Alert, Query, Request, Wake};
 use super::rules::RULES_WAIT;
 use super::state::Event;
@@ -43,6 +43,13 @@ impl Turn<'_> {
         }
     }
 
+    /// A position that is closed already stays as it is, for whatever reason the next order of it was refused.
+    fn begin_close(&mut self, no: PositionNo, why: Why) {
+        if self.position(no).is_some_and(|p| p.phase.is_building()) {
+            self.moved(no, PhaseEvent::CloseBegan, why);
+        }
+    }
+
     fn stop_shape(&self, position: &Position, sizing: StopSizing) -> OrderShape {
         let size = match sizing {
             StopSizing::ClosePosition => TriggerSize::ClosePosition,
@@ -64,7 +71,7 @@ impl Turn<'_> {
             let sent_at = latest.not_after.minus(self.config.send_budget);
             match latest.refusal {
                 Some(RejectKind::WouldTrigger) => {
-                    self.moved(no, PhaseEvent::CloseBegan, Why::StopWouldTrigger);
+                    self.begin_close(no, Why::StopWouldTrigger);
                     return;
                 }
                 Some(RejectKind::NoPosition) => self.read_soon(no),
@@ -79,7 +86,7 @@ impl Turn<'_> {
                 }
                 Some(kind) if !kind.is_retryable() && refusals >= MAX_STOP_REFUSALS && !zoo!(RefusedStopIgnored) => {
                     self.alert(no, Alert::StopRefused, format!("the stop was refused {refusals} times ({kind:?})"));
-                    self.moved(no, PhaseEvent::CloseBegan, Why::StopRefused);
+                    self.begin_close(no, Why::StopRefused);
                     return;
                 }
                 _ => {}
@@ -169,7 +176,7 @@ impl Turn<'_> {
             };
             if hopeless >= MAX_STOP_REFUSALS {
                 self.alert(no, Alert::StopRefused, format!("a larger stop was refused {hopeless} times"));
-                self.moved(no, PhaseEvent::CloseBegan, Why::StopRefused);
+                self.begin_close(no, Why::StopRefused);
                 return;
             }
             if self.may_follow_refusal(no, Role::Stop, &shape) {
@@ -396,13 +403,13 @@ impl Turn<'_> {
             let refusals = self.hopeless_stops(no, &wish, position.attempts(latest.id.key().logical));
             match latest.refusal {
                 Some(RejectKind::WouldTrigger) => {
-                    self.moved(no, PhaseEvent::CloseBegan, Why::StopWouldTrigger);
+                    self.begin_close(no, Why::StopWouldTrigger);
                     return;
                 }
                 Some(RejectKind::NoPosition) => self.read_soon(no),
                 Some(kind) if !kind.is_retryable() && refusals >= MAX_STOP_REFUSALS && !zoo!(RefusedStopIgnored) => {
                     self.alert(no, Alert::StopRefused, format!("the stop was refused {refusals} times ({kind:?})"));
-                    self.moved(no, PhaseEvent::CloseBegan, Why::StopRefused);
+                    self.begin_close(no, Why::StopRefused);
                     return;
                 }
                 _ => {}
@@ -441,7 +448,9 @@ impl Turn<'_> {
             let count = position.attempts(latest.id.key().logical).count();
             return self.may_repeat_pair(position, role).then(|| (Next::Attempt, wait_until(latest, count)));
         }
-        match slot(position, role) {
+        // A leg that was refused is paced by its refusals, whatever an older one in doubt may still become.
+        let refused = position.latest(role).filter(|o| matches!(o.life, Life::Done(Terminal::Refused)));
+        match refused.map_or_else(|| slot(position, role), |latest| after(position, latest)) {
             Slot::Free(next, _) if position.is_outdated(role) => Some((next, LocalMillis(i64::MIN))),
             Slot::Free(next, at) => Some((next, at)),
             // A row that never left: the pair goes out under new ids, this one stays unsent for good.

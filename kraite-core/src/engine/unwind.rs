@@ -9,11 +9,12 @@ use super::io::{Alert, Query, Wake};
 use super::state::Event;
 use super::turn::Turn;
 use super::volatile::OpenOrders;
+use crate::capabilities::Protection;
 use crate::exchange::{OrderShape, RejectKind, Service};
 use crate::id::{ClientOrderId, PositionNo, Role};
 use crate::number::Qty;
 use crate::order::{Life, Order, Terminal};
-use crate::position::{Phase, PhaseEvent, Position, Why};
+use crate::position::{Phase, PhaseEvent, Position, Protective, Why};
 use crate::rounding;
 use crate::time::{Millis, VenueMillis};
 
@@ -38,6 +39,7 @@ impl Turn<'_> {
         let Some(position) = self.position(no) else { return };
         if position.exposure().is_positive() {
             self.close_exposure(no);
+            self.shield(no);
             return;
         }
         let Some(position) = self.position(no) else { return };
@@ -138,6 +140,24 @@ impl Turn<'_> {
             self.wake(no, self.at.local.plus(CANCEL_RETRY), Wake::Retry);
         }
         self.place_when_free(no, Role::Close, OrderShape::Market { qty });
+    }
+
+    /// A close that is in doubt or was refused may leave the exposure open for as long as a proof takes, and the
+    /// next one may fare no better: meanwhile the position stands behind a stop.
+    fn shield(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let hindered = |o: &Order| {
+            matches!(o.life, Life::InDoubt | Life::Done(Terminal::Refused | Terminal::Absent))
+                && !zoo!(ClosesUnshielded)
+        };
+        let naked = matches!(position.stop(), Protective::Missing | Protective::UnderWay);
+        if !naked || !position.of(Role::Close).any(hindered) {
+            return;
+        }
+        match self.capabilities.protection {
+            Protection::Separate => self.keep_stop(no),
+            Protection::Paired => self.keep_pair(no),
+        }
     }
 
     /// Only a resting LIMIT target may make room for a close; the stop never (4a.13).

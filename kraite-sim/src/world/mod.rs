@@ -683,6 +683,9 @@ impl World {
         let travel = self.nemesis.jitter(self.latency.request_ms);
         let fate = self.nemesis.decide(Point::Request);
         self.tell(|| format!("-> {} {fate:?}", brief_request(&request)));
+        if matches!(fate, Fate::Lose | Fate::Late) {
+            self.auditor.lost_on_its_way(account, &request);
+        }
         let arrive = |request: Request, copy| Message::Arrive { account, run, request, signed_at, copy };
         match fate {
             Fate::Lose => {

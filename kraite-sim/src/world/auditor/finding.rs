@@ -226,8 +226,14 @@ pub struct Interval {
     /// Time in it that the worker believed a stop to be open which somebody had taken away, and whose frame was
     /// lost: only the next reading tells.
     pub untold: Millis,
+    /// The longest time in it without a break for which the worker lived, knew of the exposure and had not yet begun to
+    /// close it.
+    pub building: Millis,
+    /// Closes in it that the wire lost: each had to be proven absent before the next.
+    pub lost_closes: u32,
     pub(super) now: BTreeSet<&'static str>,
     pub(super) alive_since: Option<VenueMillis>,
+    pub(super) building_since: Option<VenueMillis>,
 }
 
 impl Interval {
@@ -241,8 +247,11 @@ impl Interval {
             unexplained: Millis(0),
             alive: Millis(0),
             untold: Millis(0),
+            building: Millis(0),
+            lost_closes: 0,
             now: BTreeSet::new(),
             alive_since: None,
+            building_since: None,
         }
     }
 
@@ -268,9 +277,13 @@ impl Interval {
         if [UNTOLD, HALTED, THIN].iter().any(|window| self.now.contains(window)) {
             // The worker can do nothing about what it was not told, or while nobody can.
             self.alive_since = self.alive_since.map(|_| now);
+            self.building_since = None;
         }
         if let Some(since) = self.alive_since {
             self.alive = self.alive.max(now.since(since));
+        }
+        if let Some(since) = self.building_since {
+            self.building = self.building.max(now.since(since));
         }
         self.until = now;
     }

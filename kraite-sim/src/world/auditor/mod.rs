@@ -349,7 +349,7 @@ impl Auditor {
         }
         for ((_, position, _), ids) in open {
             if let [_, .., last] = ids[..]
-                && !ids.iter().any(|id| self.wire.doubled.contains(id))
+                && !ids.iter().any(|id| self.wire.doubled.contains(id) || self.lost.contains(&id.key().account))
             {
                 self.report(now, Finding::Duplicate { position, logical: last.key().logical, ids });
             }

@@ -6,6 +6,7 @@ use std::hash::{Hash as _, Hasher};
 use kraite_core::engine::Engine;
 use kraite_core::exchange::{Direction, RejectKind, ReportStatus};
 use kraite_core::id::{AccountTag, Role, Symbol};
+use kraite_core::order::Order;
 use kraite_core::position::{Phase, Protective};
 use kraite_core::time::{Millis, VenueMillis};
 
@@ -15,8 +16,12 @@ use super::{Finding, Interval, Verdict};
 use crate::venue::{Trading, Venue};
 
 /// With its worker alive all the while, no position may be without a stop for longer than this: the
-/// emergency bound of 30 s, and what a close needs to get through a hostile wire.
+/// emergency bound of 30 s, and what a close needs to get through a hostile wire that loses it once.
 const UNPROTECTED_BOUND: Millis = Millis::from_secs(120);
+/// Before it turns to closing, it has the emergency bound of 30 s, and a message or a restart's look around (R43).
+const BUILDING_BOUND: Millis = Millis::from_secs(36);
+/// What each further close that the wire lost adds: the proof that it is absent.
+const PROOF: Millis = Millis::from_secs(60);
 /// A stop that somebody else took away, and whose frame was lost, is missed at the next reading of the open orders:
 /// one polling period of 300 s, and what a lost answer adds.
 const UNTOLD_BOUND: Millis = Millis::from_secs(330);
@@ -43,6 +48,7 @@ impl Protection {
             interval.pass(at);
             interval.now.insert("worker down");
             interval.alive_since = None;
+            interval.building_since = None;
         }
     }
 
@@ -54,12 +60,20 @@ impl Protection {
         }
     }
 
+    /// The wire lost a close of this exposure.
+    pub(super) fn close_lost(&mut self, key: &Key) {
+        if let Some(interval) = self.open.get_mut(key) {
+            interval.lost_closes = interval.lost_closes.saturating_add(1);
+        }
+    }
+
     /// Time went by and nothing changed.
     pub(super) fn pass(&mut self, account: AccountTag, engine: Option<&Engine>, now: VenueMillis) {
         let engine = engine.filter(|_| !self.stopped.contains(&account));
         for (_, interval) in self.open.iter_mut().filter(|(key, _)| key.0 == account) {
             interval.pass(now);
             interval.alive_since = engine.map(|_| interval.alive_since.unwrap_or(now));
+            interval.building_since = interval.building_since.filter(|_| engine.is_some());
         }
     }
 
@@ -103,6 +117,9 @@ impl Protection {
             interval.pass(now);
             interval.now = windows;
             interval.alive_since = runs.then(|| interval.alive_since.unwrap_or(now));
+            let builds =
+                runs && is_building(&key, engine) && ![UNTOLD, HALTED, THIN].iter().any(|w| interval.now.contains(w));
+            interval.building_since = builds.then(|| interval.building_since.unwrap_or(now));
             naked.insert(key);
         }
         let over: Vec<Key> = self.open.keys().filter(|key| key.0 == account && !naked.contains(key)).cloned().collect();
@@ -138,9 +155,11 @@ impl Protection {
             entry.0 += 1;
             entry.1 = entry.1.max(*share);
         }
+        let proofs = i64::from(interval.lost_closes.saturating_sub(1));
+        let bound = UNPROTECTED_BOUND.plus(Millis(PROOF.0.saturating_mul(proofs)));
         if interval.unexplained > UNEXPLAINED_BOUND {
             Some(Finding::Unexplained { interval })
-        } else if interval.alive > UNPROTECTED_BOUND || interval.untold > UNTOLD_BOUND {
+        } else if interval.alive > bound || interval.building > BUILDING_BOUND || interval.untold > UNTOLD_BOUND {
             Some(Finding::Unprotected { interval })
         } else {
             None
@@ -155,6 +174,13 @@ impl Protection {
         let Self { open, flipped, stopped, longest: _ } = self;
         (open, flipped, stopped).hash(hasher);
     }
+}
+
+/// The worker knows of exposure, and is not closing it.
+fn is_building((_, symbol, direction): &Key, engine: Option<&Engine>) -> bool {
+    let positions = engine.into_iter().flat_map(|e| e.state().positions.values().rev());
+    let mut ours = positions.filter(|p| p.symbol() == symbol && p.direction() == *direction);
+    ours.next().is_some_and(|p| p.phase.is_building() && p.exposure().is_positive())
 }
 
 /// All our positions on the contract are on the other side.
@@ -209,6 +235,10 @@ fn windows(
     }
     if position.latest(Role::Stop).is_some_and(|stop| stop.refusal == Some(RejectKind::NoPosition)) {
         names.insert("the venue does not see the position yet");
+    }
+    let again = |stop: &Order| stop.refusal.is_some_and(RejectKind::is_retryable);
+    if position.stop() == Protective::Missing && position.latest(Role::Stop).is_some_and(again) {
+        names.insert("a stop was refused for now");
     }
     if position.target() == Protective::Triggered {
         names.insert("the target fired, what it took off is not told yet");

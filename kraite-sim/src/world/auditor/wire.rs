@@ -141,6 +141,15 @@ impl Auditor {
         }
     }
 
+    /// The wire lost a request, or kept it until it is void.
+    pub fn lost_on_its_way(&mut self, account: AccountTag, request: &Request) {
+        if let Request::Place(order) = request
+            && order.id.key().logical.role == Role::Close
+        {
+            self.protection.close_lost(&(account, order.symbol.clone(), order.direction));
+        }
+    }
+
     /// A request reaches the venue; a copy was made by the wire.
     pub fn arrives(&mut self, request: &Request, copy: bool) {
         if copy {
