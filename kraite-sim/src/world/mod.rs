@@ -277,6 +277,7 @@ impl World {
         if let Some(worker) = self.workers.get_mut(&account) {
             worker.stopped_until = Some(until);
         }
+        self.auditor.stopped(account, true, self.now);
         self.tell(|| format!("ZZ worker {account} is stopped for {span} ms"));
     }
 
@@ -456,7 +457,7 @@ impl World {
     fn observe(&mut self) {
         for (account, worker) in &self.workers {
             if worker.stopped_until.is_some() {
-                self.auditor.stopped(*account, worker.stopped_until.is_some_and(|until| until > self.now));
+                self.auditor.stopped(*account, worker.stopped_until.is_some_and(|until| until > self.now), self.now);
             }
         }
         let alive = self.workers.iter().map(|(account, w)| (*account, w.engine.as_ref()));
@@ -574,7 +575,7 @@ impl World {
         let Some(worker) = self.workers.get_mut(&account) else { return };
         let Some(engine) = worker.engine.take() else { return };
         worker.stopped_until = None;
-        self.auditor.stopped(account, false);
+        self.auditor.stopped(account, false, self.now);
         self.deaths += 1;
         // Only a death with everything durable can be compared with what is restored.
         worker.state_at_death = (engine.state().seq == self.journal.last(account)).then(|| engine.state().clone());

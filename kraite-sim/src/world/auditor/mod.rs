@@ -122,8 +122,8 @@ impl Auditor {
     }
 
     /// A worker's process is stopped, or goes on: meanwhile it can do nothing.
-    pub fn stopped(&mut self, account: AccountTag, stopped: bool) {
-        self.protection.stopped(account, stopped);
+    pub fn stopped(&mut self, account: AccountTag, stopped: bool, at: VenueMillis) {
+        self.protection.stopped(account, stopped, at);
     }
 
     /// Looks at everything that an event may have changed.

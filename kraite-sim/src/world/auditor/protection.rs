@@ -44,17 +44,24 @@ pub(super) struct Protection {
 
 impl Protection {
     pub(super) fn died(&mut self, account: AccountTag, at: VenueMillis) {
+        self.pauses(account, "worker down", at);
+    }
+
+    /// From now on the worker can do nothing.
+    fn pauses(&mut self, account: AccountTag, window: &'static str, at: VenueMillis) {
         for (_, interval) in self.open.iter_mut().filter(|(key, _)| key.0 == account) {
             interval.pass(at);
-            interval.now.insert("worker down");
+            interval.now.insert(window);
             interval.alive_since = None;
             interval.building_since = None;
         }
     }
 
-    pub(super) fn stopped(&mut self, account: AccountTag, stopped: bool) {
+    pub(super) fn stopped(&mut self, account: AccountTag, stopped: bool, at: VenueMillis) {
         if stopped {
-            self.stopped.insert(account);
+            if self.stopped.insert(account) {
+                self.pauses(account, "worker stopped", at);
+            }
         } else {
             self.stopped.remove(&account);
         }
@@ -244,10 +251,10 @@ fn windows(
         names.insert("the target fired, what it took off is not told yet");
     }
     match position.phase {
+        Phase::New | Phase::Opening | Phase::Active if position.stop() == Protective::Open => names.insert(UNTOLD),
         Phase::New | Phase::Opening => names.insert("opening: between the entry's fill and the accepted stop"),
         Phase::Closing => names.insert("closing"),
         Phase::Cancelling | Phase::Cancelled | Phase::Closed => names.insert("late fill after the end"),
-        Phase::Active if position.stop() == Protective::Open => names.insert(UNTOLD),
         Phase::Active if position.stop() != Protective::Missing => names.insert("stop being replaced"),
         Phase::Active => false,
         Phase::Failed => false,
