@@ -1,6 +1,7 @@
 //! The crash matrix as a page: steps down, kinds of fault across, each cell its count and worst time without a
 //! stop. Readable in print and in the dark; nothing is loaded from anywhere.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use kraite_sim::explore::{Cell, Certificate, Column};
@@ -19,7 +20,7 @@ th,td{border:1px solid var(--rule);padding:2px 4px;text-align:right;vertical-ali
 thead th{background:var(--calm);text-align:center;position:sticky;top:0}th.step{text-align:left;font-weight:400;max-width:26rem;overflow:hidden;text-overflow:ellipsis}
 td.none{background:none;border-color:transparent}td.t0{background:var(--calm)}td.t1{background:var(--t1)}td.t2{background:var(--t2)}td.t3{background:var(--t3)}td.bad{background:var(--bad);color:var(--badink);font-weight:700}
 td small{display:block;color:inherit;opacity:.75}.key td{border:1px solid var(--rule)}
-@media print{:root{--ink:#000;--paper:#fff;--rule:#999;--calm:#fff;--t1:#eee;--t2:#ddd;--t3:#bbb;--bad:#000;--badink:#fff;--soft:#444}body{margin:0;max-width:none;font-size:10px}table{font-size:7px}thead th{position:static}details{break-inside:avoid-page}tr{break-inside:avoid}}
+@page{size:landscape;margin:10mm}@media print{th.step{max-width:15rem}:root{--ink:#000;--paper:#fff;--rule:#999;--calm:#fff;--t1:#eee;--t2:#ddd;--t3:#bbb;--bad:#000;--badink:#fff;--soft:#444}body{margin:0;max-width:none;font-size:10px}table{font-size:7px}thead th{position:static}details::details-content{content-visibility:visible;display:block}.wrap{overflow:visible}tr{break-inside:avoid}}
 ";
 
 fn escape(text: &str) -> String {
@@ -60,6 +61,7 @@ pub(super) fn page(shown: &Shown, certificates: &[Certificate]) -> String {
         grouped(shown.unresolved_total),
     );
     out += "<table class=\"key\"><tr><td class=\"t0\">never without a stop</td><td class=\"t1\">under 1 s</td><td class=\"t2\">under 10 s</td><td class=\"t3\">longer</td><td class=\"bad\">broken or unresolved</td></tr></table>";
+    overview(&mut out, shown, certificates);
     for (script, certificate) in shown.scripts.iter().zip(certificates) {
         matrix(&mut out, script, certificate);
     }
@@ -67,20 +69,15 @@ pub(super) fn page(shown: &Shown, certificates: &[Certificate]) -> String {
     out
 }
 
-fn matrix(out: &mut String, script: &ShownScript, certificate: &Certificate) {
-    let open = if script.violations + script.unresolved > 0 { " open" } else { "" };
-    let _ = write!(
-        out,
-        "<details{open}><summary>{} on {}, {} target<span>{} schedules, {} violations, worst {}</span></summary><div class=\"wrap\"><table><thead><tr><th rowspan=\"2\">ms</th><th rowspan=\"2\" class=\"step\">step</th>",
-        escape(script.name),
-        escape(script.venue),
-        escape(script.target),
-        grouped(certificate.total()),
-        grouped(script.violations),
-        seconds(script.max_unprotected_ms)
-    );
-    let used = |column: &Column| certificate.matrix.iter().any(|row| row.cells.contains_key(column));
-    let columns: Vec<Column> = Column::all().into_iter().filter(used).collect();
+/// The columns that any of these certificates has, under the points they belong to.
+fn columns<'a>(certificates: impl IntoIterator<Item = &'a Certificate>) -> Vec<Column> {
+    let rows = certificates.into_iter().flat_map(|certificate| &certificate.matrix);
+    let used: BTreeSet<&Column> = rows.flat_map(|row| row.cells.keys()).collect();
+    Column::all().into_iter().filter(|column| used.contains(column)).collect()
+}
+
+fn head(out: &mut String, first: &str, columns: &[Column]) {
+    let _ = write!(out, "<div class=\"wrap\"><table><thead><tr>{first}");
     for point in Point::ALL {
         let width = columns.iter().filter(|column| column.point == point).count();
         if width > 0 {
@@ -88,33 +85,77 @@ fn matrix(out: &mut String, script: &ShownScript, certificate: &Certificate) {
         }
     }
     *out += "</tr><tr>";
-    for column in &columns {
+    for column in columns {
         let _ = write!(out, "<th>{}</th>", format!("{:?}", column.fate).to_lowercase());
     }
     *out += "</tr></thead><tbody>";
-    for row in &certificate.matrix {
-        let what = if row.what.is_empty() { "a look at the clock" } else { row.what.as_str() };
+}
+
+fn cell(out: &mut String, cell: Option<&Cell>) {
+    let Some(cell) = cell else {
+        *out += "<td class=\"none\"></td>";
+        return;
+    };
+    let _ = write!(out, "<td class=\"{}\">{}", tone(cell), grouped(cell.schedules));
+    if cell.bad > 0 {
+        let _ = write!(out, " ({} bad)", grouped(cell.bad));
+    }
+    if cell.worst_ms > 0 {
+        let _ = write!(out, "<small>{}</small>", seconds(cell.worst_ms));
+    }
+    *out += "</td>";
+}
+
+/// Every certificate in one row: all steps of it together.
+fn overview(out: &mut String, shown: &Shown, certificates: &[Certificate]) {
+    let columns = columns(certificates);
+    head(out, "<th rowspan=\"2\" class=\"step\">script</th>", &columns);
+    for (script, certificate) in shown.scripts.iter().zip(certificates) {
         let _ = write!(
             out,
-            "<tr><th>{}</th><th class=\"step\" title=\"{}\">{}</th>",
-            row.at_ms,
-            escape(what),
-            escape(what)
+            "<tr><th class=\"step\">{} on {}, {} target</th>",
+            escape(script.name),
+            escape(script.venue),
+            escape(script.target)
         );
         for column in &columns {
-            match row.cells.get(column) {
-                None => *out += "<td class=\"none\"></td>",
-                Some(cell) => {
-                    let _ = write!(out, "<td class=\"{}\">{}", tone(cell), grouped(cell.schedules));
-                    if cell.bad > 0 {
-                        let _ = write!(out, " ({} bad)", grouped(cell.bad));
-                    }
-                    if cell.worst_ms > 0 {
-                        let _ = write!(out, "<small>{}</small>", seconds(cell.worst_ms));
-                    }
-                    *out += "</td>";
-                }
-            }
+            let cells = certificate.matrix.iter().filter_map(|row| row.cells.get(column));
+            let sum = cells.fold(None, |sum: Option<Cell>, cell| {
+                let sum = sum.unwrap_or_default();
+                Some(Cell {
+                    schedules: sum.schedules.saturating_add(cell.schedules),
+                    bad: sum.bad.saturating_add(cell.bad),
+                    worst_ms: sum.worst_ms.max(cell.worst_ms),
+                })
+            });
+            cell(out, sum.as_ref());
+        }
+        *out += "</tr>";
+    }
+    *out += "</tbody></table></div>";
+}
+
+fn matrix(out: &mut String, script: &ShownScript, certificate: &Certificate) {
+    let open = if script.violations + script.unresolved > 0 { " open" } else { "" };
+    let _ = write!(
+        out,
+        "<details{open}><summary>{} on {}, {} target<span>{} schedules, {} violations, worst {}</span></summary>",
+        escape(script.name),
+        escape(script.venue),
+        escape(script.target),
+        grouped(certificate.total()),
+        grouped(script.violations),
+        seconds(script.max_unprotected_ms)
+    );
+    let columns = columns([certificate]);
+    head(out, "<th rowspan=\"2\">ms</th><th rowspan=\"2\" class=\"step\">step</th>", &columns);
+    for row in certificate.matrix.iter().filter(|row| !row.cells.is_empty()) {
+        // Nothing reached a worker: what was on its way arrived at the venue.
+        let what = if row.what.is_empty() { "the exchange acts" } else { row.what.as_str() };
+        let what = escape(what);
+        let _ = write!(out, "<tr><th>{}</th><th class=\"step\" title=\"{what}\">{what}</th>", row.at_ms);
+        for column in &columns {
+            cell(out, row.cells.get(column));
         }
         *out += "</tr>";
     }
