@@ -86,17 +86,12 @@ enum MixWord {
 }
 
 impl MixWord {
-    /// The mix of a seed: of ten seeds three are light, three heavy and four a swarm.
     const fn of(self, seed: u64) -> Mix {
         match self {
             Self::Light => Mix::Light,
             Self::Heavy => Mix::Heavy,
             Self::Swarm => Mix::Swarm,
-            Self::All => match seed % 10 {
-                0..3 => Mix::Light,
-                3..6 => Mix::Heavy,
-                _ => Mix::Swarm,
-            },
+            Self::All => Mix::in_turn(seed),
         }
     }
 

@@ -27,6 +27,18 @@ pub enum Mix {
     Swarm,
 }
 
+impl Mix {
+    /// The mix of a seed where all are lived: of ten seeds three are light, three heavy and four a swarm.
+    #[must_use]
+    pub const fn in_turn(seed: u64) -> Self {
+        match seed % 10 {
+            0..3 => Self::Light,
+            3..6 => Self::Heavy,
+            _ => Self::Swarm,
+        }
+    }
+}
+
 /// The most acts of one life.
 const MAX_ACTS: u32 = 24;
 
