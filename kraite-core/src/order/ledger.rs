@@ -213,10 +213,47 @@ pub struct Ledger {
     pub(super) trades: SmallVec<[TradeEntry; INLINE_TRADES]>,
 }
 
+/// What a report comes to, worked out and not yet written.
+struct Worked {
+    /// The place of its object, or where that is to be.
+    found: Result<usize, usize>,
+    count: Count,
+    /// Whether `count` is another than before.
+    counts: bool,
+    /// A new trade, and its place.
+    trade: Option<(usize, TradeEntry)>,
+}
+
 impl Ledger {
     /// Merges one report; says whether anything changed. A report beyond [`MAX_OBJECTS`] is an error, as is one
     /// that the totals overflow with; an error changes nothing.
     pub fn merge(&mut self, report: &OrderReport) -> Result<bool, ArithmeticError> {
+        let Worked { found, count, counts, trade } = self.work_out(report)?;
+        // Nothing fails from here on.
+        let (Ok(place) | Err(place)) = found;
+        if found.is_err() {
+            self.objects.insert(place, VenueObject::new(report));
+        }
+        let Some(object) = self.objects.get_mut(place) else { return Ok(false) };
+        let restated = object.restate(report);
+        if counts {
+            object.count = count;
+        }
+        if let Some((at, trade)) = trade {
+            self.trades.insert(at, trade);
+        }
+        Ok(restated || counts || found.is_err())
+    }
+
+    /// What [`Ledger::merge`] would say of a report; changes nothing.
+    pub fn is_news(&self, report: &OrderReport) -> Result<bool, ArithmeticError> {
+        let worked = self.work_out(report)?;
+        let Ok(place) = worked.found else { return Ok(true) };
+        Ok(worked.counts || self.objects.get(place).is_some_and(|object| object.clone().restate(report)))
+    }
+
+    /// Everything about a report that can fail.
+    fn work_out(&self, report: &OrderReport) -> Result<Worked, ArithmeticError> {
         let known = self.objects.iter().position(|o| o.venue_id == report.venue_id);
         let found = known.ok_or_else(|| self.objects.partition_point(|o| rank(&o.venue_id) < rank(&report.venue_id)));
         let (Ok(place) | Err(place)) = found;
@@ -235,17 +272,7 @@ impl Ledger {
             let others = self.objects.iter().enumerate().filter(|(at, _)| found != Ok(*at));
             total(others.map(|(_, o)| &o.count).chain([&count]))?;
         }
-        // Nothing fails from here on.
-        if found.is_err() {
-            self.objects.insert(place, VenueObject::new(report));
-        }
-        let Some(object) = self.objects.get_mut(place) else { return Ok(false) };
-        let restated = object.restate(report);
-        object.count = count;
-        if let Some((at, trade)) = trade {
-            self.trades.insert(at, trade);
-        }
-        Ok(restated || counts || found.is_err())
+        Ok(Worked { found, count, counts, trade })
     }
 
     /// The trade of a report, and its place among those of the object at `place`, which has `known` of them;
