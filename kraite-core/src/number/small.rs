@@ -18,18 +18,18 @@ const TENS: [i64; 19] = {
 };
 
 /// The digits of a value with its sign, without the point.
-#[inline]
+#[inline(always)]
 fn units(value: Decimal) -> Option<i64> {
     i64::try_from(value.mantissa()).ok()
 }
 
-#[inline]
+#[inline(always)]
 fn ten_to(power: u32) -> Option<i64> {
     TENS.get(usize::try_from(power).ok()?).copied()
 }
 
 /// The one form of `units` x 10^-`scale`: no trailing zeros.
-#[inline]
+#[inline(always)]
 fn reduced(mut units: i64, mut scale: u32) -> Option<Decimal> {
     if units == 0 {
         return Some(Decimal::ZERO);
@@ -42,7 +42,7 @@ fn reduced(mut units: i64, mut scale: u32) -> Option<Decimal> {
 }
 
 /// Both in whole units of the finer one.
-#[inline]
+#[inline(always)]
 fn aligned(one: Decimal, other: Decimal) -> Option<(i128, i128)> {
     let (a, b) = (units(one)?, units(other)?);
     let (a_scale, b_scale) = (one.scale(), other.scale());
@@ -54,7 +54,7 @@ fn aligned(one: Decimal, other: Decimal) -> Option<(i128, i128)> {
 }
 
 /// Which is larger.
-#[inline]
+#[inline(always)]
 pub(super) fn compare(one: Decimal, other: Decimal) -> Option<Ordering> {
     if one.scale() == other.scale() {
         return Some(one.mantissa().cmp(&other.mantissa()));
@@ -63,7 +63,7 @@ pub(super) fn compare(one: Decimal, other: Decimal) -> Option<Ordering> {
 }
 
 /// The sum.
-#[inline]
+#[inline(always)]
 pub(super) fn sum(one: Decimal, other: Decimal) -> Option<Decimal> {
     if one.scale() == other.scale() {
         return reduced(units(one)?.checked_add(units(other)?)?, one.scale());
@@ -73,7 +73,7 @@ pub(super) fn sum(one: Decimal, other: Decimal) -> Option<Decimal> {
 }
 
 /// The difference.
-#[inline]
+#[inline(always)]
 pub(super) fn difference(one: Decimal, other: Decimal) -> Option<Decimal> {
     if one.scale() == other.scale() {
         return reduced(units(one)?.checked_sub(units(other)?)?, one.scale());
@@ -83,13 +83,13 @@ pub(super) fn difference(one: Decimal, other: Decimal) -> Option<Decimal> {
 }
 
 /// The product.
-#[inline]
+#[inline(always)]
 pub(super) fn product(one: Decimal, other: Decimal) -> Option<Decimal> {
     reduced(units(one)?.checked_mul(units(other)?)?, one.scale().checked_add(other.scale())?)
 }
 
 /// What is left of the first after whole multiples of the second, with the sign of the first.
-#[inline]
+#[inline(always)]
 pub(crate) fn rest(one: Decimal, other: Decimal) -> Option<Decimal> {
     let (a, b) = aligned(one, other)?;
     reduced(i64::try_from(a.checked_rem(b)?).ok()?, one.scale().max(other.scale()))
