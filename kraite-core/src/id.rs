@@ -16,6 +16,8 @@ const VERSION: u128 = 1;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Where rung and role lie: above checksum, epoch, attempt and revision.
 const ROLE_AT: u32 = 20 + 24 + 8 + 12;
+/// Where its position begins.
+const POSITION_AT: u32 = ROLE_AT + 5 + 3;
 /// The length of every client order id.
 pub const CLIENT_ORDER_ID_LEN: usize = 24;
 /// The most rungs a ladder can have, bounded by the 5 bits an id has for them.
@@ -240,6 +242,12 @@ impl ClientOrderId {
         })
     }
 
+    /// The position alone.
+    #[must_use]
+    pub fn position(self) -> PositionNo {
+        u32::try_from((self.0 >> POSITION_AT) & 0xFF_FFFF).map_or(PositionNo(0), PositionNo)
+    }
+
     /// The role alone, which is asked for far more often than the rest.
     #[must_use]
     pub fn role(self) -> Role {
@@ -410,7 +418,8 @@ mod tests {
         assert_eq!(id.key(), key());
         for role in [Role::Entry, Role::Rung(1), Role::Rung(MAX_RUNGS), Role::Target, Role::Stop, Role::Close] {
             let logical = LogicalOrder { role, revision: Revision::MAX };
-            assert_eq!(ClientOrderId::encode(&OrderKey { logical, ..key() }).role(), role);
+            let id = ClientOrderId::encode(&OrderKey { logical, ..key() });
+            assert_eq!((id.role(), id.position()), (role, key().position));
         }
         for place in 0..text.len() {
             for other in ALPHABET {

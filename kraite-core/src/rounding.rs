@@ -6,13 +6,16 @@
 
 use rust_decimal::Decimal;
 
-use crate::number::{ArithmeticError, Price, Qty};
+use crate::number::{ArithmeticError, Price, Qty, small};
 
 fn floor_step(value: Decimal, step: Decimal) -> Result<Decimal, ArithmeticError> {
     if step.is_zero() {
         return Ok(value);
     }
-    let rest = value.checked_rem(step).ok_or(ArithmeticError::Overflow)?;
+    let rest = small::rest(value, step).or_else(|| value.checked_rem(step)).ok_or(ArithmeticError::Overflow)?;
+    if rest.is_zero() {
+        return Ok(value.normalize());
+    }
     let down = value.checked_sub(rest).ok_or(ArithmeticError::Overflow)?;
     let floored = if rest < Decimal::ZERO { down.checked_sub(step) } else { Some(down) };
     floored.map(|d| d.normalize()).ok_or(ArithmeticError::Overflow)

@@ -124,6 +124,17 @@ proptest! {
     }
 
     #[test]
+    fn r60_whether_a_report_is_news_is_known_without_merging_it(
+        reports in proptest::collection::vec(report(Role::Stop, Service::Conditional), 0..12)
+    ) {
+        let mut order = order(Role::Stop, Service::Conditional);
+        for report in reports {
+            let news = order.is_news(&report);
+            prop_assert_eq!(order.merge(&report).unwrap_or(true), news);
+        }
+    }
+
+    #[test]
     fn r51_fills_and_status_never_go_back(
         reports in proptest::collection::vec(report(Role::Rung(1), Service::Regular), 1..12)
     ) {

@@ -24,6 +24,13 @@ impl Gathered {
         self.0.clear();
     }
 
+    /// The wide digest of what `gather` gathers.
+    pub(crate) fn digest(&mut self, gather: impl FnOnce(&mut Self)) -> u128 {
+        self.clear();
+        gather(self);
+        self.wide()
+    }
+
     /// The digest of everything gathered, wide enough that two different values never meet in practice.
     pub(crate) fn wide(&self) -> u128 {
         XxHash3_128::oneshot(&self.0)

@@ -217,7 +217,7 @@ fn mutant_i10_a_restored_state_that_is_not_the_durable_one() {
     let mut after = before.clone();
     after.quarantined = true;
     let at = bench.at();
-    bench.auditor.compare_restored(account(), &before, &after, at);
+    bench.auditor.compare_restored(account(), before, &after, at);
     bench.found(|f| matches!(f, Finding::RestoredDiffers { .. }));
 }
 

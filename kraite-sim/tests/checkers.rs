@@ -62,14 +62,14 @@ fn mutant_two_attempts_of_one_rung_are_open() {
     let key = OrderKey { attempt: Attempt::new(1).unwrap(), ..rung.id.key() };
     let mut second = rung.clone();
     second.id = ClientOrderId::encode(&key);
-    position.orders.insert(second.id, second);
+    position.orders.insert(second);
     assert!(matches!(check(&position)[..], [Fault::TwoLive { .. }]), "{:?}", check(&position));
 }
 
 #[test]
 fn mutant_a_target_whose_stop_never_was() {
     let mut position = position();
-    position.orders.retain(|id, _| id.key().logical.role != Role::Stop);
+    position.orders.retain(|order| order.role() != Role::Stop);
     assert!(matches!(check(&position)[..], [Fault::TargetBeforeStop(_)]), "{:?}", check(&position));
 }
 
@@ -86,13 +86,13 @@ fn mutant_more_taken_off_than_was_ever_put_on() {
     let mut position = position();
     // The rung's fill becomes a close by quantity, and the rungs never were.
     let filled = position.of(Role::Rung(1)).next().unwrap().clone();
-    position.orders.retain(|id, _| !matches!(id.key().logical.role, Role::Rung(_)));
+    position.orders.retain(|order| !matches!(order.role(), Role::Rung(_)));
     let mut close = filled;
     let mut key = close.id.key();
     key.logical.role = Role::Close;
     close.id = ClientOrderId::encode(&key);
     close.life = Life::Done(Terminal::Filled);
-    position.orders.insert(close.id, close);
+    position.orders.insert(close);
     assert!(check(&position).iter().any(|fault| matches!(fault, Fault::Overclosed { .. })), "{:?}", check(&position));
 }
 
@@ -102,8 +102,8 @@ fn mutant_i07_a_worker_takes_back_a_fill() {
     let mut auditor = Auditor::default();
     look(&mut auditor, &world.venue, world.engine(script::account()).unwrap(), &world);
     let forgetful = changed(&world, |position| {
-        let rung = position.orders.values_mut().find(|o| o.role() == Role::Rung(1)).unwrap();
-        rung.ledger = Default::default();
+        let rung = position.of(Role::Rung(1)).next().unwrap().id;
+        position.orders.change(rung, |order| order.ledger = Default::default()).unwrap();
     });
     look(&mut auditor, &world.venue, &forgetful, &world);
     assert!(findings(&auditor).iter().any(|f| matches!(f, Finding::Shrunk { .. })), "{:?}", findings(&auditor));

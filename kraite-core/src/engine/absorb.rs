@@ -471,8 +471,7 @@ fn setup_of(position: &Position, setup: Setup) -> SetupState {
 
 /// Whether merging the input's reports would change the order: an unchanged echo writes nothing (R60).
 fn tells_news(order: &Order, input: &InputKind) -> bool {
-    let mut copy = order.clone();
-    reports_of(input, order.id).any(|report| copy.merge(report).unwrap_or(true))
+    reports_of(input, order.id).any(|report| order.is_news(report))
 }
 
 fn outcome_tells_news(
@@ -502,8 +501,7 @@ fn outcome_tells_news(
             && order.life == crate::order::Life::PendingAmend
             && order.refusal != Some(RejectKind::Filter));
     let moves = refused_change || event.is_some_and(|event| matches!(order.life.on(event), Verdict::Applied(_)));
-    let mut copy = order.clone();
-    moves || report.is_some_and(|report| copy.merge(report).unwrap_or(true))
+    moves || report.is_some_and(|report| order.is_news(report))
 }
 
 /// A trigger order that fired stays listed as triggered for good; only these can still rest in the book.

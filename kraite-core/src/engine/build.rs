@@ -143,7 +143,7 @@ impl Turn<'_> {
         if !entered || rest || !position.entry_settled() {
             return false;
         }
-        let filled = |role| position.of(role).any(|o| o.executed().qty.is_positive());
+        let filled = |role| position.of(role).any(|o| o.executed_qty().is_positive());
         let why = if filled(Role::Target) {
             Why::TargetFilled
         } else if filled(Role::Stop) {
@@ -318,7 +318,7 @@ impl Turn<'_> {
         if position.rebuilt || !position.entry_settled() {
             return;
         }
-        let entry = position.executed_by(|role| role == Role::Entry).unwrap_or_default();
+        let entry = position.executed_entry();
         if !entry.qty.is_positive() {
             return;
         }
@@ -346,13 +346,14 @@ impl Turn<'_> {
         }
         let Some(plan) = position.rungs.iter().find(|r| r.rung == rung).copied() else { return };
         let role = Role::Rung(rung);
-        let done = position.executed_by(|r| r == role).unwrap_or_default().qty;
+        let done = position.of(role).map(Order::executed_qty).try_fold(Qty::ZERO, Qty::checked_add);
+        let done = done.unwrap_or_default();
         let left = plan.qty.checked_sub(done).unwrap_or(Qty::ZERO);
         if !left.is_positive() {
             return;
         }
         // Filled, and how much is not told yet: nothing of it may be placed again.
-        let untold = |o: &&Order| o.life == Life::Done(Terminal::Filled) && o.executed().qty.is_zero();
+        let untold = |o: &&Order| o.life == Life::Done(Terminal::Filled) && o.executed_qty().is_zero();
         if position.of(role).any(|o| untold(&o)) || matches!(slot(position, role), Slot::Taken) {
             return;
         }
@@ -447,7 +448,7 @@ impl Turn<'_> {
         if !position.rebuilt || !rungs_in_place {
             return;
         }
-        let entry = position.executed_by(|role| role == Role::Entry).unwrap_or_default();
+        let entry = position.executed_entry();
         let legs = position
             .entry_price()
             .into_iter()
@@ -468,6 +469,7 @@ impl Turn<'_> {
         let extras: Vec<_> = position
             .orders
             .values()
+            .filter(|o| o.ledger.objects().len() > 1)
             .flat_map(|o| o.ledger.extras().map(move |extra| (o.id, o.service, extra)))
             .filter(|(_, _, extra)| !extra.status.is_terminal())
             .map(|(id, service, extra)| (id, service, extra.venue_id.clone()))

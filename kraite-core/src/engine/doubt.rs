@@ -32,10 +32,13 @@ impl Turn<'_> {
     /// Asks about every order of a position that needs it and is due.
     pub(super) fn pursue_doubts(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
-        let ids: Vec<ClientOrderId> = position.orders.keys().copied().collect();
+        let asked_about = |o: &&Order| {
+            o.life == Life::PendingNew || self.need(o).is_some() || self.volatile.probes.contains_key(&o.id)
+        };
+        let ids: Vec<ClientOrderId> = position.orders.values().filter(asked_about).map(|o| o.id).collect();
         for id in ids {
             self.overdue(id);
-            match self.need(id) {
+            match self.state.order(id).and_then(|order| self.need(order)) {
                 Some(need) => self.pursue_doubt(no, id, need),
                 None => {
                     self.volatile.probes.remove(&id);
@@ -63,21 +66,19 @@ impl Turn<'_> {
         }
     }
 
-    fn need(&self, id: ClientOrderId) -> Option<Need> {
-        let order = self.state.order(id)?;
-        let market = matches!(order.role(), Role::Entry | Role::Close);
+    fn need(&self, order: &Order) -> Option<Need> {
         match order.life {
             Life::InDoubt => Some(Need::Doubt),
             Life::PendingCancel if zoo!(UnsettledCancelForgotten) => None,
             Life::PendingCancel if !self.cancel_in_flight(order) => Some(Need::ReadBack),
-            Life::PendingAmend if !self.volatile.in_flight.contains(&Sent::Amend(id, order.amends)) => {
+            Life::PendingAmend if !self.volatile.in_flight.contains(&Sent::Amend(order.id, order.amends)) => {
                 Some(Need::ReadBack)
             }
-            Life::Working if market => Some(Need::Settle),
+            Life::Working if matches!(order.role(), Role::Entry | Role::Close) => Some(Need::Settle),
             Life::Triggered => Some(Need::Settle),
-            Life::Done(Terminal::Filled) if order.executed().qty.is_zero() => Some(Need::Settle),
+            Life::Done(Terminal::Filled) if order.executed_qty().is_zero() => Some(Need::Settle),
             Life::Done(_) if order.executed().cost.is_none() => Some(Need::Settle),
-            _ if self.volatile.reread.contains(&id) && !order.life.is_done() => Some(Need::Settle),
+            _ if !order.life.is_done() && self.volatile.reread.contains(&order.id) => Some(Need::Settle),
             _ => None,
         }
     }

@@ -159,6 +159,12 @@ impl Engine {
         &self.state
     }
 
+    /// The same from an engine that is not needed any more.
+    #[must_use]
+    pub fn into_state(self) -> State {
+        self.state
+    }
+
     /// What its venue can do.
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {

@@ -12,7 +12,7 @@ use crate::id::{AccountTag, ClientOrderId, Epoch, PositionNo, VenueOrderId};
 use crate::number::{ArithmeticError, Notional, Price, Qty};
 use crate::order::{Life, LifeEvent, Order};
 use crate::plan::Plan;
-use crate::position::{Cover, Phase, PhaseEvent, Position, ProtectionMeter, SetupState, Setups, Why};
+use crate::position::{Cover, Orders, Phase, PhaseEvent, Position, ProtectionMeter, SetupState, Setups, Why};
 use crate::sizing::{Ladder, Refusal, RungPlan};
 use crate::table::{Machine, Verdict};
 use crate::time::{Moment, VenueMillis};
@@ -275,11 +275,7 @@ impl State {
     /// The row of an id.
     #[must_use]
     pub fn order(&self, id: ClientOrderId) -> Option<&Order> {
-        self.positions.get(&id.key().position)?.orders.get(&id)
-    }
-
-    pub(super) fn order_mut(&mut self, id: ClientOrderId) -> Option<&mut Order> {
-        self.positions.get_mut(&id.key().position)?.orders.get_mut(&id)
+        self.positions.get(&id.position())?.orders.get(&id)
     }
 
     /// The position a command made, if it made one.
@@ -460,7 +456,7 @@ impl State {
             ended_at: None,
             why: Why::Planned,
             setups: Setups::default(),
-            orders: BTreeMap::new(),
+            orders: Orders::default(),
             external: BTreeMap::new(),
             cover: Cover::Flat,
             meter: ProtectionMeter::default(),
@@ -477,19 +473,14 @@ impl State {
     fn adopt(&mut self, at: Moment, input: &InputKind, id: ClientOrderId) -> Result<(), EvolveError> {
         let position = self.position_mut(id.key().position)?;
         for report in reports_of(input, id) {
-            let order = position.orders.entry(id).or_insert_with(|| {
-                let mut order = Order::new(
-                    id,
-                    report.side,
-                    shape_of(report, id.key().logical.role),
-                    report.service,
-                    at.local,
-                    report.at,
-                );
+            if !position.orders.contains_key(&id) {
+                let shape = shape_of(report, id.key().logical.role);
+                let mut order = Order::new(id, report.side, shape, report.service, at.local, report.at);
                 order.apply(LifeEvent::HandedToWire);
-                order
-            });
-            order.merge(report).map_err(|source| EvolveError::Arithmetic { id, source })?;
+                position.orders.insert(order);
+            }
+            let merged = position.orders.change(id, |order| order.merge(report)).transpose();
+            merged.map_err(|source| EvolveError::Arithmetic { id, source })?;
         }
         Ok(())
     }
@@ -502,25 +493,23 @@ impl State {
             position.created_at = position.created_at.minus(back);
             position.ended_at = position.ended_at.map(|ended| ended.minus(back));
             position.meter.since = position.meter.since.map(|since| since.minus(back));
-            for order in position.orders.values_mut() {
-                order.intended_at = order.intended_at.minus(back);
-            }
             for setup in [&mut position.setups.margin_mode, &mut position.setups.leverage] {
                 if *setup == SetupState::Sent {
                     *setup = SetupState::Open;
                 }
             }
-            for order in position.orders.values_mut() {
+            position.orders.change_all(|order| {
+                order.intended_at = order.intended_at.minus(back);
                 if zoo!(RestartResends) && order.life == Life::PendingNew {
                     order.life = Life::Planned;
-                    continue;
+                    return;
                 }
                 // An unsent order of an earlier run is looked up too before it is sent (R3).
                 if order.life == Life::Planned {
                     order.apply(LifeEvent::HandedToWire);
                 }
                 order.apply(LifeEvent::OutcomeUnknown);
-            }
+            });
         }
     }
 
@@ -539,56 +528,63 @@ impl State {
             let mut order = Order::new(id, *side, *shape, *service, at.local, *not_after);
             order.basis = *basis;
             order.apply(LifeEvent::HandedToWire);
-            position.orders.insert(id, order);
+            position.orders.insert(order);
             return Ok(());
         }
-        let order = self.order_mut(id).ok_or(EvolveError::NoSuchOrder(id))?;
-        match event {
-            Event::Resent { not_after, .. } => {
-                if !zoo!(ResendKeepsDeadline) {
-                    order.not_after = *not_after;
-                }
-                order.intended_at = at.local;
-                order.apply(LifeEvent::HandedToWire);
-            }
-            Event::AmendIntended { shape, basis, .. } => {
-                order.shape = *shape;
-                order.basis = *basis;
-                order.amends = order.amends.saturating_add(1);
-                order.refusal = order.refusal.filter(|kind| *kind != RejectKind::Filter);
-                order.apply(LifeEvent::AmendSent);
-            }
-            Event::CancelIntended { extra: None, .. } => {
-                order.cancel_wanted = true;
-                order.apply(LifeEvent::CancelSent);
-            }
-            Event::ProvenAbsent { .. } => {
-                order.apply(LifeEvent::ProvenAbsent);
-            }
-            Event::Overdue { .. } => {
-                order.apply(LifeEvent::OutcomeUnknown);
-            }
-            Event::Superseded { .. } => {
-                order.superseded = true;
-                order.apply(LifeEvent::SeenExpired);
-            }
-            Event::Vanished { .. } => {
-                order.apply(LifeEvent::Vanished);
-            }
-            Event::Resurfaced { .. } => {
-                order.apply(LifeEvent::SeenWorking);
-            }
-            Event::OutcomeNoted { .. } => note_outcome(order, input)?,
-            Event::Merged { .. } => {
-                for report in reports_of(input, id) {
-                    order.merge(report).map_err(|source| EvolveError::Arithmetic { id, source })?;
-                }
-                settle_after_reading(order, input);
-            }
-            _ => {}
-        }
-        Ok(())
+        let position = self.positions.get_mut(&id.key().position);
+        let changed = position.and_then(|p| p.orders.change(id, |order| change_order(order, at, input, event)));
+        changed.ok_or(EvolveError::NoSuchOrder(id))?
     }
+}
+
+/// Applies a fact about one order that exists.
+fn change_order(order: &mut Order, at: Moment, input: &InputKind, event: &Event) -> Result<(), EvolveError> {
+    let id = order.id;
+    match event {
+        Event::Resent { not_after, .. } => {
+            if !zoo!(ResendKeepsDeadline) {
+                order.not_after = *not_after;
+            }
+            order.intended_at = at.local;
+            order.apply(LifeEvent::HandedToWire);
+        }
+        Event::AmendIntended { shape, basis, .. } => {
+            order.shape = *shape;
+            order.basis = *basis;
+            order.amends = order.amends.saturating_add(1);
+            order.refusal = order.refusal.filter(|kind| *kind != RejectKind::Filter);
+            order.apply(LifeEvent::AmendSent);
+        }
+        Event::CancelIntended { extra: None, .. } => {
+            order.cancel_wanted = true;
+            order.apply(LifeEvent::CancelSent);
+        }
+        Event::ProvenAbsent { .. } => {
+            order.apply(LifeEvent::ProvenAbsent);
+        }
+        Event::Overdue { .. } => {
+            order.apply(LifeEvent::OutcomeUnknown);
+        }
+        Event::Superseded { .. } => {
+            order.superseded = true;
+            order.apply(LifeEvent::SeenExpired);
+        }
+        Event::Vanished { .. } => {
+            order.apply(LifeEvent::Vanished);
+        }
+        Event::Resurfaced { .. } => {
+            order.apply(LifeEvent::SeenWorking);
+        }
+        Event::OutcomeNoted { .. } => note_outcome(order, input)?,
+        Event::Merged { .. } => {
+            for report in reports_of(input, id) {
+                order.merge(report).map_err(|source| EvolveError::Arithmetic { id, source })?;
+            }
+            settle_after_reading(order, input);
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// What a reading showed to be gone, and an exit of ours that is told only now took off, left once.

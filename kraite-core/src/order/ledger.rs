@@ -7,6 +7,7 @@
 //! It works in place: first everything that can fail is worked out, then it is written. What orders usually come
 //! to lies in the ledger itself, so that a report costs no allocation (P9).
 
+use core::cmp::Ordering;
 use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
@@ -84,28 +85,51 @@ impl Count {
         Self { cumulative, cumulative_cost, ..Self::default() }
     }
 
-    /// Takes the cumulative fill of a report; says whether that changed anything.
-    fn take_cumulative(&mut self, report: &OrderReport) -> Result<bool, ArithmeticError> {
-        let Some(executed) = report.executed else { return Ok(false) };
+    /// The cumulative fill of a report and its cost, if it says more than is known.
+    #[inline]
+    fn better(&self, report: &OrderReport) -> Result<Option<(Qty, Option<Notional>)>, ArithmeticError> {
+        let Some(executed) = report.executed else { return Ok(None) };
         let cost = match report.average_price {
             Some(average) if average.is_positive() => Some(average.checked_mul(executed)?),
             _ => None,
         };
-        let better = executed > self.cumulative
-            || zoo!(CumulativeOverwritten)
-            || (executed == self.cumulative && cost > self.cumulative_cost);
-        Ok(better && (set(&mut self.cumulative, executed) | set(&mut self.cumulative_cost, cost)))
+        let better = match executed.cmp(&self.cumulative) {
+            _ if zoo!(CumulativeOverwritten) => executed != self.cumulative || cost != self.cumulative_cost,
+            Ordering::Greater => true,
+            Ordering::Equal => cost > self.cumulative_cost,
+            Ordering::Less => false,
+        };
+        Ok(better.then_some((executed, cost)))
+    }
+
+    /// The sums with one more trade, and how many trades there are then.
+    #[inline]
+    fn with_trade(&self, qty: Qty, cost: Notional, fee: Notional) -> Result<(Traded, u16), ArithmeticError> {
+        let traded = Traded {
+            qty: self.traded.qty.checked_add(qty)?,
+            cost: self.traded.cost.checked_add(cost)?,
+            fee: self.traded.fee.checked_add(fee)?,
+        };
+        Ok((traded, self.trades.checked_add(1).ok_or(ArithmeticError::Overflow)?))
     }
 
     /// Takes one more trade.
     pub(super) fn take_trade(&mut self, trade: &TradeEntry) -> Result<(), ArithmeticError> {
-        self.traded = Traded {
-            qty: self.traded.qty.checked_add(trade.qty)?,
-            cost: self.traded.cost.checked_add(trade.cost)?,
-            fee: self.traded.fee.checked_add(trade.fee)?,
-        };
-        self.trades = self.trades.checked_add(1).ok_or(ArithmeticError::Overflow)?;
+        (self.traded, self.trades) = self.with_trade(trade.qty, trade.cost, trade.fee)?;
         Ok(())
+    }
+
+    /// Writes what a report comes to.
+    #[inline]
+    fn take(&mut self, worked: &Worked) {
+        if let Some((cumulative, cost)) = worked.cumulative {
+            self.cumulative = cumulative;
+            self.cumulative_cost = cost;
+        }
+        if let Some(trade) = &worked.trade {
+            self.traded = trade.traded;
+            self.trades = trade.trades;
+        }
     }
 
     /// The larger of the cumulative fill and the sum of the trades.
@@ -175,13 +199,14 @@ impl VenueObject {
         }
         let Some(stated) = &report.stated else { return changed };
         if let Some(price) = stated.price.filter(|p| p.is_positive() || zoo!(ZeroEchoErases)) {
-            let said = Some((stated.at, price));
-            let price = if zoo!(LastArrivalWins) { said } else { self.price.max(said) };
-            changed |= set(&mut self.price, price);
+            changed |= if zoo!(LastArrivalWins) {
+                set(&mut self.price, Some((stated.at, price)))
+            } else {
+                renew(&mut self.price, stated.at, price)
+            };
         }
         if let Some(qty) = stated.qty.filter(|q| q.is_positive()) {
-            let qty = self.qty.max(Some((stated.at, qty)));
-            changed |= set(&mut self.qty, qty);
+            changed |= renew(&mut self.qty, stated.at, qty);
         }
         changed
     }
@@ -201,6 +226,17 @@ fn set<T: PartialEq>(place: &mut T, value: T) -> bool {
     changed
 }
 
+/// Writes a value that was said later than the one there, or is the larger of two said at once; says whether that
+/// changed anything.
+#[inline]
+fn renew<T: Ord + Copy>(place: &mut Option<(VenueMillis, T)>, at: VenueMillis, value: T) -> bool {
+    let older = place.as_ref().is_some_and(|(known, is)| at < *known || (at == *known && value <= *is));
+    if !older {
+        *place = Some((at, value));
+    }
+    !older
+}
+
 fn rank(id: &VenueOrderId) -> (usize, &VenueOrderId) {
     (id.as_str().len(), id)
 }
@@ -213,52 +249,92 @@ pub struct Ledger {
     pub(super) trades: SmallVec<[TradeEntry; INLINE_TRADES]>,
 }
 
+/// What a report comes to, worked out and not yet written.
+struct Worked {
+    /// The place of its object, or where that is to be.
+    found: Result<usize, usize>,
+    /// A cumulative fill and its cost that say more than is known.
+    cumulative: Option<(Qty, Option<Notional>)>,
+    trade: Option<NewTrade>,
+}
+
+/// A trade that is not known yet.
+struct NewTrade {
+    /// Its place among all trades.
+    at: usize,
+    cost: Notional,
+    /// The sums of its object with it, and the number of its trades.
+    traded: Traded,
+    trades: u16,
+}
+
+impl Worked {
+    /// True when it changes an object's fills, or makes an object.
+    const fn is_more(&self) -> bool {
+        self.found.is_err() || self.cumulative.is_some() || self.trade.is_some()
+    }
+}
+
 impl Ledger {
     /// Merges one report; says whether anything changed. A report beyond [`MAX_OBJECTS`] is an error, as is one
     /// that the totals overflow with; an error changes nothing.
     pub fn merge(&mut self, report: &OrderReport) -> Result<bool, ArithmeticError> {
-        let known = self.objects.iter().position(|o| o.venue_id == report.venue_id);
-        let found = known.ok_or_else(|| self.objects.partition_point(|o| rank(&o.venue_id) < rank(&report.venue_id)));
-        let (Ok(place) | Err(place)) = found;
-        let mut count = match found {
-            Ok(place) => self.objects.get(place).map(|o| o.count).unwrap_or_default(),
-            Err(_) if self.objects.len() >= MAX_OBJECTS => return Err(ArithmeticError::Overflow),
-            Err(_) => Count::default(),
-        };
-        let trade = self.new_trade(place, count.trades, report)?;
-        let mut counts = count.take_cumulative(report)?;
-        if let Some((_, trade)) = &trade {
-            count.take_trade(trade)?;
-            counts = true;
-        }
-        if counts && self.objects.len() > usize::from(found.is_ok()) {
-            let others = self.objects.iter().enumerate().filter(|(at, _)| found != Ok(*at));
-            total(others.map(|(_, o)| &o.count).chain([&count]))?;
-        }
+        let worked = self.work_out(report)?;
         // Nothing fails from here on.
-        if found.is_err() {
+        let (Ok(place) | Err(place)) = worked.found;
+        if worked.found.is_err() {
             self.objects.insert(place, VenueObject::new(report));
         }
         let Some(object) = self.objects.get_mut(place) else { return Ok(false) };
         let restated = object.restate(report);
-        object.count = count;
-        if let Some((at, trade)) = trade {
-            self.trades.insert(at, trade);
+        object.count.take(&worked);
+        if let (Some(NewTrade { at, cost, .. }), Some(trade)) = (&worked.trade, &report.trade) {
+            let entry = TradeEntry { id: trade.id.clone(), qty: trade.qty, cost: *cost, fee: trade.fee };
+            self.trades.insert(*at, entry);
         }
-        Ok(restated || counts || found.is_err())
+        Ok(restated || worked.is_more())
     }
 
-    /// The trade of a report, and its place among those of the object at `place`, which has `known` of them;
-    /// `None` if it is known or there is no room.
+    /// What [`Ledger::merge`] would say of a report; changes nothing.
+    pub fn is_news(&self, report: &OrderReport) -> Result<bool, ArithmeticError> {
+        let worked = self.work_out(report)?;
+        let known = worked.found.ok().and_then(|place| self.objects.get(place));
+        Ok(worked.is_more() || known.is_some_and(|object| object.clone().restate(report)))
+    }
+
+    /// Everything about a report that can fail.
+    fn work_out(&self, report: &OrderReport) -> Result<Worked, ArithmeticError> {
+        let known = self.objects.iter().position(|o| o.venue_id == report.venue_id);
+        let found = known.ok_or_else(|| self.objects.partition_point(|o| rank(&o.venue_id) < rank(&report.venue_id)));
+        let (Ok(place) | Err(place)) = found;
+        let fresh = Count::default();
+        let count = match found {
+            Ok(place) => self.objects.get(place).map_or(&fresh, |o| &o.count),
+            Err(_) if self.objects.len() >= MAX_OBJECTS => return Err(ArithmeticError::Overflow),
+            Err(_) => &fresh,
+        };
+        let trade = self.new_trade(place, count, report)?;
+        let worked = Worked { found, cumulative: count.better(report)?, trade };
+        if worked.is_more() && self.objects.len() > usize::from(found.is_ok()) {
+            let mut count = *count;
+            count.take(&worked);
+            let others = self.objects.iter().enumerate().filter(|(at, _)| found != Ok(*at));
+            total(others.map(|(_, o)| &o.count).chain([&count]))?;
+        }
+        Ok(worked)
+    }
+
+    /// The trade of a report on the object at `place`, which counts `count`; `None` if it is known or there is no
+    /// room.
     fn new_trade(
         &self,
         place: usize,
-        known: u16,
+        count: &Count,
         report: &OrderReport,
-    ) -> Result<Option<(usize, TradeEntry)>, ArithmeticError> {
+    ) -> Result<Option<NewTrade>, ArithmeticError> {
         let Some(trade) = &report.trade else { return Ok(None) };
         let first: usize = self.objects.iter().take(place).map(|o| usize::from(o.count.trades)).sum();
-        let known = usize::from(known);
+        let known = usize::from(count.trades);
         let ours = self.trades.get(first..).and_then(|rest| rest.get(..known)).unwrap_or_default();
         if known >= MAX_TRADES {
             return Ok(None);
@@ -272,8 +348,8 @@ impl Ledger {
             Ok(_) if !zoo!(FillCountedTwice) => Ok(None),
             Ok(at) | Err(at) => {
                 let cost = trade.price.checked_mul(trade.qty)?;
-                let entry = TradeEntry { id: trade.id.clone(), qty: trade.qty, cost, fee: trade.fee };
-                Ok(Some((first.saturating_add(at), entry)))
+                let (traded, trades) = count.with_trade(trade.qty, cost, trade.fee)?;
+                Ok(Some(NewTrade { at: first.saturating_add(at), cost, traded, trades }))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::table::{Machine, Row, transitions};
+use crate::table::{Machine, Row, Verdict, transitions};
 
 /// Where one order stands. Fill progress is not part of it: that is the ledger's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -163,9 +163,40 @@ impl Machine for Life {
                 Done(Rejected), Done(Cancelled), Done(Expired) => Done(Filled); } same [Done(Filled)];
         On::Vanished => { Working, PendingAmend, PendingCancel, Triggered => Done(Vanished); } same [Done(Rejected), Done(Vanished), Done(Cancelled), Done(Expired), Done(Filled)];
     };
+
+    fn on(self, event: LifeEvent) -> Verdict<Self> {
+        let verdicts = VERDICTS.get(event as usize);
+        verdicts.and_then(|verdicts| verdicts.get(self.place())).copied().unwrap_or(Verdict::Refused)
+    }
 }
 
+/// The rows by event and state, for look-ups; the first row of a pair counts.
+const VERDICTS: [[Verdict<Life>; Life::STATES.len()]; Life::EVENTS.len()] = {
+    let mut verdicts = [[Verdict::Refused; Life::STATES.len()]; Life::EVENTS.len()];
+    let mut at = Life::ROWS.len();
+    while at > 0 {
+        at -= 1;
+        let row = &Life::ROWS[at];
+        verdicts[row.on as usize][row.from.place()] = row.verdict;
+    }
+    verdicts
+};
+
 impl Life {
+    /// Its place among the states.
+    const fn place(self) -> usize {
+        match self {
+            Planned => 0,
+            PendingNew => 1,
+            InDoubt => 2,
+            Working => 3,
+            PendingAmend => 4,
+            PendingCancel => 5,
+            Triggered => 6,
+            Done(terminal) => 7 + terminal as usize,
+        }
+    }
+
     /// True once the order can never trade again, as far as is known.
     #[must_use]
     pub const fn is_done(self) -> bool {
@@ -191,5 +222,22 @@ impl Life {
     #[must_use]
     pub const fn may_trade(self) -> bool {
         !matches!(self, Planned | Done(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s11_look_ups_say_what_the_rows_say() {
+        for (place, state) in Life::STATES.iter().enumerate() {
+            assert_eq!(state.place(), place);
+            for (at, event) in Life::EVENTS.iter().enumerate() {
+                assert_eq!(*event as usize, at);
+                let row = Life::ROWS.iter().find(|row| row.from == *state && row.on == *event);
+                assert_eq!(state.on(*event), row.map_or(Verdict::Refused, |row| row.verdict), "{state:?} {event:?}");
+            }
+        }
     }
 }

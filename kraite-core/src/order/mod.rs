@@ -151,6 +151,12 @@ impl Order {
         Ok(true)
     }
 
+    /// Whether merging a report would change anything, or fail: an unchanged echo says nothing (R60).
+    #[must_use]
+    pub fn is_news(&self, report: &OrderReport) -> bool {
+        self.ledger.is_news(report).unwrap_or(true)
+    }
+
     /// The price the venue states, if it said one.
     #[must_use]
     pub fn stated_price(&self) -> Option<Price> {

@@ -1,5 +1,6 @@
 //! One position: its settings, its orders, its exposure, and how protected it is.
 
+mod orders;
 mod phase;
 mod rules;
 mod view;
@@ -11,14 +12,14 @@ use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
+pub use orders::Orders;
 pub use phase::{Phase, PhaseEvent};
 pub use view::{PositionStatus, Protective};
 
 use crate::engine::{Alert, CommandId, OpenRequest};
 use crate::exchange::Direction;
-use crate::id::{ClientOrderId, PositionNo, Symbol, VenueOrderId};
+use crate::id::{PositionNo, Symbol, VenueOrderId};
 use crate::number::{Notional, Price, Qty};
-use crate::order::Order;
 use crate::plan::Plan;
 use crate::sizing::{Ladder, RungPlan};
 use crate::time::{LocalMillis, Millis};
@@ -171,7 +172,7 @@ pub struct Position {
     /// Settings of the contract.
     pub setups: Setups,
     /// Every order, one per attempt, by id: role, rung, revision, attempt in this order.
-    pub orders: BTreeMap<ClientOrderId, Order>,
+    pub orders: Orders,
     /// Exposure that left without an order of ours, by the venue's id of what took it.
     pub external: BTreeMap<VenueOrderId, Qty>,
     /// Its protection now.

@@ -13,7 +13,7 @@ impl Position {
     /// The price the entry really got; `None` until that is known.
     #[must_use]
     pub fn entry_price(&self) -> Option<Price> {
-        let entry = self.executed_by(|role| role == Role::Entry).unwrap_or_default();
+        let entry = self.executed_entry();
         entry.cost.and_then(|cost| cost.checked_div_qty(entry.qty).ok())
     }
 

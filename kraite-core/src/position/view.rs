@@ -49,7 +49,7 @@ pub enum Protective {
 impl Position {
     /// Every order of a role, oldest revision and attempt first.
     pub fn of(&self, role: Role) -> impl DoubleEndedIterator<Item = &Order> {
-        self.orders.values().filter(move |o| o.role() == role)
+        self.orders.iter().filter(move |(id, _)| id.role() == role).map(|(_, order)| order)
     }
 
     /// The newest order of a role.
@@ -65,38 +65,37 @@ impl Position {
 
     /// What all orders of the roles that `pick` names executed together.
     pub fn executed_by(&self, pick: impl Fn(Role) -> bool) -> Result<Executed, ArithmeticError> {
-        let seen = self.orders.values().filter(|o| !o.ledger.objects().is_empty() && pick(o.role()));
-        seen.map(Order::executed).try_fold(Executed::NOTHING, |total, one| total.and(&one))
-    }
-
-    /// The quantity alone of [`Position::executed_by`].
-    fn quantity_by(&self, pick: impl Fn(Role) -> bool) -> Qty {
-        let seen = self.orders.values().filter(|o| !o.ledger.objects().is_empty() && pick(o.role()));
-        seen.map(Order::executed_qty).try_fold(Qty::ZERO, Qty::checked_add).unwrap_or_default()
+        self.orders.executed_by(pick)
     }
 
     /// The quantity of [`Position::entered`], which is asked for most.
     #[must_use]
-    pub fn entered_qty(&self) -> Qty {
-        self.quantity_by(|role| !role.is_exit())
+    pub const fn entered_qty(&self) -> Qty {
+        self.orders.sums().entered_qty
+    }
+
+    /// What the entry executed.
+    #[must_use]
+    pub const fn executed_entry(&self) -> Executed {
+        self.orders.sums().entry
     }
 
     /// What entry and rungs executed.
     #[must_use]
-    pub fn entered(&self) -> Executed {
-        self.executed_by(|role| !role.is_exit()).unwrap_or_default()
+    pub const fn entered(&self) -> Executed {
+        self.orders.sums().entered
     }
 
     /// What target, stop and closes executed.
     #[must_use]
-    pub fn exited(&self) -> Executed {
-        self.executed_by(Role::is_exit).unwrap_or_default()
+    pub const fn exited(&self) -> Executed {
+        self.orders.sums().exited
     }
 
     /// The exposure our own fills explain: entered, less exited, less what left by other hands.
     #[must_use]
     pub fn exposure(&self) -> Qty {
-        let gone = self.external.values().try_fold(self.quantity_by(Role::is_exit), |sum, qty| sum.checked_add(*qty));
+        let gone = self.external.values().try_fold(self.orders.sums().exited_qty, |sum, qty| sum.checked_add(*qty));
         let open = gone.and_then(|gone| self.entered_qty().checked_sub(gone)).unwrap_or(Qty::ZERO);
         if open.is_negative() { Qty::ZERO } else { open }
     }
@@ -104,8 +103,7 @@ impl Position {
     /// The average entry of our own fills; `None` while a fill has no price yet or nothing filled.
     #[must_use]
     pub fn average_entry(&self) -> Option<Price> {
-        let only_entry = |role| role == Role::Entry || (!zoo!(TargetFromEntryPrice) && !Role::is_exit(role));
-        let entered = self.executed_by(only_entry).unwrap_or_default();
+        let entered = if zoo!(TargetFromEntryPrice) { self.executed_entry() } else { self.entered() };
         entered.cost.and_then(|cost| cost.checked_div_qty(entered.qty).ok())
     }
 
@@ -114,12 +112,13 @@ impl Position {
     pub fn excess(&self) -> Qty {
         let mut excess = Qty::ZERO;
         for order in self.orders.values().filter(|o| !o.role().is_exit()) {
-            let over = order.shape.qty().and_then(|stated| order.executed_qty().checked_sub(stated).ok());
-            if let Some(over) = over.filter(|q| q.is_positive()) {
+            let executed = order.executed_qty();
+            let stated = order.shape.qty().filter(|stated| executed > *stated);
+            if let Some(over) = stated.and_then(|stated| executed.checked_sub(stated).ok()) {
                 excess = excess.checked_add(over).unwrap_or(excess);
             }
         }
-        let flattened = self.quantity_by(|role| role == Role::Close);
+        let flattened = self.orders.sums().closed_qty;
         let left = excess.checked_sub(flattened).unwrap_or(Qty::ZERO);
         if left.is_negative() { Qty::ZERO } else { left }
     }
@@ -161,7 +160,7 @@ impl Position {
     pub fn entry_settled(&self) -> bool {
         let mut rows = self.of(Role::Entry).peekable();
         rows.peek().is_some() && rows.all(|o| o.life.is_done()) && {
-            let entry = self.executed_by(|role| role == Role::Entry).unwrap_or_default();
+            let entry = self.executed_entry();
             entry.qty.is_zero() || entry.cost.is_some()
         }
     }

@@ -194,14 +194,16 @@ fn befallen(bench: &Bench, ids: &[ClientOrderId], way: Way, anchor: Anchor) -> B
     bench.reborn(|state| {
         for (id, report) in ids.iter().zip(&reports) {
             let position = state.positions.get_mut(&id.key().position).unwrap();
-            let order = position.orders.get_mut(id).unwrap();
-            way.befall(order);
-            match anchor {
-                Anchor::None => {}
-                Anchor::Told => assert!(order.merge(report).unwrap()),
-                Anchor::Denied => assert!(order.ledger.merge(report).unwrap()),
-            }
-            assert_eq!(order.exchange_order_id().is_some(), anchor != Anchor::None);
+            let befall = |order: &mut Order| {
+                way.befall(order);
+                match anchor {
+                    Anchor::None => {}
+                    Anchor::Told => assert!(order.merge(report).unwrap()),
+                    Anchor::Denied => assert!(order.ledger.merge(report).unwrap()),
+                }
+                assert_eq!(order.exchange_order_id().is_some(), anchor != Anchor::None);
+            };
+            position.orders.change(*id, befall).unwrap();
         }
     })
 }
@@ -323,7 +325,7 @@ fn r04_a_revision_one_of_whose_attempts_has_an_exchange_id_gets_no_further_attem
                 let mut again = befallen(&bench, &second, *way, Anchor::None).reborn(|state| {
                     for (id, report) in first.iter().zip(&reports) {
                         let position = state.positions.get_mut(&id.key().position).unwrap();
-                        assert!(position.orders.get_mut(id).unwrap().merge(report).unwrap());
+                        assert!(position.orders.change(*id, |order| order.merge(report)).unwrap().unwrap());
                     }
                 });
                 storm(&mut again, &second, Venue::Honest, false);

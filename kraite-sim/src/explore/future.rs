@@ -22,6 +22,22 @@ struct Size {
     cause: u16,
 }
 
+/// What comes of a world without another fault: one schedule.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leaf {
+    ending: Ending,
+    cause: u16,
+    worst_ms: i64,
+}
+
+impl Leaf {
+    pub(super) fn future(self) -> Future {
+        let mut future = Future::ended(self.ending);
+        future.pass(self.worst_ms, self.cause);
+        future.cut(0)
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -72,6 +88,17 @@ impl Future {
         self
     }
 
+    /// The same in less room, where it was explored without another fault.
+    pub(super) fn as_leaf(&self) -> Option<Leaf> {
+        let only = self.sizes.first().filter(|_| self.depth == 0)?;
+        let ending = match (only.violating, only.unresolved) {
+            (0, 0) => Ending::Clean,
+            (0, _) => Ending::Unresolved,
+            _ => Ending::Violated,
+        };
+        Some(Leaf { ending, cause: only.cause, worst_ms: only.worst_ms })
+    }
+
     /// How many schedules have exactly this many faults.
     pub(super) fn schedules(&self, faults: u8) -> u64 {
         self.sizes.get(usize::from(faults)).map_or(0, |size| size.schedules)
@@ -108,5 +135,13 @@ mod tests {
         before.branch(&future);
         assert_eq!((before.schedules(1), before.schedules(2)), (1, 2));
         assert_eq!(before.cut(1).totals(), (2, 0, 0));
+        assert!(bad.as_leaf().is_none());
+        for ending in [Ending::Clean, Ending::Violated, Ending::Unresolved] {
+            let mut end = Future::ended(ending).cut(0);
+            end.pass(700, 3);
+            let again = end.as_leaf().map(Leaf::future).unwrap_or_default();
+            assert_eq!((again.depth, again.totals(), again.worst()), (0, end.totals(), end.worst()));
+            assert_eq!(again.schedules(0), 1);
+        }
     }
 }

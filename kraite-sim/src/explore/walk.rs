@@ -1,10 +1,11 @@
 //! The walk over all schedules: forward along one run, then backward over its forks.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::certificate::{Cell, Certificate, Column, Failure, Row, Worst};
-use super::future::{Ending, Future};
+use super::future::{Ending, Future, Leaf};
 use crate::digest::Gathered;
 use crate::script::{self, Play, Script, Timing};
 use crate::venue::VenueProfile;
@@ -98,14 +99,47 @@ fn cells(children: &[(Column, Future)]) -> BTreeMap<Column, Cell> {
     cells
 }
 
-/// What is known of the worlds that were seen.
+/// What is known of the worlds that were seen. Most were seen where no fault was left to deal.
 #[derive(Default)]
 #[allow(clippy::disallowed_types, reason = "looked up by key and counted, never iterated")]
-struct Seen(std::collections::HashMap<u128, Future>);
+struct Seen(std::collections::HashMap<u128, Known, BuildHasherDefault<Digested>>);
+
+enum Known {
+    /// Without another fault.
+    Leaf(Leaf),
+    /// With at least one.
+    Fork(Box<Future>),
+}
 
 impl Seen {
     fn get(&self, key: u128, depth: u8) -> Option<Future> {
-        self.0.get(&key).filter(|future| future.depth >= depth).map(|future| future.cut(depth))
+        match self.0.get(&key)? {
+            Known::Leaf(leaf) => (depth == 0).then(|| leaf.future()),
+            Known::Fork(future) => (future.depth >= depth).then(|| future.cut(depth)),
+        }
+    }
+
+    fn insert(&mut self, key: u128, future: Future) {
+        let known = future.as_leaf().map_or_else(|| Known::Fork(Box::new(future)), Known::Leaf);
+        self.0.insert(key, known);
+    }
+}
+
+/// The keys are digests already.
+#[derive(Default)]
+struct Digested(u64);
+
+impl Hasher for Digested {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word.iter_mut().zip(chunk).for_each(|(into, from)| *into = *from);
+            self.0 ^= u64::from_ne_bytes(word);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -124,7 +158,7 @@ struct Walk<'a> {
 /// One event on the way of a run.
 struct Step {
     key: u128,
-    before: Option<Play>,
+    before: Option<Box<Play>>,
     asked: Vec<(u64, Point)>,
     worst: Option<(i64, u16)>,
 }
@@ -132,10 +166,8 @@ struct Step {
 type Visit<'v> = &'v mut dyn FnMut(usize, &[(u64, Point)], &[(Column, Future)]);
 
 impl Walk<'_> {
-    fn key(&mut self, play: &Play) -> u128 {
-        self.gathered.clear();
-        play.fingerprint(&mut self.gathered);
-        self.gathered.wide()
+    fn key(&mut self, play: &mut Play) -> u128 {
+        self.gathered.digest(|all| play.fingerprint(all))
     }
 
     /// Everything that can come of a world with up to `depth` more faults. `visit` hears of each event of the
@@ -143,11 +175,11 @@ impl Walk<'_> {
     fn from(&mut self, mut play: Play, depth: u8, visit: Visit<'_>) -> Future {
         let mut steps: Vec<Step> = Vec::new();
         let mut future = loop {
-            let key = self.key(&play);
+            let key = self.key(&mut play);
             if let Some(future) = self.seen.get(key, depth) {
                 break future;
             }
-            let before = (depth > 0).then(|| play.clone());
+            let before = (depth > 0).then(|| Box::new(play.clone()));
             let more = play.advance();
             let asked = play.world.nemesis.take_asked();
             let worst = self.worst(&mut play);
@@ -173,7 +205,7 @@ impl Walk<'_> {
                 }
             }
             visit(number, &step.asked, &children);
-            self.seen.0.insert(step.key, future);
+            self.seen.insert(step.key, future);
         }
         future
     }

@@ -297,7 +297,7 @@ impl Play {
     }
 
     /// Everything that decides what happens from here on: equal fingerprints, equal futures.
-    pub fn fingerprint(&self, hasher: &mut impl Hasher) {
+    pub fn fingerprint(&mut self, hasher: &mut impl Hasher) {
         (self.next_beat, self.until, self.stage, self.unaided).hash(hasher);
         self.world.fingerprint(hasher);
     }

@@ -120,7 +120,7 @@ impl Venue {
             ..parent
         };
         self.retire(id, ReportStatus::Triggered);
-        if let Some(parent) = self.objects.get_mut(&id) {
+        if let Some(parent) = self.objects.get_mut(id) {
             parent.child = Some(child.id);
         }
         if self.profile.quirks.child_push == ChildPush::AfterParent {

@@ -187,7 +187,7 @@ impl Venue {
             market.safety = Safety::Unknown;
         }
         let trade = self.record(id, &fill, &change);
-        let done = if let Some(object) = self.objects.get_mut(&id) {
+        let done = if let Some(object) = self.objects.get_mut(id) {
             object.executed = executed;
             object.cost = cost;
             object.fees = fees;

@@ -20,6 +20,7 @@ mod margin;
 mod matching;
 mod money;
 mod object;
+mod objects;
 mod place;
 mod plans;
 mod profile;
@@ -46,6 +47,8 @@ pub use profile::{
     SameId, TriggerOverlap, VenueProfile, WhenFlat,
 };
 pub use view::RequestNote;
+
+use objects::Objects;
 
 /// The order ids of a fresh venue start here, so that all of them have the same number of digits for long.
 const FIRST_OBJECT: u64 = 1_000_001;
@@ -79,7 +82,7 @@ pub struct Venue {
     now: VenueMillis,
     markets: BTreeMap<Symbol, Market>,
     accounts: BTreeMap<AccountTag, Account>,
-    objects: BTreeMap<ObjectId, OrderObject>,
+    objects: Objects,
     next_object: u64,
     next_trade: u64,
     price_move: PriceMove,
@@ -102,7 +105,7 @@ impl Venue {
             now: start,
             markets: BTreeMap::new(),
             accounts: BTreeMap::new(),
-            objects: BTreeMap::new(),
+            objects: Objects::default(),
             next_object: FIRST_OBJECT,
             next_trade: 1,
             price_move: PriceMove::default(),
@@ -296,7 +299,7 @@ impl Venue {
         {
             market.index(&object);
         }
-        self.objects.insert(id, object);
+        self.objects.insert(object);
         id
     }
 
@@ -309,7 +312,7 @@ impl Venue {
     /// Ends an object (or marks it triggered) and takes it out of the books. It is not told yet.
     fn retire(&mut self, id: ObjectId, status: ReportStatus) {
         let now = self.now;
-        let Some(object) = self.objects.get_mut(&id) else { return };
+        let Some(object) = self.objects.get_mut(id) else { return };
         if !object.is_open() {
             return;
         }

@@ -117,7 +117,7 @@ impl Venue {
     /// States another price or size for an open object.
     pub(super) fn restate(&mut self, id: ObjectId, shape: OrderShape) {
         let now = self.now;
-        let Some(object) = self.objects.get_mut(&id) else { return };
+        let Some(object) = self.objects.get_mut(id) else { return };
         let Some(market) = self.markets.get_mut(&object.symbol) else { return };
         market.unindex(object);
         object.shape = shape;
@@ -127,7 +127,7 @@ impl Venue {
     }
 
     fn rename(&mut self, id: ObjectId, client: ClientOrderId) {
-        let Some(object) = self.objects.get_mut(&id) else { return };
+        let Some(object) = self.objects.get_mut(id) else { return };
         let before = object.client_id();
         if before == Some(client) {
             return;

@@ -11,6 +11,7 @@ use kraite_core::time::VenueMillis;
 
 use super::object::{ObjectId, OrderObject, TradeRecord};
 use super::{Account, Market, Venue};
+use crate::digest::Gathered;
 
 /// One request as it arrived, whatever became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -173,7 +174,7 @@ impl Venue {
     /// Everything that decides what this venue does next, as far as nobody changes its rules. What is derived
     /// from the orders (the books, the sets of open and closed ones) is left out, and so is what only observers
     /// read: how many requests there were, which of them made an order, the log of trades.
-    pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
+    pub(crate) fn fingerprint(&mut self, gathered: &mut Gathered, hasher: &mut impl Hasher) {
         let Self {
             profile: _,
             now: _,
@@ -199,9 +200,7 @@ impl Venue {
         for account in accounts.values() {
             account.fingerprint(hasher);
         }
-        for object in objects.values() {
-            object.fingerprint(hasher);
-        }
+        objects.digest(gathered).hash(hasher);
     }
 
     /// Forgets every order that was done before an instant, so that long runs stay small.
@@ -210,7 +209,7 @@ impl Venue {
             let kept = account.closed.split_off(&(instant, ObjectId(0)));
             let gone = std::mem::replace(&mut account.closed, kept);
             for (_, id) in gone {
-                let Some(client) = self.objects.remove(&id).and_then(|o| o.client_id()) else { continue };
+                let Some(client) = self.objects.remove(id).and_then(|o| o.client_id()) else { continue };
                 if let Some(ids) = account.by_client.get_mut(&client) {
                     ids.retain(|known| *known != id);
                     if ids.is_empty() {

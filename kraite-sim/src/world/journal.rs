@@ -123,6 +123,16 @@ impl ModelJournal {
         }
     }
 
+    /// Takes out everything stored of an account, for a start that puts a snapshot of it back at once.
+    pub(crate) fn take(&self, account: AccountTag) -> Loaded {
+        let mut inner = self.lock();
+        let log = inner.accounts.get_mut(&account).map(std::mem::take).unwrap_or_default();
+        Loaded {
+            snapshot: log.snapshot.map(Arc::unwrap_or_clone),
+            records: log.records.into_iter().map(Arc::unwrap_or_clone).collect(),
+        }
+    }
+
     /// The number of the last record of an account; zero where there is none.
     #[must_use]
     pub fn last(&self, account: AccountTag) -> u64 {

@@ -110,6 +110,8 @@ impl Message {
 #[derive(Debug, Clone)]
 struct Worker {
     engine: Option<Engine>,
+    /// The digest of the engine as it is, once somebody asked for it.
+    print: Option<u128>,
     run: u64,
     /// Our clock minus the venue's.
     skew_ms: i64,
@@ -142,7 +144,8 @@ pub struct World {
     belief: Option<Capabilities>,
     restart_ms: i64,
     now: VenueMillis,
-    queue: BTreeMap<(VenueMillis, u64), Message>,
+    /// Boxed, because the map moves its rows about.
+    queue: BTreeMap<(VenueMillis, u64), Box<Message>>,
     posted: u64,
     workers: BTreeMap<AccountTag, Worker>,
     notices: Vec<(VenueMillis, Notice)>,
@@ -230,6 +233,7 @@ impl World {
             account,
             Worker {
                 engine: None,
+                print: None,
                 run: 0,
                 skew_ms: 1_700,
                 jump_ms: 0,
@@ -381,7 +385,7 @@ impl World {
     fn post(&mut self, delay_ms: i64, message: Message) {
         let at = self.now.plus(Millis(delay_ms.max(0)));
         self.posted += 1;
-        self.queue.insert((at, self.posted), message);
+        self.queue.insert((at, self.posted), Box::new(message));
     }
 
     /// Runs everything that is due up to an instant, then stands at it.
@@ -400,7 +404,7 @@ impl World {
                 match next {
                     NextEvent::Message(key) => {
                         if let Some(message) = self.queue.remove(&key) {
-                            self.deliver(message);
+                            self.deliver(*message);
                         }
                     }
                     NextEvent::Wake(account) => self.input(account, InputKind::Deadline),
@@ -415,17 +419,21 @@ impl World {
     /// Everything that decides what happens from here on, as far as Nemesis deals nothing more. The journal is
     /// left out: what it restores to is the state of the engine that wrote it, or that of the last death, which
     /// the auditor checks at every start (I10). Of runs only counts whether a message is of the present one.
-    pub fn fingerprint(&self, hasher: &mut impl Hasher) {
+    pub fn fingerprint(&mut self, hasher: &mut impl Hasher) {
         (self.now, self.restart_ms, self.stream == Stream::Push).hash(hasher);
-        self.venue.fingerprint(hasher);
+        self.venue.fingerprint(&mut self.gathered, hasher);
         for ((at, _), message) in &self.queue {
             message.fingerprint(hasher, *at, |account, run| self.is_run(account, run));
         }
-        for (account, worker) in &self.workers {
+        for (account, worker) in &mut self.workers {
             (account, worker.skew_ms, worker.belief_ms, worker.error_ms, worker.engine.is_some()).hash(hasher);
             (worker.stopped_until, worker.cut, worker.jump_ms).hash(hasher);
             match &worker.engine {
-                Some(engine) => engine.fingerprint(hasher),
+                Some(engine) => {
+                    let gathered = &mut self.gathered;
+                    let print = worker.print.get_or_insert_with(|| gathered.digest(|all| engine.fingerprint(all)));
+                    print.hash(hasher);
+                }
                 None => self.journal.fingerprint(*account, hasher),
             }
         }
@@ -544,7 +552,7 @@ impl World {
 
     fn start(&mut self, account: AccountTag) {
         let epoch = self.journal.take_over(account);
-        let loaded = self.journal.read(account);
+        let loaded = self.journal.take(account);
         let capabilities = self.belief.clone().unwrap_or_else(|| self.venue.capabilities().clone());
         let restored = Engine::restore(self.config.clone(), capabilities, account, epoch, loaded);
         let engine = match restored {
@@ -556,13 +564,14 @@ impl World {
         };
         let Some(worker) = self.workers.get_mut(&account) else { return };
         if let Some(before) = worker.state_at_death.take() {
-            self.auditor.compare_restored(account, &before, engine.state(), self.now);
+            self.auditor.compare_restored(account, before, engine.state(), self.now);
         }
         worker.run += 1;
         worker.skew_ms = worker.skew_ms.saturating_add(std::mem::take(&mut worker.jump_ms));
         let run = worker.run;
         self.journal.compact(account, engine.snapshot());
         worker.engine = Some(engine);
+        worker.print = None;
         self.tell(|| format!("== worker {account} starts, run {run}"));
         self.input(account, InputKind::Started);
         if self.is_run(account, run) && self.stream == Stream::Push {
@@ -578,7 +587,7 @@ impl World {
         self.auditor.stopped(account, false, self.now);
         self.deaths += 1;
         // Only a death with everything durable can be compared with what is restored.
-        worker.state_at_death = (engine.state().seq == self.journal.last(account)).then(|| engine.state().clone());
+        worker.state_at_death = (engine.state().seq == self.journal.last(account)).then(|| engine.into_state());
         self.tell(|| format!("XX worker {account} dies {where_}"));
         self.auditor.died(account, self.now);
         let rest = self.nemesis.jitter(self.restart_ms);
@@ -597,6 +606,7 @@ impl World {
             },
         );
         let Some(engine) = worker.engine.as_mut() else { return };
+        worker.print = None;
         let again = (self.repeats && kind != InputKind::Started).then(|| kind.clone());
         let step = engine.step(Input { at, kind });
         if let Some(kind) = again {

@@ -103,10 +103,9 @@ impl Auditor {
     }
 
     /// What was restored must be what was durable, but for the new epoch and what starting changes.
-    pub fn compare_restored(&mut self, account: AccountTag, before: &State, after: &State, at: VenueMillis) {
-        let mut expected = before.clone();
-        expected.epoch = after.epoch;
-        if expected != *after {
+    pub fn compare_restored(&mut self, account: AccountTag, mut before: State, after: &State, at: VenueMillis) {
+        before.epoch = after.epoch;
+        if before != *after {
             self.report(at, Finding::RestoredDiffers { account });
         }
     }
