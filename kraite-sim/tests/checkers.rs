@@ -121,9 +121,10 @@ fn mutant_the_engine_halted_a_position() {
 #[test]
 fn mutant_s02_an_order_with_an_exchange_id_whose_row_says_that_it_never_was() {
     let mut position = position();
-    let rung = position.orders.values_mut().find(|o| o.role() == Role::Rung(2)).unwrap();
+    let rung = position.of(Role::Rung(2)).next().unwrap();
     assert!(rung.exchange_order_id().is_some());
-    rung.life = Life::Done(Terminal::Absent);
+    let id = rung.id;
+    position.orders.change(id, |rung| rung.life = Life::Done(Terminal::Absent));
     assert!(matches!(check(&position)[..], [Fault::IdDenied(_)]), "{:?}", check(&position));
 }
 
@@ -181,7 +182,7 @@ fn unprotected(change: impl FnOnce(&mut Position), seconds: i64, lost_closes: us
 fn mutant_i04_each_window_without_a_stop_has_its_bound() {
     let building = |position: &mut Position| {
         position.phase = Phase::Opening;
-        position.orders.retain(|id, _| !id.key().logical.role.is_protective());
+        position.orders.retain(|order| !order.role().is_protective());
     };
     assert!(!unprotected(building, 35, 0));
     assert!(unprotected(building, 37, 0));
