@@ -41,13 +41,8 @@ impl RunLog {
 
     /// Adds the line in one write, so that several runs may share a file.
     pub(crate) fn append(mut self, ran: &impl Serialize) -> Result<(), Failed> {
-        let line = Line {
-            schema: "kraite.run/1",
-            commit: commit(),
-            core: sources::CORE,
-            simulator: sources::SIMULATOR,
-            ran,
-        };
+        let line =
+            Line { schema: "kraite.run/1", commit: commit(), core: sources::CORE, simulator: sources::SIMULATOR, ran };
         let mut text = serde_json::to_string(&line).map_err(Failed::with(Exit::Failure))?;
         text.push('\n');
         let wrote = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
@@ -64,8 +59,7 @@ fn git(args: &[&str]) -> Option<String> {
 fn commit() -> Option<String> {
     let root = PathBuf::from(git(&["rev-parse", "--show-toplevel"])?);
     let same = |folder: &str, built| sources::digest_of(&root.join(folder)).is_ok_and(|digest| digest == built);
-    let is_this =
-        same("kraite-core/src", sources::CORE) && same("kraite-sim/src", sources::SIMULATOR) && clean(&root)?;
+    let is_this = same("kraite-core/src", sources::CORE) && same("kraite-sim/src", sources::SIMULATOR) && clean(&root)?;
     is_this.then(|| git(&["rev-parse", "HEAD"])).flatten()
 }
 

@@ -29,7 +29,8 @@ use page::{Coverage, Page};
 
 include!("../../kraite-sim/src/sources/digest.rs");
 
-const USAGE: &str = "usage: assurance [check | mutants [--seconds N] [--file PART]… [--shard K/N] [--again] [--changed]]";
+const USAGE: &str =
+    "usage: assurance [check | mutants [--seconds N] [--file PART]… [--shard K/N] [--again] [--changed]]";
 
 /// Where things are.
 struct Places {
@@ -200,7 +201,9 @@ fn mutate(arguments: &[String]) -> Result<ExitCode, String> {
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
         match word.as_str() {
-            "--seconds" => wanted.seconds = Some(value()?.parse().map_err(|_| format!("--seconds: a number\n{USAGE}"))?),
+            "--seconds" => {
+                wanted.seconds = Some(value()?.parse().map_err(|_| format!("--seconds: a number\n{USAGE}"))?)
+            }
             "--file" => wanted.files.push(value()?.clone()),
             "--shard" => wanted.shard = Some(shard(value()?)?),
             "--again" => wanted.again = true,

@@ -78,9 +78,11 @@ impl Page<'_> {
 
     fn worst_unprotected(&self) -> Option<(u64, String)> {
         let lives = self.sum.lives.values().map(|lives| (lives.max_unprotected_ms, String::new()));
-        let explored = self.sum.explored.values().map(|(_, certificate)| {
-            (certificate.max_unprotected_ms, windows(&certificate.unprotected_windows))
-        });
+        let explored = self
+            .sum
+            .explored
+            .values()
+            .map(|(_, certificate)| (certificate.max_unprotected_ms, windows(&certificate.unprotected_windows)));
         let (ms, words) = lives.chain(explored).max_by_key(|(ms, _)| *ms)?;
         Some((u64::try_from(ms).unwrap_or(0), words))
     }

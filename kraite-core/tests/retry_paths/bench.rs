@@ -250,6 +250,31 @@ impl Bench {
         }
     }
 
+    /// The instant that the bench's clock shows; ours and the venue's are one here.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// Turns the clock to an instant and lets the engine see it, with a mark if the last one is old.
+    pub fn turn_to(&mut self, now: i64) {
+        self.now = now;
+        if self.now - self.marked_at >= MARK_EVERY {
+            self.marked_at = self.now;
+            self.feed(InputKind::Push(StreamEvent::Mark(self.mark())));
+        }
+        self.feed(InputKind::Deadline);
+    }
+
+    /// Answers what was asked, and says what that was.
+    pub fn answer_asked(&mut self, venue: Venue) -> Vec<Query> {
+        let asked = std::mem::take(&mut self.asked);
+        for query in &asked {
+            let answer = self.answer(query.clone(), venue);
+            self.feed(InputKind::Answer(answer));
+        }
+        asked
+    }
+
     fn answer_sent(&mut self, sent: Sent, reply: &dyn Fn(ClientOrderId) -> Reply) {
         let report = match &sent {
             Sent::Place(id) if reply(*id) == Reply::Silence => return,
