@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use kraite_core::capabilities::{AbsenceRule, Capabilities, Protection, ProtectiveRepeat, Reprice, StopSizing};
 use kraite_core::engine::{
-    Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, OpenRequest, Query, Request, Sent, State,
+    Alert, Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, OpenRequest, Query, Request, Sent,
+    State,
 };
 use kraite_core::exchange::{
     Ack, Cause, Direction, Endpoint, Lookup, MarginMode, Mark, OrderReport, Outcome, PositionMode, PositionReport,
@@ -161,6 +162,8 @@ pub struct Bench {
     pub forgotten: Vec<ClientOrderId>,
     /// Every placement, in order: a pair is two.
     pub placed: Vec<ClientOrderId>,
+    /// Every alert, in order.
+    pub told: Vec<Alert>,
 }
 
 impl Bench {
@@ -174,7 +177,17 @@ impl Bench {
         let loaded = Loaded { snapshot: Some(Snapshot { seq: state.seq, state }), records: Vec::new() };
         let epoch = Epoch::new(1).unwrap();
         let engine = Engine::restore(Config::default(), shape.capabilities(), account(), epoch, loaded).unwrap();
-        Self { shape, engine, now, marked_at: 0, forgotten: vec![], asked: vec![], unanswered: vec![], placed: vec![] }
+        Self {
+            shape,
+            engine,
+            now,
+            marked_at: 0,
+            forgotten: vec![],
+            asked: vec![],
+            unanswered: vec![],
+            placed: vec![],
+            told: vec![],
+        }
     }
 
     /// The same account in a new run whose journal holds a changed state.
@@ -220,7 +233,7 @@ impl Bench {
                     self.unanswered.extend(request.sent());
                 }
                 Effect::Query(query) => self.asked.push(query.clone()),
-                Effect::Notify(_) => {}
+                Effect::Notify(notice) => self.told.push(notice.alert),
             }
         }
     }
