@@ -3,6 +3,7 @@
 //! ```text
 //! assurance            writes docs/ASSURANCE.md and docs/assurance/counts.json
 //! assurance check      counts what CI ran; exit code 1 if a count is lower than the committed one
+//! assurance coverage   reads target/coverage.lcov; exit code 1 below the floor
 //! assurance mutants    runs mutants of the core that have no fate yet
 //!     --seconds N        starts none after so long        --file PART      only files whose path contains it
 //!     --shard K/N        the K-th of N parts              --again          survivors without a reason, too
@@ -12,6 +13,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod counts;
+mod coverage;
 mod mutants;
 mod mutate;
 mod page;
@@ -22,15 +24,16 @@ use std::process::{Command, ExitCode};
 use std::time::SystemTime;
 
 use counts::{Counted, Counts};
+use coverage::Coverage;
 use kraite_tests::{root, rust_files};
 use mutants::{Fate, Key, Ledger};
 use mutate::Wanted;
-use page::{Coverage, Page};
+use page::Page;
 
 include!("../../kraite-sim/src/sources/digest.rs");
 
 const USAGE: &str =
-    "usage: assurance [check | mutants [--seconds N] [--file PART]… [--shard K/N] [--again] [--changed]]";
+    "usage: assurance [check | coverage | mutants [--seconds N] [--file PART]… [--shard K/N] [--again] [--changed]]";
 
 /// Where things are.
 struct Places {
@@ -131,13 +134,25 @@ fn generate() -> Result<ExitCode, String> {
 
 /// What cargo-llvm-cov told last; `.ci/run` has it tell.
 fn coverage(places: &Places) -> Result<Coverage, String> {
-    let text = counts::text(&places.target, "coverage.json", places.sources_written())?;
-    let told: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    let number = |name: &str| {
-        let found = told.pointer(&format!("/data/0/totals/lines/{name}")).and_then(serde_json::Value::as_u64);
-        found.ok_or_else(|| format!("target/coverage.json has no {name}"))
-    };
-    Ok(Coverage { lines: number("count")?, covered: number("covered")? })
+    coverage::of_lcov(&counts::text(&places.target, "coverage.lcov", places.sources_written())?, read)
+}
+
+/// The share of the core's lines that were run; a failure below the floor, with the lines that were not.
+fn check_coverage() -> Result<ExitCode, String> {
+    let told = coverage(&Places::new())?;
+    let is_enough = told.share() >= coverage::FLOOR * 100;
+    for (file, line) in told.missed.iter().filter(|_| !is_enough) {
+        println!("not run: {file}:{line}");
+    }
+    let share = told.share();
+    println!(
+        "{}.{:02} % of {} lines of the core; the floor is {} %",
+        share / 100,
+        share % 100,
+        told.lines,
+        coverage::FLOOR
+    );
+    Ok(if is_enough { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Counts and compares.
@@ -252,6 +267,7 @@ fn main() -> ExitCode {
     let ended = match arguments.split_first() {
         None => generate(),
         Some((word, [])) if word == "check" => check(),
+        Some((word, [])) if word == "coverage" => check_coverage(),
         Some((word, rest)) if word == "mutants" => mutate(rest),
         Some(_) => Err(USAGE.into()),
     };

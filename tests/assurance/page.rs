@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::counts::{Counts, Zoo};
+use crate::coverage::{Coverage, FLOOR};
 use crate::mutants::{Area, Key, Ledger, Score};
 use crate::runs::{Lives, Sum, rule_of_three};
 
@@ -30,13 +31,6 @@ pub(crate) struct Page<'a> {
     /// Lines of the core that its tests ran, or why that is not known.
     pub(crate) coverage: Result<Coverage, String>,
     pub(crate) versions: &'a [(String, String)],
-}
-
-/// Lines of the core, test code left out.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Coverage {
-    pub(crate) lines: u64,
-    pub(crate) covered: u64,
 }
 
 impl Page<'_> {
@@ -287,15 +281,14 @@ impl Page<'_> {
 
     fn coverage(&self) -> String {
         let words = match &self.coverage {
-            Ok(Coverage { lines, covered }) => {
-                let share = covered.saturating_mul(10_000).checked_div(*lines).unwrap_or(0);
-                format!(
-                    "{covered} of {lines} lines of the core ({}.{:02} %) are run by the tests of the core, of the \
-                     simulator and of the model. A line that is run is not a line that is checked: see the mutants.",
-                    share / 100,
-                    share % 100
-                )
-            }
+            Ok(told) => format!(
+                "{}.{:02} % of {} lines of the core are run by the tests of the core, of the simulator and of the \
+                 model; the floor is {FLOOR} %. Test code and the bugs of the zoo are left out. A line that is run is \
+                 not a line that is checked: see the mutants.",
+                told.share() / 100,
+                told.share() % 100,
+                told.lines
+            ),
             Err(why) => format!("NOT RUN: {why}."),
         };
         format!("## Coverage\n\n{words}\n")
