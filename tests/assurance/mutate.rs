@@ -90,7 +90,7 @@ pub(crate) fn run(root: &Path, ledger: &Ledger, wanted: &Wanted) -> Result<Went,
     let mut went = Went::default();
     let is_time = |started: Instant| wanted.seconds.is_none_or(|limit| started.elapsed() < Duration::from_secs(limit));
     while !left.is_empty() && is_time(started) {
-        let batch: Vec<(Listed, Key)> = left.drain(..left.len().min(BATCH)).collect();
+        let batch = next_batch(&mut left);
         let entries = run_batch(&work, &batch)?;
         append(&wanted.into, &entries)?;
         for entry in &entries {
@@ -103,6 +103,13 @@ pub(crate) fn run(root: &Path, ledger: &Ledger, wanted: &Wanted) -> Result<Went,
     // The tool puts the last file back by itself, but not if it was killed.
     copy(root, &work.join("tree"))?;
     Ok(went)
+}
+
+/// Mutants of one file: the tool runs some of other files whatever names it is given.
+fn next_batch(left: &mut Vec<(Listed, Key)>) -> Vec<(Listed, Key)> {
+    let file = left.first().map(|(_, key)| key.file.clone());
+    let same = left.iter().take_while(|(_, key)| Some(&key.file) == file.as_ref()).count();
+    left.drain(..same.min(BATCH)).collect()
 }
 
 #[allow(clippy::disallowed_methods, reason = "a time limit of a tool, in wall time")]
@@ -135,7 +142,7 @@ fn chosen(root: &Path, work: &Path, ledger: &Ledger, wanted: &Wanted) -> Result<
     all.retain(|(_, key)| {
         is_wanted(key) && (wanted.files.is_empty() || wanted.files.iter().any(|part| key.file.contains(part)))
     });
-    all.sort_by_key(|(_, key)| Area::of(&key.file));
+    all.sort_by_key(|(_, key)| (Area::of(&key.file), key.file.clone()));
     if let Some((shard, of)) = wanted.shard {
         all = all.into_iter().enumerate().filter(|(n, _)| n % of == shard).map(|(_, mutant)| mutant).collect();
     }
@@ -181,6 +188,9 @@ fn run_batch(work: &Path, batch: &[(Listed, Key)]) -> Result<Vec<Entry>, String>
     let mut command = cargo_mutants(&work.join("tree"));
     command.args(["--in-place", "--baseline=skip", "--no-shuffle", "--colors=never", "--timeout", TEST_SECONDS]);
     command.arg("--output").arg(work);
+    if let Some((mutant, _)) = batch.first() {
+        command.arg("--file").arg(mutant.file());
+    }
     for (mutant, _) in batch {
         command.arg("--re").arg(escaped(&mutant.name));
     }
