@@ -154,6 +154,15 @@ pub(crate) fn worse(committed: &Counts, now: &Counts) -> Vec<String> {
     fell.collect()
 }
 
+/// The higher of both, for every name.
+pub(crate) fn best(mut committed: Counts, now: Counts) -> Counts {
+    for (name, number) in now {
+        let held = committed.entry(name).or_insert(number);
+        *held = (*held).max(number);
+    }
+    committed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +183,12 @@ mod tests {
             fell.remove(name);
             assert_eq!(worse(&committed, &fell).len(), 1, "{name}");
         }
+    }
+
+    #[test]
+    fn mutant_a_lower_count_replaces_no_committed_one() {
+        let best = best(counts(&[("a", 3), ("b", 3), ("c", 3)]), counts(&[("a", 2), ("b", 4), ("d", 1)]));
+        assert_eq!(best, counts(&[("a", 3), ("b", 4), ("c", 3), ("d", 1)]));
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl Page<'_> {
             "## Random lives\n\nEvery life has its own seed, and with none failing among n seeds the chance that \
              the next one fails is below 3/n with 95 % confidence. That is about lives drawn like these, not about \
              an exchange.\n\n\
-             | Mix | Seeds | of them under this simulator | Positions | Crashes | Other faults | Rounds at most | \
+             | Mix | Seeds | of them under this simulator | Positions | Crashes | Faults dealt | Rounds at most | \
              Without a stop at most | Violations | Unresolved | 3/n | CPU hours |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         );
@@ -317,7 +317,8 @@ impl Page<'_> {
 fn bound(lives: &Lives) -> String {
     match rule_of_three(lives.seeds) {
         Some(bound) if lives.is_clean() => format!("{bound:.1e}"),
-        _ => "does not hold: lives failed".into(),
+        Some(_) => "does not hold: lives failed".into(),
+        None => "does not hold: nothing was run".into(),
     }
 }
 
@@ -351,4 +352,51 @@ fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(sum: &Sum) -> String {
+        let page = Page {
+            core: "c0",
+            simulator: "s0",
+            sum,
+            counts: &Counts::new(),
+            missing: &["zoo: target/zoo.md is not there".to_owned()],
+            zoo: Err("target/zoo.md is not there".into()),
+            listed: Err("cargo mutants: not installed".into()),
+            ledger: &Ledger::default(),
+            coverage: Err("target/coverage.lcov is not there".into()),
+            versions: &[],
+        };
+        page.text()
+    }
+
+    #[test]
+    fn a_page_made_of_nothing_says_of_everything_that_it_was_not_run() {
+        let text = text(&Sum::default());
+        for words in [
+            "| 10,000,000 random lives of one mix | 0 were run |",
+            "| every schedule of 1 faults | 0 of 0 certificates |",
+            "| every schedule of 3 faults | 0 of 0 certificates |",
+            "| 100,000 signals to real processes | 0 are logged",
+            "| every mutant of the core | cargo mutants: not installed |",
+            "| a part of CI | zoo: target/zoo.md is not there |",
+            "NOT RUN: target/coverage.lcov is not there.",
+            "None is logged for this core.",
+        ] {
+            assert!(text.contains(words), "{words}\n{text}");
+        }
+    }
+
+    #[test]
+    fn mutant_a_bound_is_told_only_of_lives_none_of_which_failed() {
+        let clean = Lives { seeds: 3_000, ..Lives::default() };
+        assert_eq!(bound(&clean), "1.0e-3");
+        assert!(bound(&Lives { violations: 1, ..clean.clone() }).contains("does not hold"));
+        assert!(bound(&Lives { unresolved: 1, ..clean }).contains("does not hold"));
+        assert!(bound(&Lives::default()).contains("does not hold"));
+    }
 }

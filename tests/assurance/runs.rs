@@ -64,7 +64,7 @@ pub(crate) struct Certificate {
     pub(crate) target: String,
     pub(crate) choice_points: u64,
     /// How many schedules have exactly so many faults.
-    pub(crate) schedules: BTreeMap<u8, u64>,
+    pub(crate) schedules: BTreeMap<String, u64>,
     pub(crate) executed: u64,
     pub(crate) violations: u64,
     pub(crate) unresolved: u64,
@@ -203,13 +203,16 @@ pub(crate) fn sum(rows: &[Row], core: &str, simulator: &str) -> Sum {
     sum
 }
 
+/// The deepest certificate stands for a script; what an earlier one found stays found.
 fn explore(explored: &mut Explored, run: &CrashTest) {
     for certificate in &run.scripts {
         let key = (certificate.name.clone(), certificate.venue.clone(), certificate.target.clone(), run.seed);
-        let deeper = explored.get(&key).is_none_or(|(depth, _)| *depth < run.depth);
-        if deeper {
-            explored.insert(key, (run.depth, certificate.clone()));
+        let (depth, held) = explored.entry(key).or_insert_with(|| (run.depth, certificate.clone()));
+        let found = (held.violations.max(certificate.violations), held.unresolved.max(certificate.unresolved));
+        if *depth < run.depth {
+            (*depth, *held) = (run.depth, certificate.clone());
         }
+        (held.violations, held.unresolved) = found;
     }
 }
 
@@ -247,6 +250,36 @@ mod tests {
         assert_eq!((lives.seeds, lives.of_this_simulator, lives.left_out), (160, 150, 1));
         assert_eq!((lives.violations, lives.faults, lives.max_rounds), (0, 15, 7));
         assert_eq!((sum.rows, sum.others), (4, 1));
+    }
+
+    fn crash_test(simulator: &str, depth: u8, violations: u64) -> Row {
+        let schedules: Vec<String> = (1..=depth).map(|n| format!(r#""{n}":{}"#, 10_u64.pow(n.into()))).collect();
+        let text = format!(
+            r#"{{"schema":"kraite.run/1","commit":"c","core":"a","simulator":"{simulator}","ran":
+            {{"schema":"kraite.crash-test/1","depth":{depth},"seed":1,"cpu_seconds":2.0,"scripts":[{{"name":"open",
+            "venue":"x","target":"limit","choice_points":9,"points":{{}},"schedules":{{{}}},"executed":7,"covered":4,
+            "states":5,"violations":{violations},"max_unprotected_ms":700,"unprotected_windows":["w"],"unresolved":0,
+            "failures":[]}}]}}}}"#,
+            schedules.join(",")
+        );
+        read(&text.replace('\n', " "), "test").unwrap().remove(0)
+    }
+
+    #[test]
+    fn s12_the_deepest_certificate_of_a_script_counts_and_those_of_other_scripts_of_that_name_do_not() {
+        let rows = [crash_test("s", 1, 0), crash_test("s", 2, 0), crash_test("s", 1, 0), crash_test("old", 3, 0)];
+        let sum = sum(&rows, "a", "s");
+        assert_eq!(sum.explored.len(), 1);
+        let (depth, certificate) = sum.explored.values().next().unwrap();
+        assert_eq!((*depth, certificate.schedules.values().sum::<u64>()), (2, 110));
+    }
+
+    #[test]
+    fn mutant_a_violation_of_a_shallower_certificate_is_still_one() {
+        let rows = [crash_test("s", 1, 3), crash_test("s", 2, 0)];
+        for rows in [&rows[..], &[rows[1].clone(), rows[0].clone()]] {
+            assert_eq!(sum(rows, "a", "s").explored.values().next().unwrap().1.violations, 3);
+        }
     }
 
     #[test]
