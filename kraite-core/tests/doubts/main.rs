@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../retry_paths/bench.rs"]
 mod bench;
+mod openings;
 mod readings;
 
 use bench::{Bench, Reply, Shape, Venue};

@@ -205,6 +205,16 @@ impl Bench {
         self.run(3_000, Venue::Honest, reply);
     }
 
+    /// What [`Self::open`] asks for, as of now.
+    pub fn request(&self) -> OpenRequest {
+        request(self.shape.style, self.now)
+    }
+
+    /// Everything that was sent and has no answer yet.
+    pub fn take_sent(&mut self) -> Vec<Sent> {
+        std::mem::take(&mut self.unanswered)
+    }
+
     pub fn position(&self) -> &Position {
         self.engine.state().positions.values().next().unwrap()
     }
