@@ -189,7 +189,7 @@ fn run_batch(work: &Path, batch: &[(Listed, Key)]) -> Result<Vec<Entry>, String>
     command.args(["--in-place", "--baseline=skip", "--no-shuffle", "--colors=never", "--timeout", TEST_SECONDS]);
     command.arg("--output").arg(work);
     if let Some((mutant, _)) = batch.first() {
-        command.arg("--file").arg(mutant.file());
+        command.arg("--config").arg(narrowed(work, mutant.file())?);
     }
     for (mutant, _) in batch {
         command.arg("--re").arg(escaped(&mutant.name));
@@ -223,6 +223,19 @@ fn run_batch(work: &Path, batch: &[(Listed, Key)]) -> Result<Vec<Entry>, String>
         return Ok(entries);
     }
     Err(format!("cargo mutants ran {} of {} mutants; are two of one name?", entries.len(), batch.len()))
+}
+
+/// The configuration for one file only. Some mutants come whatever names are asked for; so they are few.
+fn narrowed(work: &Path, file: &str) -> Result<PathBuf, String> {
+    let from = work.join("tree/.cargo/mutants.toml");
+    let text = std::fs::read_to_string(&from).map_err(|error| format!("{}: {error}", from.display()))?;
+    let narrow = |line: &str| {
+        if line.starts_with("examine_globs") { format!("examine_globs = [\"{file}\"]\n") } else { format!("{line}\n") }
+    };
+    let path = work.join("one-file.toml");
+    let text: String = text.lines().map(narrow).collect();
+    std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path)
 }
 
 fn append(path: &Path, entries: &[Entry]) -> Result<(), String> {

@@ -7,6 +7,7 @@
 mod bench;
 mod openings;
 mod readings;
+mod refusals;
 
 use bench::{Bench, Reply, Shape, Venue};
 use kraite_core::engine::{Answer, InputKind, Query};

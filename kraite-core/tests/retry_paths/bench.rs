@@ -298,6 +298,11 @@ impl Bench {
         asked
     }
 
+    /// The venue takes one request.
+    pub fn answer_one(&mut self, sent: Sent) {
+        self.answer_sent(sent, &|_| Reply::Accept);
+    }
+
     fn answer_sent(&mut self, sent: Sent, reply: &dyn Fn(ClientOrderId) -> Reply) {
         let report = match &sent {
             Sent::Place(id) if reply(*id) == Reply::Silence => return,
