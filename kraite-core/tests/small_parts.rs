@@ -186,3 +186,13 @@ fn requests_that_protect_are_told_from_those_that_add() {
         assert_eq!(role.is_exit(), is_exit, "{role}");
     }
 }
+
+#[test]
+fn s11_a_ledger_says_of_each_object_what_it_executed() {
+    let mut bench = active();
+    bench.fill(Role::Rung(1));
+    let rung = bench.latest(Role::Rung(1));
+    let objects: Vec<_> = rung.ledger.objects().iter().map(|object| object.executed().unwrap().qty).collect();
+    assert_eq!(objects, [rung.executed().qty]);
+    assert!(rung.executed().qty.is_positive());
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::counts::{Counts, Zoo};
-use crate::coverage::{Coverage, FLOOR};
+use crate::coverage::{Coverage, FLOOR, GOAL};
 use crate::mutants::{Area, Key, Ledger, Score};
 use crate::runs::{Lives, Sum, rule_of_three};
 
@@ -283,7 +283,7 @@ impl Page<'_> {
         let words = match &self.coverage {
             Ok(told) => format!(
                 "{}.{:02} % of {} lines of the core are run by the tests of the core, of the simulator and of the \
-                 model; the floor is {FLOOR} %. Test code and the bugs of the zoo are left out. A line that is run is \
+                 model; the floor is {FLOOR} %, the goal {GOAL} %. Test code and the bugs of the zoo are left out. A line that is run is \
                  not a line that is checked: see the mutants.",
                 told.share() / 100,
                 told.share() % 100,

@@ -7,6 +7,7 @@ use kraite_core::exchange::{
 };
 use kraite_core::id::{PositionNo, Role};
 use kraite_core::position::{Phase, Position, Why};
+use kraite_core::sizing::TargetBasis;
 use kraite_core::time::VenueMillis;
 
 use crate::bench::{self, Bench, Reply, Shape, Venue};
@@ -203,4 +204,44 @@ fn r43_a_stop_that_fired_and_took_nothing_off_closes_once_a_late_reading_shows_t
     let asked = bench.answer_asked(Venue::Honest);
     assert!(asked.contains(&Query::Positions), "{asked:?}");
     assert_eq!(ended(&bench), (Phase::Closing, Why::StopFailed));
+}
+
+/// Numbers at the ends of what can be written: sized or refused, and never more than was allotted is placed.
+#[test]
+fn r26_settings_at_the_ends_of_what_can_be_written_are_sized_or_refused() {
+    let (mut refused, mut sized) = (0, 0);
+    let huge = "999999999999999999999999999";
+    for price in ["0.01", "150.24", huge] {
+        for margin in ["0.0000001", "100", huge] {
+            for gap in ["0.0001", "8.5", "33", huge] {
+                for profit in ["0.0001", "0.36", huge] {
+                    for multiplier in ["0.0001", "2", huge] {
+                        for basis in [TargetBasis::AverageEntry, TargetBasis::BreakEven] {
+                            for direction in [Direction::Long, Direction::Short] {
+                                let mut bench = Bench::new(Shape::SEPARATE);
+                                let mut request = bench.request();
+                                request.mark.price = price.parse().unwrap();
+                                request.budget.margin = margin.parse().unwrap();
+                                request.spec.gap = gap.parse().unwrap();
+                                request.spec.profit = profit.parse().unwrap();
+                                request.spec.multipliers = vec![multiplier.parse().unwrap()];
+                                (request.spec.basis, request.spec.direction) = (basis, direction);
+                                command(&mut bench, 1, Command::Open(Box::new(request)));
+                                match bench.engine.state().positions.values().next() {
+                                    None => refused += 1,
+                                    Some(position) => {
+                                        sized += 1;
+                                        let ladder = &position.ladder;
+                                        assert!(ladder.loss_to_win().is_ok_and(|ratio| ratio.is_positive()));
+                                    }
+                                }
+                                assert!(bench.placed.is_empty());
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(refused > 100 && sized > 5, "{refused} refused, {sized} sized");
 }
