@@ -56,7 +56,7 @@ impl Page<'_> {
         format!(
             "# Assurance\n\n\
              Made by `cargo run -p kraite-tests --bin assurance`; nothing here is typed. Sums are over the rows of \
-             `docs/assurance/runs.jsonl` that are about this core, which each binary knows from its build; no seed \
+             `docs/assurance/runs.jsonl`, and of the last run of CI, that are about this core, which each binary knows from its build; no seed \
              and no schedule counts twice.\n\n\
              | What | Value |\n| --- | --- |\n\
              | Core (digest of its sources) | `{}` |\n| Simulator | `{}` |\n\
@@ -282,8 +282,8 @@ impl Page<'_> {
     fn coverage(&self) -> String {
         let words = match &self.coverage {
             Ok(told) => format!(
-                "{}.{:02} % of {} lines of the core are run by the tests of the core, of the simulator and of the \
-                 model; the floor is {FLOOR} %, the goal {GOAL} %. Test code and the bugs of the zoo are left out. A line that is run is \
+                "{}.{:02} % of {} lines of the core are run by the tests of the core and of the \
+                 simulator; the floor is {FLOOR} %, the goal {GOAL} %. Test code and the bugs of the zoo are left out. A line that is run is \
                  not a line that is checked: see the mutants.",
                 told.share() / 100,
                 told.share() % 100,
