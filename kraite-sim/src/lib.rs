@@ -8,6 +8,7 @@ pub mod explore;
 pub mod link;
 pub mod presets;
 pub mod script;
+pub mod sources;
 pub mod swarm;
 pub mod venue;
 pub mod world;

@@ -10,6 +10,7 @@ mod inspect;
 mod plan;
 mod progress;
 mod rules;
+mod run_log;
 mod swarm;
 
 use std::io::Write as _;

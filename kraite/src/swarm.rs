@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
 use crate::progress::{Progress, cpu_seconds};
+use crate::run_log::RunLog;
 
 const EXAMPLE: &str = "Examples:
   kraite swarm --seeds 20000
@@ -44,6 +46,9 @@ pub(crate) struct Args {
     /// How many lives are lived at once; as many as there are processors unless said otherwise.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Appends the result as one line of JSON, with digests of the sources it is about.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
     /// Wakes a bug of the zoo.
     #[cfg(kraite_zoo)]
     #[arg(long, value_name = "ID")]
@@ -226,6 +231,7 @@ fn run(args: &Args) -> Sum {
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     #[cfg(kraite_zoo)]
     crate::wake(args.bug.as_deref())?;
+    let log = RunLog::open(args.log.as_deref())?;
     let sum = run(args);
     let shown = Shown {
         schema: "kraite.swarm/1",
@@ -247,6 +253,9 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         first_failing_seed: sum.first_failing.as_ref().map(|(seed, _)| *seed),
         first_failing: sum.first_failing.as_ref().map(|(_, what)| what.clone()),
     };
+    if let Some(log) = log {
+        log.append(&shown)?;
+    }
     if args.json {
         let json = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;
         crate::print(&format!("{json}\n"))?;

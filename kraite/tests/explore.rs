@@ -97,3 +97,32 @@ fn mutant_bugs_that_are_awake_end_with_their_exit_codes() {
     }
     assert_eq!(kraite("swarm --bug none").status.code(), Some(2));
 }
+
+#[cfg(not(kraite_zoo))]
+#[test]
+fn s12_a_run_appends_one_line_with_the_sources_it_is_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("runs.jsonl");
+    let swarm = json(&format!("swarm --seeds 20 --from 5 --json --log {}", log.display()));
+    let crash_test = json(&format!("crash-test --script open --venue bitget --json --log {}", log.display()));
+    let text = std::fs::read_to_string(&log).unwrap();
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 2);
+    for (row, ran) in rows.iter().zip([swarm, crash_test]) {
+        assert_eq!((&row["schema"], &row["core"]), (&"kraite.run/1".into(), &kraite::sim::sources::CORE.into()));
+        assert_eq!(row["simulator"], kraite::sim::sources::SIMULATOR);
+        assert_eq!(row["ran"], ran);
+    }
+    let nowhere = kraite(&format!("swarm --seeds 1 --log {}/none/x", folder.path().display()));
+    assert_eq!(nowhere.status.code(), Some(1), "{nowhere:?}");
+    assert!(nowhere.stdout.is_empty(), "a path that is wrong is found before the run");
+}
+
+#[cfg(kraite_zoo)]
+#[test]
+fn mutant_a_build_with_the_zoo_in_it_logs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("runs.jsonl");
+    assert_eq!(kraite(&format!("swarm --seeds 1 --log {}", log.display())).status.code(), Some(2));
+    assert!(!log.exists());
+}

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use kraite_core::capabilities::{AbsenceRule, Capabilities, Protection, ProtectiveRepeat, Reprice, StopSizing};
 use kraite_core::engine::{
-    Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, OpenRequest, Query, Request, Sent, State,
+    Alert, Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, OpenRequest, Query, Request, Sent,
+    State,
 };
 use kraite_core::exchange::{
     Ack, Cause, Direction, Endpoint, Lookup, MarginMode, Mark, OrderReport, Outcome, PositionMode, PositionReport,
@@ -161,6 +162,8 @@ pub struct Bench {
     pub forgotten: Vec<ClientOrderId>,
     /// Every placement, in order: a pair is two.
     pub placed: Vec<ClientOrderId>,
+    /// Every alert, in order.
+    pub told: Vec<Alert>,
 }
 
 impl Bench {
@@ -174,7 +177,17 @@ impl Bench {
         let loaded = Loaded { snapshot: Some(Snapshot { seq: state.seq, state }), records: Vec::new() };
         let epoch = Epoch::new(1).unwrap();
         let engine = Engine::restore(Config::default(), shape.capabilities(), account(), epoch, loaded).unwrap();
-        Self { shape, engine, now, marked_at: 0, forgotten: vec![], asked: vec![], unanswered: vec![], placed: vec![] }
+        Self {
+            shape,
+            engine,
+            now,
+            marked_at: 0,
+            forgotten: vec![],
+            asked: vec![],
+            unanswered: vec![],
+            placed: vec![],
+            told: vec![],
+        }
     }
 
     /// The same account in a new run whose journal holds a changed state.
@@ -190,6 +203,16 @@ impl Bench {
         let request = Box::new(request(self.shape.style, self.now));
         self.feed(InputKind::Command(CommandId(1), Command::Open(request)));
         self.run(3_000, Venue::Honest, reply);
+    }
+
+    /// What [`Self::open`] asks for, as of now.
+    pub fn request(&self) -> OpenRequest {
+        request(self.shape.style, self.now)
+    }
+
+    /// Everything that was sent and has no answer yet.
+    pub fn take_sent(&mut self) -> Vec<Sent> {
+        std::mem::take(&mut self.unanswered)
     }
 
     pub fn position(&self) -> &Position {
@@ -220,7 +243,7 @@ impl Bench {
                     self.unanswered.extend(request.sent());
                 }
                 Effect::Query(query) => self.asked.push(query.clone()),
-                Effect::Notify(_) => {}
+                Effect::Notify(notice) => self.told.push(notice.alert),
             }
         }
     }
@@ -248,6 +271,36 @@ impl Bench {
                 self.now += 1;
             }
         }
+    }
+
+    /// The instant that the bench's clock shows; ours and the venue's are one here.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// Turns the clock to an instant and lets the engine see it, with a mark if the last one is old.
+    pub fn turn_to(&mut self, now: i64) {
+        self.now = now;
+        if self.now - self.marked_at >= MARK_EVERY {
+            self.marked_at = self.now;
+            self.feed(InputKind::Push(StreamEvent::Mark(self.mark())));
+        }
+        self.feed(InputKind::Deadline);
+    }
+
+    /// Answers what was asked, and says what that was.
+    pub fn answer_asked(&mut self, venue: Venue) -> Vec<Query> {
+        let asked = std::mem::take(&mut self.asked);
+        for query in &asked {
+            let answer = self.answer(query.clone(), venue);
+            self.feed(InputKind::Answer(answer));
+        }
+        asked
+    }
+
+    /// The venue takes one request.
+    pub fn answer_one(&mut self, sent: Sent) {
+        self.answer_sent(sent, &|_| Reply::Accept);
     }
 
     fn answer_sent(&mut self, sent: Sent, reply: &dyn Fn(ClientOrderId) -> Reply) {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::arithmetic_side_effects, unreachable_pub)]
 
+#[allow(dead_code, reason = "other tests use the rest of it")]
 mod bench;
 
 use bench::{Bench, Reply, Shape, Venue};

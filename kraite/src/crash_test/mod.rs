@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::exit::{Exit, Failed};
 use crate::flags::{TargetWord, VenueName};
 use crate::progress::Progress;
+use crate::run_log::RunLog;
 
 const EXAMPLE: &str = "Examples:
   kraite crash-test                                  each single fault on every script, a few seconds
@@ -60,11 +61,14 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Plays one schedule and tells its story; NUMBER:FATE, separated by commas, or `none`.
-    #[arg(long, value_name = "SCHEDULE", conflicts_with_all = ["html", "jobs"])]
+    #[arg(long, value_name = "SCHEDULE", conflicts_with_all = ["html", "jobs", "log"])]
     replay: Option<String>,
     /// Writes the crash matrices as a page.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Appends the certificates as one line of JSON, with digests of the sources they are about.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
     /// Wakes a bug of the zoo.
     #[cfg(kraite_zoo)]
     #[arg(long, value_name = "ID")]
@@ -330,6 +334,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     if let Some(schedule) = &args.replay {
         return replay::command(args, &tasks, schedule);
     }
+    let log = RunLog::open(args.log.as_deref())?;
     let certificates = run(args, &tasks);
     if certificates.len() != tasks.len() {
         return Err(Failed::new(Exit::Failure, "an exploration ended without a certificate"));
@@ -339,6 +344,9 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         let page = html::page(&shown, &certificates);
         std::fs::write(path, page)
             .map_err(|error| Failed::new(Exit::Failure, format!("{}: {error}", path.display())))?;
+    }
+    if let Some(log) = log {
+        log.append(&shown)?;
     }
     if args.json {
         let json = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;

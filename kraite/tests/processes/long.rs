@@ -1,6 +1,10 @@
-//! The long mode: worlds of mixed signals, one after the other, until there were enough.
+//! The long mode: worlds of mixed signals, one after the other, until there were enough. `KRAITE_KILLS` says how
+//! many signals, `KRAITE_SEED` the first seed, and `KRAITE_LOG` names a log of runs that gets a line for each seed.
+
+use std::io::Write as _;
 
 use kraite::core::time::Millis;
+use kraite::sim::sources;
 
 use crate::BOTH;
 use crate::creation::killed_while_created;
@@ -45,6 +49,7 @@ fn worlds(wanted: u64, first_seed: u64) -> Tally {
     let mut seed = first_seed;
     while sum.signals() < wanted {
         let rounds = u32::try_from(wanted - sum.signals()).unwrap_or(u32::MAX).div_ceil(2).min(ROUNDS);
+        let before = sum.signals();
         let tallies = std::thread::scope(|scope| {
             let runs = BOTH.map(|shape| scope.spawn(move || world(shape, seed, rounds)));
             runs.map(|run| run.join().expect("a world found something; see above"))
@@ -54,9 +59,21 @@ fn worlds(wanted: u64, first_seed: u64) -> Tally {
             sum.merge(&killed_while_created(shape, seed));
         }
         println!("seed {seed}: {} of {wanted} signals", sum.signals());
+        log(seed, sum.signals() - before);
         seed += 1;
     }
     sum
+}
+
+/// The line has the shape of those that `kraite swarm --log` appends; the commit is left to those.
+fn log(seed: u64, signals: u64) {
+    let Ok(path) = std::env::var("KRAITE_LOG") else { return };
+    let line = serde_json::json!({
+        "schema": "kraite.run/1", "commit": null, "core": sources::CORE, "simulator": sources::SIMULATOR,
+        "ran": { "schema": "kraite.signals/1", "seed": seed, "signals": signals },
+    });
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).expect("KRAITE_LOG");
+    file.write_all(format!("{line}\n").as_bytes()).expect("KRAITE_LOG");
 }
 
 #[test]

@@ -1,0 +1,229 @@
+//! R70, R75 and R76: what a reading of the whole contract proves, and what it does not.
+
+use kraite_core::engine::{Alert, Answer, InputKind, Query};
+use kraite_core::exchange::{Direction, Endpoint, OrderReport, PositionReport, Reading, ReportStatus};
+use kraite_core::id::{Role, Symbol};
+use kraite_core::number::Qty;
+use kraite_core::position::{Phase, Why};
+use kraite_core::time::VenueMillis;
+
+use crate::bench::{self, Bench, Reply, Shape, Venue};
+use crate::{ERROR, about, deadline};
+
+/// Two readings that agree are this far apart, and the next one of a disagreement follows so soon.
+const FLAT_GAP: i64 = 20_000;
+const REREAD: i64 = 2_000;
+
+/// A position that is open and complete, with nothing asked.
+fn active() -> Bench {
+    let mut bench = Bench::new(Shape::SEPARATE);
+    bench.open(&|_| Reply::Accept);
+    assert_eq!(bench.position().phase, Phase::Active);
+    bench.run(10_000, Venue::Honest, &|_| Reply::Accept);
+    let _ = bench.answer_asked(Venue::Honest);
+    bench.told.clear();
+    bench
+}
+
+fn shown(qty: Qty, symbol: Symbol, direction: Direction, sent_at: i64) -> PositionReport {
+    PositionReport { symbol, direction, qty, entry_price: None, at: VenueMillis(sent_at) }
+}
+
+fn positions(bench: &mut Bench, value: Vec<PositionReport>, sent_at: i64, complete: bool) {
+    let reading = Reading { value, sent_at: VenueMillis(sent_at), endpoint: Endpoint::Positions, complete };
+    bench.feed(InputKind::Answer(Answer::Positions(Ok(reading))));
+}
+
+/// The venue shows so much of ours.
+fn shows(bench: &mut Bench, qty: Qty, sent_at: i64) {
+    positions(bench, vec![shown(qty, bench::symbol(), Direction::Long, sent_at)], sent_at, true);
+}
+
+fn less(bench: &Bench) -> Qty {
+    bench.position().exposure().checked_sub("0.01".parse().unwrap()).unwrap()
+}
+
+fn more(bench: &Bench) -> Qty {
+    bench.position().exposure().checked_add("0.01".parse().unwrap()).unwrap()
+}
+
+#[test]
+fn r75_exposure_is_gone_after_two_readings_that_say_the_same_a_gap_and_the_clock_error_apart() {
+    for (second, is_gone) in [(FLAT_GAP + ERROR - 1, false), (FLAT_GAP + ERROR, true)] {
+        let mut bench = active();
+        let (first, had, left) = (bench.now(), bench.position().exposure(), less(&bench));
+        shows(&mut bench, left, first);
+        assert_eq!(bench.position().exposure(), had, "one reading");
+        bench.turn_to(first + 30_000);
+        shows(&mut bench, left, first + second);
+        assert_eq!(bench.position().exposure(), if is_gone { left } else { had }, "{second}");
+    }
+}
+
+#[test]
+fn r75_readings_that_differ_or_agree_again_in_between_begin_anew() {
+    for between in [None, Some("0.02")] {
+        let mut bench = active();
+        let (start, had, left) = (bench.now(), bench.position().exposure(), less(&bench));
+        bench.turn_to(start + 50_000);
+        shows(&mut bench, left, start);
+        let other = between.map_or(had, |qty| had.checked_sub(qty.parse().unwrap()).unwrap());
+        shows(&mut bench, other, start + 10_000);
+        shows(&mut bench, left, start + 25_000);
+        assert_eq!(bench.position().exposure(), had, "{between:?}");
+        shows(&mut bench, left, start + 25_000 + FLAT_GAP + ERROR);
+        assert_eq!(bench.position().exposure(), left, "{between:?}");
+    }
+}
+
+#[test]
+fn r75_what_goes_twice_is_booked_twice() {
+    let mut bench = active();
+    let (start, left) = (bench.now(), less(&bench));
+    bench.turn_to(start + 100_000);
+    shows(&mut bench, left, start);
+    shows(&mut bench, left, start + 25_000);
+    let further = less(&bench);
+    shows(&mut bench, further, start + 50_000);
+    shows(&mut bench, further, start + 75_000);
+    assert_eq!((bench.position().exposure(), further < left), (further, true));
+}
+
+#[test]
+fn r75_readings_that_are_older_incomplete_or_about_other_exposure_change_nothing() {
+    let mut bench = active();
+    let (start, had) = (bench.now(), bench.position().exposure());
+    bench.turn_to(start + 100_000);
+    let nothing = |bench: &mut Bench, at: i64, complete: bool| positions(bench, Vec::new(), at, complete);
+    // Cut lists prove nothing.
+    nothing(&mut bench, start + 10_000, false);
+    nothing(&mut bench, start + 40_000, false);
+    assert_eq!(bench.position().exposure(), had);
+    // An older reading that comes late does not count against a younger one that agrees.
+    shows(&mut bench, had, start + 50_000);
+    nothing(&mut bench, start + 10_000, true);
+    nothing(&mut bench, start + 40_000, true);
+    assert_eq!(bench.position().exposure(), had);
+    // Exposure of another contract or on the other side is not ours.
+    let other = |at: i64| {
+        vec![
+            shown(had, Symbol::new("OTHERUSDT"), Direction::Long, at),
+            shown(had, bench::symbol(), Direction::Short, at),
+        ]
+    };
+    positions(&mut bench, other(start + 60_000), start + 60_000, true);
+    positions(&mut bench, other(start + 90_000), start + 90_000, true);
+    assert!(bench.position().exposure().is_zero());
+    assert_eq!(bench.position().why, Why::External);
+}
+
+#[test]
+fn r76_more_than_ours_is_told_after_two_readings_a_gap_apart_and_never_managed() {
+    for (second, is_told) in [(FLAT_GAP - 1, false), (FLAT_GAP, true)] {
+        let mut bench = active();
+        let (first, had, over) = (bench.now(), bench.position().exposure(), more(&bench));
+        bench.turn_to(first + 30_000);
+        shows(&mut bench, over, first);
+        assert!(!bench.told.contains(&Alert::ForeignExposure));
+        shows(&mut bench, over, first + second);
+        assert_eq!(bench.told.contains(&Alert::ForeignExposure), is_told, "{second}");
+        assert_eq!(bench.position().exposure(), had);
+    }
+    let mut bench = active();
+    let (first, had, over) = (bench.now(), bench.position().exposure(), more(&bench));
+    bench.turn_to(first + 60_000);
+    shows(&mut bench, over, first);
+    shows(&mut bench, had, first + 10_000);
+    shows(&mut bench, over, first + 25_000);
+    assert!(!bench.told.contains(&Alert::ForeignExposure), "it agreed in between");
+}
+
+/// When the whole contract is read next, and whether its history is.
+fn next_reading(mut bench: Bench) -> (i64, bool) {
+    let start = bench.now();
+    let _ = bench.answer_asked(Venue::Honest);
+    loop {
+        let then = deadline(&bench);
+        bench.turn_to(then);
+        let asked = bench.answer_asked(Venue::Honest);
+        if asked.iter().any(|query| matches!(query, Query::OpenOrders(_))) {
+            assert!(asked.contains(&Query::Positions));
+            return (bench.now() - start, asked.iter().any(|query| matches!(query, Query::History(..))));
+        }
+    }
+}
+
+#[test]
+fn r75_a_reading_that_disagrees_is_repeated_soon_with_its_history_and_our_orders() {
+    let bench = active();
+    assert!(next_reading(bench.clone()).0 > REREAD, "nothing is due");
+    for qty in [less(&bench), more(&bench)] {
+        let mut bench = bench.clone();
+        let (now, stop) = (bench.now(), bench.latest(Role::Stop).id);
+        shows(&mut bench, qty, now);
+        assert_eq!(next_reading(bench.clone()), (REREAD, true));
+        // Our own orders are read in between.
+        let mut asked = Vec::new();
+        for _ in 0..1_000 {
+            asked.extend(about(stop, &bench.answer_asked(Venue::Honest)));
+            let then = bench.now() + 1;
+            bench.turn_to(then);
+        }
+        assert_eq!(asked, [Endpoint::Order], "{qty}");
+        // The same once more, too soon to be believed.
+        let mut again = bench.clone();
+        let now = again.now();
+        shows(&mut again, qty, now);
+        assert_eq!(next_reading(again), (REREAD, true));
+    }
+}
+
+#[test]
+fn r70_what_an_open_order_list_lacks_is_asked_for_and_what_it_shows_is_not() {
+    let bench = active();
+    let open: Vec<OrderReport> = bench
+        .position()
+        .orders
+        .values()
+        .filter(|o| o.life.is_open())
+        .map(|o| bench.report(o, ReportStatus::New))
+        .collect();
+    assert!(open.len() >= 5, "three rungs, a stop, a target");
+    let stop = bench.latest(Role::Stop).id;
+    for (complete, lacks) in [(true, true), (true, false), (false, true)] {
+        let mut bench = bench.clone();
+        let is_stop = |report: &OrderReport| report.id == kraite_core::exchange::ReportedId::Ours(stop);
+        let value = open.iter().filter(|report| !(lacks && is_stop(report))).cloned().collect();
+        let reading = Reading { value, sent_at: VenueMillis(bench.now()), endpoint: Endpoint::OpenOrders, complete };
+        bench.feed(InputKind::Answer(Answer::OpenOrders(bench::symbol(), Ok(reading))));
+        let mut asked = Vec::new();
+        for _ in 0..1_000 {
+            asked.extend(bench.answer_asked(Venue::Honest));
+            let then = bench.now() + 1;
+            bench.turn_to(then);
+        }
+        let expected = if complete && lacks { vec![Endpoint::Order] } else { Vec::new() };
+        assert_eq!(about(stop, &asked), expected, "complete {complete}, lacks {lacks}");
+        let others = asked.iter().filter(|query| matches!(query, Query::Lookup(order, _) if order.id != stop)).count();
+        assert_eq!(others, 0, "what is shown is not asked for");
+        assert!(bench.engine.state().order(stop).unwrap().life.is_open(), "absence from a list ends nothing");
+    }
+}
+
+#[test]
+fn r70_without_trouble_the_contract_is_read_once_per_poll_without_its_history() {
+    let mut bench = active();
+    let every = kraite_core::engine::Config::default().poll_every.0;
+    bench.run(every, Venue::Honest, &|_| Reply::Accept);
+    let mut times = Vec::new();
+    while times.len() < 3 {
+        let then = deadline(&bench);
+        bench.turn_to(then);
+        let asked = bench.answer_asked(Venue::Honest);
+        if asked.iter().any(|query| matches!(query, Query::OpenOrders(_))) {
+            assert!(!asked.iter().any(|query| matches!(query, Query::History(..))));
+            times.push(bench.now());
+        }
+    }
+    assert_eq!((times[1] - times[0], times[2] - times[1]), (every, every));
+}
