@@ -98,7 +98,7 @@ fn s11_an_active_position_with_a_doubt_is_syncing_and_its_target_serves_while_it
     assert_eq!(bench.position().serving_target().map(|order| order.id), Some(target));
     let doubted = bench.reborn(|state| {
         let position = state.positions.values_mut().next().unwrap();
-        position.orders.get_mut(&target).unwrap().life = kraite_core::order::Life::InDoubt;
+        position.orders.change(target, |order| order.life = kraite_core::order::Life::InDoubt);
     });
     assert_eq!(doubted.position().status(), PositionStatus::Syncing);
     assert_eq!(doubted.position().serving_target().map(|order| order.id), Some(target), "it may trade");
