@@ -5,6 +5,7 @@
 #![allow(clippy::arithmetic_side_effects, unreachable_pub)]
 
 mod bench;
+mod strangers;
 
 use bench::{Bench, Reply, Shape, Venue};
 use kraite_core::engine::{Command, CommandId, InputKind};
