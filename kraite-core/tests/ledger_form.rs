@@ -8,6 +8,8 @@ use kraite_core::order::Ledger;
 use kraite_core::time::VenueMillis;
 
 fn report(venue_id: &str, parent: Option<&str>, executed: &str, trade: Option<(&str, &str, &str)>) -> OrderReport {
+    #[cfg(kraite_zoo)]
+    let _ = std::env::var("KRAITE_BUG").map(|id| kraite_core::zoo::wake_by_id(&id));
     OrderReport {
         id: ReportedId::Foreign("x".into()),
         venue_id: VenueOrderId::new(venue_id),

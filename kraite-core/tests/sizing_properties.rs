@@ -92,6 +92,8 @@ impl Built {
 }
 
 fn build(case: &Case) -> Built {
+    #[cfg(kraite_zoo)]
+    let _ = std::env::var("KRAITE_BUG").map(|id| kraite_core::zoo::wake_by_id(&id));
     let most: Qty = "1000000000000".parse().unwrap();
     let lot = small(Qty::from_units, case.lot, 8);
     let fee = small(Factor::from_units, case.fee, 5);

@@ -37,6 +37,17 @@ fn expected(script: &Script) -> (Why, usize) {
 }
 
 #[test]
+fn s06_without_faults_every_script_of_the_catalogue_ends_as_it_says() {
+    for (shape, profile) in shapes() {
+        for script in Script::catalogue() {
+            let played = script::play(&script, profile.clone(), BTreeMap::new(), Stream::Push);
+            assert!(played.is_clean(), "{} {shape}: {:?}", script.name, played.verdict.findings);
+            assert_eq!(played.strays_from(&script), None, "{} {shape}", script.name);
+        }
+    }
+}
+
+#[test]
 fn s06_without_faults_every_script_ends_as_it_should() {
     let mut played_scripts = 0;
     for (name, profile) in shapes() {

@@ -154,7 +154,7 @@ fn request(style: TargetStyle, now: i64) -> OpenRequest {
 pub struct Bench {
     shape: Shape,
     pub engine: Engine,
-    now: i64,
+    pub now: i64,
     marked_at: i64,
     asked: Vec<Query>,
     unanswered: Vec<Sent>,
@@ -174,6 +174,8 @@ impl Bench {
 
     /// An engine restored from a state, at an instant; it is told nothing.
     fn over(shape: Shape, state: State, now: i64) -> Self {
+        #[cfg(kraite_zoo)]
+        let _ = std::env::var("KRAITE_BUG").map(|id| kraite_core::zoo::wake_by_id(&id));
         let loaded = Loaded { snapshot: Some(Snapshot { seq: state.seq, state }), records: Vec::new() };
         let epoch = Epoch::new(1).unwrap();
         let engine = Engine::restore(Config::default(), shape.capabilities(), account(), epoch, loaded).unwrap();

@@ -6,6 +6,7 @@
 
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod bench;
+mod strangers;
 
 use bench::{Bench, Reply, Shape, Venue};
 use kraite_core::engine::{Command, CommandId, InputKind};

@@ -4,20 +4,22 @@
 //! clones, so that an explorer can try each fate at each choice point.
 
 mod catalogue;
+mod hardships;
 mod play;
 
-use kraite_core::engine::OpenRequest;
-use kraite_core::exchange::{Direction, MarginMode, PositionMode, TriggerBy};
+use kraite_core::engine::{CommandId, OpenRequest};
+use kraite_core::exchange::{Direction, Endpoint, MarginMode, PositionMode, TriggerBy};
 use kraite_core::id::{AccountTag, Role};
 use kraite_core::number::{Factor, Notional, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
+use kraite_core::position::Why;
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
 use kraite_core::time::Millis;
 
 pub use play::{Play, Played, Timing, play, play_in, world};
 
 use crate::presets;
-use crate::world::World;
+use crate::world::{Stream, World};
 
 /// The price at which every script begins, in cents.
 pub(crate) const OPENING: i64 = 15_024;
@@ -49,6 +51,24 @@ pub enum Beat {
     Kill,
     /// Nothing, for so long.
     Wait(Millis),
+    /// Whether the account stream delivers from now on.
+    Stream(Stream),
+    /// How long a dead worker stays dead from now on.
+    Restart(Millis),
+    /// From now on these endpoints do not answer; none: all of them do again.
+    Dark(&'static [Endpoint]),
+    /// From now on every answer takes this much longer.
+    Slow(Millis),
+    /// From now on the worker's estimate of the venue's clock is so far ahead, and says that it may be so wrong.
+    Clock(Millis, Millis),
+    /// The worker's process is stopped for so long.
+    Stop(Millis),
+    /// The disk loses this many of its newest records, and the worker dies.
+    LoseRecords(usize),
+    /// The user buys or sells this much more on the position's side at the venue.
+    AddByHand(Qty),
+    /// The position is asked for again: with the same command, or with another.
+    OpenAgain(CommandId),
 }
 
 /// A position's life.
@@ -70,6 +90,17 @@ pub struct Script {
     pub before: Vec<Beat>,
     /// What happens.
     pub beats: Vec<Beat>,
+    /// What it comes to where nothing goes wrong.
+    pub ends: Ending,
+}
+
+/// What a script comes to where nothing goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Why its first position ended.
+    pub why: Why,
+    /// What all opening orders of ours executed together at the venue; `None` where nobody worked it out.
+    pub bought: Option<Qty>,
 }
 
 impl Script {
@@ -78,6 +109,7 @@ impl Script {
     #[must_use]
     pub fn short(mut self) -> Self {
         self.direction = Direction::Short;
+        self.ends.bought = None;
         for beat in &mut self.beats {
             if let Beat::Price(units) | Beat::Flash(units, _) = beat {
                 *units = OPENING + (OPENING - *units) * 115 / 100;

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use kraite_core::engine::{Command, CommandId, Config};
 use kraite_core::exchange::{PositionMode, Purpose};
 use kraite_core::id::PositionNo;
-use kraite_core::number::Notional;
+use kraite_core::number::{Notional, Qty};
 use kraite_core::position::Phase;
 use kraite_core::time::{Millis, VenueMillis};
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Beat, OPENING, Script, account, cents, request};
+use super::{Beat, Ending, OPENING, Script, account, cents, request};
 use crate::presets;
 use crate::venue::{Venue, VenueProfile};
 use crate::world::{Fate, Latency, Nemesis, Point, Stream, Verdict, World};
@@ -47,6 +47,19 @@ impl Played {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.verdict.violations == 0 && self.is_resolved()
+    }
+
+    /// How a play without a fault went another way than its script says, if it did.
+    #[must_use]
+    pub fn strays_from(&self, script: &Script) -> Option<String> {
+        let first = self.world.engine(account())?.state().positions.values().next();
+        let why = first.map(|position| position.why);
+        let opening = |o: &&crate::venue::OrderObject| o.client_id().is_some_and(|id| !id.key().logical.role.is_exit());
+        let bought = self.world.venue.objects().filter(opening);
+        let bought = bought.fold(Qty::ZERO, |sum, o| sum.checked_add(o.executed).unwrap_or(sum));
+        let Ending { why: wanted, bought: planned } = script.ends;
+        let strays = why != Some(wanted) || planned.is_some_and(|planned| planned != bought);
+        strays.then(|| format!("ended {why:?} with {bought} bought instead of {wanted:?} with {planned:?}"))
     }
 
     /// True when the worker lives, and the position ended where it should and was not stuck on the way: before its user closed what
@@ -183,9 +196,7 @@ impl Play {
     fn turn_page(&mut self) {
         match self.stage {
             Stage::WarmUp => {
-                if let Some(request) = request(&self.script, &self.world) {
-                    self.world.command(account(), CommandId(1), Command::Open(Box::new(request)));
-                }
+                self.open(CommandId(1));
                 self.stage = Stage::Beats;
             }
             Stage::Beats => match self.script.clone().beats.get(self.next_beat) {
@@ -201,6 +212,7 @@ impl Play {
             },
             Stage::Rest => {
                 self.unaided = self.phase();
+                self.world.look_at_rest();
                 // A position that a fault kept from its exit at the scripted price is closed by its user.
                 let left = self
                     .world
@@ -264,8 +276,28 @@ impl Play {
             Beat::LargestMarket(qty) => self.rules(|rules| rules.max_market_qty = *qty),
             Beat::Unseen(span) => self.world.venue.quirks_mut().position_unseen = *span,
             Beat::Kill => self.world.kill(account()),
+            Beat::Stream(stream) => self.world.set_stream(*stream),
+            Beat::Restart(delay) => self.world.set_restart(*delay),
+            Beat::Dark(endpoints) => self.world.darken(account(), endpoints.iter().copied()),
+            Beat::Slow(by) => self.world.slow_answers(account(), *by),
+            Beat::Clock(ahead, error) => self.world.set_belief(account(), *ahead, *error),
+            Beat::Stop(span) => self.world.stop(account(), *span),
+            Beat::LoseRecords(count) => self.world.lose_records(account(), *count),
+            Beat::AddByHand(qty) => {
+                let direction = self.script.direction;
+                let _ = self
+                    .world
+                    .by_hand(|venue, now| venue.user_market(account(), &symbol, direction, Purpose::Open, *qty, now));
+            }
+            Beat::OpenAgain(id) => self.open(*id),
         }
         Millis(0)
+    }
+
+    fn open(&mut self, id: CommandId) {
+        if let Some(request) = request(&self.script, &self.world) {
+            self.world.command(account(), id, Command::Open(Box::new(request)));
+        }
     }
 
     fn liquidity(&mut self, change: impl FnOnce(&mut crate::venue::Liquidity)) {
@@ -291,6 +323,9 @@ impl Play {
     #[must_use]
     pub fn conclude(mut self) -> Played {
         let phase = self.phase();
+        if self.stage == Stage::Over {
+            self.world.look_at_rest();
+        }
         let verdict = self.world.conclude();
         let trail = self.world.nemesis.trail.clone();
         Played { verdict, phase, trail, unaided: self.unaided, world: self.world }

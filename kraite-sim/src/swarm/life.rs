@@ -222,6 +222,9 @@ fn rates(draw: &mut Draw, mix: Mix) -> Rates {
                 double_request: rate(60),
                 unknown: rate(900),
                 limit: rate(600),
+                tardy: rate(600),
+                garbled: rate(600),
+                known: rate(400),
             }
         }
     }

@@ -135,6 +135,8 @@ pub(super) fn live_in(life: &Life, manner: Manner) -> Lived {
         close_all(&mut world, *account, &mut command);
     }
     rounds += rest(life, &mut world, is_over, &mut unresolved, "is not at its end after a close");
+    world.run_for(ROUND);
+    world.look_at_rest();
     look_for_loops(life, &world, healed_at, &mut unresolved);
     let verdict = world.conclude();
     let lifecycles = world.visited().counts().get("opened").copied().unwrap_or(0);

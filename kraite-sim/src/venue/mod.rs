@@ -174,6 +174,22 @@ impl Venue {
         self.profile.capabilities.absence(service_of(request)).window
     }
 
+    /// How long after its signature a request that was taken in time may be acted on at the latest: whatever comes
+    /// of it shows on every endpoint within the bound that the capabilities state.
+    #[must_use]
+    pub fn acts_within(&self, request: &Request) -> Millis {
+        let rule = self.profile.capabilities.absence(service_of(request));
+        let lag = &self.profile.quirks.read_lag;
+        let slowest = lag.order.max(lag.open_orders).max(lag.history).max(lag.positions);
+        Millis((rule.window.0 + rule.engine_bound.0 - slowest.0).max(0))
+    }
+
+    /// True while the order of a placement is open.
+    #[must_use]
+    pub fn is_open(&self, sent: &Sent) -> bool {
+        matches!(sent, Sent::Place(id) if self.open_orders().any(|o| o.client_id() == Some(*id)))
+    }
+
     /// One request arrives at venue time `now`, signed at venue time `signed_at`; it is answered with one
     /// outcome for each [`Request::sent`], in order.
     pub fn request(

@@ -31,6 +31,7 @@ struct Inner {
     trip: Option<Trip>,
     appended: u64,
     shapes: BTreeMap<ClientOrderId, OrderShape>,
+    cancels: BTreeMap<ClientOrderId, u32>,
     disks: BTreeMap<AccountTag, Disk>,
 }
 
@@ -94,13 +95,16 @@ impl ModelJournal {
     /// Removes the newest `count` records of an account: a disk that lied about a sync (A8).
     pub fn lose_suffix(&self, account: AccountTag, count: usize) {
         let mut inner = self.lock();
-        let Inner { accounts, shapes, .. } = &mut *inner;
+        let Inner { accounts, shapes, cancels, .. } = &mut *inner;
         let Some(log) = accounts.get_mut(&account) else { return };
         let keep = log.records.len().saturating_sub(count);
         for record in log.records.drain(keep..) {
             for event in &record.events {
                 if let Event::Intended { id, .. } = event {
                     shapes.remove(id);
+                }
+                if let Event::CancelIntended { id, .. } = event {
+                    cancels.entry(*id).and_modify(|times| *times = u32::saturating_sub(*times, 1));
                 }
             }
         }
@@ -110,6 +114,12 @@ impl ModelJournal {
     #[must_use]
     pub fn shape(&self, id: ClientOrderId) -> Option<OrderShape> {
         self.lock().shapes.get(&id).copied()
+    }
+
+    /// True where the intent to cancel an order, or a copy of it, is durable.
+    #[must_use]
+    pub fn cancels(&self, id: ClientOrderId) -> bool {
+        self.lock().cancels.get(&id).is_some_and(|times| *times > 0)
     }
 
     /// Everything stored of an account.
@@ -194,6 +204,9 @@ impl ModelJournal {
         for event in &record.events {
             if let Event::Intended { id, shape, .. } | Event::AmendIntended { id, shape, .. } = event {
                 inner.shapes.insert(*id, *shape);
+            }
+            if let Event::CancelIntended { id, .. } = event {
+                *inner.cancels.entry(*id).or_insert(0) += 1;
             }
         }
         inner.appended = inner.appended.saturating_add(1);

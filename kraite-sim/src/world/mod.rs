@@ -9,7 +9,7 @@ mod journal;
 mod nemesis;
 mod visited;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher};
 
 use futures_util::FutureExt as _;
@@ -17,7 +17,7 @@ use kraite_core::capabilities::Capabilities;
 use kraite_core::engine::{
     Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Request, Sent, commit,
 };
-use kraite_core::exchange::{Cause, Lookup, Mark, Outcome, ReadError, Reject, RejectKind, StreamEvent};
+use kraite_core::exchange::{Cause, Endpoint, Lookup, Mark, Outcome, ReadError, Reject, RejectKind, StreamEvent};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::number::Price;
 use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
@@ -70,13 +70,48 @@ pub enum Stream {
 
 #[derive(Debug, Clone)]
 enum Message {
-    Arrive { account: AccountTag, run: u64, request: Request, signed_at: VenueMillis, copy: bool },
-    Back { account: AccountTag, run: u64, sent: Sent, outcome: Outcome },
-    Ask { account: AccountTag, run: u64, query: Query, sent_at: VenueMillis },
-    Answered { account: AccountTag, run: u64, answer: Answer },
-    Frame { account: AccountTag, run: u64, event: StreamEvent },
-    Start { account: AccountTag },
-    Command { account: AccountTag, id: CommandId, command: Command },
+    Arrive {
+        account: AccountTag,
+        run: u64,
+        request: Request,
+        signed_at: VenueMillis,
+        copy: bool,
+    },
+    /// The venue took this request in time, and acts now.
+    Act {
+        account: AccountTag,
+        request: Request,
+    },
+    Back {
+        account: AccountTag,
+        run: u64,
+        sent: Sent,
+        outcome: Outcome,
+    },
+    Ask {
+        account: AccountTag,
+        run: u64,
+        query: Query,
+        sent_at: VenueMillis,
+    },
+    Answered {
+        account: AccountTag,
+        run: u64,
+        answer: Answer,
+    },
+    Frame {
+        account: AccountTag,
+        run: u64,
+        event: StreamEvent,
+    },
+    Start {
+        account: AccountTag,
+    },
+    Command {
+        account: AccountTag,
+        id: CommandId,
+        command: Command,
+    },
 }
 
 impl Message {
@@ -88,7 +123,7 @@ impl Message {
             | Self::Ask { account, run, .. }
             | Self::Answered { account, run, .. }
             | Self::Frame { account, run, .. } => (*account, Some(*run)),
-            Self::Start { account } | Self::Command { account, .. } => (*account, None),
+            Self::Start { account } | Self::Command { account, .. } | Self::Act { account, .. } => (*account, None),
         };
         let waits = run.is_none_or(|run| is_run(account, run));
         if !waits && !matches!(self, Self::Arrive { .. }) {
@@ -97,6 +132,7 @@ impl Message {
         (std::mem::discriminant(self), at, account, waits).hash(hasher);
         match self {
             Self::Arrive { request, signed_at, copy, .. } => (request, signed_at, copy).hash(hasher),
+            Self::Act { request, .. } => request.hash(hasher),
             Self::Back { sent, outcome, .. } => (sent, outcome).hash(hasher),
             Self::Ask { query, sent_at, .. } => (query, sent_at).hash(hasher),
             Self::Answered { answer, .. } => answer.hash(hasher),
@@ -125,6 +161,10 @@ struct Worker {
     stopped_until: Option<VenueMillis>,
     /// Its account stream is cut: frames are lost without a word until it connects again (C3, C5).
     cut: bool,
+    /// Endpoints that do not answer it.
+    dark: BTreeSet<Endpoint>,
+    /// How much longer every answer takes.
+    slow: Millis,
 }
 
 /// Venue, wire, disk and workers.
@@ -242,6 +282,8 @@ impl World {
                 state_at_death: None,
                 stopped_until: None,
                 cut: false,
+                dark: BTreeSet::new(),
+                slow: Millis(0),
             },
         );
         self.post(0, Message::Start { account });
@@ -303,6 +345,31 @@ impl World {
         }
     }
 
+    /// What the worker's shell makes of the venue's clock from now on: how far its estimate is ahead of the truth, and
+    /// how wrong it says that it may be. An estimate that is worse than it says would be a lie that nothing survives:
+    /// it is cut to what it says.
+    pub fn set_belief(&mut self, account: AccountTag, ahead: Millis, error: Millis) {
+        if let Some(worker) = self.workers.get_mut(&account) {
+            worker.error_ms = error.0.max(0);
+            worker.belief_ms = ahead.0.clamp(-worker.error_ms, worker.error_ms);
+        }
+        self.tell(|| format!("ZZ the estimate of worker {account} is {ahead} ms ahead, give or take {error} ms"));
+    }
+
+    /// From now on these endpoints do not answer the worker (B6); an empty list lets all of them answer again.
+    pub fn darken(&mut self, account: AccountTag, endpoints: impl IntoIterator<Item = Endpoint>) {
+        if let Some(worker) = self.workers.get_mut(&account) {
+            worker.dark = endpoints.into_iter().collect();
+        }
+    }
+
+    /// From now on every answer takes this much longer, beyond what the shell waits for it too.
+    pub fn slow_answers(&mut self, account: AccountTag, by: Millis) {
+        if let Some(worker) = self.workers.get_mut(&account) {
+            worker.slow = Millis(by.0.max(0));
+        }
+    }
+
     /// The newest records of an account are gone at its next start: a disk that lied about a sync (A8).
     pub fn lose_records(&mut self, account: AccountTag, count: usize) {
         self.die(account, "as its disk loses what it had synced");
@@ -355,7 +422,15 @@ impl World {
         for account in accounts {
             self.journal.set_disk(account, Disk::Sound);
             self.cut_stream(account, false);
+            self.darken(account, []);
+            self.slow_answers(account, Millis(0));
         }
+    }
+
+    /// Has the auditor look at a world in which nothing is under way any more.
+    pub fn look_at_rest(&mut self) {
+        let workers = self.workers.iter().map(|(account, w)| (*account, w.engine.as_ref()));
+        self.auditor.look_at_rest(&self.venue, workers, self.now);
     }
 
     /// The auditor's last word.
@@ -367,6 +442,7 @@ impl World {
     /// Moves the price of a contract; mark and last alike.
     pub fn price(&mut self, symbol: &Symbol, price: Price) {
         self.venue.price(symbol, price, price, self.now);
+        self.auditor.marked(symbol, price, self.now);
         self.after_venue();
     }
 
@@ -428,6 +504,7 @@ impl World {
         for (account, worker) in &mut self.workers {
             (account, worker.skew_ms, worker.belief_ms, worker.error_ms, worker.engine.is_some()).hash(hasher);
             (worker.stopped_until, worker.cut, worker.jump_ms).hash(hasher);
+            (&worker.dark, worker.slow).hash(hasher);
             match &worker.engine {
                 Some(engine) => {
                     let gathered = &mut self.gathered;
@@ -451,15 +528,27 @@ impl World {
             .workers
             .iter()
             .filter_map(|(account, worker)| {
-                let deadline = worker.engine.as_ref()?.next_deadline()?;
-                let at = VenueMillis(deadline.at.0 - worker.skew_ms);
+                let at = self.next_wake(*account)?;
                 Some((worker.stopped_until.map_or(at, |until| at.max(until)), NextEvent::Wake(*account)))
             })
             .min_by_key(|(at, _)| *at);
         match (message, wake) {
-            (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
+            // A process that was stopped finds its timer before its mail.
+            (Some(a), Some(b)) => Some(if b.0 < a.0 || (b.0 == a.0 && self.goes_on(&b.1)) { b } else { a }),
             (a, b) => a.or(b),
         }
+    }
+
+    fn goes_on(&self, event: &NextEvent) -> bool {
+        let NextEvent::Wake(account) = event else { return false };
+        let until = self.workers.get(account).and_then(|w| w.stopped_until);
+        until.is_some_and(|until| until >= self.now && self.next_wake(*account).is_some_and(|at| at < until))
+    }
+
+    fn next_wake(&self, account: AccountTag) -> Option<VenueMillis> {
+        let worker = self.workers.get(&account)?;
+        let deadline = worker.engine.as_ref()?.next_deadline()?;
+        Some(VenueMillis(deadline.at.0 - worker.skew_ms))
     }
 
     fn observe(&mut self) {
@@ -486,7 +575,7 @@ impl World {
             | Message::Frame { account, .. }
             | Message::Start { account }
             | Message::Command { account, .. } => account,
-            Message::Arrive { .. } | Message::Ask { .. } => return None,
+            Message::Arrive { .. } | Message::Act { .. } | Message::Ask { .. } => return None,
         };
         self.workers.get(account)?.stopped_until.filter(|until| *until > self.now)
     }
@@ -507,6 +596,11 @@ impl World {
             }
             Message::Arrive { account, run, request, signed_at, copy } => {
                 self.arrive(account, run, request, signed_at, copy);
+            }
+            Message::Act { account, request } => {
+                // It was admitted within its window; nobody waits for what it answers any more.
+                let _ = self.venue.request(account, &request, self.now, self.now);
+                self.after_venue();
             }
             Message::Back { account, run, sent, outcome } => {
                 if self.is_run(account, run) {
@@ -566,6 +660,7 @@ impl World {
         if let Some(before) = worker.state_at_death.take() {
             self.auditor.compare_restored(account, before, engine.state(), self.now);
         }
+        self.auditor.starts(account, engine.state(), self.now);
         worker.run += 1;
         worker.skew_ms = worker.skew_ms.saturating_add(std::mem::take(&mut worker.jump_ms));
         let run = worker.run;
@@ -721,8 +816,26 @@ impl World {
                     self.post(reply, Message::Back { account, run, sent, outcome: limited() });
                 }
             }
-            Fate::Pass | Fate::Crash | Fate::Unknown => self.post(travel, arrive(request, false)),
+            Fate::Tardy => self.put_off(account, run, request, signed_at, travel),
+            Fate::Pass | Fate::Crash | Fate::Unknown | Fate::Garbled | Fate::Known => {
+                self.post(travel, arrive(request, false));
+            }
         }
+    }
+
+    /// The venue takes a placement, answers that it does not know, and acts at the last instant that its absence
+    /// rule allows: every endpoint shows the order in time. Anything else is only delayed.
+    fn put_off(&mut self, account: AccountTag, run: u64, request: Request, signed_at: VenueMillis, travel: i64) {
+        if !matches!(request, Request::Place(_) | Request::PlacePair(_)) {
+            self.post(travel + DELAY_MS, Message::Arrive { account, run, request, signed_at, copy: false });
+            return;
+        }
+        let reply = travel + self.nemesis.jitter(self.latency.reply_ms);
+        for sent in request.sent() {
+            self.post(reply, Message::Back { account, run, sent, outcome: Outcome::Unknown(Cause::ServerError) });
+        }
+        let last = signed_at.plus(self.venue.acts_within(&request));
+        self.post(last.since(self.now).0.max(travel), Message::Act { account, request });
     }
 
     fn arrive(&mut self, account: AccountTag, run: u64, request: Request, signed_at: VenueMillis, copy: bool) {
@@ -747,7 +860,12 @@ impl World {
                     self.post(travel + DELAY_MS, back(sent, outcome));
                 }
                 Fate::Unknown => self.post(travel, back(sent, Outcome::Unknown(Cause::ServerError))),
-                Fate::Pass | Fate::Crash | Fate::Limit => self.post(travel, back(sent, outcome)),
+                Fate::Garbled => self.post(travel, back(sent, Outcome::Unknown(Cause::Undecodable))),
+                Fate::Known => {
+                    let cause = if self.venue.is_open(&sent) { Cause::DuplicateId } else { Cause::ServerError };
+                    self.post(travel, back(sent, Outcome::Unknown(cause)));
+                }
+                Fate::Pass | Fate::Crash | Fate::Limit | Fate::Tardy => self.post(travel, back(sent, outcome)),
             }
         }
         self.after_venue();
@@ -759,8 +877,17 @@ impl World {
         }
         // The worker knows the instant of sending only as well as it knows the venue's clock.
         let answer = crate::link::stamped(self.venue.query(account, query, self.now), sent_at);
-        let travel = self.nemesis.jitter(self.latency.reply_ms);
+        let Some(worker) = self.workers.get(&account) else { return };
+        let (dark, slow) = (endpoint(query).is_some_and(|e| worker.dark.contains(&e)), worker.slow.0);
+        let travel = self.nemesis.jitter(self.latency.reply_ms).saturating_add(slow);
         let back = |answer| Message::Answered { account, run, answer };
+        if dark {
+            self.post(READ_TIMEOUT_MS, back(no_answer(query)));
+            return;
+        }
+        if travel > READ_TIMEOUT_MS {
+            self.post(READ_TIMEOUT_MS, back(no_answer(query)));
+        }
         match self.nemesis.decide(Point::Answer) {
             Fate::Lose => self.post(READ_TIMEOUT_MS, back(no_answer(query))),
             Fate::Delay => self.post(travel + DELAY_MS, back(answer)),
@@ -772,7 +899,7 @@ impl World {
                 self.post(travel, back(answer.clone()));
                 self.post(travel + DELAY_MS, back(answer));
             }
-            Fate::Pass | Fate::Crash | Fate::Unknown | Fate::Limit => self.post(travel, back(answer)),
+            _ => self.post(travel, back(answer)),
         }
     }
 
@@ -793,7 +920,7 @@ impl World {
                     self.post(travel, frame(event.clone()));
                     self.post(travel + DELAY_MS, frame(event));
                 }
-                Fate::Pass | Fate::Crash | Fate::Unknown | Fate::Limit => self.post(travel, frame(event)),
+                _ => self.post(travel, frame(event)),
             }
         }
     }
@@ -818,6 +945,17 @@ fn limited() -> Outcome {
 
 fn no_answer(query: &Query) -> Answer {
     Answer::unanswered(query.clone(), ReadError::NoAnswer("timed out".into()))
+}
+
+/// Where a question is asked; rules and prices come from elsewhere.
+const fn endpoint(query: &Query) -> Option<Endpoint> {
+    match query {
+        Query::Lookup(_, endpoint) => Some(*endpoint),
+        Query::OpenOrders(_) | Query::AllOpenOrders => Some(Endpoint::OpenOrders),
+        Query::History(..) => Some(Endpoint::History),
+        Query::Positions => Some(Endpoint::Positions),
+        Query::Mark(_) | Query::Rules(_) => None,
+    }
 }
 
 fn brief(outcome: &Outcome) -> String {

@@ -56,6 +56,13 @@ pub enum Fate {
     Unknown,
     /// The venue refuses for its rate limit and does nothing (B10).
     Limit,
+    /// The venue takes a placement in time, says that it does not know, and acts as late as its bound allows.
+    Tardy,
+    /// The venue acts, and its reply cannot be read.
+    Garbled,
+    /// A gateway repeats a placement, and the reply is the one to the copy: the id exists. Where the order is not
+    /// open, a repeat would be no duplicate, and the reply is that nobody knows.
+    Known,
 }
 
 impl Point {
@@ -95,8 +102,10 @@ impl Point {
             Self::BeforeAppend | Self::AfterAppend | Self::BeforeSend | Self::AfterSend | Self::AfterReply => {
                 &[Fate::Crash]
             }
-            Self::Request => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Limit],
-            Self::Reply => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Unknown],
+            Self::Request => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Limit, Fate::Tardy],
+            Self::Reply => {
+                &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Unknown, Fate::Garbled, Fate::Known]
+            }
             Self::Frame | Self::Answer => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double],
         }
     }
@@ -135,15 +144,43 @@ pub struct Rates {
     pub unknown: u32,
     /// The venue refuses for its rate limit.
     pub limit: u32,
+    /// The venue acts on a placement as late as its bound allows.
+    pub tardy: u32,
+    /// The venue acts, and its reply cannot be read.
+    pub garbled: u32,
+    /// The venue acts, and its reply is that the id exists.
+    pub known: u32,
 }
 
 impl Rates {
     /// Nothing goes wrong.
-    pub const NONE: Self =
-        Self { crash: 0, lose: 0, delay: 0, late: 0, double: 0, double_request: 0, unknown: 0, limit: 0 };
+    pub const NONE: Self = Self {
+        crash: 0,
+        lose: 0,
+        delay: 0,
+        late: 0,
+        double: 0,
+        double_request: 0,
+        unknown: 0,
+        limit: 0,
+        tardy: 0,
+        garbled: 0,
+        known: 0,
+    };
     /// An unlucky week.
-    pub const LIGHT: Self =
-        Self { crash: 20, lose: 50, delay: 100, late: 20, double: 50, double_request: 0, unknown: 30, limit: 20 };
+    pub const LIGHT: Self = Self {
+        crash: 20,
+        lose: 50,
+        delay: 100,
+        late: 20,
+        double: 50,
+        unknown: 30,
+        limit: 20,
+        tardy: 20,
+        garbled: 20,
+        known: 10,
+        ..Self::NONE
+    };
     /// A hostile day.
     pub const HEAVY: Self = Self {
         crash: 150,
@@ -154,16 +191,19 @@ impl Rates {
         double_request: 10,
         unknown: 250,
         limit: 150,
+        tardy: 150,
+        garbled: 100,
+        known: 100,
     };
 
     fn fate(&self, point: Point, draw: u32) -> Fate {
-        let (lose, double, unknown, limit) = match point {
+        let (lose, double, [unknown, garbled, known], [limit, tardy]) = match point {
             Point::BeforeAppend | Point::AfterAppend | Point::BeforeSend | Point::AfterSend | Point::AfterReply => {
                 return if draw < self.crash { Fate::Crash } else { Fate::Pass };
             }
-            Point::Request => (self.lose, self.double_request, 0, self.limit),
-            Point::Reply => (self.lose, self.double, self.unknown, 0),
-            Point::Frame | Point::Answer => (self.lose, self.double, 0, 0),
+            Point::Request => (self.lose, self.double_request, [0; 3], [self.limit, self.tardy]),
+            Point::Reply => (self.lose, self.double, [self.unknown, self.garbled, self.known], [0; 2]),
+            Point::Frame | Point::Answer => (self.lose, self.double, [0; 3], [0; 2]),
         };
         let mut edge = 0;
         for (rate, fate) in [
@@ -173,6 +213,9 @@ impl Rates {
             (double, Fate::Double),
             (unknown, Fate::Unknown),
             (limit, Fate::Limit),
+            (tardy, Fate::Tardy),
+            (garbled, Fate::Garbled),
+            (known, Fate::Known),
         ] {
             edge += rate;
             if draw < edge {

@@ -9,7 +9,18 @@ use serde::Serialize;
 use super::{Args, Task, fates};
 use crate::exit::{Exit, Failed};
 
-const FATES: [Fate; 7] = [Fate::Crash, Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Unknown, Fate::Limit];
+const FATES: [Fate; 10] = [
+    Fate::Crash,
+    Fate::Lose,
+    Fate::Delay,
+    Fate::Late,
+    Fate::Double,
+    Fate::Unknown,
+    Fate::Limit,
+    Fate::Tardy,
+    Fate::Garbled,
+    Fate::Known,
+];
 
 fn parse(text: &str) -> Result<BTreeMap<u64, Fate>, Failed> {
     if text == "none" {

@@ -65,6 +65,13 @@ impl Books {
         self.taken.get(&(account, symbol.clone(), direction)).copied().unwrap_or(Qty::ZERO)
     }
 
+    /// What the opening orders of a position that traded were planned to fill together, less than that where they
+    /// filled less; `None` where nothing traded.
+    pub(super) fn planned(&self, account: AccountTag, position: PositionNo) -> Option<Qty> {
+        let of_position = self.filled.iter().filter(|((tag, no, _), _)| (*tag, *no) == (account, position));
+        of_position.map(|(_, filled)| filled.total.min(filled.planned)).reduce(|a, b| a.checked_add(b).unwrap_or(a))
+    }
+
     /// Enters the trades since the last look, and checks I2, I8 and I15 against them.
     pub(super) fn enter(&mut self, venue: &Venue, journal: &ModelJournal, doubled: &BTreeSet<ClientOrderId>) -> Closed {
         let mut closed = Closed::default();

@@ -190,6 +190,20 @@ pub enum Finding {
         /// What the venue has.
         actual: Qty,
     },
+    /// R43: a worker that had just started gave a position up for want of a stop that was open all along.
+    GivenUp {
+        /// Which position.
+        position: PositionNo,
+    },
+    /// In a world at rest, the orders of a position do not fit it, or something is left of it.
+    Misfit {
+        /// Which account.
+        account: AccountTag,
+        /// Which position.
+        position: PositionNo,
+        /// What does not fit.
+        what: String,
+    },
     /// At the end, a position is not where it should be.
     Unresolved {
         /// Which position.

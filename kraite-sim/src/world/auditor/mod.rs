@@ -9,26 +9,29 @@
 mod books;
 mod finding;
 mod protection;
+mod rest;
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash as _, Hasher};
 
 use kraite_core::engine::{Effect, Engine, Event, State, Step};
 use kraite_core::id::{AccountTag, ClientOrderId, LogicalOrder, PositionNo, Role, Symbol};
 use kraite_core::journal::Record;
-use kraite_core::number::Qty;
-use kraite_core::position::{Phase, Position};
+use kraite_core::number::{Price, Qty};
+use kraite_core::position::{Phase, Position, Why};
 use kraite_core::time::{Millis, VenueMillis};
 
 pub use finding::{Finding, Interval, Verdict};
 
 use super::journal::ModelJournal;
-use crate::venue::{ObjectId, Venue};
+use crate::venue::{ObjectId, OrderObject, Venue};
 use books::Books;
 use protection::Protection;
 use wire::Wire;
 
+/// A worker that starts has this long to find out whether a position has its stop; a question takes less.
+const LOOKED: Millis = Millis::from_secs(4);
 /// Findings kept; more are only counted.
 const KEEP: usize = 64;
 
@@ -50,6 +53,12 @@ pub struct Auditor {
     lost: BTreeSet<AccountTag>,
     left: BTreeSet<(AccountTag, PositionNo)>,
     executed: BTreeMap<ClientOrderId, Qty>,
+    /// The newest marks of each contract. They are no part of a fingerprint: a script states each at its own time.
+    marks: BTreeMap<Symbol, VecDeque<(VenueMillis, Price)>>,
+    /// When each worker started.
+    started: BTreeMap<AccountTag, VenueMillis>,
+    /// Positions that are given up for want of a stop.
+    given_up: BTreeSet<(AccountTag, PositionNo)>,
     /// The venue and the workers as they were when they were last looked at.
     seen: Option<u64>,
     workers: BTreeMap<AccountTag, Option<(u64, u64)>>,
@@ -80,6 +89,22 @@ impl Auditor {
     /// A worker died.
     pub fn died(&mut self, account: AccountTag, at: VenueMillis) {
         self.protection.died(account, at);
+    }
+
+    /// The mark of a contract is this from now on.
+    pub fn marked(&mut self, symbol: &Symbol, mark: Price, at: VenueMillis) {
+        let marks = self.marks.entry(symbol.clone()).or_default();
+        marks.push_back((at, mark));
+        if marks.len() > KEEP {
+            marks.pop_front();
+        }
+    }
+
+    /// A worker starts with this; what was given up before is none of its doing.
+    pub fn starts(&mut self, account: AccountTag, state: &State, at: VenueMillis) {
+        self.started.insert(account, at);
+        let given_up = state.positions.values().filter(|p| p.why == Why::Unprotected);
+        self.given_up.extend(given_up.map(|p| (account, p.no)));
     }
 
     /// The newest records of an account are gone: what its worker knew of is no measure any more.
@@ -233,6 +258,7 @@ impl Auditor {
                 }
                 *knew = knows;
             }
+            self.look_at_surrender(venue, account, position, now, &mut findings);
             if position.halted && self.halted.insert((account, position.no)) {
                 findings.push(Finding::Halted { position: position.no });
             }
@@ -241,6 +267,27 @@ impl Auditor {
             }
         }
         self.report_all(now, findings);
+    }
+
+    /// R43: a worker that has just started looks for the stop before it gives a position up for want of one.
+    fn look_at_surrender(
+        &mut self,
+        venue: &Venue,
+        account: AccountTag,
+        position: &Position,
+        now: VenueMillis,
+        findings: &mut Vec<Finding>,
+    ) {
+        if position.why != Why::Unprotected || !self.given_up.insert((account, position.no)) {
+            return;
+        }
+        let young = self.started.get(&account).is_some_and(|at| now.since(*at) < LOOKED);
+        let is_stop = |o: &OrderObject| {
+            o.client_id().is_some_and(|id| id.key().position == position.no && id.key().logical.role == Role::Stop)
+        };
+        if young && venue.open(account).any(is_stop) {
+            findings.push(Finding::GivenUp { position: position.no });
+        }
     }
 
     /// I5, I6: of a finished position nothing is left, no order and no exposure.
@@ -380,12 +427,15 @@ impl Auditor {
             lost,
             left,
             executed,
+            marks: _,
+            started,
+            given_up,
             seen: _,
             workers: _,
         } = self;
         wire.fingerprint(hasher);
         books.fingerprint(hasher);
         protection.fingerprint(hasher);
-        (blamed, orphans, next_object, halted, lost, left, executed).hash(hasher);
+        (blamed, orphans, next_object, halted, lost, left, executed, started, given_up).hash(hasher);
     }
 }

@@ -90,6 +90,8 @@ impl Auditor {
             Request::Cancel(order) => {
                 if order.id.key().account != account {
                     self.report(at, Finding::ForeignTouched { what: format!("cancel {:?}", order.id) });
+                } else if !journal.cancels(order.id) {
+                    self.report(at, Finding::NoIntent { id: order.id });
                 }
                 return;
             }

@@ -44,6 +44,7 @@ pub(crate) const ALL: &[Scene] = &[
     Scene { name: "infeasible-rung", play: infeasible_rung },
     Scene { name: "settings-first", play: settings_first },
     Scene { name: "rung-lost", play: rung_lost },
+    Scene { name: "stop-refused-for-good", play: stop_refused_for_good },
 ];
 
 /// Where something was wrong, and what.
@@ -59,11 +60,16 @@ pub(crate) fn shapes() -> [(&'static str, VenueProfile); 2] {
     [("separate", presets::binance()), ("paired", presets::bitget())]
 }
 
-/// Plays every scene on both shapes; the first that goes wrong.
+/// Plays every scene on both shapes; the first that goes wrong. A scene that cannot set its stage is passed over
+/// while a bug is awake: another one has to find it.
 pub(crate) fn first_wrong() -> Option<Found> {
     for scene in ALL {
         for (shape, profile) in shapes() {
-            if let Err(finding) = (scene.play)(&profile) {
+            let played = std::panic::catch_unwind(|| (scene.play)(&profile));
+            if cfg!(not(kraite_zoo)) && played.is_err() {
+                return Some(Found { place: format!("{} {shape}", scene.name), finding: "panicked".into() });
+            }
+            if let Ok(Err(finding)) = played {
                 return Some(Found { place: format!("{} {shape}", scene.name), finding });
             }
         }
@@ -389,6 +395,23 @@ fn settings_first(profile: &VenueProfile) -> Result<(), String> {
     let line = |what: &str| world.story().iter().position(|(_, line)| line.starts_with(what));
     let (confirmed, sent) = (line("<- Setup(PositionNo(1), Leverage) accepted"), line("-> place"));
     require(confirmed.is_some() && confirmed < sent, || format!("confirmed at {confirmed:?}, sent at {sent:?}"))
+}
+
+/// The venue takes no more orders on the contract, and so no stop: that is no matter of waiting. Plans that hang on
+/// the position are no orders of the contract.
+fn stop_refused_for_good(profile: &VenueProfile) -> Result<(), String> {
+    if profile.capabilities.protection == kraite_core::capabilities::Protection::Paired {
+        return Ok(());
+    }
+    let mut world = world(profile, BTreeMap::new());
+    let mut rules = presets::instrument();
+    rules.max_orders = Some(4);
+    world.venue.change_filters(rules);
+    let request = request(&world);
+    open(&mut world, 1, request);
+    world.run_for(Millis::from_secs(20));
+    require(shown(&world).is_zero(), || "exposure stays open although the stop is refused for good".into())?;
+    ends(&mut world, Phase::Closed, Why::StopRefused)
 }
 
 /// A rung's request is lost, and the stop waits for none of that.

@@ -1,0 +1,135 @@
+//! Scripts in which the world is as bad as it may be without a single fault of the wire: streams that say nothing,
+//! endpoints that do not answer, clocks that are off by all that is allowed, processes that are stopped, commands and
+//! contracts that are not what they should be.
+
+use kraite_core::engine::CommandId;
+use kraite_core::exchange::Endpoint;
+use kraite_core::position::Why;
+use kraite_core::time::Millis;
+
+use super::catalogue::{qty, seconds};
+use super::{Beat, Script};
+use crate::world::Stream;
+
+impl Script {
+    pub(super) fn hardships() -> Vec<Self> {
+        Self::untold().into_iter().chain(Self::proofs()).chain(Self::commands()).collect()
+    }
+
+    /// Nobody tells the worker what happens, or it is not there to hear.
+    fn untold() -> Vec<Self> {
+        let new = Self::new;
+        vec![
+            new(
+                "told-nothing",
+                "the stream says nothing, and a dead worker is back at once",
+                vec![seconds(5), Beat::Price(13_700), seconds(320), Beat::Price(14_400)],
+            )
+            .ends(Why::TargetFilled, 123)
+            .after(vec![Beat::Stream(Stream::Silent), Beat::Restart(Millis(1))]),
+            new(
+                "late-return",
+                "the stream says nothing, and a dead worker is back only after 45 s",
+                vec![seconds(60), Beat::Price(15_100)],
+            )
+            .ends(Why::TargetFilled, 41)
+            .after(vec![Beat::Stream(Stream::Silent), Beat::Restart(Millis::from_secs(45))]),
+            new(
+                "stopped-asleep",
+                "the process is stopped for a minute while its orders are on their way",
+                vec![Beat::Wait(Millis(560)), Beat::Stop(Millis::from_secs(60)), seconds(70), Beat::Price(15_100)],
+            )
+            .ends(Why::TargetFilled, 41),
+            new(
+                "closed-unheard",
+                "a rung fills, nobody hears of it, and the user asks for the close",
+                vec![seconds(4), Beat::Stream(Stream::Silent), Beat::Price(13_700), Beat::Close],
+            )
+            .ends(Why::Command, 123),
+        ]
+    }
+
+    /// The worst moments for a proof of absence: the naive one is wrong in them.
+    fn proofs() -> Vec<Self> {
+        let new = Self::new;
+        vec![
+            new(
+                "read-in-part",
+                "a rung fills while only the list of open orders answers",
+                vec![
+                    seconds(3),
+                    Beat::Stream(Stream::Silent),
+                    Beat::Dark(&[Endpoint::Order, Endpoint::History]),
+                    Beat::Price(13_700),
+                    seconds(30),
+                    Beat::Dark(&[]),
+                    seconds(30),
+                    Beat::Stream(Stream::Push),
+                    Beat::Price(14_100),
+                ],
+            )
+            .ends(Why::Command, 123),
+            new(
+                "slow-answers",
+                "answers take twelve seconds for a while",
+                vec![
+                    seconds(3),
+                    Beat::Stream(Stream::Silent),
+                    Beat::Slow(Millis::from_secs(12)),
+                    seconds(25),
+                    Beat::Slow(Millis(0)),
+                    seconds(30),
+                    Beat::Stream(Stream::Push),
+                    Beat::Price(15_100),
+                ],
+            )
+            .ends(Why::TargetFilled, 41),
+            new(
+                "clock-in-doubt",
+                "the estimate of the venue's clock goes as wrong as it says that it may be",
+                vec![
+                    seconds(3),
+                    Beat::Stream(Stream::Silent),
+                    Beat::Clock(Millis::from_secs(8), Millis::from_secs(8)),
+                    seconds(20),
+                    Beat::Clock(Millis(20), Millis(50)),
+                    seconds(30),
+                    Beat::Stream(Stream::Push),
+                    Beat::Price(15_100),
+                ],
+            )
+            .ends(Why::TargetFilled, 41),
+        ]
+    }
+
+    /// Commands that must not be followed, or not yet.
+    fn commands() -> Vec<Self> {
+        let new = Self::new;
+        vec![
+            new(
+                "asked-while-down",
+                "a second position is asked for while the worker is down, and the price moves on",
+                vec![
+                    seconds(4),
+                    Beat::Close,
+                    seconds(30),
+                    Beat::Restart(Millis::from_secs(45)),
+                    Beat::Kill,
+                    Beat::OpenAgain(CommandId(7)),
+                    seconds(1),
+                    Beat::Price(15_010),
+                    seconds(60),
+                ],
+            ),
+            new(
+                "asked-twice",
+                "the position is asked for again after its end, by the same command",
+                vec![seconds(4), Beat::Price(15_100), seconds(5), Beat::OpenAgain(CommandId(1)), seconds(5)],
+            )
+            .ends(Why::TargetFilled, 41),
+            new("not-clear", "the user has a position on the contract already", vec![seconds(5)])
+                .ends(Why::NotClear, 0)
+                .after(vec![Beat::AddByHand(qty(1, 0))]),
+        ]
+    }
+}
