@@ -10,7 +10,7 @@ use kraite_core::number::{Factor, Notional, Price};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
 use kraite_sim::backtest::{Backtest, Hostility, Outcome, Plan, default_margin};
-use kraite_sim::data::{Gaps, open_text, read_klines};
+use kraite_sim::data::{Gaps, Span, open_text, read_klines};
 use kraite_sim::presets;
 use kraite_sim::venue::VenueProfile;
 use kraite_sim::world::Latency;
@@ -43,7 +43,7 @@ fn run(klines: &str, symbol: &str, profile: VenueProfile, direction: Direction, 
     let info = kraite_binance::ExchangeInfo::read(&text("binance-um/exchange-info-2025-09-18.json.gz")).unwrap();
     let brackets = kraite_binance::read_brackets(&text("binance-um/leverage-brackets-2024-10-24.json.gz")).unwrap();
     let instrument = info.instrument(symbol, Some(&brackets)).unwrap();
-    let (bars, _) = read_klines(&[data(klines)], Gaps::Refuse, None, None).unwrap();
+    let (bars, _) = read_klines(&[data(klines)], Gaps::Refuse, Span::default(), None).unwrap();
     let spec = spec(direction, gap);
     let target_style = TargetStyle::TriggerMarket;
     let first = bars.first().unwrap();

@@ -336,9 +336,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     }
     let shown = show(args, &tasks, &certificates, crate::progress::cpu_seconds());
     if let Some(path) = &args.html {
-        let page = html::page(&shown, &certificates);
-        std::fs::write(path, page)
-            .map_err(|error| Failed::new(Exit::Failure, format!("{}: {error}", path.display())))?;
+        crate::write_whole(path, &html::page(&shown, &certificates))?;
     }
     if args.json {
         let json = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;
