@@ -362,7 +362,9 @@ fn incurable(refusals: Vec<Refusal>) -> Refusal {
     };
     let rule = Rule::MinNotional;
     let nothing = Refusal { rule, rung: None, message: String::new(), smallest_fix: None };
-    let mut refusal = refusals.into_iter().min_by_key(weight).unwrap_or(nothing);
+    // Where several margins are refused alike, one that knows a way out.
+    let choice = |refusal: &Refusal| (weight(refusal), refusal.smallest_fix.is_none());
+    let mut refusal = refusals.into_iter().min_by_key(choice).unwrap_or(nothing);
     match weight(&refusal) {
         0 => {}
         1 => refusal.message = "whatever the margin, the whole ladder needs more than margin x leverage gives".into(),

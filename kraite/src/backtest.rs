@@ -17,7 +17,7 @@ use crate::exit::{Exit, Failed};
 use crate::flags::{
     BasisWord, DirectionWord, MAX_LEVERAGE, SequenceWord, SizingWord, TargetWord, VenueName, check_headroom,
 };
-use crate::plan::{default_gap, remarks};
+use crate::plan::remarks;
 use crate::progress::{Progress, stopwatch};
 use crate::rules;
 
@@ -194,17 +194,17 @@ impl Settings {
 
     fn spec(&self) -> LadderSpec {
         let direction = self.direction.map_or(Direction::Long, Direction::from);
-        let two = Factor::from_integer(2);
+        let default = LadderSpec::default_for(direction);
         LadderSpec {
             direction,
-            rungs: self.rungs.unwrap_or(4),
-            gap: self.gap.unwrap_or_else(|| default_gap(direction)),
-            multipliers: self.multipliers.clone().unwrap_or_else(|| vec![two]),
-            profit: self.profit.or_else(|| Percent::from_units(36, 2)).unwrap_or_default(),
-            stop: self.stop.or_else(|| Percent::from_units(25, 1)).unwrap_or_default(),
-            model: self.sizing.map_or_else(|| SizingModel::default_for(direction), SizingModel::from),
-            basis: self.basis.unwrap_or(BasisWord::AverageEntry).into(),
-            headroom: self.headroom.or_else(|| Percent::from_units(5, 1)).unwrap_or_default(),
+            rungs: self.rungs.unwrap_or(default.rungs),
+            gap: self.gap.unwrap_or(default.gap),
+            multipliers: self.multipliers.clone().unwrap_or(default.multipliers),
+            profit: self.profit.unwrap_or(default.profit),
+            stop: self.stop.unwrap_or(default.stop),
+            model: self.sizing.map_or(default.model, SizingModel::from),
+            basis: self.basis.map_or(default.basis, BasisWord::into),
+            headroom: self.headroom.unwrap_or(default.headroom),
         }
     }
 

@@ -105,7 +105,7 @@ pub(crate) struct Args {
 impl Args {
     fn spec(&self) -> LadderSpec {
         let direction = Direction::from(self.direction);
-        let gap = self.gap.unwrap_or_else(|| default_gap(direction));
+        let gap = self.gap.unwrap_or_else(|| LadderSpec::default_for(direction).gap);
         LadderSpec {
             direction,
             rungs: self.rungs,
@@ -118,15 +118,6 @@ impl Args {
             headroom: self.headroom,
         }
     }
-}
-
-/// Distance between rungs where none is asked for: 8.5 % long, 9.5 % short.
-pub(crate) fn default_gap(direction: Direction) -> Percent {
-    let tenths = match direction {
-        Direction::Long => 85,
-        Direction::Short => 95,
-    };
-    Percent::from_units(tenths, 1).unwrap_or_default()
 }
 
 #[derive(Debug, Serialize)]

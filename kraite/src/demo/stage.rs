@@ -10,9 +10,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kraite_core::engine::Request;
-use kraite_core::exchange::{Direction, PositionMode};
+use kraite_core::exchange::Direction;
 use kraite_core::id::{ClientOrderId, LogicalOrder, Role, Symbol};
-use kraite_core::number::{Notional, Price, Qty};
+use kraite_core::number::{Price, Qty};
 use kraite_core::time::{LocalMillis, VenueMillis};
 use kraite_engine::Clock;
 use kraite_sim::link::pipe::{Downward, Upward};
@@ -112,13 +112,8 @@ fn overhear(stderr: ChildStderr) -> Option<String> {
 pub(super) fn run(shape: VenueName, folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Proof, StageError> {
     let start = LocalMillis(1_760_000_000_000);
     let clock = Clock::scaled_from(start, CLOCK_FACTOR);
-    let mut venue = Venue::new(shape.profile(), VenueMillis(start.0));
-    let instrument = presets::instrument();
-    let symbol = instrument.symbol.clone();
-    venue.list(instrument);
-    venue.open_account(account(), PositionMode::OneWay, "2000".parse::<Notional>()?);
-    let opening = script::price(script::OPENING)?;
-    venue.price(&symbol, opening, opening, VenueMillis(start.0));
+    let venue = presets::venue(shape.profile(), account(), VenueMillis(start.0));
+    let symbol = presets::instrument().symbol;
     let journal = super::journal_in(folder, shape);
     let mut stage = Stage {
         shape,
