@@ -362,8 +362,13 @@ fn incurable(refusals: Vec<Refusal>) -> Refusal {
     };
     let rule = Rule::MinNotional;
     let nothing = Refusal { rule, rung: None, message: String::new(), smallest_fix: None };
-    // Where several margins are refused alike, one that knows a way out.
-    let choice = |refusal: &Refusal| (weight(refusal), refusal.smallest_fix.is_none());
+    // Where several margins are refused alike, one that knows a way out, and rather one that keeps the rungs.
+    let way_out = |refusal: &Refusal| match &refusal.smallest_fix {
+        Some(fix) if fix.flag != "rungs" && fix.flag != "margin" => 0,
+        Some(_) => 1,
+        None => 2,
+    };
+    let choice = |refusal: &Refusal| (weight(refusal), way_out(refusal));
     let mut refusal = refusals.into_iter().min_by_key(choice).unwrap_or(nothing);
     match weight(&refusal) {
         0 => {}
@@ -412,6 +417,7 @@ mod tests {
         });
         assert_eq!((below.rule, below.rung), (Rule::RungPriceNotPositive, Some(4)));
         assert!(below.message.contains("30 %"), "{}", below.message);
+        assert_eq!(below.smallest_fix.as_ref().unwrap().flag, "gap");
         let target = refused(|_, instrument| instrument.min_price = "150.20".parse().unwrap());
         assert_eq!(target.rule, Rule::TargetNotProfitable);
         let tiny = refused(|_, instrument| instrument.max_qty = "0.02".parse().unwrap());

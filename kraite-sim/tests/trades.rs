@@ -52,37 +52,35 @@ fn path(start: i64) -> String {
 #[test]
 fn s07_trades_alone_fill_the_rung_and_the_limit_target_and_a_mark_fills_neither() {
     let folder = tempfile::tempdir().unwrap();
-    for profile in [presets::binance()] {
-        let mut world = script::world(profile, Nemesis::scheduled(1, Default::default()), Timing::default());
-        world.run_for(Millis(500));
-        let script = Script::open_to_close().styled(TargetStyle::Limit, Sequence::LadderFirst);
-        let request = script::request(&script, &world).unwrap();
-        let symbol = request.instrument.symbol.clone();
-        world.command(script::account(), CommandId(1), Command::Open(Box::new(request)));
-        world.run_for(Millis::from_secs(5));
-        let start = world.now().0 + 1;
-        for text in [path(start), format!("{HEADER}{}", path(start))] {
-            assert_eq!(read(&file(folder.path(), &text)).unwrap().len(), 10);
-        }
-        let mut rung_at = None;
-        for trade in read(&folder.path().join("trades.csv")).unwrap() {
-            world.run_until(VenueMillis(trade.at.0));
-            let (filled, open) = (rungs_filled(&world), position(&world).exposure());
-            world.by_hand(|venue, now| venue.set_mark(&symbol, trade.price, now));
-            world.run_for(Millis(2_000));
-            assert_eq!((rungs_filled(&world), position(&world).exposure()), (filled, open), "a mark fills nothing");
-            world.by_hand(|venue, now| venue.trade(&symbol, trade.price, now));
-            world.run_for(Millis(2_000));
-            if rungs_filled(&world) == 1 && rung_at.is_none() {
-                rung_at = Some(trade.price.to_string());
-            }
-        }
-        assert_eq!(rung_at.as_deref(), Some("137.45"));
-        world.run_for(Millis::from_secs(60));
-        assert_eq!((position(&world).phase, position(&world).why), (Phase::Closed, Why::TargetFilled));
-        let verdict = world.conclude();
-        assert_eq!((verdict.violations, rungs_filled(&world)), (0, 1), "{:#?}", verdict.findings);
+    let mut world = script::world(presets::binance(), Nemesis::scheduled(1, Default::default()), Timing::default());
+    world.run_for(Millis(500));
+    let script = Script::open_to_close().styled(TargetStyle::Limit, Sequence::LadderFirst);
+    let request = script::request(&script, &world).unwrap();
+    let symbol = request.instrument.symbol.clone();
+    world.command(script::account(), CommandId(1), Command::Open(Box::new(request)));
+    world.run_for(Millis::from_secs(5));
+    let start = world.now().0 + 1;
+    for text in [path(start), format!("{HEADER}{}", path(start))] {
+        assert_eq!(read(&file(folder.path(), &text)).unwrap().len(), 10);
     }
+    let mut rung_at = None;
+    for trade in read(&folder.path().join("trades.csv")).unwrap() {
+        world.run_until(VenueMillis(trade.at.0));
+        let (filled, open) = (rungs_filled(&world), position(&world).exposure());
+        world.by_hand(|venue, now| venue.set_mark(&symbol, trade.price, now));
+        world.run_for(Millis(2_000));
+        assert_eq!((rungs_filled(&world), position(&world).exposure()), (filled, open), "a mark fills nothing");
+        world.by_hand(|venue, now| venue.trade(&symbol, trade.price, now));
+        world.run_for(Millis(2_000));
+        if rungs_filled(&world) == 1 && rung_at.is_none() {
+            rung_at = Some(trade.price.to_string());
+        }
+    }
+    assert_eq!(rung_at.as_deref(), Some("137.45"));
+    world.run_for(Millis::from_secs(60));
+    assert_eq!((position(&world).phase, position(&world).why), (Phase::Closed, Why::TargetFilled));
+    let verdict = world.conclude();
+    assert_eq!((verdict.violations, rungs_filled(&world)), (0, 1), "{:#?}", verdict.findings);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use kraite_core::Instrument;
 use kraite_core::exchange::Direction;
 use kraite_core::number::{Factor, Notional, Percent};
-use kraite_core::sizing::{Budget, LadderSpec, SizingModel};
+use kraite_core::sizing::{Budget, Fix, LadderSpec, SizingModel};
 use kraite_core::time::VenueMillis;
 use kraite_sim::backtest::{Backtest, Hostility, Outcome, Plan, default_margin};
 use kraite_sim::data::{Bar, Gaps, Span, read_funding, read_klines};
@@ -222,9 +222,9 @@ impl Settings {
         default_margin(instrument, &spec, cap, first.open, self.target().into()).map_err(|refusal| {
             let klines = args.klines.first().map_or_else(String::new, |path| path.display().to_string());
             let rung = refusal.rung.map_or_else(String::new, |rung| format!(" (rung {rung})"));
-            let fix = refusal.smallest_fix.map_or_else(String::new, |fix| {
-                format!("; {} = \"{}\" in the configuration would open", fix.flag.replace('-', "_"), fix.value)
-            });
+            let fix = refusal
+                .smallest_fix
+                .map_or_else(String::new, |fix| format!("; {} in the configuration would open", setting(&fix)));
             Failed::new(
                 Exit::PlanRefused,
                 format!(
@@ -264,6 +264,16 @@ impl Settings {
             profile: self.venue().profile(),
             latency: Latency::FAR,
         })
+    }
+}
+
+/// A fix as a line of the configuration.
+fn setting(fix: &Fix) -> String {
+    let key = fix.flag.replace('-', "_");
+    match key.as_str() {
+        "rungs" | "leverage_cap" => format!("{key} = {}", fix.value),
+        "multipliers" => format!("{key} = [\"{}\"]", fix.value.replace(',', "\", \"")),
+        _ => format!("{key} = \"{}\"", fix.value),
     }
 }
 
@@ -473,6 +483,23 @@ mod tests {
         assert_eq!(instant("1738540800000"), Ok(VenueMillis(1_738_540_800_000)));
         for wrong in ["2025-02-29", "2025-13-01", "yesterday", "-1", "2025-2"] {
             assert!(instant(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_fix_is_a_line_that_the_settings_take() {
+        for (flag, value) in [
+            ("gap", "22.1"),
+            ("sizing", "bounded"),
+            ("rungs", "3"),
+            ("leverage-cap", "1"),
+            ("multipliers", "1,2"),
+            ("margin", "5"),
+            ("profit", "0.4"),
+            ("stop", "2"),
+        ] {
+            let line = setting(&Fix { flag: flag.to_owned(), value: value.to_owned() });
+            assert!(toml::from_str::<Settings>(&line).is_ok(), "{line}");
         }
     }
 
