@@ -10,7 +10,7 @@ use kraite_core::number::{Factor, Notional, Price};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
 use kraite_sim::backtest::{Backtest, Hostility, Outcome, Plan, default_margin};
-use kraite_sim::data::{Gaps, open_text, read_klines};
+use kraite_sim::data::{Gaps, Span, TradeReader, open_text, read_klines};
 use kraite_sim::presets;
 use kraite_sim::venue::VenueProfile;
 use kraite_sim::world::Latency;
@@ -43,7 +43,7 @@ fn run(klines: &str, symbol: &str, profile: VenueProfile, direction: Direction, 
     let info = kraite_binance::ExchangeInfo::read(&text("binance-um/exchange-info-2025-09-18.json.gz")).unwrap();
     let brackets = kraite_binance::read_brackets(&text("binance-um/leverage-brackets-2024-10-24.json.gz")).unwrap();
     let instrument = info.instrument(symbol, Some(&brackets)).unwrap();
-    let (bars, _) = read_klines(&[data(klines)], Gaps::Refuse, None, None).unwrap();
+    let (bars, _) = read_klines(&[data(klines)], Gaps::Refuse, Span::default(), None).unwrap();
     let spec = spec(direction, gap);
     let target_style = TargetStyle::TriggerMarket;
     let first = bars.first().unwrap();
@@ -111,4 +111,18 @@ fn no_margin_opens(instrument: &Instrument) -> Option<String> {
     let spec = spec(Direction::Long, "8.5");
     let refusal = default_margin(instrument, &spec, 20, mark, TargetStyle::TriggerMarket).err()?;
     Some(format!("{} at {mark}: {} {}", instrument.symbol, refusal.rule, refusal.message))
+}
+
+#[test]
+#[ignore = "needs KRAITE_DATA"]
+fn a_day_of_real_trades_is_read_whole() {
+    let path = "binance-um/agg-trades/APEUSDT-aggTrades-2024-10-18.csv.gz";
+    let mut reader = TradeReader::open(&data(path)).unwrap();
+    let mut read = 0;
+    while reader.next_trade().unwrap().is_some() {
+        read += 1;
+    }
+    // Every line but the header.
+    assert_eq!(read, text(path).lines().count() - 1);
+    assert!(read > 10_000, "{read}");
 }

@@ -71,8 +71,12 @@ fn judge(data: &[u8], path: &Path, read: Read) -> bool {
     if kind == AS_THEY_ARE && is_archive(text) {
         return error.is_none();
     }
-    let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
-    let headers = lines.iter().take_while(|line| line.starts_with(b"open_time") && line.ends_with(b"\n")).count();
+    let mut lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    // Blank lines at the end are no lines.
+    while lines.last().is_some_and(|line| line.iter().all(|byte| b"\r\n".contains(byte))) {
+        lines.pop();
+    }
+    let headers = lines.iter().take_while(|line| line.starts_with(b"open_time")).count();
     // The lines that were taken: all of them, or those before the one that is named.
     let taken = match &error {
         None => lines.len(),

@@ -50,7 +50,7 @@ where
 ///
 /// # Errors
 ///
-/// [`RulesError`] when it is not that JSON or a number cannot be held exactly.
+/// [`RulesError`] when it is not that JSON, a number cannot be held exactly, or a bracket cannot be.
 pub fn read_brackets(body: &str) -> Result<Brackets, RulesError> {
     let contracts: Vec<Contract<'_>> = serde_json::from_str(body).map_err(RulesError::not_json("leverageBracket"))?;
     let mut all = Brackets::new();
@@ -58,13 +58,17 @@ pub fn read_brackets(body: &str) -> Result<Brackets, RulesError> {
         let of = contract.symbol;
         let mut rows = Vec::with_capacity(contract.brackets.len());
         for row in &contract.brackets {
-            rows.push(LeverageBracket {
+            let row = LeverageBracket {
                 max_leverage: row.initial_leverage,
                 notional_floor: exact(of, "notionalFloor", row.notional_floor)?,
                 notional_cap: exact(of, "notionalCap", row.notional_cap)?,
                 maintenance_ratio: exact(of, "maintMarginRatio", row.maint_margin_ratio)?,
                 maintenance_deduction: exact(of, "cum", row.cum)?,
-            });
+            };
+            if let Some((field, reason)) = row.contradiction() {
+                return Err(RulesError::Field { symbol: of.to_owned(), field, reason });
+            }
+            rows.push(row);
         }
         rows.sort_by_key(|row| row.notional_cap);
         all.insert(Symbol::new(of), rows);
@@ -98,5 +102,11 @@ mod tests {
         .unwrap_err()
         .to_string();
         assert!(error.contains("A: notionalCap"), "{error}");
+        let error = read_brackets(
+            r#"[{"symbol":"A","brackets":[{"bracket":1,"initialLeverage":5,"notionalCap":9,"notionalFloor":0,"maintMarginRatio":1.5,"cum":0}]}]"#,
+        )
+        .unwrap_err()
+        .to_string();
+        assert_eq!(error, "A: maintenance ratio: 1.5 is not between 0 and 1");
     }
 }

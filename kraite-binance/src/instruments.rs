@@ -177,13 +177,6 @@ impl Contract {
             _ => None,
         });
         let tick: Price = self.field("PRICE_FILTER tickSize", tick)?;
-        if !tick.is_positive() {
-            return Err(RulesError::Field {
-                symbol: self.symbol.clone(),
-                field: "PRICE_FILTER tickSize",
-                reason: format!("{tick} is no grid"),
-            });
-        }
         // A bound of zero means that the venue checks none ("0 disables a part").
         let max_price: Price = self.field("PRICE_FILTER maxPrice", max_price)?;
         let limit_min: Qty = self.field("LOT_SIZE minQty", min_qty)?;
@@ -196,7 +189,7 @@ impl Contract {
             },
             None => PriceBand::default(),
         };
-        Ok(Instrument {
+        let instrument = Instrument {
             brackets: brackets.and_then(|all| all.get(&symbol)).cloned().unwrap_or_default(),
             symbol,
             quote: self.quote_asset.as_str().into(),
@@ -213,7 +206,11 @@ impl Contract {
             max_orders,
             maker_fee: Factor::from_units(MAKER_FEE.0, MAKER_FEE.1).unwrap_or_default(),
             taker_fee: Factor::from_units(TAKER_FEE.0, TAKER_FEE.1).unwrap_or_default(),
-        })
+        };
+        match instrument.contradiction() {
+            Some((field, reason)) => Err(RulesError::Field { symbol: self.symbol.clone(), field, reason }),
+            None => Ok(instrument),
+        }
     }
 }
 
@@ -251,6 +248,21 @@ mod tests {
         assert_eq!(error("GONEUSDT"), "GONEUSDT is SETTLING, not TRADING");
         assert_eq!(error("ODDUSDT"), "ODDUSDT has no PRICE_FILTER filter");
         assert_eq!(info.trading().count(), 2);
+        for (sound, wrong, words) in [
+            (
+                "\"stepSize\":\"0.001\",\"filterType\":\"LOT_SIZE\"",
+                "\"stepSize\":\"0\",\"filterType\":\"LOT_SIZE\"",
+                "lot: 0",
+            ),
+            ("\"tickSize\":\"0.10\"", "\"tickSize\":\"0\"", "tick: 0"),
+            ("\"notional\":\"100\"", "\"notional\":\"-100\"", "minimum"),
+            ("\"maxQty\":\"120\"", "\"maxQty\":\"0.0001\"", "largest market quantity"),
+            ("\"maxPrice\":\"4529764\"", "\"maxPrice\":\"1\"", "highest price"),
+        ] {
+            let body = BODY.replacen(sound, wrong, 1);
+            let told = ExchangeInfo::read(&body).unwrap().instrument("BTCUSDT", None).unwrap_err().to_string();
+            assert!(told.starts_with("BTCUSDT: ") && told.contains(words), "{told}");
+        }
         assert!(ExchangeInfo::read("<html>").unwrap_err().to_string().starts_with("this is no exchangeInfo answer"));
     }
 }

@@ -44,19 +44,23 @@ where
 ///
 /// # Errors
 ///
-/// [`RulesError`] when it is not that JSON or a number cannot be held exactly.
+/// [`RulesError`] when it is not that JSON, a number cannot be held exactly, or a tier cannot be.
 pub fn read_brackets(body: &str) -> Result<Brackets, RulesError> {
     let answer: Answer = serde_json::from_str(body).map_err(RulesError::not_json("position tier"))?;
     let mut all = Brackets::new();
     for row in &answer.data {
         let of = row.symbol.as_str();
-        all.entry(Symbol::new(of)).or_default().push(LeverageBracket {
+        let row = LeverageBracket {
             max_leverage: exact(of, "leverage", &row.leverage)?,
             notional_floor: exact(of, "startUnit", &row.start_unit)?,
             notional_cap: exact(of, "endUnit", &row.end_unit)?,
             maintenance_ratio: exact(of, "keepMarginRate", &row.keep_margin_rate)?,
             maintenance_deduction: Notional::ZERO,
-        });
+        };
+        if let Some((field, reason)) = row.contradiction() {
+            return Err(RulesError::Field { symbol: of.to_owned(), field, reason });
+        }
+        all.entry(Symbol::new(of)).or_default().push(row);
     }
     for (symbol, rows) in &mut all {
         rows.sort_by_key(|row| row.notional_cap);
@@ -93,6 +97,11 @@ mod tests {
             {"symbol":"ABCUSDT","level":"1","startUnit":"0","endUnit":"5000","leverage":"75","keepMarginRate":"0.0065"}]}"#;
         let rows = read_brackets(body).unwrap().remove(&Symbol::new("ABCUSDT")).unwrap();
         assert_eq!(rows.iter().map(|r| r.max_leverage).collect::<Vec<_>>(), [75, 50]);
+        let wrong = body.replace("0.0065", "6.5");
+        assert_eq!(
+            read_brackets(&wrong).unwrap_err().to_string(),
+            "ABCUSDT: maintenance ratio: 6.5 is not between 0 and 1"
+        );
         // 5000 x 0.0065 = 32.5 on both sides of the edge: 5000 x 0.01 - 17.5.
         assert_eq!(rows[1].maintenance_deduction, "17.5".parse().unwrap());
     }

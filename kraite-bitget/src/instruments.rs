@@ -175,7 +175,7 @@ impl Contract {
                 maintenance_deduction: Notional::ZERO,
             }],
         };
-        Ok(Instrument {
+        let instrument = Instrument {
             symbol,
             quote: self.quote_coin.as_str().into(),
             tick: self.tick()?,
@@ -192,7 +192,11 @@ impl Contract {
             brackets,
             maker_fee: self.field("makerFeeRate", &self.maker_fee_rate)?,
             taker_fee: self.field("takerFeeRate", &self.taker_fee_rate)?,
-        })
+        };
+        match instrument.contradiction() {
+            Some((field, reason)) => Err(self.wrong(field, reason)),
+            None => Ok(instrument),
+        }
     }
 }
 
@@ -225,6 +229,9 @@ mod tests {
         assert_eq!(error(("\"BTCUSDT\"", "\"XUSDT\"")), "BTCUSDT is not among the 1 contracts listed");
         assert_eq!(error(("normal", "maintain")), "BTCUSDT is maintain, not normal");
         assert!(error(("\"pricePlace\":\"1\"", "\"pricePlace\":\"99\"")).contains("pricePlace"));
+        assert_eq!(error(("\"sizeMultiplier\":\"0.0001\"", "\"sizeMultiplier\":\"0\"")), "BTCUSDT: lot: 0 is no grid");
+        assert!(error(("\"minTradeUSDT\":\"5\"", "\"minTradeUSDT\":\"-5\"")).starts_with("BTCUSDT: minimum"));
+        assert!(error(("\"1200\"", "\"0.00001\"")).starts_with("BTCUSDT: largest quantity"));
         let open = Contracts::read(&body(("\"1200\"", "\"\""))).unwrap().instrument("BTCUSDT", None).unwrap();
         assert!(open.max_qty > "1000000000".parse().unwrap(), "no limit is stated");
         assert!(error(("1200", "lots")).starts_with("BTCUSDT: maxOrderQty"));

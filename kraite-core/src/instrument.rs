@@ -1,5 +1,7 @@
 //! What a venue allows on one contract: grids, bounds, bands, order limits, leverage brackets, fees.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use compact_str::CompactString;
@@ -79,6 +81,36 @@ pub struct LeverageBracket {
 }
 
 impl Instrument {
+    /// The first thing that no contract's rules can be, as the name of its field and a sentence; `None` for rules
+    /// that can be worked with. Looks at nothing but contradictions: a venue may be as strict as it likes.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<(&'static str, String)> {
+        let wrong = |field, sentence: String| Some((field, sentence));
+        for (field, step) in [("lot", self.lot), ("market lot", self.market_lot)] {
+            if !step.is_positive() {
+                return wrong(field, format!("{step} is no grid"));
+            }
+        }
+        if !self.tick.is_positive() {
+            return wrong("tick", format!("{} is no grid", self.tick));
+        }
+        if self.min_qty.is_negative() || self.min_price.is_negative() || self.min_notional.is_negative() {
+            let (qty, price, notional) = (self.min_qty, self.min_price, self.min_notional);
+            let sentence =
+                format!("a smallest quantity of {qty}, price of {price}, notional of {notional}: below zero");
+            return wrong("minimum", sentence);
+        }
+        for (field, most) in [("largest quantity", self.max_qty), ("largest market quantity", self.max_market_qty)] {
+            if most < self.min_qty {
+                return wrong(field, format!("{most} is below the smallest, {}", self.min_qty));
+            }
+        }
+        if let Some(highest) = self.max_price.filter(|highest| *highest < self.min_price) {
+            return wrong("highest price", format!("{highest} is below the lowest, {}", self.min_price));
+        }
+        self.brackets.iter().find_map(LeverageBracket::contradiction)
+    }
+
     /// These rules as `read` says they are now. Fees stay, because a listing shows those of nobody in particular;
     /// leverage brackets stay where the listing has none.
     #[must_use]
@@ -128,11 +160,47 @@ impl Instrument {
     }
 }
 
+impl LeverageBracket {
+    /// As [`Instrument::contradiction`], for one bracket.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<(&'static str, String)> {
+        let (floor, cap, ratio) = (self.notional_floor, self.notional_cap, self.maintenance_ratio);
+        if ratio.is_negative() || ratio > Factor::ONE {
+            return Some(("maintenance ratio", format!("{ratio} is not between 0 and 1")));
+        }
+        if floor.is_negative() || cap <= floor {
+            return Some(("bracket", format!("from {floor} to {cap} there is nothing")));
+        }
+        (self.max_leverage == 0).then(|| ("leverage", String::from("0 is none")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::exchange::{TriggerBy, TriggerSize};
     use crate::sizing::fixtures::instrument;
+
+    #[test]
+    fn rules_that_contradict_themselves_are_named() {
+        let sound = instrument();
+        assert_eq!(sound.contradiction(), None);
+        let field = |change: &dyn Fn(&mut Instrument)| {
+            let mut changed = sound.clone();
+            change(&mut changed);
+            changed.contradiction().map(|(field, _)| field)
+        };
+        assert_eq!(field(&|i| i.lot = Qty::ZERO), Some("lot"));
+        assert_eq!(field(&|i| i.market_lot = Qty::ZERO), Some("market lot"));
+        assert_eq!(field(&|i| i.tick = Price::ZERO), Some("tick"));
+        assert_eq!(field(&|i| i.min_notional = "-5".parse().unwrap()), Some("minimum"));
+        assert_eq!(field(&|i| i.max_qty = Qty::ZERO), Some("largest quantity"));
+        assert_eq!(field(&|i| i.max_market_qty = Qty::ZERO), Some("largest market quantity"));
+        assert_eq!(field(&|i| i.max_price = Some("0.001".parse().unwrap())), Some("highest price"));
+        assert_eq!(field(&|i| i.brackets[1].maintenance_ratio = "1.01".parse().unwrap()), Some("maintenance ratio"));
+        assert_eq!(field(&|i| i.brackets[1].notional_cap = Notional::ZERO), Some("bracket"));
+        assert_eq!(field(&|i| i.brackets[1].max_leverage = 0), Some("leverage"));
+    }
 
     #[test]
     fn r47_rules_that_are_read_again_keep_fees_and_brackets_that_a_listing_lacks() {

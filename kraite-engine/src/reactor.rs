@@ -36,6 +36,15 @@ pub trait Observer: Send {
     fn notice(&mut self, notice: &Notice);
 }
 
+/// Hears what somebody should know, and nothing else.
+impl<F: FnMut(&Notice) + Send> Observer for F {
+    fn committed(&mut self, _: &Engine, _: Option<&Record>, _: &[Effect]) {}
+
+    fn notice(&mut self, notice: &Notice) {
+        self(notice);
+    }
+}
+
 /// Why a reactor ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum ReactorError {

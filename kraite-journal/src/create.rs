@@ -14,6 +14,8 @@ use std::time::Duration;
 use kraite_core::journal::JournalError;
 use rusqlite::Connection;
 
+use crate::sqlite::cause;
+
 /// Marks a file as ours (`PRAGMA application_id`): "krte".
 pub(crate) const APPLICATION_ID: i32 = 0x6b72_7465;
 /// The layout of the tables (`PRAGMA user_version`).
@@ -71,15 +73,16 @@ pub(crate) fn create(path: &Path) -> Result<(), JournalError> {
             std::fs::remove_file(&leftover).map_err(|error| fail("remove the rest of an interrupted start", &error))?;
         }
     }
-    let connection = Connection::open(&draft).map_err(|error| fail("create the journal", &error))?;
+    let refused = |what: &str, error: &rusqlite::Error| fail(what, &format!("{error}{}", cause(error)));
+    let connection = Connection::open(&draft).map_err(|error| refused("create the journal", &error))?;
     connection
         .execute_batch(&format!(
             "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; BEGIN; {TABLES}
              PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={LAYOUT}; COMMIT;
              PRAGMA journal_mode=WAL;"
         ))
-        .map_err(|error| fail("create the journal's tables", &error))?;
-    connection.close().map_err(|(_, error)| fail("finish the new journal", &error))?;
+        .map_err(|error| refused("create the journal's tables", &error))?;
+    connection.close().map_err(|(_, error)| refused("finish the new journal", &error))?;
     let sync = |path: &Path| std::fs::File::open(path).and_then(|file| file.sync_all());
     sync(&draft).map_err(|error| fail("sync the new journal", &error))?;
     std::fs::rename(&draft, path).map_err(|error| fail("move the new journal into place", &error))?;

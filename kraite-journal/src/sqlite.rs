@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use kraite_core::id::{AccountTag, Epoch};
 use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, ffi, params};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::codec::{self, DecodeError};
@@ -136,8 +136,15 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Reads every record once: a flipped byte is found at the start, not in the middle of a day.
+/// [`verify_now`] as of one moment: somebody else may be writing meanwhile.
 fn verify(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    let moment = connection.unchecked_transaction().map_err(|error| told(path, &error))?;
+    verify_now(&moment, path)?;
+    moment.rollback().map_err(|error| told(path, &error))
+}
+
+/// Reads every record once: a flipped byte is found at the start, not in the middle of a day.
+fn verify_now(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     let verdict: String =
         connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|error| told(path, &error))?;
     if verdict != "ok" {
@@ -178,7 +185,7 @@ fn verify_rest(connection: &Connection, path: &Path) -> Result<(), JournalError>
         let corrupt =
             |reason: String| JournalError::Corrupt { place: format!("{}, account {account}", path.display()), reason };
         let newest = number("SELECT MAX(epoch) FROM records WHERE account = ?1")?;
-        let owner = number("SELECT epoch FROM owners WHERE account = ?1")?;
+        let owner = i64::from(owner_of(connection, path, account)?.get());
         if owner < newest {
             return Err(corrupt(format!("its owner has epoch {owner}, a record was written under {newest}")));
         }
@@ -190,6 +197,22 @@ fn verify_rest(connection: &Connection, path: &Path) -> Result<(), JournalError>
         load(connection, path, account)?;
     }
     Ok(())
+}
+
+/// Under which epoch an account is owned now; zero for one that nobody ever acquired.
+fn owner_of(connection: &Connection, path: &Path, account: AccountTag) -> Result<Epoch, JournalError> {
+    let epoch: Option<i64> = connection
+        .query_row("SELECT epoch FROM owners WHERE account = ?1", params![i64::from(account.get())], |row| row.get(0))
+        .optional()
+        .map_err(|error| told(path, &error))?;
+    match epoch.map(|epoch| u32::try_from(epoch).ok().and_then(Epoch::new)) {
+        None => Ok(Epoch::default()),
+        Some(Some(epoch)) => Ok(epoch),
+        Some(None) => Err(JournalError::Corrupt {
+            place: format!("{}, account {account}", path.display()),
+            reason: "the epoch of its owner is out of range".into(),
+        }),
+    }
 }
 
 fn each_record(
@@ -247,7 +270,17 @@ fn told(path: &Path, error: &rusqlite::Error) -> JournalError {
             "{} is not a kraite journal, or its first page is damaged",
             path.display()
         )),
-        _ => JournalError::Unavailable(format!("{}: {error}", path.display())),
+        _ => JournalError::Unavailable(format!("{}: {error}{}", path.display(), cause(error))),
+    }
+}
+
+/// What SQLite's word for a write that the system refused stands for most often.
+pub(crate) fn cause(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error().map(|error| error.extended_code) {
+        Some(ffi::SQLITE_FULL | ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE | ffi::SQLITE_IOERR_TRUNCATE) => {
+            ": the disk is full, or a quota is used up"
+        }
+        _ => "",
     }
 }
 
@@ -307,7 +340,7 @@ impl Writer {
     }
 
     fn write_error(&self, error: &rusqlite::Error) -> JournalError {
-        JournalError::Write(format!("{}: {error}", self.path.display()))
+        JournalError::Write(format!("{}: {error}{}", self.path.display(), cause(error)))
     }
 
     /// One transaction, one sync, then every answer.
@@ -492,7 +525,9 @@ pub struct StoredRecord {
     pub bytes: usize,
 }
 
-/// Reads a journal that another process may be writing. Holds no transaction open between calls.
+/// Reads a journal that another process may be writing.
+///
+/// What is damaged is refused when it is opened, in records that no start would read any more as well.
 #[derive(Debug)]
 pub struct SqliteReader {
     connection: Connection,
@@ -500,13 +535,32 @@ pub struct SqliteReader {
 }
 
 impl SqliteReader {
-    /// Opens an existing journal for reading; changes nothing.
+    /// Opens an existing journal for reading, verifies all of it, and changes nothing. Holds no transaction open
+    /// afterwards: each call sees what is there then.
     ///
     /// # Errors
     ///
     /// As [`SqliteJournal::open`], and [`JournalError::Unavailable`] when nothing is there.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
-        let path = path.as_ref();
+        let reader = Self::connected(path.as_ref())?;
+        verify(&reader.connection, &reader.path)?;
+        Ok(reader)
+    }
+
+    /// [`Self::open`] where every call sees what was verified: one read transaction until the reader is dropped.
+    /// Meanwhile a writer goes on, and its log grows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_frozen(path: impl AsRef<Path>) -> Result<Self, JournalError> {
+        let reader = Self::connected(path.as_ref())?;
+        reader.connection.execute_batch("BEGIN").map_err(|error| told(&reader.path, &error))?;
+        verify_now(&reader.connection, &reader.path)?;
+        Ok(reader)
+    }
+
+    fn connected(path: &Path) -> Result<Self, JournalError> {
         if !path.exists() {
             return Err(JournalError::Unavailable(format!("{} does not exist", path.display())));
         }
@@ -521,6 +575,15 @@ impl SqliteReader {
     /// [`JournalError::Corrupt`] or [`JournalError::Unavailable`].
     pub fn accounts(&self) -> Result<Vec<AccountTag>, JournalError> {
         list_accounts(&self.connection, &self.path)
+    }
+
+    /// Under which epoch an account is owned; zero for one that nobody ever acquired.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Corrupt`] or [`JournalError::Unavailable`].
+    pub fn owner(&self, account: AccountTag) -> Result<Epoch, JournalError> {
+        owner_of(&self.connection, &self.path, account)
     }
 
     /// What a worker of this account would be restored from.

@@ -7,8 +7,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kraite_core::journal::{Journal as _, JournalError};
-use kraite_journal::{FORMAT, SqliteJournal, SqliteReader, decode, encode};
+use kraite_core::engine::State;
+use kraite_core::id::Epoch;
+use kraite_core::journal::{Journal as _, JournalError, Snapshot};
+use kraite_journal::{FORMAT, SqliteJournal, SqliteReader, StoredRecord, decode, encode};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use support::{account, now, record, rules_record};
@@ -28,8 +30,20 @@ fn filled(folder: &Path) -> PathBuf {
     path
 }
 
+/// Why a worker's start refuses; whoever only reads refuses for the same reason.
 fn refusal(path: &Path) -> JournalError {
-    SqliteJournal::open(path).map(|_| ()).unwrap_err()
+    let refusal = SqliteJournal::open(path).map(|_| ()).unwrap_err();
+    if path.exists() {
+        assert_eq!(SqliteReader::open(path).map(|_| ()).unwrap_err(), refusal);
+        assert_eq!(SqliteReader::open_frozen(path).map(|_| ()).unwrap_err(), refusal);
+    }
+    refusal
+}
+
+/// Everything that a reader finds of both accounts.
+fn told_by(reader: &SqliteReader) -> Vec<(Epoch, Vec<StoredRecord>)> {
+    assert_eq!(reader.accounts().unwrap(), [account(1), account(2)]);
+    (1..=2).map(|n| (reader.owner(account(n)).unwrap(), reader.records(account(n), 0, 99).unwrap())).collect()
 }
 
 #[test]
@@ -60,14 +74,77 @@ fn every_flipped_byte_of_a_record_is_found_at_the_start_and_nothing_is_changed()
 }
 
 #[test]
+fn every_flipped_bit_of_a_record_and_its_keys_is_found_by_a_reader_or_changes_nothing_that_it_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let sound = std::fs::read(&path).unwrap();
+    let reader = SqliteReader::open(&path).unwrap();
+    let (expected, epoch) = (told_by(&reader), reader.owner(account(1)).unwrap());
+    drop(reader);
+    let (mut keys, mut refused) = (0, 0);
+    for (n, seq) in [(1, 3), (1, 20), (2, 1)] {
+        let body = encode(account(n), &record(seq, epoch)).unwrap();
+        let at = sound.windows(body.len()).position(|window| window == body).expect("the record lies in the file");
+        // Length, header, account, number and epoch lie before the body.
+        for (place, bit) in (at - 16..at + body.len()).flat_map(|place| (0..8).map(move |bit| (place, bit))) {
+            let mut damaged = sound.clone();
+            damaged[place] ^= 1 << bit;
+            std::fs::write(&path, &damaged).unwrap();
+            match SqliteReader::open(&path) {
+                Ok(reader) => assert_eq!(told_by(&reader), expected, "byte {place}, bit {bit} changed what is told"),
+                Err(_) => {
+                    refused += 1;
+                    keys += u32::from(place < at);
+                }
+            }
+        }
+        let body_bits = 8 * body.len();
+        assert!(refused >= body_bits, "{refused} of {body_bits} in the body and some before it");
+    }
+    assert!(keys > 100, "{keys} of the bits before the bodies were refused");
+}
+
+#[test]
+fn a_reader_sees_damage_in_records_that_a_snapshot_covers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let journal = SqliteJournal::open(&path).unwrap();
+    let state = State { seq: 15, ..State::new(account(1)) };
+    now(journal.save_snapshot(account(1), &Snapshot { seq: 15, state })).unwrap();
+    drop(journal);
+    assert!(SqliteReader::open(&path).is_ok());
+    let damage = "UPDATE records SET epoch = epoch + 1 WHERE account = 1 AND seq = 4";
+    Connection::open(&path).unwrap().execute(damage, []).unwrap();
+    assert!(refusal(&path).to_string().contains("account 1, record 4"), "{}", refusal(&path));
+}
+
+#[test]
+fn a_journal_whose_owners_are_gone_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    Connection::open(&path).unwrap().execute("DELETE FROM owners", []).unwrap();
+    assert!(refusal(&path).to_string().contains("account 1"), "{}", refusal(&path));
+}
+
+#[test]
+fn a_frozen_reader_sees_what_it_verified_and_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let reader = SqliteReader::open_frozen(&path).unwrap();
+    let journal = SqliteJournal::open(&path).unwrap();
+    let epoch = now(journal.acquire(account(1))).unwrap();
+    now(journal.append(account(1), &record(21, epoch))).unwrap();
+    assert_eq!(reader.records(account(1), 0, 99).unwrap().len(), 20);
+    assert!(reader.owner(account(1)).unwrap() < epoch);
+    assert_eq!(SqliteReader::open(&path).unwrap().records(account(1), 0, 99).unwrap().len(), 21);
+}
+
+#[test]
 fn a_flipped_byte_anywhere_is_refused_or_harmless() {
     let folder = tempfile::tempdir().unwrap();
     let path = filled(folder.path());
     let sound = std::fs::read(&path).unwrap();
-    let expected: Vec<_> = {
-        let reader = SqliteReader::open(&path).unwrap();
-        (1..=2).map(|n| reader.records(account(n), 0, 99).unwrap()).collect()
-    };
+    let expected: Vec<_> = told_by(&SqliteReader::open(&path).unwrap());
     let (mut refused, mut harmless) = (0, 0);
     for place in (0..sound.len()).step_by(13) {
         let mut damaged = sound.clone();
@@ -75,12 +152,18 @@ fn a_flipped_byte_anywhere_is_refused_or_harmless() {
         std::fs::write(&path, &damaged).unwrap();
         let _ = std::fs::remove_file(folder.path().join("journal-wal"));
         let _ = std::fs::remove_file(folder.path().join("journal-shm"));
+        if let Ok(reader) = SqliteReader::open(&path) {
+            for (told, want) in told_by(&reader).iter().zip(&expected) {
+                // An owner that is younger than its records may be: it has written nothing yet.
+                assert!(told.1 == want.1 && told.0 >= want.1[0].epoch, "byte {place} changed what is told");
+            }
+        }
         match SqliteJournal::open(&path) {
             Err(_) => refused += 1,
             Ok(journal) => {
                 for n in 1..=2 {
                     let loaded = now(journal.load(account(n))).unwrap();
-                    let want: Vec<_> = expected[n as usize - 1].iter().map(|stored| stored.record.clone()).collect();
+                    let want: Vec<_> = expected[n as usize - 1].1.iter().map(|stored| stored.record.clone()).collect();
                     assert_eq!(loaded.records, want, "byte {place} changed what is loaded");
                 }
                 harmless += 1;
@@ -194,7 +277,7 @@ fn a_failed_write_poisons_the_journal_and_loses_nothing() {
             Err(error) => Some(error),
         })
         .expect("the disk fills up");
-    assert!(matches!(&failure, JournalError::Write(why) if why.contains("full")), "{failure}");
+    assert!(matches!(&failure, JournalError::Write(why) if why.contains("the disk is full, or a quota")), "{failure}");
     let again = now(journal.append(account(1), &record(acknowledged + 1, epoch))).unwrap_err();
     assert!(again.to_string().contains("an earlier write failed"), "{again}");
     drop(journal);

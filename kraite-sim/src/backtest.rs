@@ -12,7 +12,7 @@ use kraite_core::instrument::Instrument;
 use kraite_core::number::{Notional, Percent, Price};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::position::{Phase, Why};
-use kraite_core::sizing::{Budget, LadderSpec, Refusal, SizeRequest, size_for};
+use kraite_core::sizing::{Budget, LadderSpec, Refusal, Rule, SizeRequest, size_for};
 use kraite_core::time::{Millis, VenueMillis};
 use serde::{Deserialize, Serialize};
 
@@ -313,45 +313,117 @@ impl Backtest {
 ///
 /// # Errors
 ///
-/// The refusal that no margin cures.
+/// The refusal that no margin cures; its sentence names no margin, because nobody asked for one.
 pub fn default_margin(
     instrument: &Instrument,
     spec: &LadderSpec,
     leverage_cap: u32,
     mark: Price,
     style: TargetStyle,
-) -> Result<Notional, kraite_core::sizing::Refusal> {
-    let mut last = None;
+) -> Result<Notional, Refusal> {
     let third = Percent::from_units(-6_666, 2).unwrap_or_default();
     let threefold = Percent::from_units(200, 0).unwrap_or_default();
     let elsewhere = [mark.shifted_by(third).ok(), mark.shifted_by(threefold).ok()];
     let mut smallest = None;
-    for places in (-6i32..=6).rev() {
-        for step in [1i64, 2, 5] {
-            let margin = if places > 0 {
-                Notional::from_units(step, places.unsigned_abs())
-            } else {
-                Notional::from_units(step.saturating_mul(10i64.saturating_pow(places.unsigned_abs())), 0)
-            };
-            let budget = Budget { margin: margin.unwrap_or_default(), leverage_cap };
-            let refusal = |mark: Price| {
-                let request = kraite_core::sizing::SizeRequest { instrument, spec, budget: &budget, mark };
-                kraite_core::sizing::size_for(&request, style).err()
-            };
-            match refusal(mark) {
-                Some(refusal) => last = Some(refusal),
-                None if elsewhere.into_iter().flatten().all(|mark| refusal(mark).is_none()) => return Ok(budget.margin),
-                None => smallest = smallest.or(Some(budget.margin)),
-            }
+    let mut refusals = Vec::new();
+    for margin in margins() {
+        let budget = Budget { margin, leverage_cap };
+        let refusal = |mark: Price| size_for(&SizeRequest { instrument, spec, budget: &budget, mark }, style).err();
+        match refusal(mark) {
+            Some(refusal) => refusals.push(refusal),
+            None if elsewhere.into_iter().flatten().all(|mark| refusal(mark).is_none()) => return Ok(margin),
+            None => smallest = smallest.or(Some(margin)),
         }
     }
-    if let Some(margin) = smallest {
-        return Ok(margin);
+    smallest.ok_or_else(|| incurable(refusals))
+}
+
+/// The margins that are tried, from a millionth to five million.
+fn margins() -> impl Iterator<Item = Notional> {
+    (-6i32..=6).flat_map(|power| {
+        [1i64, 2, 5].into_iter().filter_map(move |step| {
+            let (up, down) = (power.max(0).unsigned_abs(), power.min(0).unsigned_abs());
+            Notional::from_units(step.saturating_mul(10i64.saturating_pow(up)), down)
+        })
+    })
+}
+
+/// Of the refusals of every margin the one that says why there is none: one that is not about size, else one about
+/// the ladder as a whole, else the first.
+fn incurable(refusals: Vec<Refusal>) -> Refusal {
+    let weight = |refusal: &Refusal| match refusal.rule {
+        Rule::MarginOverrun | Rule::LeverageBracket => 1,
+        Rule::MinNotional | Rule::MinQuantity | Rule::MaxQuantity | Rule::ZeroQuantity => 2,
+        Rule::PriceRange
+        | Rule::PriceBand
+        | Rule::TargetNotProfitable
+        | Rule::RungPriceNotPositive
+        | Rule::OrderLimit => 0,
+    };
+    let rule = Rule::MinNotional;
+    let nothing = Refusal { rule, rung: None, message: String::new(), smallest_fix: None };
+    // Where several margins are refused alike, one that knows a way out, and rather one that keeps the rungs.
+    let way_out = |refusal: &Refusal| match &refusal.smallest_fix {
+        Some(fix) if fix.flag != "rungs" && fix.flag != "margin" => 0,
+        Some(_) => 1,
+        None => 2,
+    };
+    let choice = |refusal: &Refusal| (weight(refusal), way_out(refusal));
+    let mut refusal = refusals.into_iter().min_by_key(choice).unwrap_or(nothing);
+    match weight(&refusal) {
+        0 => {}
+        1 => refusal.message = "whatever the margin, the whole ladder needs more than margin x leverage gives".into(),
+        _ => refusal.message = "at no margin every order has a size that the contract takes".into(),
     }
-    Err(last.unwrap_or(kraite_core::sizing::Refusal {
-        rule: kraite_core::sizing::Rule::MinNotional,
-        rung: None,
-        message: "no margin makes this ladder fit".into(),
-        smallest_fix: None,
-    }))
+    // A margin as the fix would be one that was tried, not one that was asked for.
+    refusal.smallest_fix = refusal.smallest_fix.filter(|fix| fix.flag != "margin");
+    refusal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kraite_core::sizing::{SizingModel, TargetBasis};
+
+    fn refused(change: impl Fn(&mut LadderSpec, &mut Instrument)) -> Refusal {
+        let mut instrument = crate::presets::instrument();
+        let mut spec = LadderSpec {
+            direction: Direction::Short,
+            rungs: 4,
+            gap: "9.5".parse().unwrap(),
+            multipliers: vec!["2".parse().unwrap()],
+            profit: "0.36".parse().unwrap(),
+            stop: "2.5".parse().unwrap(),
+            model: SizingModel::Bounded,
+            basis: TargetBasis::AverageEntry,
+            headroom: "0.5".parse().unwrap(),
+        };
+        let mark: Price = "150.24".parse().unwrap();
+        let margin = |spec: &LadderSpec, instrument: &Instrument| {
+            default_margin(instrument, spec, 20, mark, TargetStyle::TriggerMarket)
+        };
+        assert!(margin(&spec, &instrument).is_ok());
+        change(&mut spec, &mut instrument);
+        margin(&spec, &instrument).unwrap_err()
+    }
+
+    #[test]
+    fn r26_where_no_margin_opens_the_reason_is_the_one_that_no_margin_cures() {
+        let overrun = refused(|spec, _| spec.model = SizingModel::Unbounded);
+        assert_eq!((overrun.rule, overrun.smallest_fix.unwrap().value.as_str()), (Rule::MarginOverrun, "bounded"));
+        let below = refused(|spec, _| {
+            spec.direction = Direction::Long;
+            spec.gap = "30".parse().unwrap();
+        });
+        assert_eq!((below.rule, below.rung), (Rule::RungPriceNotPositive, Some(4)));
+        assert!(below.message.contains("30 %"), "{}", below.message);
+        assert_eq!(below.smallest_fix.as_ref().unwrap().flag, "gap");
+        let target = refused(|_, instrument| instrument.min_price = "150.20".parse().unwrap());
+        assert_eq!(target.rule, Rule::TargetNotProfitable);
+        let tiny = refused(|_, instrument| instrument.max_qty = "0.02".parse().unwrap());
+        for refusal in [&below, &target, &tiny] {
+            let words = ["margin at", "000000"];
+            assert!(words.iter().all(|word| !refusal.message.contains(word)), "{}", refusal.message);
+        }
+    }
 }

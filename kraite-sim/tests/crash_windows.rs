@@ -192,7 +192,8 @@ fn fate() -> impl Strategy<Value = Fate> {
         Just(Fate::Delay),
         Just(Fate::Late),
         Just(Fate::Double),
-        Just(Fate::Unknown)
+        Just(Fate::Unknown),
+        Just(Fate::Limit)
     ]
 }
 

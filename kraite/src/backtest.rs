@@ -3,18 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use kraite_core::Instrument;
 use kraite_core::exchange::Direction;
 use kraite_core::number::{Factor, Notional, Percent};
-use kraite_core::sizing::{Budget, LadderSpec, SizingModel};
+use kraite_core::sizing::{Budget, Fix, LadderSpec, SizingModel};
 use kraite_core::time::VenueMillis;
 use kraite_sim::backtest::{Backtest, Hostility, Outcome, Plan, default_margin};
-use kraite_sim::data::{Bar, Gaps, read_funding, read_klines};
+use kraite_sim::data::{Bar, Gaps, Span, read_funding, read_klines};
 use kraite_sim::world::Latency;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{Exit, Failed};
-use crate::flags::{BasisWord, DirectionWord, SequenceWord, SizingWord, TargetWord, VenueName};
-use crate::plan::default_gap;
+use crate::flags::{
+    BasisWord, DirectionWord, MAX_LEVERAGE, SequenceWord, SizingWord, TargetWord, VenueName, check_headroom,
+};
+use crate::plan::remarks;
 use crate::progress::{Progress, stopwatch};
 use crate::rules;
 
@@ -70,7 +73,8 @@ pub(crate) struct Args {
     /// What the faults are drawn from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Counts missing bars instead of refusing them.
+    /// Counts missing bars instead of refusing them. Bars are missing between two that are used; what lies outside of
+    /// --from and --to may have gaps.
     #[arg(long)]
     allow_gaps: bool,
     /// Prints the result as JSON.
@@ -173,14 +177,14 @@ impl Settings {
                 return zero(name);
             }
         }
-        if self.headroom.is_some_and(Percent::is_negative) {
-            return Err("headroom must not be below zero".into());
+        if let Some(headroom) = self.headroom {
+            check_headroom(headroom).map_err(|wrong| format!("headroom: {wrong}"))?;
         }
         if self.multipliers.iter().flatten().any(|m| !m.is_positive()) {
             return zero("each of multipliers");
         }
-        if self.leverage_cap == Some(0) {
-            return zero("leverage_cap");
+        if let Some(cap) = self.leverage_cap.filter(|cap| !(1..=MAX_LEVERAGE).contains(cap)) {
+            return Err(format!("leverage_cap: {cap} is not between 1 and {MAX_LEVERAGE}"));
         }
         if self.rungs.is_some_and(|rungs| rungs > kraite_core::MAX_RUNGS) {
             return Err(format!("rungs must be at most {}", kraite_core::MAX_RUNGS));
@@ -190,36 +194,63 @@ impl Settings {
 
     fn spec(&self) -> LadderSpec {
         let direction = self.direction.map_or(Direction::Long, Direction::from);
-        let two = Factor::from_integer(2);
+        let default = LadderSpec::default_for(direction);
         LadderSpec {
             direction,
-            rungs: self.rungs.unwrap_or(4),
-            gap: self.gap.unwrap_or_else(|| default_gap(direction)),
-            multipliers: self.multipliers.clone().unwrap_or_else(|| vec![two]),
-            profit: self.profit.or_else(|| Percent::from_units(36, 2)).unwrap_or_default(),
-            stop: self.stop.or_else(|| Percent::from_units(25, 1)).unwrap_or_default(),
-            model: self.sizing.map_or_else(|| SizingModel::default_for(direction), SizingModel::from),
-            basis: self.basis.unwrap_or(BasisWord::AverageEntry).into(),
-            headroom: self.headroom.or_else(|| Percent::from_units(5, 1)).unwrap_or_default(),
+            rungs: self.rungs.unwrap_or(default.rungs),
+            gap: self.gap.unwrap_or(default.gap),
+            multipliers: self.multipliers.clone().unwrap_or(default.multipliers),
+            profit: self.profit.unwrap_or(default.profit),
+            stop: self.stop.unwrap_or(default.stop),
+            model: self.sizing.map_or(default.model, SizingModel::from),
+            basis: self.basis.map_or(default.basis, BasisWord::into),
+            headroom: self.headroom.unwrap_or(default.headroom),
         }
     }
 
-    fn plan(&self, args: &Args, first: &Bar) -> Result<Plan, Failed> {
-        let venue = self.venue.unwrap_or(VenueName::Binance);
-        let instrument = rules::instrument(venue, &args.exchange_info, args.brackets.as_deref(), &args.symbol)?;
+    fn venue(&self) -> VenueName {
+        self.venue.unwrap_or(VenueName::Binance)
+    }
+
+    fn target(&self) -> TargetWord {
+        self.target.unwrap_or(TargetWord::TriggerMarket)
+    }
+
+    /// A margin at which the ladder opens on the first bar, or why there is none.
+    fn default_margin(&self, args: &Args, instrument: &Instrument, first: &Bar) -> Result<Notional, Failed> {
+        let (spec, cap) = (self.spec(), self.leverage_cap.unwrap_or(20));
+        default_margin(instrument, &spec, cap, first.open, self.target().into()).map_err(|refusal| {
+            let klines = args.klines.first().map_or_else(String::new, |path| path.display().to_string());
+            let rung = refusal.rung.map_or_else(String::new, |rung| format!(" (rung {rung})"));
+            let fix = refusal
+                .smallest_fix
+                .map_or_else(String::new, |fix| format!("; {} in the configuration would open", setting(&fix)));
+            Failed::new(
+                Exit::PlanRefused,
+                format!(
+                    "{}: no margin opens this ladder at {}, the first open in {klines}: {}{rung}: {}{fix}",
+                    source(args),
+                    first.open,
+                    refusal.rule,
+                    refusal.message
+                ),
+            )
+        })
+    }
+
+    fn plan(&self, args: &Args, instrument: Instrument, first: &Bar) -> Result<Plan, Failed> {
         let spec = self.spec();
         let leverage_cap = self.leverage_cap.unwrap_or(20);
-        let target_style = self.target.unwrap_or(TargetWord::TriggerMarket).into();
         let margin = match self.margin {
             Some(margin) => margin,
-            None => default_margin(&instrument, &spec, leverage_cap, first.open, target_style).map_err(|refusal| {
-                Failed::new(
-                    Exit::PlanRefused,
-                    format!("refused at {}, {}: {}", first.open, refusal.rule, refusal.message),
-                )
-            })?,
+            None => self.default_margin(args, &instrument, first)?,
         };
         let wallet = match self.wallet {
+            Some(wallet) if wallet < margin => {
+                let whose = if self.margin.is_some() { "the margin" } else { "the default margin" };
+                let message = format!("{}: wallet {wallet} is below {whose} of {margin}", source(args));
+                return Err(Failed::new(Exit::Configuration, message));
+            }
             Some(wallet) => wallet,
             None => margin.scaled_by(Factor::from_integer(20)).map_err(Failed::with(Exit::Configuration))?,
         };
@@ -228,12 +259,27 @@ impl Settings {
             spec,
             budget: Budget { margin, leverage_cap },
             sequence: self.sequence.unwrap_or(SequenceWord::LadderFirst).into(),
-            target_style,
+            target_style: self.target().into(),
             wallet,
-            profile: venue.profile(),
+            profile: self.venue().profile(),
             latency: Latency::FAR,
         })
     }
+}
+
+/// A fix as a line of the configuration.
+fn setting(fix: &Fix) -> String {
+    let key = fix.flag.replace('-', "_");
+    match key.as_str() {
+        "rungs" | "leverage_cap" => format!("{key} = {}", fix.value),
+        "multipliers" => format!("{key} = [\"{}\"]", fix.value.replace(',', "\", \"")),
+        _ => format!("{key} = \"{}\"", fix.value),
+    }
+}
+
+/// Where the settings are from.
+fn source(args: &Args) -> String {
+    args.config.as_ref().map_or_else(|| "the defaults (no --config)".to_owned(), |path| path.display().to_string())
 }
 
 #[derive(Debug, Serialize)]
@@ -289,13 +335,19 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let settings = args.config.as_deref().map_or_else(|| Ok(Settings::default()), Settings::read)?;
     let reading = stopwatch();
     let gaps = if args.allow_gaps { Gaps::Count } else { Gaps::Refuse };
-    let (bars, gaps) = read_klines(&args.klines, gaps, args.from, args.to)?;
+    let venue = settings.venue();
+    let instrument = rules::instrument(venue, &args.exchange_info, args.brackets.as_deref(), &args.symbol)?;
+    let span = Span { from: args.from, to: args.to };
+    let (bars, gaps) = read_klines(&args.klines, gaps, span, instrument.max_price)?;
     let funding = args.funding.as_deref().map(read_funding).transpose()?.unwrap_or_default();
     let read_ms = millis(reading);
     let Some(first) = bars.first() else {
         return Err(Failed::new(Exit::BadData, "no bars"));
     };
-    let plan = settings.plan(args, first)?;
+    let plan = settings.plan(args, instrument, first)?;
+    for remark in remarks(venue, settings.target(), args.brackets.is_some()) {
+        crate::talk(&format!("kraite: note: {remark}"));
+    }
     let margin = plan.budget.margin;
     let running = stopwatch();
     let mut progress = Progress::new("backtest");
@@ -313,10 +365,10 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         crate::print(&text(&shown))?;
     }
     if let Some((at, refusal)) = &outcome.first_refusal {
-        eprintln!(
+        crate::talk(&format!(
             "kraite: {} openings were refused, the first at {} ms, {}: {}",
             outcome.refused, at.0, refusal.rule, refusal.message
-        );
+        ));
     }
     if outcome.verdict.violations == 0 {
         let nothing = outcome.refused > 0 && outcome.positions_opened == 0;
@@ -325,7 +377,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let first =
         outcome.verdict.findings.first().map_or_else(String::new, |(at, what)| format!("{what:?} at {} ms", at.0));
     // The data is already on stdout; only the sentence is missing.
-    eprintln!("kraite: {} violations, the first: {first}", outcome.verdict.violations);
+    crate::talk(&format!("kraite: {} violations, the first: {first}", outcome.verdict.violations));
     Ok(Exit::Invariant)
 }
 
@@ -342,7 +394,7 @@ fn show(
     Shown {
         schema: "kraite.backtest/1",
         symbol: args.symbol.clone(),
-        venue: settings.venue.unwrap_or(VenueName::Binance).word(),
+        venue: settings.venue().word(),
         nemesis: format!("{:?}", args.nemesis).to_lowercase(),
         seed: args.seed,
         margin: margin.to_string(),
@@ -435,6 +487,23 @@ mod tests {
     }
 
     #[test]
+    fn a_fix_is_a_line_that_the_settings_take() {
+        for (flag, value) in [
+            ("gap", "22.1"),
+            ("sizing", "bounded"),
+            ("rungs", "3"),
+            ("leverage-cap", "1"),
+            ("multipliers", "1,2"),
+            ("margin", "5"),
+            ("profit", "0.4"),
+            ("stop", "2"),
+        ] {
+            let line = setting(&Fix { flag: flag.to_owned(), value: value.to_owned() });
+            assert!(toml::from_str::<Settings>(&line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
     fn a_typo_in_the_settings_names_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kraite.toml");
@@ -444,5 +513,15 @@ mod tests {
         assert!(failed.message.contains("line 2") && failed.message.contains("profitt"), "{}", failed.message);
         std::fs::write(&path, "margin = \"0\"\n").unwrap();
         assert!(Settings::read(&path).unwrap_err().message.contains("margin must be above zero"));
+        for (text, words) in [
+            ("headroom = \"50.5\"", "headroom: 50.5 is not between 0 and 50"),
+            ("headroom = \"-1\"", "headroom: -1 is not between 0 and 50"),
+            ("leverage_cap = 0", "leverage_cap: 0 is not between 1 and 125"),
+            ("leverage_cap = 126", "leverage_cap: 126 is not between 1 and 125"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let failed = Settings::read(&path).unwrap_err();
+            assert!(failed.exit == Exit::Configuration && failed.message.ends_with(words), "{}", failed.message);
+        }
     }
 }

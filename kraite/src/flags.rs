@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use kraite_core::Capabilities;
 use kraite_core::exchange::Direction;
-use kraite_core::number::Factor;
+use kraite_core::number::{Factor, Percent};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{SizingModel, TargetBasis};
 use serde::Deserialize;
@@ -115,14 +115,21 @@ where
     if value > T::default() { Ok(value) } else { Err(format!("{value} is not above zero")) }
 }
 
-/// A number that is not below zero.
-pub(crate) fn not_negative<T>(text: &str) -> Result<T, String>
-where
-    T: FromStr + Default + PartialOrd + Display,
-    T::Err: Display,
-{
-    let value: T = text.parse().map_err(|error: T::Err| error.to_string())?;
-    if value >= T::default() { Ok(value) } else { Err(format!("{value} is below zero")) }
+/// The highest leverage of any contract of the venues (brackets of 2024, contracts of 2025).
+pub(crate) const MAX_LEVERAGE: u32 = 125;
+
+/// How far an entry may be thought to slip, in percent: it is a market order, and half its price is no slip.
+const MAX_HEADROOM: i64 = 50;
+
+/// Says what is wrong with a headroom that is out of range.
+pub(crate) fn check_headroom(value: Percent) -> Result<Percent, String> {
+    let most = Percent::from_units(MAX_HEADROOM, 0).unwrap_or_default();
+    if value.is_negative() || value > most { Err(format!("{value} is not between 0 and {most}")) } else { Ok(value) }
+}
+
+/// The headroom of a ladder.
+pub(crate) fn headroom(text: &str) -> Result<Percent, String> {
+    text.parse::<Percent>().map_err(|error| error.to_string()).and_then(check_headroom)
 }
 
 /// One multiplier of the ladder.
@@ -158,7 +165,9 @@ mod tests {
         assert_eq!(positive::<Notional>("-5").unwrap_err(), "-5 is not above zero");
         assert_eq!(positive::<Notional>("0").unwrap_err(), "0 is not above zero");
         assert!(positive::<Notional>("1e3").is_err());
-        assert!(not_negative::<Notional>("0").is_ok());
+        assert_eq!(headroom("-1").unwrap_err(), "-1 is not between 0 and 50");
+        assert_eq!(headroom("50.1").unwrap_err(), "50.1 is not between 0 and 50");
+        assert!(headroom("0").is_ok() && headroom("50").is_ok());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::flags::VenueName;
 
 /// Reads a journal: accounts, positions, orders and the latest records. Changes no record.
 ///
-/// Works while another process writes the journal; SQLite may leave its own -wal and -shm files beside it. A damaged record is named and refused (exit code 10).
+/// Works while another process writes the journal; SQLite may leave its own -wal and -shm files beside it. All of the journal is verified first, records before a snapshot too: a damaged one is named and refused (exit code 10).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The journal file.
@@ -41,7 +41,7 @@ pub(crate) struct Args {
 /// can still tell what it finds at the exchange.
 #[derive(Debug, clap::Args)]
 pub(crate) struct IdArgs {
-    /// 24 characters of a-z and 0-9.
+    /// 24 characters of a-z and 2-7.
     id: String,
     /// Prints the fields as JSON.
     #[arg(long)]
@@ -185,7 +185,7 @@ fn inspect(reader: &SqliteReader, account: AccountTag, args: &Args) -> Result<In
     let records = reader.records(account, after, limit)?;
     Ok(InspectedAccount {
         account: account.get(),
-        epoch: records.last().map_or(0, |record| record.epoch.get()),
+        epoch: reader.owner(account)?.get(),
         last_seq: state.seq,
         last_at_ms: state.at.local.0,
         quarantined: state.quarantined,
@@ -251,7 +251,7 @@ fn text(inspected: &Inspected) -> String {
 
 /// Reads and prints a journal.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
-    let reader = SqliteReader::open(&args.journal)?;
+    let reader = SqliteReader::open_frozen(&args.journal)?;
     let mut accounts = reader.accounts()?;
     if let Some(wanted) = args.account {
         let held = accounts.len();
@@ -263,6 +263,8 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         }
     }
     let accounts = accounts.into_iter().map(|account| inspect(&reader, account, args)).collect::<Result<_, _>>()?;
+    // A reader of what is printed may take its time; the writer's log is not to grow with it.
+    drop(reader);
     let inspected = Inspected { schema: "kraite.inspect/1", journal: args.journal.display().to_string(), accounts };
     if args.json {
         let json = serde_json::to_string_pretty(&inspected).map_err(Failed::with(Exit::Failure))?;
@@ -275,9 +277,10 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
 
 /// Decodes and prints an id.
 pub(crate) fn id_command(args: &IdArgs) -> Result<Exit, Failed> {
-    let id: ClientOrderId = args.id.parse().map_err(|error| {
-        Failed::new(Exit::BadData, format!("`{}` is no client order id of kraite: {error}", args.id))
-    })?;
+    let id: ClientOrderId = args
+        .id
+        .parse()
+        .map_err(|error| Failed::new(Exit::Usage, format!("`{}` is no client order id of kraite: {error}", args.id)))?;
     let key = id.key();
     let rows = [
         ("account", key.account.get()),

@@ -14,6 +14,7 @@ mod run_log;
 mod swarm;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -26,7 +27,7 @@ use exit::{Exit, Failed};
 /// and a stop-loss that is accepted before the take-profit is sent. Nothing in this command talks to a real
 /// exchange yet: it plans, rehearses on a simulated exchange, and reads journals.
 #[derive(Debug, Parser)]
-#[command(name = "kraite", version, max_term_width = 110, after_long_help = exit_codes())]
+#[command(name = "kraite", version, max_term_width = 110, after_long_help = exit_codes(), arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -51,7 +52,6 @@ fn exit_codes() -> String {
     format!("Exit codes:\n{}\n\nstdout is data, stderr is talk. Every --json carries `schema`.", lines.join("\n"))
 }
 
-/// Wakes the bug that `KRAITE_BUG` names; says whether it named one, or was not set.
 /// Wakes the bug of the zoo that a flag names.
 #[cfg(kraite_zoo)]
 fn wake(bug: Option<&str>) -> Result<(), Failed> {
@@ -64,12 +64,28 @@ fn wake(bug: Option<&str>) -> Result<(), Failed> {
     }
 }
 
+/// Wakes the bug that `KRAITE_BUG` names; says whether it named one, or was not set.
 #[cfg(kraite_zoo)]
 fn wake_bug() -> bool {
     std::env::var("KRAITE_BUG").map_or(true, |id| kraite_core::zoo::wake_by_id(&id))
 }
 
+/// "File size limit exceeded": unless it is handled, a full quota kills the process before a write can fail.
+const SIGXFSZ: i32 = 25;
+
+/// From now on a write beyond the quota is an error of that write. What handles the signal stays for the life of the
+/// process, whatever becomes of the runtime that it takes to ask for it.
+fn outlive_quotas() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _inside = runtime.enter();
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ)).map(drop)
+}
+
 fn main() -> ExitCode {
+    if let Err(error) = outlive_quotas() {
+        tell(&Failed::new(Exit::Failure, format!("signals cannot be handled: {error}")), false);
+        return Exit::Failure.into();
+    }
     #[cfg(kraite_zoo)]
     if !wake_bug() {
         tell(&Failed::new(Exit::Usage, "KRAITE_BUG names no bug of the zoo".to_owned()), false);
@@ -107,6 +123,10 @@ fn usage(error: &clap::Error) -> ExitCode {
             Err(failed) => failed.exit.into(),
         };
     }
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        talk(error.render().to_string().trim_end());
+        return Exit::Usage.into();
+    }
     let json = std::env::args_os().any(|arg| arg == "--json");
     let text = error.render().to_string();
     let hint =
@@ -121,13 +141,31 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// The sentence on stderr and, where data was asked for as JSON, the same as JSON on stdout. A reader that
 /// has gone away is no reason to panic.
 fn tell(failed: &Failed, json: bool) {
-    let _ = writeln!(std::io::stderr(), "kraite: {failed}");
+    talk(&format!("kraite: {failed}"));
     if json {
         let data = serde_json::json!({
             "schema": "kraite.error/1", "exit": failed.exit as u8, "message": failed.message,
         });
         let _ = writeln!(std::io::stdout(), "{data}");
     }
+}
+
+/// Writes lines to stderr. Where nothing can be written any more nobody is told, and nothing else is stopped by it.
+fn talk(lines: &str) {
+    let _ = writeln!(std::io::stderr(), "{lines}");
+}
+
+/// Writes a file so that its name never stands for a part of it.
+fn write_whole(path: &Path, text: &str) -> Result<(), Failed> {
+    let fail = |error: std::io::Error| Failed::new(Exit::Failure, format!("{}: {error}", path.display()));
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
+    written.map_err(|error| {
+        // What cannot be removed either is told by its name.
+        let _ = std::fs::remove_file(&part);
+        fail(error)
+    })
 }
 
 /// Writes data to stdout; a reader that has gone away ends the command without noise.

@@ -4,16 +4,19 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use kraite_core::Instrument;
+use kraite_core::capabilities::Protection;
 use kraite_core::exchange::Direction;
 use kraite_core::number::{Factor, Notional, Percent, Price};
 use kraite_core::plan::{Goal, MarginSetup, Plan, Shape, StepKind, TargetStyle, check, lower, plan};
-use kraite_core::sizing::{Budget, Draft, LadderSpec, Rule, SizeRequest, SizingModel, draft_for};
+use kraite_core::sizing::{
+    AfterRung, Budget, Draft, LadderSpec, Rule, SizeRequest, SizingModel, after_each_rung, draft_for,
+};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
 use crate::flags::{
-    BasisWord, DirectionWord, SequenceWord, SizingWord, TargetWord, VenueName, multiplier, not_negative, padded,
-    places, positive,
+    BasisWord, DirectionWord, MAX_LEVERAGE, SequenceWord, SizingWord, TargetWord, VenueName, headroom, multiplier,
+    padded, places, positive,
 };
 use crate::rules;
 
@@ -28,7 +31,10 @@ const EXAMPLE: &str = "Example:
 /// rung and the smallest change of one flag that would fix it.
 ///
 /// What the contract's price range (price_range) moves without breaking a rule, rungs and take-profit, is shown
-/// and noted; a stop that it would move is refused.
+/// and noted; a stop that it would move is refused. A rung that rounds to nothing is left out and noted; a ladder
+/// of which none is left is refused.
+///
+/// Beside each rung stand the average entry once it has filled, and the take-profit as it is re-priced then.
 ///
 /// Rules: min_notional, min_quantity, max_quantity, price_range, price_band, margin_overrun,
 /// leverage_bracket, target_not_profitable, zero_quantity, rung_price_not_positive, order_limit.
@@ -42,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     exchange_info: PathBuf,
     /// The answer of leverageBracket (Binance) or query-position-lever (Bitget); may be gzipped. Without it
-    /// the leverage cap stands.
+    /// the leverage cap stands, and a note says so.
     #[arg(long, value_name = "FILE")]
     brackets: Option<PathBuf>,
     /// The contract, in the venue's spelling.
@@ -54,8 +60,8 @@ pub(crate) struct Args {
     /// Margin allotted, in quote currency.
     #[arg(long, allow_hyphen_values = true, value_parser = positive::<Notional>)]
     margin: Notional,
-    /// The account's own leverage cap.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    /// The account's own leverage cap, 1 to 125.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LEVERAGE)))]
     leverage_cap: u32,
     /// The mark price now.
     #[arg(long, allow_hyphen_values = true, value_parser = positive::<Price>)]
@@ -87,9 +93,9 @@ pub(crate) struct Args {
     /// What the take-profit is priced from.
     #[arg(long, value_enum, default_value = "average-entry")]
     basis: BasisWord,
-    /// How far the entry may slip before a rung breaks a rule, in percent; tightens the check, never the
-    /// sizes.
-    #[arg(long, default_value = "0.5", allow_hyphen_values = true, value_parser = not_negative::<Percent>)]
+    /// How far the entry may slip before a rung breaks a rule, in percent, 0 to 50; tightens the check, never
+    /// the sizes.
+    #[arg(long, default_value = "0.5", allow_hyphen_values = true, value_parser = headroom)]
     headroom: Percent,
     /// Prints the plan as JSON.
     #[arg(long)]
@@ -99,7 +105,7 @@ pub(crate) struct Args {
 impl Args {
     fn spec(&self) -> LadderSpec {
         let direction = Direction::from(self.direction);
-        let gap = self.gap.unwrap_or_else(|| default_gap(direction));
+        let gap = self.gap.unwrap_or_else(|| LadderSpec::default_for(direction).gap);
         LadderSpec {
             direction,
             rungs: self.rungs,
@@ -112,15 +118,6 @@ impl Args {
             headroom: self.headroom,
         }
     }
-}
-
-/// Distance between rungs where none is asked for: 8.5 % long, 9.5 % short.
-pub(crate) fn default_gap(direction: Direction) -> Percent {
-    let tenths = match direction {
-        Direction::Long => 85,
-        Direction::Short => 95,
-    };
-    Percent::from_units(tenths, 1).unwrap_or_default()
 }
 
 #[derive(Debug, Serialize)]
@@ -159,6 +156,8 @@ struct ShownRung {
     price: String,
     qty: String,
     notional: String,
+    average_entry: Option<String>,
+    target: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -166,11 +165,12 @@ struct ShownPrice {
     price: String,
 }
 
-/// Something about one order that is not as it was asked for and breaks no rule.
+/// Something that is not as it was asked for, or not looked at, and breaks no rule.
 #[derive(Debug, Serialize)]
 struct ShownNote {
     order: String,
-    rule: &'static str,
+    /// The rule behind it; `None` where the venue's shape is.
+    rule: Option<&'static str>,
     message: String,
 }
 
@@ -249,9 +249,9 @@ fn steps_of(draft: &Draft, args: &Args) -> Result<Plan, Failed> {
     Ok(plan)
 }
 
-/// What the contract's price range moved.
+/// What the contract's price range moved, what the venue has not, and what could not be checked.
 fn notes_of(draft: &Draft, args: &Args, price: impl Fn(Price) -> String) -> Vec<ShownNote> {
-    let note = |order: String, message: String| ShownNote { order, rule: Rule::PriceRange.word(), message };
+    let note = |order: String, message: String| ShownNote { order, rule: Some(Rule::PriceRange.word()), message };
     let rungs = draft.clamped.iter().map(|rung| {
         let order = format!("rung {rung}");
         let message = format!("{order} is moved to the edge of the contract's price range");
@@ -263,14 +263,52 @@ fn notes_of(draft: &Draft, args: &Args, price: impl Fn(Price) -> String) -> Vec<
             format!("take-profit is moved to the edge of the contract's price range, {target}: less than {profit} %");
         note("target".to_owned(), message)
     });
-    rungs.chain(target).collect()
+    rungs.chain(target).chain(unlike_asked(args.venue, args.target, args.brackets.is_some())).collect()
 }
 
-fn show(draft: &Draft, plan: Option<&Plan>, instrument: &Instrument, args: &Args) -> Shown {
+/// What of a request this venue, or a run without its brackets, takes no notice of.
+fn unlike_asked(venue: VenueName, target: TargetWord, brackets: bool) -> impl Iterator<Item = ShownNote> {
+    let pair = venue.capabilities().protection == Protection::Paired && target == TargetWord::Limit;
+    let pair = pair.then(|| ShownNote {
+        order: "target".to_owned(),
+        rule: None,
+        message: format!("take-profit: stop and target are one call on {}, which has no limit target", venue.word()),
+    });
+    let unchecked = (!brackets).then(|| ShownNote {
+        order: "leverage".to_owned(),
+        rule: Some(Rule::LeverageBracket.word()),
+        message: "leverage is not checked against brackets: --brackets names none".to_owned(),
+    });
+    pair.into_iter().chain(unchecked)
+}
+
+/// The same for whoever talks to people only.
+pub(crate) fn remarks(venue: VenueName, target: TargetWord, brackets: bool) -> Vec<String> {
+    unlike_asked(venue, target, brackets).map(|note| note.message).collect()
+}
+
+fn shown_rungs(draft: &Draft, after: &[AfterRung], instrument: &Instrument) -> Vec<ShownRung> {
+    let (tick, lot) = (places(instrument.tick), places(instrument.lot));
+    let price = |price: Price| padded(&price.to_string(), tick);
+    let rungs = draft.rungs.iter().map(|rung| {
+        let after = after.iter().find(|after| after.rung == rung.rung);
+        let notional = rung.price.checked_mul(rung.qty).map(|notional| padded(&notional.to_string(), tick + lot));
+        ShownRung {
+            rung: rung.rung,
+            price: price(rung.price),
+            qty: padded(&rung.qty.to_string(), lot),
+            notional: notional.unwrap_or_default(),
+            average_entry: after.map(|after| padded(&after.average_entry.to_string(), 8)),
+            target: after.and_then(|after| after.target).map(price),
+        }
+    });
+    rungs.collect()
+}
+
+fn show(draft: &Draft, after: &[AfterRung], plan: Option<&Plan>, instrument: &Instrument, args: &Args) -> Shown {
     let (tick, lot) = (places(instrument.tick), places(instrument.lot));
     let price = |price: Price| padded(&price.to_string(), tick);
     let money = |notional: Notional| padded(&notional.to_string(), tick + lot);
-    let notional_of = |price: Price, qty| price.checked_mul(qty).map(money).unwrap_or_default();
     Shown {
         schema: "kraite.plan/1",
         venue: args.venue.word(),
@@ -286,16 +324,7 @@ fn show(draft: &Draft, plan: Option<&Plan>, instrument: &Instrument, args: &Args
             reference_price: price(entry.reference_price),
             notional: money(entry.notional),
         }),
-        rungs: draft
-            .rungs
-            .iter()
-            .map(|rung| ShownRung {
-                rung: rung.rung,
-                price: price(rung.price),
-                qty: padded(&rung.qty.to_string(), lot),
-                notional: notional_of(rung.price, rung.qty),
-            })
-            .collect(),
+        rungs: shown_rungs(draft, after, instrument),
         target: draft.target.map(|target| ShownPrice { price: price(target) }),
         stop: draft.stop.map(|stop| ShownPrice { price: price(stop) }),
         max_loss: draft.max_loss.map(money),
@@ -331,6 +360,43 @@ fn show(draft: &Draft, plan: Option<&Plan>, instrument: &Instrument, args: &Args
     }
 }
 
+/// Entry, rungs, stop and target in columns; what comes after each fill stands beside it.
+fn ladder_rows(shown: &Shown, quote: &str) -> String {
+    let row = |cells: [&str; 6]| cells.map(str::to_owned);
+    let notional = format!("notional {quote}");
+    let mut rows = vec![row(["", "price", "quantity", &notional, "average entry", "take-profit"])];
+    let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
+    let target = shown.target.as_ref().map_or("", |target| &target.price);
+    if let Some(entry) = &shown.entry {
+        let reference = format!("~{}", entry.reference_price);
+        rows.push(row(["entry", &reference, &entry.qty, &entry.notional, &reference, target]));
+    }
+    for rung in &shown.rungs {
+        let (name, average, target) = (format!("rung {}", rung.rung), text(&rung.average_entry), text(&rung.target));
+        rows.push(row([&name, &rung.price, &rung.qty, &rung.notional, &average, &target]));
+    }
+    if let Some(total) = &shown.total_notional {
+        rows.push(row(["whole ladder", "", "", total, "", ""]));
+    }
+    if let Some(stop) = &shown.stop {
+        rows.push(row(["stop-loss", &stop.price, "all open", "", "", ""]));
+    }
+    if !target.is_empty() {
+        rows.push(row(["take-profit", target, "all open", "", "", ""]));
+    }
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::from(" ");
+        for (column, cell) in row.iter().enumerate() {
+            let width = width(column);
+            let _ = if column == 0 { write!(line, " {cell:<width$}") } else { write!(line, "  {cell:>width$}") };
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
 fn table(shown: &Shown, args: &Args, quote: &str) -> String {
     let mut text = String::new();
     let leverage = shown.leverage.map_or_else(|| "?".to_owned(), |leverage| leverage.to_string());
@@ -343,35 +409,7 @@ fn table(shown: &Shown, args: &Args, quote: &str) -> String {
         args.margin,
         shown.sizing,
     );
-    let mut rows = vec![["".to_owned(), "price".into(), "quantity".into(), format!("notional {quote}")]];
-    if let Some(entry) = &shown.entry {
-        rows.push(["entry".into(), format!("~{}", entry.reference_price), entry.qty.clone(), entry.notional.clone()]);
-    }
-    for rung in &shown.rungs {
-        rows.push([format!("rung {}", rung.rung), rung.price.clone(), rung.qty.clone(), rung.notional.clone()]);
-    }
-    if let Some(total) = &shown.total_notional {
-        rows.push(["whole ladder".into(), String::new(), String::new(), total.clone()]);
-    }
-    let all = "all open".to_owned();
-    if let Some(stop) = &shown.stop {
-        rows.push(["stop-loss".into(), stop.price.clone(), all.clone(), String::new()]);
-    }
-    if let Some(target) = &shown.target {
-        rows.push(["take-profit".into(), target.price.clone(), all, String::new()]);
-    }
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2), width(3)];
-    for [name, price, qty, notional] in &rows {
-        let line = format!(
-            "  {name:<w0$}  {price:>w1$}  {qty:>w2$}  {notional:>w3$}",
-            w0 = widths[0],
-            w1 = widths[1],
-            w2 = widths[2],
-            w3 = widths[3]
-        );
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
+    text.push_str(&ladder_rows(shown, quote));
     for rung in &shown.dropped_rungs {
         let _ = writeln!(text, "  rung {rung} rounds to nothing and is left out");
     }
@@ -414,7 +452,8 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let request = SizeRequest { instrument: &instrument, spec: &spec, budget: &budget, mark: args.mark };
     let draft = draft_for(&request, style);
     let plan = if draft.refused.is_none() { Some(steps_of(&draft, args)?) } else { None };
-    let shown = show(&draft, plan.as_ref(), &instrument, args);
+    let after = after_each_rung(&request, style, &draft);
+    let shown = show(&draft, &after, plan.as_ref(), &instrument, args);
     if args.json {
         let text = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;
         crate::print(&format!("{text}\n"))?;
@@ -427,6 +466,6 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         .smallest_fix
         .as_ref()
         .map_or_else(String::new, |fix| format!("; the smallest fix: --{} {}", fix.flag, fix.value));
-    eprintln!("kraite: refused, {}{place}: {}{fix}", refusal.rule, refusal.message);
+    crate::talk(&format!("kraite: refused, {}{place}: {}{fix}", refusal.rule, refusal.message));
     Ok(Exit::PlanRefused)
 }

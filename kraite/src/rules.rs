@@ -1,9 +1,11 @@
 //! Contract rules from files, as the venues' public endpoints give them.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
 use kraite_core::Instrument;
+use kraite_core::id::Symbol;
 
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
@@ -20,6 +22,15 @@ fn read(path: &Path) -> Result<String, Failed> {
         return Err(Failed::new(Exit::BadData, format!("{}: larger than {MAX_RULES} bytes", path.display())));
     }
     Ok(text)
+}
+
+/// A table that was named and does not say anything about the contract is not the one that was meant.
+fn row<T>(table: &BTreeMap<Symbol, T>, path: &Path, symbol: &str) -> Result<(), Failed> {
+    if table.contains_key(&Symbol::new(symbol)) {
+        return Ok(());
+    }
+    let message = format!("{}: {symbol} is not among the {} contracts with brackets", path.display(), table.len());
+    Err(Failed::new(Exit::BadData, message))
 }
 
 /// The rules of one contract.
@@ -40,17 +51,25 @@ pub(crate) fn instrument(
             let table = table
                 .map(|(path, text)| kraite_binance::read_brackets(&text).map_err(|e| in_file(path)(e.to_string())))
                 .transpose()?;
-            kraite_binance::ExchangeInfo::read(&info)
+            let found = kraite_binance::ExchangeInfo::read(&info)
                 .and_then(|info| info.instrument(symbol, table.as_ref()))
-                .map_err(|error| in_file(exchange_info)(error.to_string()))
+                .map_err(|error| in_file(exchange_info)(error.to_string()))?;
+            if let (Some(table), Some(path)) = (&table, brackets) {
+                row(table, path, symbol)?;
+            }
+            Ok(found)
         }
         VenueName::Bitget => {
             let table = table
                 .map(|(path, text)| kraite_bitget::read_brackets(&text).map_err(|e| in_file(path)(e.to_string())))
                 .transpose()?;
-            kraite_bitget::Contracts::read(&info)
+            let found = kraite_bitget::Contracts::read(&info)
                 .and_then(|info| info.instrument(symbol, table.as_ref()))
-                .map_err(|error| in_file(exchange_info)(error.to_string()))
+                .map_err(|error| in_file(exchange_info)(error.to_string()))?;
+            if let (Some(table), Some(path)) = (&table, brackets) {
+                row(table, path, symbol)?;
+            }
+            Ok(found)
         }
     }
 }

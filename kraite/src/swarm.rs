@@ -263,10 +263,8 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         crate::print(&text(&shown))?;
     }
     if let Some((seed, what)) = &sum.first_failing {
-        eprintln!(
-            "kraite: seed {seed} fails: {what}\nkraite: shrink it with  kraite shrink {seed} --mix {}",
-            args.mix.word()
-        );
+        let again = format!("kraite shrink {seed} --mix {}", args.mix.word());
+        crate::talk(&format!("kraite: seed {seed} fails: {what}\nkraite: shrink it with  {again}"));
     }
     Ok(ending(shown.violations, shown.unresolved))
 }

@@ -1,83 +1,13 @@
 //! The command as its users meet it: worked examples, refusals, bad input, exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod bench;
+
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::path::Path;
 
-use assert_cmd::Command;
+use bench::{Bench, INFO};
 use serde_json::Value;
-
-/// The contract of every worked example: tick 0.01, lot 0.01, smallest notional 5.
-const INFO: &str = r#"{"symbols":[{"symbol":"SOLUSDT","status":"TRADING","quoteAsset":"USDT","filters":[
-    {"filterType":"PRICE_FILTER","tickSize":"0.01","maxPrice":"100000","minPrice":"0.01"},
-    {"filterType":"LOT_SIZE","stepSize":"0.01","maxQty":"1000000","minQty":"0.01"},
-    {"filterType":"MARKET_LOT_SIZE","stepSize":"0.01","maxQty":"100000","minQty":"0.01"},
-    {"filterType":"MAX_NUM_ORDERS","limit":200},{"filterType":"MIN_NOTIONAL","notional":"5"}]},
-    {"symbol":"TINYUSDT","status":"TRADING","quoteAsset":"USDT","filters":[
-    {"filterType":"PRICE_FILTER","tickSize":"0.0000001","maxPrice":"1","minPrice":"0.0000001"},
-    {"filterType":"LOT_SIZE","stepSize":"1","maxQty":"100000000","minQty":"1"},
-    {"filterType":"MARKET_LOT_SIZE","stepSize":"1","maxQty":"100000000","minQty":"1"},
-    {"filterType":"MIN_NOTIONAL","notional":"5"}]}]}"#;
-const BRACKETS: &str = r#"[{"symbol":"SOLUSDT","brackets":[
-    {"bracket":1,"initialLeverage":75,"notionalCap":5000,"notionalFloor":0,"maintMarginRatio":0.0065,"cum":0.0},
-    {"bracket":2,"initialLeverage":50,"notionalCap":25000,"notionalFloor":5000,"maintMarginRatio":0.01,"cum":17.5},
-    {"bracket":3,"initialLeverage":25,"notionalCap":100000,"notionalFloor":25000,"maintMarginRatio":0.02,"cum":267.5},
-    {"bracket":4,"initialLeverage":10,"notionalCap":250000,"notionalFloor":100000,"maintMarginRatio":0.05,"cum":3267.5}]}]"#;
-
-struct Bench {
-    folder: tempfile::TempDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let bench = Self { folder: tempfile::tempdir().unwrap() };
-        bench.file("info.json", INFO);
-        bench.file("brackets.json", BRACKETS);
-        bench
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn run(&self, args: &str) -> Output {
-        Command::cargo_bin("kraite").unwrap().current_dir(&self.folder).args(args.split_whitespace()).output().unwrap()
-    }
-
-    fn plan(&self, args: &str) -> (i32, Value, String) {
-        let fixed = "plan --venue binance --exchange-info info.json --brackets brackets.json --json";
-        let margin = if args.contains("--margin") { "" } else { "--margin 100" };
-        let mark = if args.contains("--mark") { "" } else { "--mark 150.237" };
-        let symbol = if args.contains("--symbol") { "" } else { "--symbol SOLUSDT" };
-        let output = self.run(&format!("{fixed} {margin} {mark} {symbol} {args}"));
-        let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-        (output.status.code().unwrap(), json, String::from_utf8(output.stderr).unwrap())
-    }
-
-    /// Bars of one minute along a price path in cents: up, down through a rung, up again.
-    fn klines(&self, bars: usize) -> PathBuf {
-        let mut text = String::from("open_time,open,high,low,close,volume,close_time,quote_volume,count,a,b,ignore\n");
-        let price = |n: usize| 15_000 - 40 * i64::from((n % 97) as u32) + 60 * i64::from((n % 61) as u32);
-        for n in 0..bars {
-            let (open, close) = (price(n), price(n + 1));
-            let (low, high) = (open.min(close) - 30, open.max(close) + 30);
-            let at = 1_740_000_000_000 + 60_000 * n as i64;
-            let cents = |c: i64| format!("{}.{:02}", c / 100, c % 100);
-            let row = [cents(open), cents(high), cents(low), cents(close)].join(",");
-            text.push_str(&format!("{at},{row},10,{},0,0,0,0,0\n", at + 59_999));
-        }
-        self.file("klines.csv", &text)
-    }
-
-    fn backtest(&self, args: &str) -> (i32, Value, String) {
-        let output = self.run(&format!("backtest --exchange-info info.json --symbol SOLUSDT --json {args}"));
-        let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-        (output.status.code().unwrap(), json, String::from_utf8(output.stderr).unwrap())
-    }
-}
 
 fn rungs(plan: &Value) -> Vec<(&str, &str)> {
     plan["rungs"]
@@ -106,6 +36,19 @@ fn f_the_long_example_to_the_last_digit() {
     assert_eq!(plan["full_ladder_profit"], "4.9528");
     assert!(plan["loss_to_win"].as_str().unwrap().starts_with("33.8"), "{}", plan["loss_to_win"]);
     assert_eq!(plan["refused"], Value::Null);
+    let want = [
+        ("141.71666667", "142.22"),
+        ("131.98714286", "132.46"),
+        ("121.28466667", "121.72"),
+        ("109.86032258", "110.25"),
+    ];
+    assert_eq!(after(&plan), want);
+}
+
+/// Average entry and target after each rung.
+fn after(plan: &Value) -> Vec<(&str, &str)> {
+    let rungs = plan["rungs"].as_array().unwrap().iter();
+    rungs.map(|r| (r["average_entry"].as_str().unwrap(), r["target"].as_str().unwrap())).collect()
 }
 
 #[test]
@@ -118,6 +61,17 @@ fn f_the_short_example_is_shown_and_refused_with_a_fix() {
     assert_eq!(plan["target"]["price"], "149.68");
     assert_eq!(plan["stop"]["price"], "212.49");
     assert_eq!(plan["max_loss"], "217.9560");
+    let averages: Vec<&str> = after(&plan).iter().map(|(average, _)| *average).collect();
+    let targets: Vec<&str> = after(&plan).iter().map(|(_, target)| *target).collect();
+    assert_eq!(averages[3], "195.34161290");
+    assert_eq!(targets, ["159.16", "170.00", "181.91", "194.63"]);
+    let table = bench.run(
+        "plan --exchange-info info.json --brackets brackets.json --symbol SOLUSDT --direction short --margin 100 \
+         --mark 150.237 --sizing unbounded",
+    );
+    let table = String::from_utf8(table.stdout).unwrap();
+    let last = table.lines().find(|line| line.trim_start().starts_with("rung 4")).unwrap();
+    assert!(last.ends_with("195.34161290       194.63"), "{table}");
     assert_eq!(plan["total_notional"], "2482.7919");
     assert_eq!(plan["refused"]["rule"], "margin_overrun");
     assert_eq!(plan["steps"], Value::Array(Vec::new()), "a refused plan has nothing to do");
@@ -239,6 +193,10 @@ fn flags_out_of_range_are_usage_errors_with_the_reason() {
         ("--direction long --gap 0", ["--gap", "above zero"]),
         ("--direction long --mark abc", ["--mark", "abc"]),
         ("--direction long --rungs 32", ["--rungs", "32"]),
+        ("--direction long --leverage-cap 0", ["--leverage-cap", "1..=125"]),
+        ("--direction long --leverage-cap 126", ["--leverage-cap", "1..=125"]),
+        ("--direction long --headroom 50.1", ["--headroom", "0 and 50"]),
+        ("--direction long --headroom -1", ["--headroom", "0 and 50"]),
         ("--direction sideways", ["--direction", "sideways"]),
         ("--direction long --margine 5", ["--margine", "--margin"]),
     ] {
@@ -332,9 +290,17 @@ fn klines_that_are_wrong_are_named_by_file_and_line() {
     };
     let cases = [
         ("truncated.csv", good[..good.len() - 12].to_owned(), "line 21", "cut off"),
-        ("swapped.csv", with(&|l| l.swap(5, 9)), "line 6", "missing"),
-        ("back.csv", with(&|l| l.swap(9, 10)), "line 10", "missing"),
-        ("gap.csv", with(&|l| drop(l.remove(8))), "line 9", "1 bars are missing"),
+        ("swapped.csv", with(&|l| l.swap(5, 9)), "line 6", "out of order"),
+        ("back.csv", with(&|l| l.swap(9, 10)), "line 10", "out of order"),
+        ("gap.csv", with(&|l| drop(l.remove(8))), "line 9", "1 bar is missing"),
+        ("two.csv", with(&|l| drop(l.drain(8..10))), "line 9", "2 bars are missing"),
+        ("middle.csv", with(&|l| l[6].truncate(40)), "line 7", "columns where the first line has 12"),
+        ("quote.csv", with(&|l| l[6] = l[6].replacen(",0,0,", ",xx,0,", 1)), "line 7", "`xx`"),
+        ("more.csv", with(&|l| l[6].push_str(",1")), "line 7", "13 columns"),
+        ("comma.csv", good[..good.len() - 2].to_owned(), "line 21", "cut off"),
+        ("dear.csv", with(&|l| l[7] = l[7].replacen(".", "000.", 2)), "line 8", "highest price"),
+        ("long.csv", with(&|l| l[5] = l[5].replacen("299999", "330000", 1)), "line 7", "inside the bar before"),
+        ("blank.csv", with(&|l| l[5] = String::new()), "line 6", "blank"),
         ("word.csv", with(&|l| l[4] = l[4].replacen("15", "fifteen", 1)), "line 5", "open"),
         ("short.csv", with(&|l| l[3] = "1740000120000,1,2".into()), "line 4", "columns"),
         ("twice.csv", with(&|l| l[7] = l[6].clone()), "line 8", "not after"),
@@ -349,6 +315,10 @@ fn klines_that_are_wrong_are_named_by_file_and_line() {
     }
     let (code, run, _) = bench.backtest("--klines gap.csv --allow-gaps");
     assert_eq!((code, &run["gaps"]), (0, &1.into()));
+    for name in ["swapped.csv", "back.csv"] {
+        let (code, _, stderr) = bench.backtest(&format!("--klines {name} --allow-gaps"));
+        assert!(code == 9 && stderr.contains("out of order"), "{stderr}");
+    }
 }
 
 #[test]
@@ -412,7 +382,7 @@ fn inspect_id_says_what_an_id_stands_for() {
     let wrong = format!("{}{}", if id.starts_with('a') { 'b' } else { 'a' }, &id[1..]);
     for text in [wrong.as_str(), "x", "web_12345"] {
         let output = bench.run(&format!("inspect-id {text}"));
-        assert_eq!(output.status.code(), Some(9));
+        assert_eq!(output.status.code(), Some(2), "a mistyped argument");
         assert!(String::from_utf8(output.stderr).unwrap().contains("no client order id"));
     }
 }
@@ -451,6 +421,10 @@ fn inspect_reads_a_journal_and_names_what_is_wrong_with_one() {
     assert_eq!(told["accounts"][0]["account"], 7);
     assert_eq!(told["accounts"][0]["last_seq"], 3);
     assert_eq!(told["accounts"][0]["records"].as_array().unwrap().len(), 3);
+    let none: Value = serde_json::from_slice(&bench.run("inspect kraite.journal --limit 0 --json").stdout).unwrap();
+    assert_eq!(none["accounts"][0]["records"], Value::Array(Vec::new()));
+    assert!(none["accounts"][0]["epoch"].as_u64() > Some(0), "the owner's, with or without records: {none}");
+    assert_eq!(none["accounts"][0]["epoch"], told["accounts"][0]["records"][2]["epoch"]);
     assert!(String::from_utf8(bench.run("inspect kraite.journal").stdout).unwrap().contains("account 7: 3 records"));
     bench.file("notes.txt", &"not a journal ".repeat(100));
     for (args, code, word) in [

@@ -95,16 +95,32 @@ fn quantities(
     Ok((entry, rungs))
 }
 
+/// The target for what was paid (cost, quantity, fees), at the mark if one is given.
+pub(super) fn target_of(
+    request: &SizeRequest<'_>,
+    style: TargetStyle,
+    (cost, qty, fees): (Notional, Qty, Notional),
+    mark: Option<Price>,
+) -> Result<Aimed, (Rule, String)> {
+    let SizeRequest { instrument, spec, .. } = *request;
+    let exit_fee = match style {
+        TargetStyle::TriggerMarket => instrument.taker_fee,
+        TargetStyle::Limit => instrument.maker_fee,
+    };
+    let broken = |_| (Rule::TargetNotProfitable, String::from("the break-even cannot be computed"));
+    let average = cost.checked_div_qty(qty).map_err(broken)?;
+    let break_even = break_even_paid(spec.direction, cost, fees, qty, exit_fee).map_err(broken)?;
+    let basis = match spec.basis {
+        TargetBasis::AverageEntry => average,
+        TargetBasis::BreakEven => break_even,
+    };
+    let wish = TargetRequest { direction: spec.direction, basis, break_even, profit: spec.profit, instrument, mark };
+    aimed(&wish).map_err(|r| (r.rule, r.message))
+}
+
 impl Attempt<'_> {
     fn broke(&mut self, rule: Rule, rung: Option<u8>, place: Place, message: String) {
         self.violations.push(Violation { rule, rung, place, message });
-    }
-
-    fn exit_fee(&self) -> Factor {
-        match self.style {
-            TargetStyle::TriggerMarket => self.request.instrument.taker_fee,
-            TargetStyle::Limit => self.request.instrument.maker_fee,
-        }
     }
 
     /// False where nothing at all can be computed.
@@ -213,9 +229,13 @@ impl Attempt<'_> {
             }
             self.draft.rungs.push(rung);
         }
+        // A ladder may lose rungs (R48); without any it is another position, whose stop hangs on its entry (R45).
+        if let (Some(lost), true) = (self.draft.dropped.first().copied(), self.draft.rungs.is_empty()) {
+            let message = format!("no rung of {} is left: each rounds to nothing", spec.rungs);
+            self.broke(Rule::ZeroQuantity, Some(lost.rung), Place::Rung, message);
+        }
     }
 
-    /// The target for `cost` paid for `qty` with `fees`, at the mark if one is given.
     fn target_of(
         &self,
         cost: Notional,
@@ -223,17 +243,7 @@ impl Attempt<'_> {
         fees: Notional,
         mark: Option<Price>,
     ) -> Result<Aimed, (Rule, String)> {
-        let SizeRequest { instrument, spec, .. } = self.request;
-        let broken = |_| (Rule::TargetNotProfitable, String::from("the break-even cannot be computed"));
-        let average = cost.checked_div_qty(qty).map_err(broken)?;
-        let break_even = break_even_paid(spec.direction, cost, fees, qty, self.exit_fee()).map_err(broken)?;
-        let basis = match spec.basis {
-            TargetBasis::AverageEntry => average,
-            TargetBasis::BreakEven => break_even,
-        };
-        let wish =
-            TargetRequest { direction: spec.direction, basis, break_even, profit: spec.profit, instrument, mark };
-        aimed(&wish).map_err(|r| (r.rule, r.message))
+        target_of(&self.request, self.style, (cost, qty, fees), mark)
     }
 
     fn target(&mut self) {

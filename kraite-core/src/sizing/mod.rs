@@ -1,5 +1,6 @@
 //! Sizing: from a margin and a shape to prices and quantities (requirements F).
 
+mod after;
 mod attempt;
 mod average;
 mod fix;
@@ -19,6 +20,7 @@ mod spec;
 mod stop;
 mod target;
 
+pub use after::{AfterRung, after_each_rung};
 pub use average::{average_entry, break_even, break_even_paid};
 pub use ladder::{Draft, DroppedRung, Ladder, SizeRequest, draft, draft_for, size, size_for};
 pub use leverage::choose_leverage;

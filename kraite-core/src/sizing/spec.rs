@@ -1,6 +1,7 @@
 //! What a user asks of one position, and how it is refused.
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -63,6 +64,31 @@ pub struct LadderSpec {
     /// How far the entry may slip before a rung breaks a rule, in percent; tightens the check, never the
     /// sizes (R27).
     pub headroom: Percent,
+}
+
+impl LadderSpec {
+    /// The shape of F's examples, which is what the command takes where nothing else is asked for: four rungs, 8.5 %
+    /// (LONG) or 9.5 % (SHORT) apart, each twice the one before, 0.36 % profit on the average entry, a stop 2.5 %
+    /// beyond the last rung, half a percent of headroom.
+    #[must_use]
+    pub fn default_for(direction: Direction) -> Self {
+        let percent = |units, scale| Percent::from_units(units, scale).unwrap_or_default();
+        let tenths = match direction {
+            Direction::Long => 85,
+            Direction::Short => 95,
+        };
+        Self {
+            direction,
+            rungs: 4,
+            gap: percent(tenths, 1),
+            multipliers: vec![Factor::from_integer(2)],
+            profit: percent(36, 2),
+            stop: percent(25, 1),
+            model: SizingModel::default_for(direction),
+            basis: TargetBasis::AverageEntry,
+            headroom: percent(5, 1),
+        }
+    }
 }
 
 /// What a position may use.
@@ -186,4 +212,21 @@ pub struct Refusal {
     pub message: String,
     /// What would fix it, where one setting can.
     pub smallest_fix: Option<Fix>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sizing::fixtures::spec;
+
+    #[test]
+    fn f_the_default_shape_is_that_of_the_examples() {
+        for direction in [Direction::Long, Direction::Short] {
+            let mut wanted = spec(direction, SizingModel::default_for(direction));
+            let mut default = LadderSpec::default_for(direction);
+            // The last multiplier repeats.
+            (default.multipliers, wanted.multipliers) = (Vec::new(), Vec::new());
+            assert_eq!(LadderSpec { headroom: wanted.headroom, ..default }, wanted);
+        }
+    }
 }

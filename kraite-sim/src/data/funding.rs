@@ -30,6 +30,10 @@ pub fn read_funding(path: &Path) -> Result<Vec<Funding>, DataError> {
             continue;
         }
         let text = text.to_owned();
+        // The last column is a number that a cut would leave a number.
+        if lines.is_open_ended() {
+            return Err(lines.error("the last line has no end"));
+        }
         let columns: Vec<&str> = text.split(',').collect();
         let [at, _, rate] = columns.as_slice() else {
             return Err(lines.error(format!("{} columns where 3 are needed", columns.len())));
@@ -38,7 +42,7 @@ pub fn read_funding(path: &Path) -> Result<Vec<Funding>, DataError> {
         let rate: Factor = rate.trim().parse().map_err(|error| lines.error(format!("last_funding_rate: {error}")))?;
         let at = VenueMillis(at);
         if payments.last().is_some_and(|last| at <= last.at) {
-            return Err(lines.error("calc_time is not after the line before it"));
+            return Err(lines.error("out of order: calc_time is not after the line before it"));
         }
         payments.push(Funding { at, rate });
     }

@@ -6,11 +6,11 @@ use kraite_core::number::{Price, Qty};
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::DataError;
-use super::lines::Lines;
+use super::lines::{Lines, is_number};
 
 /// Later than this is microseconds: the spot archive's unit since 2025, which futures never had.
 const LAST_MILLIS: i64 = 100_000_000_000_000;
-/// What a gap may be made of at most, so that a wrong time does not look like one.
+/// The columns that a bar is read from; what follows are numbers that nothing is read from.
 const COLUMNS: usize = 7;
 
 /// One bar.
@@ -42,6 +42,21 @@ pub enum Gaps {
     Count,
 }
 
+/// Which bars are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// Bars from this instant on.
+    pub from: Option<VenueMillis>,
+    /// Bars before this instant.
+    pub to: Option<VenueMillis>,
+}
+
+impl Span {
+    fn holds(&self, bar: &Bar) -> bool {
+        self.from.is_none_or(|from| bar.open_time >= from) && self.to.is_none_or(|to| bar.open_time < to)
+    }
+}
+
 /// Bars from files that follow each other in time.
 pub struct KlineReader {
     files: std::vec::IntoIter<PathBuf>,
@@ -50,13 +65,30 @@ pub struct KlineReader {
     in_file: u64,
     gaps: Gaps,
     found: u64,
+    span: Span,
+    highest: Option<Price>,
 }
 
 impl KlineReader {
     /// Reads these files in this order.
     #[must_use]
     pub fn new(files: Vec<PathBuf>, gaps: Gaps) -> Self {
-        Self { files: files.into_iter(), lines: None, last: None, in_file: 0, gaps, found: 0 }
+        let files = files.into_iter();
+        Self { files, lines: None, last: None, in_file: 0, gaps, found: 0, span: Span::default(), highest: None }
+    }
+
+    /// Looks for gaps only between bars of this span; all bars are read and must be sound.
+    #[must_use]
+    pub const fn within(mut self, span: Span) -> Self {
+        self.span = span;
+        self
+    }
+
+    /// Refuses a price above the highest that the contract can have.
+    #[must_use]
+    pub const fn up_to(mut self, highest: Option<Price>) -> Self {
+        self.highest = highest;
+        self
     }
 
     /// How many gaps were counted.
@@ -85,22 +117,21 @@ impl KlineReader {
                 self.lines = None;
                 continue;
             };
+            let text = text.to_owned();
+            lines.same_columns(text.split(',').count())?;
             if self.in_file == 0 && text.starts_with("open_time") {
                 continue;
             }
-            let text = text.to_owned();
             let bar = parse(&text).map_err(|reason| lines.error(reason))?;
+            if let Some(highest) = self.highest.filter(|highest| bar.high > *highest) {
+                return Err(lines.error(format!("high {} is above the contract's highest price {highest}", bar.high)));
+            }
             if let Some(last) = &self.last {
-                match follows(last, &bar) {
-                    Ok(0) => {}
-                    Ok(_) if self.gaps == Gaps::Count => self.found += 1,
-                    Ok(missing) => {
-                        return Err(lines.error(format!(
-                            "{missing} bars are missing before this one (open_time {} follows close_time {})",
-                            bar.open_time.0, last.close_time.0
-                        )));
-                    }
-                    Err(reason) => return Err(lines.error(reason)),
+                let judged = self.span.holds(last) && self.span.holds(&bar);
+                match follows(last, &bar).map_err(|reason| lines.error(reason))? {
+                    1.. if judged && self.gaps == Gaps::Count => self.found += 1,
+                    missing @ 1.. if judged => return Err(gap(lines, last, &bar, missing)),
+                    _ => {}
                 }
             }
             self.in_file += 1;
@@ -110,10 +141,28 @@ impl KlineReader {
     }
 }
 
+/// Bars are missing, or they come later in the file.
+fn gap(lines: &mut Lines, last: &Bar, bar: &Bar, missing: i64) -> DataError {
+    let here = lines.number();
+    let bars = if missing == 1 { "bar is" } else { "bars are" };
+    let between = format!("open_time {} follows close_time {}", bar.open_time.0, last.close_time.0);
+    let error = lines.error(format!("{missing} {bars} missing before this one ({between})"));
+    while let Ok(Some(text)) = lines.next() {
+        let later = parse(text).is_ok_and(|later| (last.open_time..bar.open_time).contains(&later.open_time));
+        if later {
+            let (path, there) = (lines.path().to_owned(), lines.number());
+            let reason = format!("out of order: {between}, the bar of line {there} belongs before it");
+            return DataError::Line { path, line: here, reason };
+        }
+    }
+    error
+}
+
 /// How many bars are missing between two.
 fn follows(last: &Bar, next: &Bar) -> Result<i64, String> {
     if next.open_time <= last.open_time {
-        return Err(format!("open_time {} is not after the bar before it ({})", next.open_time.0, last.open_time.0));
+        let (next, last) = (next.open_time.0, last.open_time.0);
+        return Err(format!("out of order: open_time {next} is not after the bar before it ({last})"));
     }
     let interval = last.close_time.since(last.open_time).plus(Millis(1)).0.max(1);
     let expected = last.close_time.plus(Millis(1));
@@ -127,6 +176,9 @@ fn parse(text: &str) -> Result<Bar, String> {
     let columns: Vec<&str> = text.split(',').collect();
     if columns.len() < COLUMNS {
         return Err(format!("{} columns where at least {COLUMNS} are needed", columns.len()));
+    }
+    if let Some(text) = columns.iter().skip(COLUMNS).map(|text| text.trim()).find(|text| !is_number(text)) {
+        return Err(format!("`{text}`, after close_time, is not a number"));
     }
     let column = |place: usize| columns.get(place).copied().unwrap_or_default().trim();
     let time = |place: usize, name: &str| -> Result<VenueMillis, String> {
@@ -163,7 +215,9 @@ fn parse(text: &str) -> Result<Bar, String> {
     Ok(bar)
 }
 
-/// All bars of some files that lie in a span of time, and how many gaps were counted.
+/// All bars of some files that lie in a span of time, and how many gaps were counted between them.
+///
+/// `highest` is the highest price that the contract can have.
 ///
 /// # Errors
 ///
@@ -171,13 +225,13 @@ fn parse(text: &str) -> Result<Bar, String> {
 pub fn read_klines(
     files: &[PathBuf],
     gaps: Gaps,
-    from: Option<VenueMillis>,
-    to: Option<VenueMillis>,
+    span: Span,
+    highest: Option<Price>,
 ) -> Result<(Vec<Bar>, u64), DataError> {
-    let mut reader = KlineReader::new(files.to_vec(), gaps);
+    let mut reader = KlineReader::new(files.to_vec(), gaps).within(span).up_to(highest);
     let mut bars = Vec::new();
     while let Some(bar) = reader.next_bar()? {
-        if from.is_none_or(|from| bar.open_time >= from) && to.is_none_or(|to| bar.open_time < to) {
+        if span.holds(&bar) {
             bars.push(bar);
         }
     }

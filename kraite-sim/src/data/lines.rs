@@ -21,10 +21,15 @@ fn unreadable(path: &Path, reason: impl ToString) -> DataError {
 ///
 /// # Errors
 ///
-/// [`DataError::Unreadable`] for a folder, a missing file, or a damaged archive.
+/// [`DataError::Unreadable`] for a folder, a pipe, a missing file, or a damaged archive.
 pub fn open_text(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
-    if path.is_dir() {
+    let kind = std::fs::metadata(path).map_err(|error| unreadable(path, error))?.file_type();
+    if kind.is_dir() {
         return Err(unreadable(path, "is a folder; name the file in it"));
+    }
+    if !kind.is_file() {
+        // What it is packed in is seen at its beginning, and then it is read again.
+        return Err(unreadable(path, "is a pipe or a device; write it to a file first"));
     }
     let mut file = File::open(path).map_err(|error| unreadable(path, error))?;
     let mut magic = [0u8; 4];
@@ -40,6 +45,7 @@ pub fn open_text(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
     match magic {
         [0x1f, 0x8b, ..] => Ok(Box::new(BufReader::new(MultiGzDecoder::new(BufReader::new(file)).take(MAX_UNPACKED)))),
         [b'P', b'K', 3, 4] => unzip(path, file),
+        [b'P', b'K', 5, 6] => Err(unreadable(path, "is empty: an archive without a file in it")),
         _ => Ok(Box::new(BufReader::new(file))),
     }
 }
@@ -61,22 +67,46 @@ pub(super) struct Lines {
     input: Box<dyn BufRead + Send>,
     number: u64,
     buffer: Vec<u8>,
+    /// The line has no end: the file's last one, whole or not.
+    open_ended: bool,
+    /// How many columns the first line has.
+    columns: Option<usize>,
 }
 
 impl Lines {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
-        Ok(Self { path: path.to_owned(), input: open_text(path)?, number: 0, buffer: Vec::new() })
+        let input = open_text(path)?;
+        Ok(Self { path: path.to_owned(), input, number: 0, buffer: Vec::new(), open_ended: false, columns: None })
     }
 
     pub(super) fn error(&self, reason: impl ToString) -> DataError {
-        DataError::Line { path: self.path.clone(), line: self.number, reason: reason.to_string() }
+        let cut = if self.open_ended { "; the file ends there (a download that was cut off?)" } else { "" };
+        DataError::Line { path: self.path.clone(), line: self.number, reason: format!("{}{cut}", reason.to_string()) }
+    }
+
+    /// True for a last line without an end.
+    pub(super) const fn is_open_ended(&self) -> bool {
+        self.open_ended
+    }
+
+    /// The number of the line, from 1.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Every line has as many columns as the first one, whatever that is about.
+    pub(super) fn same_columns(&mut self, here: usize) -> Result<(), DataError> {
+        match *self.columns.get_or_insert(here) {
+            first if first == here => Ok(()),
+            first => Err(self.error(format!("{here} columns where the first line has {first}"))),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The next line without its end; `None` after the last. A file that ends inside a line is cut off.
+    /// The next line without its end; `None` after the last, and where only blank lines follow.
     pub(super) fn next(&mut self) -> Result<Option<&str>, DataError> {
         self.buffer.clear();
         self.number += 1;
@@ -90,15 +120,39 @@ impl Lines {
         if self.buffer.len() > MAX_LINE {
             return Err(self.error(format!("longer than {MAX_LINE} bytes")));
         }
-        if self.buffer.pop() != Some(b'\n') {
-            return Err(self.error("the file ends inside a line (a download that was cut off?)"));
+        self.open_ended = self.buffer.last() != Some(&b'\n');
+        if !self.open_ended {
+            self.buffer.pop();
         }
         if self.buffer.last() == Some(&b'\r') {
             self.buffer.pop();
+        }
+        if self.buffer.is_empty() {
+            return if self.only_blanks_follow()? { Ok(None) } else { Err(self.error("is blank")) };
         }
         match std::str::from_utf8(&self.buffer) {
             Ok(_) => Ok(Some(std::str::from_utf8(&self.buffer).unwrap_or_default())),
             Err(_) => Err(self.error("is not text")),
         }
     }
+
+    fn only_blanks_follow(&mut self) -> Result<bool, DataError> {
+        let mut byte = [0u8];
+        loop {
+            match self.input.read(&mut byte) {
+                Ok(0) => return Ok(true),
+                Ok(_) if byte == *b"\n" || byte == *b"\r" => {}
+                Ok(_) => return Ok(false),
+                Err(error) => return Err(self.error(format!("cannot be read: {error}"))),
+            }
+        }
+    }
+}
+
+/// True for a plain decimal number, however long.
+pub(super) fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits(whole) && all_digits(decimals)
 }

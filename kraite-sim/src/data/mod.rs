@@ -1,4 +1,4 @@
-//! Market data from files: klines and funding rates, plain, gzip or zip, told apart by content.
+//! Market data from files: klines, trades and funding rates, plain, gzip or zip, told apart by content.
 //!
 //! Nothing is skipped, filled in or guessed: whatever is not as it should be is a [`DataError`] that names
 //! file and line.
@@ -6,12 +6,14 @@
 mod funding;
 mod klines;
 mod lines;
+mod trades;
 
 use std::path::PathBuf;
 
 pub use funding::{Funding, read_funding};
-pub use klines::{Bar, Gaps, KlineReader, read_klines};
+pub use klines::{Bar, Gaps, KlineReader, Span, read_klines};
 pub use lines::{MAX_LINE, open_text};
+pub use trades::{Trade, TradeReader};
 
 /// What is wrong with a data file.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +37,7 @@ pub enum DataError {
         reason: String,
     },
     /// The file has no data.
-    #[error("{path}: no data in it")]
+    #[error("{path}: is empty, there is no data in it")]
     Empty {
         /// Which file.
         path: PathBuf,

@@ -3,15 +3,16 @@
 mod codes;
 
 use kraite_core::capabilities::{AbsenceRule, Capabilities, Protection, ProtectiveRepeat, Reprice, StopSizing};
-use kraite_core::exchange::{Endpoint, MarginMode};
-use kraite_core::id::Symbol;
+use kraite_core::exchange::{Endpoint, MarginMode, PositionMode};
+use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::instrument::{Instrument, LeverageBracket, PriceBand};
 use kraite_core::number::{Factor, Notional, Price, Qty};
-use kraite_core::time::Millis;
+use kraite_core::time::{Millis, VenueMillis};
 
+use crate::script;
 use crate::venue::{
     AckDetail, ChildPush, CloseOverlap, Oversize, PairOverwrite, PairRefusal, Quirks, ReadLag, Retention, SameId,
-    TriggerOverlap, VenueProfile, WhenFlat,
+    TriggerOverlap, Venue, VenueProfile, WhenFlat,
 };
 
 const DAY: i64 = 86_400;
@@ -114,6 +115,18 @@ pub fn contracts() -> Vec<Instrument> {
         ..fine.clone()
     };
     vec![fine, coarse]
+}
+
+/// A venue with one contract, [`instrument`] at 150.24, and one account with 2000 USDT.
+#[must_use]
+pub fn venue(profile: VenueProfile, account: AccountTag, now: VenueMillis) -> Venue {
+    let contract = instrument();
+    let (symbol, price) = (contract.symbol.clone(), script::cents(script::OPENING));
+    let mut venue = Venue::new(profile, now);
+    venue.list(contract);
+    venue.open_account(account, PositionMode::OneWay, Notional::from_units(2_000, 0).unwrap_or_default());
+    venue.price(&symbol, price, price, now);
+    venue
 }
 
 /// A contract for tests and demos: tick and lot 0.01, smallest order 5 USDT.

@@ -341,9 +341,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     }
     let shown = show(args, &tasks, &certificates, crate::progress::cpu_seconds());
     if let Some(path) = &args.html {
-        let page = html::page(&shown, &certificates);
-        std::fs::write(path, page)
-            .map_err(|error| Failed::new(Exit::Failure, format!("{}: {error}", path.display())))?;
+        crate::write_whole(path, &html::page(&shown, &certificates))?;
     }
     if let Some(log) = log {
         log.append(&shown)?;

@@ -12,6 +12,7 @@ mod stage;
 pub(crate) mod worker;
 
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -53,13 +54,16 @@ pub(crate) struct Proof {
 /// Needs no keys, no network and no files. The worker is a child process with a SQLite journal; the
 /// exchange lives in this process, on a clock that runs 10 times as fast as the wall, so that windows of
 /// seconds cost milliseconds. Played once on an exchange shaped like Binance USD-M, where stop and target
-/// are two orders, and once on one shaped like Bitget, where they are one call. Exit code 0 only if the
-/// proof holds.
+/// are two orders, and once on one shaped like Bitget, where they are one call. The time at the beginning of each
+/// line is the exchange's. Exit code 0 only if the proof holds.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only this shape of exchange.
     #[arg(long, value_enum)]
     venue: Option<VenueName>,
+    /// Keeps the journals in this folder, for `kraite inspect`; makes it if need be, refuses one that has them.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
     /// Prints the proof as JSON; the timeline goes to stderr.
     #[arg(long)]
     pub(crate) json: bool,
@@ -75,10 +79,15 @@ struct Shown {
 
 /// Plays and prints.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
-    let folder = tempfile::tempdir().map_err(Failed::with(Exit::Failure))?;
     let venues = match args.venue {
         Some(venue) => vec![venue],
         None => vec![VenueName::Binance, VenueName::Bitget],
+    };
+    let temporary =
+        if args.keep.is_none() { Some(tempfile::tempdir().map_err(Failed::with(Exit::Failure))?) } else { None };
+    let folder = match (&args.keep, &temporary) {
+        (Some(folder), _) => prepared(folder, &venues)?,
+        (None, temporary) => temporary.as_ref().map_or_else(|| Path::new("."), tempfile::TempDir::path),
     };
     let mut tell = |line: &str| {
         let written =
@@ -89,10 +98,13 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let mut proofs = Vec::new();
     for venue in venues {
         tell(&format!(
-            "== an exchange shaped like {}, its clock {CLOCK_FACTOR} times as fast as the wall ==",
+            "== an exchange shaped like {}; times are the exchange's, its clock is {CLOCK_FACTOR} times as fast as the wall ==",
             venue.word()
         ));
-        let proof = stage::run(venue, folder.path(), &mut tell).map_err(|error| Failed::new(exit_of(&error), error))?;
+        let proof = stage::run(venue, folder, &mut tell).map_err(|error| Failed::new(exit_of(&error), error))?;
+        if args.keep.is_some() {
+            tell(&format!("its journal is kept: {}", journal_in(folder, venue).display()));
+        }
         tell("");
         proofs.push(proof);
     }
@@ -108,13 +120,28 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     if holds {
         return Ok(Exit::Ok);
     }
-    eprintln!("kraite: the proof does not hold; see above");
+    crate::talk("kraite: the proof does not hold; see above");
     Ok(Exit::Invariant)
+}
+
+/// Where the journal of one shape lies.
+fn journal_in(folder: &Path, venue: VenueName) -> PathBuf {
+    folder.join(format!("{}.journal", venue.word()))
+}
+
+/// A folder for journals that are to be kept. One of an earlier run is nobody's to write over.
+fn prepared<'a>(folder: &'a Path, venues: &[VenueName]) -> Result<&'a Path, Failed> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failed::new(Exit::Failure, format!("--keep {}: {error}", folder.display())))?;
+    match venues.iter().map(|venue| journal_in(folder, *venue)).find(|journal| journal.exists()) {
+        Some(there) => Err(Failed::new(Exit::Usage, format!("--keep: {} is there already", there.display()))),
+        None => Ok(folder),
+    }
 }
 
 /// A worker that ended for a reason with a code of its own makes the demo end with it.
 fn exit_of(error: &stage::StageError) -> Exit {
-    let stage::StageError::Ended(status) = error else { return Exit::Failure };
+    let stage::StageError::Ended(status, _) = error else { return Exit::Failure };
     let named = [Exit::Exchange, Exit::NotOwner, Exit::Journal];
     named.into_iter().find(|exit| status.code() == Some(i32::from(*exit as u8))).unwrap_or(Exit::Failure)
 }

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kraite_core::engine::Request;
-use kraite_core::exchange::{Direction, PositionMode};
+use kraite_core::exchange::Direction;
 use kraite_core::id::{ClientOrderId, LogicalOrder, Role, Symbol};
-use kraite_core::number::{Notional, Price, Qty};
+use kraite_core::number::{Price, Qty};
 use kraite_core::time::{LocalMillis, VenueMillis};
 use kraite_engine::Clock;
 use kraite_sim::link::pipe::{Downward, Upward};
@@ -35,8 +36,8 @@ pub(super) enum StageError {
     #[error("the worker process: {0}")]
     Worker(#[from] std::io::Error),
     /// It ended although nobody killed it.
-    #[error("the worker process ended by itself ({0}); what it said is above")]
-    Ended(std::process::ExitStatus),
+    #[error("the worker process ended by itself ({0}): {1}")]
+    Ended(std::process::ExitStatus, String),
     /// A line of the worker is not what was agreed.
     #[error("the worker said something that cannot be understood: {0}")]
     Line(#[from] serde_json::Error),
@@ -91,20 +92,29 @@ struct Worker {
     child: Child,
     stdin: ChildStdin,
     lines: Receiver<String>,
+    /// Ends with the worker, with the sentence that the worker ended with.
+    talk: JoinHandle<Option<String>>,
+}
+
+/// Passes on what a worker says on stderr, but for the sentence that a failed command ends with.
+fn overhear(stderr: ChildStderr) -> Option<String> {
+    let mut sentence = None;
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        match line.strip_prefix("kraite: ") {
+            Some(told) => sentence = Some(told.to_owned()),
+            None => crate::talk(&line),
+        }
+    }
+    sentence
 }
 
 /// Plays the whole piece on one shape of exchange.
 pub(super) fn run(shape: VenueName, folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Proof, StageError> {
     let start = LocalMillis(1_760_000_000_000);
     let clock = Clock::scaled_from(start, CLOCK_FACTOR);
-    let mut venue = Venue::new(shape.profile(), VenueMillis(start.0));
-    let instrument = presets::instrument();
-    let symbol = instrument.symbol.clone();
-    venue.list(instrument);
-    venue.open_account(account(), PositionMode::OneWay, "2000".parse::<Notional>()?);
-    let opening = script::price(script::OPENING)?;
-    venue.price(&symbol, opening, opening, VenueMillis(start.0));
-    let journal = folder.join(format!("{}.journal", shape.word()));
+    let venue = presets::venue(shape.profile(), account(), VenueMillis(start.0));
+    let symbol = presets::instrument().symbol;
+    let journal = super::journal_in(folder, shape);
     let mut stage = Stage {
         shape,
         journal: &journal,
@@ -151,10 +161,10 @@ impl Stage<'_> {
             .arg(self.journal)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::piped())
             .spawn()?;
-        let pipes = (child.stdin.take(), child.stdout.take());
-        let (Some(stdin), Some(stdout)) = pipes else {
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(StageError::Worker(std::io::Error::other("its pipes are missing")));
         };
         let (sender, lines) = channel();
@@ -166,18 +176,23 @@ impl Stage<'_> {
             }
         });
         let pid = child.id();
-        self.worker = Some(Worker { child, stdin, lines });
+        let talk = std::thread::spawn(move || overhear(stderr));
+        self.worker = Some(Worker { child, stdin, lines, talk });
         self.say("stage", &format!("worker process {pid} started"));
         Ok(())
     }
 
     /// A worker that nobody killed has said why on stderr.
     fn ended(&mut self) -> StageError {
-        let status = self.worker.take().map(|mut worker| worker.child.wait());
-        match status {
-            Some(Ok(status)) => StageError::Ended(status),
-            Some(Err(error)) => StageError::Worker(error),
-            None => StageError::Worker(std::io::Error::other("it is not there")),
+        let Some(mut worker) = self.worker.take() else {
+            return StageError::Worker(std::io::Error::other("it is not there"));
+        };
+        match worker.child.wait() {
+            Ok(status) => {
+                let sentence = worker.talk.join().ok().flatten();
+                StageError::Ended(status, sentence.unwrap_or_else(|| "it did not say why".to_owned()))
+            }
+            Err(error) => StageError::Worker(error),
         }
     }
 

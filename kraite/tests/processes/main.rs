@@ -52,7 +52,7 @@ fn on_both(title: &str, run: fn(Shape) -> Tally) -> Tally {
 fn s04_s10_killed_at_random_moments_nothing_is_lost_or_doubled() {
     let tally = on_both("killed at random", |shape| {
         let mut world = World::new(shape, 7, 20);
-        for _ in 0..60 {
+        for _ in 0..100 {
             rounds::kill_at_random(&mut world);
         }
         for _ in 0..6 {
@@ -61,7 +61,7 @@ fn s04_s10_killed_at_random_moments_nothing_is_lost_or_doubled() {
         world.finish();
         world.verdict("killed at random")
     });
-    assert_eq!(tally.of("SIGKILL at random"), 120);
+    assert_eq!(tally.of("SIGKILL at random"), 200);
     assert!(tally.of("orders placed") > 20 && tally.of("records") > 200 && tally.of("positions ended") > 3);
 }
 

@@ -74,9 +74,16 @@ fn mutant_a_record_of_an_older_owner_is_found() {
     record.seq += 1;
     record.epoch = Epoch::new(1).unwrap();
     let values = params![i64::from(account().get()), last as i64 + 1, 1, encode(account(), &record).unwrap()];
+    // The audit's own look, through a reader that was opened before.
+    let journal = world.journal();
+    world.audit.read_on(&journal);
     change(&world, "INSERT INTO records VALUES (?1, ?2, ?3, ?4)", values);
-    world.verify();
+    world.audit.read_on(&journal);
     assert!(found(&world.audit, |f| *f == Finding::OlderEpoch { seq: last + 1 }), "{:?}", world.audit.findings());
+    // One that is opened now refuses the whole file.
+    world.verify();
+    let named = |f: &Finding| matches!(f, Finding::Unreadable(why) if why.contains("written under epoch 1"));
+    assert!(found(&world.audit, named), "{:?}", world.audit.findings());
 }
 
 #[test]
