@@ -117,6 +117,7 @@ bugs! {
     OldTargetLeft "old-target-left" "R16" "The old target stays when its successor is accepted."
     TargetKeepsQuantity "target-keeps-quantity" "R81" "A target that rests is left as it is when a rung fills."
     TargetFromEntryPrice "target-from-entry-price" "R74" "The target is priced from the entry instead of the average."
+    NewestPairIsOpen "newest-pair-is-open" "R41 R42" "Of two pair calls the one with the newer id counts as open, whichever the venue took last."
     PairStopKeepsId "pair-stop-keeps-id" "R42" "A restated pair names its unchanged stop by its old id."
     PollForgotten "poll-forgotten" "S10" "An active position is read only when the stream says something."
     // The wire and other hands.

@@ -17,7 +17,7 @@ use crate::order::{Life, Order, Terminal};
 use crate::plan::TargetStyle;
 use crate::position::{PhaseEvent, Position, Protective, Why};
 use crate::rounding::floor_qty;
-use crate::time::{LocalMillis, Millis};
+use crate::time::{LocalMillis, Millis, VenueMillis};
 
 /// A protective write that was decided for the same fills is not repeated faster than this.
 const RESTATE_GAP: Millis = Millis(1_000);
@@ -509,14 +509,24 @@ impl Turn<'_> {
         }
     }
 
-    /// The leg that was accepted last overwrote the legs of its role before it, whatever became of the other leg.
+    /// The leg that was accepted last overwrote the legs of its role before it, whatever became of the other leg. An
+    /// attempt in doubt may come true after a newer one was accepted: what counts is when the venue says so.
     fn supersede_older(&mut self, no: PositionNo, role: Role) {
         let Some(position) = self.position(no) else { return };
         let working = |o: &&Order| o.life == Life::Working && o.service == Service::PositionPlan;
-        let older: Vec<ClientOrderId> = position.of(role).rev().filter(working).skip(1).map(|o| o.id).collect();
-        for id in older {
+        let accepted = |o: &Order| o.stated_at().unwrap_or_else(|| self.sent_after(o));
+        let newest = |o: &&Order| (if zoo!(NewestPairIsOpen) { VenueMillis(0) } else { accepted(o) }, o.id);
+        let Some(last) = position.of(role).filter(working).max_by_key(newest).map(|o| o.id) else { return };
+        let others: Vec<ClientOrderId> =
+            position.of(role).filter(working).map(|o| o.id).filter(|id| *id != last).collect();
+        for id in others {
             self.emit(Event::Superseded { id });
         }
+    }
+
+    /// The venue took an order no sooner than this.
+    fn sent_after(&self, order: &Order) -> VenueMillis {
+        order.not_after.minus(self.config.send_budget).minus(self.capabilities.absence(order.service).window)
     }
 }
 

@@ -163,6 +163,12 @@ impl Order {
         self.ledger.primary().and_then(|o| o.price).map(|(_, price)| price)
     }
 
+    /// When the venue stated its price last, if it ever did.
+    #[must_use]
+    pub fn stated_at(&self) -> Option<VenueMillis> {
+        self.ledger.primary().and_then(|o| o.price).map(|(at, _)| at)
+    }
+
     /// The quantity the venue states, if it said one.
     #[must_use]
     pub fn stated_qty(&self) -> Option<Qty> {

@@ -136,6 +136,8 @@ pub(super) fn live_in(life: &Life, manner: Manner) -> Lived {
     }
     rounds += rest(life, &mut world, is_over, &mut unresolved, "is not at its end after a close");
     world.run_for(ROUND);
+    // What the user held may be gone meanwhile, and with it the reason to wait no longer.
+    rounds += rest(life, &mut world, is_over, &mut unresolved, "is not at its end after a close");
     world.look_at_rest();
     look_for_loops(life, &world, healed_at, &mut unresolved);
     let verdict = world.conclude();
