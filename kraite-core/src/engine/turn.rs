@@ -348,6 +348,9 @@ impl<'a> Turn<'a> {
             let Some(phase) = self.position(no).map(|p| p.phase) else { return };
             if !phase.is_terminal() {
                 self.pursue_doubts(no);
+            }
+            // A copy that the wire made of a request may turn up when everything is over.
+            if phase != Phase::Failed {
                 self.cancel_extras(no);
             }
             match phase {
