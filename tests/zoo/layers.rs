@@ -35,7 +35,7 @@ pub(crate) const ALL: [Layer; 6] = [
 /// Names the core's tests, as a path list.
 pub(crate) const CORE_TESTS: &str = "KRAITE_CORE_TESTS";
 /// How many lives of the swarm are lived.
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 1_000;
 
 /// Decisions of an engine that is fed by hand: every case, whichever bug it was written about. One that cannot set
 /// its stage is passed over.

@@ -102,7 +102,7 @@ impl Script {
         ]
     }
 
-    /// Commands that must not be followed, or not yet.
+    /// Commands that must not be followed, and a position that must not stay.
     fn commands() -> Vec<Self> {
         let new = Self::new;
         vec![
@@ -124,9 +124,16 @@ impl Script {
             new(
                 "asked-twice",
                 "the position is asked for again after its end, by the same command",
-                vec![seconds(4), Beat::Price(15_100), seconds(5), Beat::OpenAgain(CommandId(1)), seconds(5)],
+                vec![seconds(4), Beat::Price(15_100), seconds(120), Beat::OpenAgain(CommandId(1)), seconds(5)],
             )
             .ends(Why::TargetFilled, 41),
+            new(
+                "unseen-for-long",
+                "the venue refuses protection for a minute: the position is closed",
+                vec![seconds(90)],
+            )
+            .ends(Why::Unprotected, 41)
+            .after(vec![Beat::Unseen(Millis::from_secs(60))]),
             new("not-clear", "the user has a position on the contract already", vec![seconds(5)])
                 .ends(Why::NotClear, 0)
                 .after(vec![Beat::AddByHand(qty(1, 0))]),
