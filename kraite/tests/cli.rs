@@ -478,7 +478,7 @@ fn depose(demo: &mut std::process::Child, folder: &Path) {
     }
 }
 
-/// Every code but 5, which no command gives yet, and 6, which takes a broken program.
+/// Every code but 5 and 6, which take a broken program: a build with the bugs of the zoo gives those.
 #[test]
 fn every_exit_code_that_the_command_can_give_is_given() {
     use std::process::{Command, Stdio};

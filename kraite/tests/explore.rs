@@ -95,6 +95,9 @@ fn mutant_bugs_that_are_awake_end_with_their_exit_codes() {
     ] {
         assert_eq!(kraite(args).status.code(), Some(6), "{args}");
     }
+    // Nothing is broken, and not everything comes to rest.
+    let args = "swarm --seeds 150 --bug epoch-not-raised";
+    assert_eq!(kraite(args).status.code(), Some(5), "{args}");
     assert_eq!(kraite("swarm --bug none").status.code(), Some(2));
 }
 
