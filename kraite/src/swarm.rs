@@ -53,6 +53,9 @@ pub(crate) struct Args {
     #[cfg(kraite_zoo)]
     #[arg(long, value_name = "ID")]
     bug: Option<String>,
+    /// Ends with exit code 1 unless each dangerous state was visited at least so often (L5).
+    #[arg(long, default_value = "0", value_name = "TIMES")]
+    reach: u64,
     /// Prints the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -266,7 +269,16 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         let again = format!("kraite shrink {seed} --mix {}", args.mix.word());
         crate::talk(&format!("kraite: seed {seed} fails: {what}\nkraite: shrink it with  {again}"));
     }
-    Ok(ending(shown.violations, shown.unresolved))
+    let ending = ending(shown.violations, shown.unresolved);
+    if ending != Exit::Ok {
+        return Ok(ending);
+    }
+    let missed: Vec<String> = sum.visited.missed(args.reach).map(|(name, n)| format!("{name} ({n})")).collect();
+    if missed.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    crate::talk(&format!("kraite: visited fewer than {} times: {}", args.reach, missed.join(", ")));
+    Ok(Exit::Failure)
 }
 
 const fn ending(violations: u64, unresolved: u64) -> Exit {

@@ -85,6 +85,15 @@ fn one_schedule_is_told_step_by_step_and_a_page_is_written() {
     assert_eq!(nowhere.status.code(), Some(1));
 }
 
+#[test]
+fn l05_a_run_that_misses_a_dangerous_state_fails_and_names_it() {
+    let run = kraite("swarm --seeds 20 --reach 1000000");
+    assert_eq!(run.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&run.stderr);
+    assert!(words.contains("visited fewer than 1000000 times") && words.contains("proven absent ("), "{words}");
+    assert_eq!(kraite("swarm --seeds 20 --reach 0").status.code(), Some(0));
+}
+
 #[cfg(kraite_zoo)]
 #[test]
 fn mutant_bugs_that_are_awake_end_with_their_exit_codes() {

@@ -13,6 +13,60 @@ use kraite_core::position::{PhaseEvent, Why};
 pub struct Visited(BTreeMap<&'static str, u64>);
 
 impl Visited {
+    /// The states in which money is lost by whoever gets them wrong: a run over many lives that misses one of them
+    /// says nothing about it (L5).
+    pub const DANGEROUS: &'static [&'static str] = &[
+        "a close sent again",
+        "a close-only order refused",
+        "a copy of the wire cancelled",
+        "a rate limit",
+        "a rung left out",
+        "a rung replaced",
+        "a rung sent again",
+        "a second close",
+        "a stop fired in vain",
+        "a stop refused for good",
+        "a stop replaced",
+        "a stop sent again",
+        "a stop was passed before it was placed",
+        "a target amended",
+        "a target replaced",
+        "a target sent again",
+        "a trigger that was passed",
+        "alerted: a request doubled by the wire",
+        "alerted: a rung left out",
+        "alerted: a stop refused",
+        "alerted: an opening given up",
+        "alerted: closed by others",
+        "alerted: emergency close",
+        "alerted: without a stop",
+        "an account that does not fit",
+        "an answer overdue",
+        "an entry refused",
+        "an entry sent again",
+        "an opening given up in time",
+        "an order adopted",
+        "closed by command",
+        "closed by its stop",
+        "closed by its target",
+        "closed by other hands",
+        "closed for want of a stop",
+        "exposure left by other hands",
+        "not opened on a contract in use",
+        "not opened on an old mark",
+        "not opened without its settings",
+        "protection refused without a position",
+        "proven absent",
+        "rebuilt from the real fill",
+        "rebuilt with rungs left out",
+    ];
+
+    /// The dangerous states that were visited less often than this, each with how often.
+    pub fn missed(&self, times: u64) -> impl Iterator<Item = (&'static str, u64)> {
+        let visits = |name| self.0.get(name).copied().unwrap_or(0);
+        Self::DANGEROUS.iter().map(move |name| (*name, visits(name))).filter(move |(_, visits)| *visits < times)
+    }
+
     /// Every count.
     #[must_use]
     pub const fn counts(&self) -> &BTreeMap<&'static str, u64> {
