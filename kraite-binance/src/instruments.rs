@@ -14,6 +14,12 @@ const MAKER_FEE: (i64, u32) = (2, 4);
 /// Fee of a taking fill in the regular tier.
 const TAKER_FEE: (i64, u32) = (5, 4);
 
+/// Maker and taker rate of the regular tier.
+pub(crate) fn regular_fees() -> (Factor, Factor) {
+    let rate = |(units, scale)| Factor::from_units(units, scale).unwrap_or_default();
+    (rate(MAKER_FEE), rate(TAKER_FEE))
+}
+
 /// The venue's rules cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RulesError {
@@ -196,6 +202,7 @@ impl Contract {
             },
             None => PriceBand::default(),
         };
+        let (maker_fee, taker_fee) = regular_fees();
         Ok(Instrument {
             brackets: brackets.and_then(|all| all.get(&symbol)).cloned().unwrap_or_default(),
             symbol,
@@ -211,8 +218,8 @@ impl Contract {
             min_notional: self.field::<Notional>("MIN_NOTIONAL notional", notional)?,
             band,
             max_orders,
-            maker_fee: Factor::from_units(MAKER_FEE.0, MAKER_FEE.1).unwrap_or_default(),
-            taker_fee: Factor::from_units(TAKER_FEE.0, TAKER_FEE.1).unwrap_or_default(),
+            maker_fee,
+            taker_fee,
         })
     }
 }

@@ -1,0 +1,194 @@
+//! How single values are read: decimals from their text alone, integers of 64 bits, booleans in both spellings.
+//!
+//! A decimal that arrives as a JSON number with a fraction has been, or would be, a float: it is refused, and with
+//! it the message. Nothing here ever holds one.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use compact_str::CompactString;
+use kraite_core::time::VenueMillis;
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// A value that may be missing, `null` or empty, and is read from text or from a whole number.
+struct FromText<T> {
+    what: &'static str,
+    holds: PhantomData<T>,
+}
+
+impl<'de, T: FromStr> Visitor<'de> for FromText<T>
+where
+    T::Err: fmt::Display,
+{
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Option<T>, E> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(E::custom)
+    }
+
+    fn visit_i64<E: Error>(self, whole: i64) -> Result<Option<T>, E> {
+        CompactString::from(itoa(i128::from(whole))).parse().map(Some).map_err(E::custom)
+    }
+
+    fn visit_u64<E: Error>(self, whole: u64) -> Result<Option<T>, E> {
+        CompactString::from(itoa(i128::from(whole))).parse().map(Some).map_err(E::custom)
+    }
+
+    fn visit_f64<E: Error>(self, float: f64) -> Result<Option<T>, E> {
+        Err(E::invalid_type(Unexpected::Float(float), &self))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+}
+
+fn itoa(whole: i128) -> String {
+    whole.to_string()
+}
+
+/// A decimal: text, or a whole JSON number. Missing, `null` and `""` are `None`; fractions without quotes are refused.
+pub(crate) fn decimal<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: fmt::Display,
+{
+    from.deserialize_any(FromText { what: "a decimal in quotes", holds: PhantomData })
+}
+
+/// A whole number of 64 bits, in quotes or not.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    from.deserialize_any(FromText { what: "a whole number of 64 bits", holds: PhantomData })
+}
+
+/// An instant of the venue's clock.
+pub(crate) fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<VenueMillis>, D::Error> {
+    whole(from).map(|at| at.map(VenueMillis))
+}
+
+/// A text, or a number kept as the text it was sent as; missing, `null` and `""` are `None`.
+pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<CompactString>, D::Error> {
+    from.deserialize_any(FromText { what: "a text", holds: PhantomData })
+}
+
+struct Truth;
+
+impl Visitor<'_> for Truth {
+    type Value = Option<bool>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("true or false, in quotes or not")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Option<bool>, E> {
+        Ok(Some(value))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Option<bool>, E> {
+        match text {
+            "true" | "TRUE" => Ok(Some(true)),
+            "false" | "FALSE" => Ok(Some(false)),
+            "" => Ok(None),
+            other => Err(E::invalid_value(Unexpected::Str(other), &self)),
+        }
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Option<bool>, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Option<bool>, E> {
+        Ok(None)
+    }
+}
+
+/// A boolean, in quotes or not.
+pub(crate) fn truth<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+    from.deserialize_any(Truth)
+}
+
+/// A list that may be missing or `null`.
+pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Option::<Vec<T>>::deserialize(from).map(Option::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kraite_core::number::Price;
+
+    #[derive(Debug, Deserialize)]
+    struct Row {
+        #[serde(default, deserialize_with = "decimal")]
+        p: Option<Price>,
+        #[serde(default, deserialize_with = "whole")]
+        i: Option<i64>,
+        #[serde(default, deserialize_with = "truth")]
+        b: Option<bool>,
+        #[serde(default, deserialize_with = "text")]
+        t: Option<CompactString>,
+    }
+
+    fn read(json: &str) -> Result<Row, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn r22_decimals_come_from_their_text_and_never_from_a_float() {
+        // 2^53 + 1 and 20 digits: both change when they pass through a float.
+        for text in ["9007199254740993.1", "0.12345678901234567891", "0.3713000", "-45.04000000"] {
+            let price = read(&format!(r#"{{"p":"{text}"}}"#)).unwrap().p.unwrap();
+            assert_eq!(price, text.parse().unwrap());
+        }
+        assert_eq!(read(r#"{"p":42088}"#).unwrap().p, "42088".parse().ok());
+        assert_eq!(read(r#"{"p":9007199254740993}"#).unwrap().p, "9007199254740993".parse().ok());
+        for empty in [r#"{}"#, r#"{"p":null}"#, r#"{"p":""}"#] {
+            assert_eq!(read(empty).unwrap().p, None);
+        }
+        for bad in [r#"{"p":0.5}"#, r#"{"p":1e3}"#, r#"{"p":"1e3"}"#, r#"{"p":"NaN"}"#, r#"{"p":[]}"#, r#"{"p":true}"#] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        let huge = format!(r#"{{"p":"{}"}}"#, "9".repeat(4_000));
+        assert!(read(&huge).is_err());
+    }
+
+    #[test]
+    fn ids_reach_the_end_of_64_bits() {
+        for (text, id) in [
+            ("9223372036854775807", i64::MAX),
+            ("8389765530121592356", 8_389_765_530_121_592_356),
+            ("9007199254740993", 9_007_199_254_740_993),
+        ] {
+            assert_eq!(read(&format!(r#"{{"i":{text}}}"#)).unwrap().i, Some(id));
+            assert_eq!(read(&format!(r#"{{"i":"{text}"}}"#)).unwrap().i, Some(id));
+        }
+        for bad in ["9223372036854775808", "1.5", "1e30", "\"x\""] {
+            assert!(read(&format!(r#"{{"i":{bad}}}"#)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn booleans_and_texts_come_in_both_spellings() {
+        assert_eq!(read(r#"{"b":true}"#).unwrap().b, Some(true));
+        assert_eq!(read(r#"{"b":"false"}"#).unwrap().b, Some(false));
+        assert_eq!(read(r#"{"b":null}"#).unwrap().b, None);
+        assert!(read(r#"{"b":1}"#).is_err());
+        assert_eq!(read(r#"{"t":200}"#).unwrap().t.as_deref(), Some("200"));
+        assert_eq!(read(r#"{"t":"200"}"#).unwrap().t.as_deref(), Some("200"));
+        assert_eq!(read(r#"{"t":"\u4e2d\/"}"#).unwrap().t.as_deref(), Some("中/"));
+    }
+}
