@@ -5,7 +5,9 @@ use std::str::FromStr;
 use kraite_core::id::Symbol;
 use kraite_core::instrument::{Instrument, PriceBand};
 use kraite_core::number::{Factor, Notional, Price, Qty};
+use kraite_core::time::Millis;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::Brackets;
 
@@ -74,9 +76,65 @@ impl RulesError {
 }
 
 /// The contracts of one exchangeInfo answer; each is interpreted when it is asked for.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct ExchangeInfo {
     symbols: Vec<Contract>,
+    rate_limits: Vec<RateLimit>,
+    unreadable: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(borrow)]
+    symbols: Vec<&'a RawValue>,
+    #[serde(default, borrow)]
+    rate_limits: Vec<&'a RawValue>,
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+pub enum Counted {
+    /// The weight of requests from one address.
+    #[serde(rename = "REQUEST_WEIGHT")]
+    Weight,
+    /// The orders of one account.
+    #[serde(rename = "ORDERS")]
+    Orders,
+}
+
+/// One limit of the venue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RateLimit {
+    /// What it counts.
+    pub counted: Counted,
+    /// Over which time.
+    pub interval: Millis,
+    /// How much of it.
+    pub limit: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LimitRow<'a> {
+    rate_limit_type: Counted,
+    interval: &'a str,
+    interval_num: i64,
+    limit: u32,
+}
+
+impl LimitRow<'_> {
+    fn limit(&self) -> Option<RateLimit> {
+        let unit = match self.interval {
+            "SECOND" => 1_000,
+            "MINUTE" => 60_000,
+            "HOUR" => 3_600_000,
+            "DAY" => 86_400_000,
+            _ => return None,
+        };
+        let interval = Millis(self.interval_num.checked_mul(unit).filter(|span| *span > 0)?);
+        Some(RateLimit { counted: self.rate_limit_type, interval, limit: self.limit })
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -84,6 +142,8 @@ pub struct ExchangeInfo {
 struct Contract {
     symbol: String,
     status: String,
+    #[serde(default)]
+    contract_type: Option<String>,
     quote_asset: String,
     filters: Vec<Filter>,
 }
@@ -114,7 +174,40 @@ impl ExchangeInfo {
     ///
     /// [`RulesError::NotJson`].
     pub fn read(body: &str) -> Result<Self, RulesError> {
-        serde_json::from_str(body).map_err(RulesError::not_json("exchangeInfo"))
+        let body: Body<'_> = serde_json::from_str(body).map_err(RulesError::not_json("exchangeInfo"))?;
+        // A contract of a new kind does not hide the others.
+        let symbols: Vec<Contract> =
+            body.symbols.iter().filter_map(|row| serde_json::from_str(row.get()).ok()).collect();
+        let limits =
+            body.rate_limits.iter().filter_map(|row| serde_json::from_str::<LimitRow<'_>>(row.get()).ok()?.limit());
+        Ok(Self { rate_limits: limits.collect(), unreadable: body.symbols.len() - symbols.len(), symbols })
+    }
+
+    /// The limits that are understood.
+    #[must_use]
+    pub fn rate_limits(&self) -> &[RateLimit] {
+        &self.rate_limits
+    }
+
+    /// How many contracts were left out because they could not be read.
+    #[must_use]
+    pub const fn unreadable(&self) -> usize {
+        self.unreadable
+    }
+
+    /// The rules of every perpetual contract that can be traded now and whose rules are whole, and the reason for each
+    /// one that cannot be interpreted.
+    #[must_use]
+    pub fn instruments(&self, brackets: Option<&Brackets>) -> (Vec<Instrument>, Vec<RulesError>) {
+        let perpetual = |c: &&Contract| c.status == "TRADING" && c.contract_type.as_deref() == Some("PERPETUAL");
+        let (mut whole, mut broken) = (Vec::new(), Vec::new());
+        for contract in self.symbols.iter().filter(perpetual) {
+            match contract.interpret(brackets) {
+                Ok(instrument) => whole.push(instrument),
+                Err(error) => broken.push(error),
+            }
+        }
+        (whole, broken)
     }
 
     /// The symbols of the contracts that can be traded now.
@@ -259,5 +352,22 @@ mod tests {
         assert_eq!(error("ODDUSDT"), "ODDUSDT has no PRICE_FILTER filter");
         assert_eq!(info.trading().count(), 2);
         assert!(ExchangeInfo::read("<html>").unwrap_err().to_string().starts_with("this is no exchangeInfo answer"));
+    }
+
+    #[test]
+    fn r115_limits_and_perpetuals_are_read_and_odd_rows_hide_nothing() {
+        let body = r#"{"rateLimits":[{"interval":"MINUTE","intervalNum":1,"limit":2400,"rateLimitType":"REQUEST_WEIGHT"},
+            {"interval":"SECOND","intervalNum":10,"limit":300,"rateLimitType":"ORDERS"},
+            {"interval":"EON","intervalNum":1,"limit":1,"rateLimitType":"ORDERS"},{"rateLimitType":"RAW_REQUESTS"}],
+            "symbols":[{"symbol":"AUSDT","contractType":"PERPETUAL","status":"TRADING","quoteAsset":"USDT","filters":[]},
+            {"symbol":"BUSDT","contractType":"TRADIFI_PERPETUAL","status":"TRADING","quoteAsset":"USDT","filters":[]},
+            {"symbol":7}]}"#;
+        let info = ExchangeInfo::read(body).unwrap();
+        let of = |counted, interval, limit| RateLimit { counted, interval: Millis(interval), limit };
+        assert_eq!(info.rate_limits(), [of(Counted::Weight, 60_000, 2_400), of(Counted::Orders, 10_000, 300)]);
+        assert_eq!(info.unreadable(), 1);
+        let (whole, broken) = info.instruments(None);
+        assert_eq!((whole.len(), broken.len()), (0, 1));
+        assert_eq!(broken[0].to_string(), "AUSDT has no PRICE_FILTER filter");
     }
 }

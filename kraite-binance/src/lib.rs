@@ -10,4 +10,4 @@ mod instruments;
 
 pub use brackets::{Brackets, read_brackets};
 pub use caps::capabilities;
-pub use instruments::{ExchangeInfo, RulesError};
+pub use instruments::{Counted, ExchangeInfo, RateLimit, RulesError};

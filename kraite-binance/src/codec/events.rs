@@ -175,9 +175,8 @@ pub(crate) fn sides_of(
 ) -> Result<[Option<SideSize>; 2], Unmapped> {
     let amount = amount.ok_or(Unmapped::Missing("position amount"))?;
     let entry = entry.filter(|price| price.is_positive() && !amount.is_zero());
-    let shown = |direction, qty: Qty, entry| {
-        (how == PushedOrRead::Pushed || !qty.is_zero()).then_some((direction, qty, entry))
-    };
+    let shown =
+        |direction, qty: Qty, entry| (how == PushedOrRead::Pushed || !qty.is_zero()).then_some((direction, qty, entry));
     match side.unwrap_or(&PositionSide::Both) {
         PositionSide::Long if amount.is_negative() => Err(Unmapped::Contradiction("a long below zero")),
         PositionSide::Short if amount.is_positive() => Err(Unmapped::Contradiction("a short above zero")),

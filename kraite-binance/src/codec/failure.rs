@@ -291,7 +291,8 @@ mod tests {
         assert_eq!(text("Unknown error, please check your request or try again later."), unknown);
         assert_eq!(text("Service Unavailable."), Verdict::RateLimited);
         assert_eq!(text("Internal error; unable to process your request. Please try again."), unknown);
-        let throttled = r#"{"code":-1008,"msg":"Request throttled by system-level protection. Reduce-only orders are exempt."}"#;
+        let throttled =
+            r#"{"code":-1008,"msg":"Request throttled by system-level protection. Reduce-only orders are exempt."}"#;
         assert_eq!(of(503, throttled).verdict, Verdict::RateLimited);
         assert_eq!(of(503, "Service Unavailable.").verdict, Verdict::RateLimited);
         // A proxy's page says something like it and proves nothing.
@@ -315,12 +316,16 @@ mod tests {
 
     #[test]
     fn b10_limits_stop_the_right_scope_for_the_stated_time() {
-        let ban = of(418, r#"{"code":-1003,"msg":"Way too many requests; IP(1.2.3.4) banned until 1763972531000. Please use the websocket."}"#);
+        let ban = of(
+            418,
+            r#"{"code":-1003,"msg":"Way too many requests; IP(1.2.3.4) banned until 1763972531000. Please use the websocket."}"#,
+        );
         assert_eq!(ban.verdict, Verdict::RateLimited);
         let quiet = ban.quiet.unwrap();
         assert_eq!((quiet.scope, quiet.until), (Scope::Address, Some(VenueMillis(1_763_972_531_000))));
         assert_eq!(quiet.pause, BAN_PAUSE);
-        let orders = of(429, r#"{"code":-1015,"msg":"Too many new orders; current limit is 300 orders per TEN_SECONDS."}"#);
+        let orders =
+            of(429, r#"{"code":-1015,"msg":"Too many new orders; current limit is 300 orders per TEN_SECONDS."}"#);
         assert_eq!(orders.quiet.unwrap().scope, Scope::Account);
         assert_eq!(of(429, "").verdict, Verdict::RateLimited);
         assert!(matches!(of(429, "").outcome(), Outcome::Rejected(reject) if reject.kind == RejectKind::RateLimited));

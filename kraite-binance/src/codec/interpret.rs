@@ -163,7 +163,8 @@ impl Interpreter {
         let direction = direction_of(&id, side, seen.position_side, seen.closes, asked.direction)?;
         let at = seen.at.unwrap_or(asked.sent_at);
         let status = regular_status(seen.status.ok_or(Unmapped::Missing("status"))?)?;
-        let stated = Stated { at, price: positive(seen.price, Price::is_positive), qty: positive(seen.qty, Qty::is_positive) };
+        let stated =
+            Stated { at, price: positive(seen.price, Price::is_positive), qty: positive(seen.qty, Qty::is_positive) };
         negative(seen.executed.is_some_and(Qty::is_negative), "a negative executed quantity")?;
         Ok(OrderReport {
             parent: self.parent(order_id, &id, &seen.kinds),

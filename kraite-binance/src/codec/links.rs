@@ -28,8 +28,18 @@ impl Links {
     /// Learns what a report of the conditional order `algo` says; what it leaves out is kept.
     pub(crate) fn learn(&mut self, algo: i64, client: Option<ClientOrderId>, child: Option<i64>) {
         let link = self.parents.entry(algo).or_insert(Link { client: None, child: None });
+        let before = *link;
         link.client = client.or(link.client);
         link.child = child.or(link.child);
+        let now = *link;
+        // What no longer stands must not be kept by the ways back to it.
+        self.forget(
+            algo,
+            Link {
+                client: before.client.filter(|_| before.client != now.client),
+                child: before.child.filter(|_| before.child != now.child),
+            },
+        );
         if let Some(client) = client {
             self.by_client.insert(client, algo);
         }
@@ -37,9 +47,18 @@ impl Links {
             self.by_child.insert(child, algo);
         }
         while self.parents.len() > MAX_LINKS {
-            let Some((_, oldest)) = self.parents.pop_first() else { return };
-            oldest.client.map(|client| self.by_client.remove(&client));
-            oldest.child.map(|child| self.by_child.remove(&child));
+            let Some((oldest, link)) = self.parents.pop_first() else { return };
+            self.forget(oldest, link);
+        }
+    }
+
+    /// Takes away the ways back to `algo`, unless they lead to another by now.
+    fn forget(&mut self, algo: i64, link: Link) {
+        if let Some(client) = link.client.filter(|client| self.by_client.get(client) == Some(&algo)) {
+            self.by_client.remove(&client);
+        }
+        if let Some(child) = link.child.filter(|child| self.by_child.get(child) == Some(&algo)) {
+            self.by_child.remove(&child);
         }
     }
 

@@ -25,6 +25,7 @@ pub mod reply;
 mod request;
 mod scalar;
 mod signer;
+mod socket;
 mod word;
 
 pub use errors::{Class, ERRORS, ErrorRow, Placed, error_row};
@@ -44,6 +45,5 @@ pub use request::{
     encode_unsigned,
 };
 pub use signer::{Credentials, KeyError, SignError, Signer};
-pub use word::{
-    AlgoStatus, ExecutionType, OrderStatus, OrderType, PositionSide, SideWord, UpdateReason,
-};
+pub use socket::{Session, SocketReply, SocketRequest, UsedLimit, encode_logon, encode_socket};
+pub use word::{AlgoStatus, ExecutionType, OrderStatus, OrderType, PositionSide, SideWord, UpdateReason};

@@ -3,7 +3,7 @@
 //! A success is believed only as far as it can be read and is about what was asked (R21). Where it cannot, the
 //! outcome is unknown, never a refusal; where it can but leaves something out, it is accepted without a report (R15).
 
-use kraite_core::exchange::{Ack, Amend, Cause, MarginMode, OrderRef, Outcome, OrderReport, Service};
+use kraite_core::exchange::{Ack, Amend, Cause, MarginMode, OrderRef, OrderReport, Outcome, Service};
 use kraite_core::id::{ClientOrderId, Symbol};
 use kraite_core::time::VenueMillis;
 use serde::Deserialize;
@@ -17,25 +17,39 @@ use super::reply::{AlgoReply, CodeReply, LeverageReply, OrderReply};
 
 /// What a success has to hold to be about the order that was asked for.
 #[derive(Clone, Copy)]
-struct Wanted {
+struct Wanted<'a> {
+    symbol: &'a Symbol,
     client: Option<ClientOrderId>,
     number: Option<i64>,
 }
 
-impl Wanted {
-    const fn of(name: OrderName) -> Self {
-        match name {
-            OrderName::Venue(number) => Self { client: None, number: Some(number) },
-            OrderName::Client(client) => Self { client: Some(client), number: None },
-        }
+impl<'a> Wanted<'a> {
+    const fn placed(symbol: &'a Symbol, client: Option<ClientOrderId>) -> Self {
+        Self { symbol, client, number: None }
+    }
+
+    fn named(order: &'a OrderRef) -> Self {
+        let (client, number) = match OrderName::of(order) {
+            OrderName::Venue(number) => (None, Some(number)),
+            OrderName::Client(client) => (Some(client), None),
+        };
+        Self { symbol: &order.symbol, client, number }
     }
 
     /// True where the answer names an order, and no other than this one.
-    fn is(self, number: Option<i64>, client: Option<&str>) -> bool {
+    fn is(self, number: Option<i64>, client: Option<&str>, symbol: Option<&str>) -> bool {
         let same_number = self.number.is_none_or(|wanted| number.is_none_or(|number| number == wanted));
-        let same_client =
-            self.client.is_none_or(|wanted| client.is_none_or(|client| client.parse() == Ok(wanted)));
-        (number.is_some() || client.is_some()) && same_number && same_client
+        let same_client = self.client.is_none_or(|wanted| client.is_none_or(|client| client.parse() == Ok(wanted)));
+        let same_symbol = symbol.is_none_or(|symbol| symbol == self.symbol.as_str());
+        (number.is_some() || client.is_some()) && same_number && same_client && same_symbol
+    }
+
+    fn is_order(self, reply: &OrderReply) -> bool {
+        self.is(reply.order_id, reply.client_order_id.as_deref(), reply.symbol.as_deref())
+    }
+
+    fn is_algo(self, reply: &AlgoReply) -> bool {
+        self.is(reply.algo_id, reply.client_algo_id.as_deref(), reply.symbol.as_deref())
     }
 }
 
@@ -71,9 +85,7 @@ impl Interpreter {
     }
 
     fn accept_order(&self, order: &PlaceOrder, sent_at: VenueMillis, reply: &OrderReply) -> Outcome {
-        let wanted = Wanted { client: order.id, number: None };
-        let same_symbol = reply.symbol.as_deref().is_none_or(|symbol| symbol == order.symbol.as_str());
-        if !same_symbol || !wanted.is(reply.order_id, reply.client_order_id.as_deref()) {
+        if !Wanted::placed(&order.symbol, order.id).is_order(reply) {
             return UNDECODABLE;
         }
         let asked = Asked {
@@ -115,9 +127,7 @@ impl Interpreter {
             Ok(reply) => reply,
             Err(outcome) => return outcome,
         };
-        let wanted = Wanted { client: Some(order.id), number: None };
-        let same_symbol = reply.symbol.as_deref().is_none_or(|symbol| symbol == order.symbol.as_str());
-        if !same_symbol || !wanted.is(reply.algo_id, reply.client_algo_id.as_deref()) {
+        if !Wanted::placed(&order.symbol, Some(order.id)).is_algo(&reply) {
             return UNDECODABLE;
         }
         let asked = Asked {
@@ -136,8 +146,7 @@ impl Interpreter {
             Ok(reply) => reply,
             Err(outcome) => return outcome,
         };
-        let wanted = Wanted::of(OrderName::of(&change.order));
-        if !wanted.is(reply.order_id, reply.client_order_id.as_deref()) {
+        if !Wanted::named(&change.order).is_order(&reply) {
             return UNDECODABLE;
         }
         let asked = Asked {
@@ -153,21 +162,17 @@ impl Interpreter {
     /// What became of a cancellation. Accepted says that the venue took it; only a report says what the order came to.
     pub fn cancelled(&mut self, order: &OrderRef, sent_at: VenueMillis, answer: Answer<'_>) -> Outcome {
         let asked = Asked { symbol: Some(&order.symbol), id: Some(order.id), side: None, direction: None, sent_at };
-        let wanted = Wanted::of(OrderName::of(order));
+        let wanted = Wanted::named(order);
         if order.service != Service::Conditional {
             return match success::<OrderReply>(answer) {
-                Ok(reply) if wanted.is(reply.order_id, reply.client_order_id.as_deref()) => {
-                    accepted(self.order(&reply, asked))
-                }
+                Ok(reply) if wanted.is_order(&reply) => accepted(self.order(&reply, asked)),
                 Ok(_) => UNDECODABLE,
                 Err(outcome) => outcome,
             };
         }
         match success::<AlgoReply>(answer) {
             Ok(reply) if reply.code.is_some_and(|code| code != 200) => UNDECODABLE,
-            Ok(reply) if wanted.is(reply.algo_id, reply.client_algo_id.as_deref()) => {
-                accepted(self.algo(&reply, asked).map(|reports| reports.order))
-            }
+            Ok(reply) if wanted.is_algo(&reply) => accepted(self.algo(&reply, asked).map(|reports| reports.order)),
             Ok(_) => UNDECODABLE,
             Err(outcome) => outcome,
         }

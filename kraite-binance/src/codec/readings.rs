@@ -24,7 +24,12 @@ impl Interpreter {
     /// # Errors
     ///
     /// [`ReadError`]; an order in a state that is not known is undecodable, never missing (C10).
-    pub fn looked_up(&mut self, order: &OrderRef, sent_at: VenueMillis, answer: Answer<'_>) -> Result<Lookup, ReadError> {
+    pub fn looked_up(
+        &mut self,
+        order: &OrderRef,
+        sent_at: VenueMillis,
+        answer: Answer<'_>,
+    ) -> Result<Lookup, ReadError> {
         if !answer.is_success() {
             let failure = Failure::of(answer);
             return if failure.verdict == Verdict::NotFound { Ok(Lookup::NotFound) } else { Err(failure.read_error()) };

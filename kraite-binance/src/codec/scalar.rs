@@ -159,7 +159,8 @@ mod tests {
         for empty in [r#"{}"#, r#"{"p":null}"#, r#"{"p":""}"#] {
             assert_eq!(read(empty).unwrap().p, None);
         }
-        for bad in [r#"{"p":0.5}"#, r#"{"p":1e3}"#, r#"{"p":"1e3"}"#, r#"{"p":"NaN"}"#, r#"{"p":[]}"#, r#"{"p":true}"#] {
+        for bad in [r#"{"p":0.5}"#, r#"{"p":1e3}"#, r#"{"p":"1e3"}"#, r#"{"p":"NaN"}"#, r#"{"p":[]}"#, r#"{"p":true}"#]
+        {
             assert!(read(bad).is_err(), "{bad}");
         }
         let huge = format!(r#"{{"p":"{}"}}"#, "9".repeat(4_000));

@@ -194,10 +194,7 @@ mod tests {
         assert_eq!(signer.sign(PAYLOAD).unwrap(), SIGNATURE);
         // Query and form together are signed without a `&` between them.
         let mixed = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTCquantity=1&price=9000&recvWindow=5000&timestamp=1591702613943";
-        assert_eq!(
-            signer.sign(mixed).unwrap(),
-            "30baaf0fab549bbeda7f5ef201898b34122da25fd23c646cac2c529aebe670a4"
-        );
+        assert_eq!(signer.sign(mixed).unwrap(), "30baaf0fab549bbeda7f5ef201898b34122da25fd23c646cac2c529aebe670a4");
         let mut sent = PAYLOAD.to_owned();
         signer.append_to(&mut sent).unwrap();
         assert_eq!(sent, format!("{PAYLOAD}&signature={SIGNATURE}"));
@@ -242,7 +239,8 @@ mod tests {
         const CANARY: &str = "canary0secret0canary";
         let credentials = Credentials::new(CANARY.into(), Signer::hmac(&CANARY.into()).unwrap());
         let mut seen = format!("{credentials:?} {:#?}", credentials.signer());
-        for key in [CANARY, "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5MHNlY3JldDBjYW5hcnk=\n-----END PRIVATE KEY-----", ""] {
+        for key in [CANARY, "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5MHNlY3JldDBjYW5hcnk=\n-----END PRIVATE KEY-----", ""]
+        {
             for error in [Signer::ed25519(&key.into()).unwrap_err(), Signer::rsa(&key.into()).unwrap_err()] {
                 seen.push_str(&format!(" {error} {error:?}"));
             }

@@ -54,12 +54,7 @@ pub struct PlaceOrder {
 }
 
 /// Position side in hedge mode, reduce-only in one-way mode; never both (-1106).
-pub(super) fn add_position(
-    params: &mut Params,
-    mode: PositionMode,
-    direction: Direction,
-    reduce_only: bool,
-) {
+pub(super) fn add_position(params: &mut Params, mode: PositionMode, direction: Direction, reduce_only: bool) {
     match (mode, direction) {
         (PositionMode::Hedge, Direction::Long) => params.push("positionSide", "LONG"),
         (PositionMode::Hedge, Direction::Short) => params.push("positionSide", "SHORT"),

@@ -5,7 +5,9 @@ mod algo;
 mod mark;
 mod order;
 
-pub use account::{AccountUpdate, AccountUpdateBody, BalanceChange, ExpiredKey, MarginCall, PositionAtRisk, PositionChange};
+pub use account::{
+    AccountUpdate, AccountUpdateBody, BalanceChange, ExpiredKey, MarginCall, PositionAtRisk, PositionChange,
+};
 pub use algo::{AlgoUpdate, AlgoUpdateBody};
 pub use mark::MarkUpdate;
 pub use order::{OrderUpdate, OrderUpdateBody, TradeLite};

@@ -6,11 +6,11 @@ mod algo;
 mod market;
 mod order;
 
+pub(crate) use account::secret;
 pub use account::{
     AccountReply, BalanceRow, CodeReply, CommissionReply, LeverageReply, ListenKeyReply, ModeReply, PositionRow,
     RestrictionsReply,
 };
-pub(crate) use account::secret;
 pub use algo::AlgoReply;
 pub use market::{PremiumReply, TimeReply};
 pub use order::{OrderReply, TradeRow};
