@@ -1,5 +1,6 @@
 //! From frames to the events of the account stream.
 
+use compact_str::format_compact;
 use kraite_core::exchange::{Direction, Mark, PositionReport, StreamEvent, Trade};
 use kraite_core::id::{Symbol, TradeId};
 use kraite_core::number::{Price, Qty};
@@ -98,7 +99,7 @@ impl Interpreter {
         let qty = order.last_qty.filter(|qty| qty.is_positive()).ok_or(Unmapped::Missing("l"))?;
         let price = order.last_price.filter(|price| price.is_positive()).ok_or(Unmapped::Missing("L"))?;
         let fee = self.fee(&symbol, order.fee_asset.as_deref(), order.fee, price, qty, order.maker);
-        Ok(Some(Trade { id: TradeId::new(&number.to_string()), qty, price, fee }))
+        Ok(Some(Trade { id: TradeId(format_compact!("{number}")), qty, price, fee }))
     }
 
     fn algo_update(&mut self, update: &AlgoUpdate) -> Result<super::interpret::AlgoReports, Unmapped> {

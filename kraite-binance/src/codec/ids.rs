@@ -1,6 +1,7 @@
 //! The venue's ids in the core's words. Regular and conditional orders number themselves apart, so that the same
 //! number can stand for one of each: the latter carry a prefix, which never reaches the wire.
 
+use compact_str::format_compact;
 use kraite_core::exchange::{OrderRef, Service};
 use kraite_core::id::{ClientOrderId, VenueOrderId};
 
@@ -10,13 +11,13 @@ const ALGO: &str = "algo:";
 /// The id of a regular order.
 #[must_use]
 pub fn regular_id(id: i64) -> VenueOrderId {
-    VenueOrderId::new(&id.to_string())
+    VenueOrderId(format_compact!("{id}"))
 }
 
 /// The id of a conditional order.
 #[must_use]
 pub fn algo_id(id: i64) -> VenueOrderId {
-    VenueOrderId::new(&format!("{ALGO}{id}"))
+    VenueOrderId(format_compact!("{ALGO}{id}"))
 }
 
 /// The parent of a child whose conditional order is not known yet; a known one replaces it when reports are merged.

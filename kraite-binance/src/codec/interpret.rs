@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use kraite_core::exchange::{
     Direction, OrderReport, ReportStatus, ReportedId, Service, Side, Stated, Trade, VenueCause,
 };
@@ -270,7 +270,7 @@ impl Interpreter {
         Ok(Fill {
             order: regular_id(row.order_id.ok_or(Unmapped::Missing("orderId"))?),
             side: side_of(row.side.as_ref(), None)?,
-            trade: Trade { id: TradeId::new(&id.to_string()), qty, price, fee },
+            trade: Trade { id: TradeId(format_compact!("{id}")), qty, price, fee },
             at: row.time.ok_or(Unmapped::Missing("time"))?,
             symbol,
         })
