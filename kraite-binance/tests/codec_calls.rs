@@ -6,8 +6,8 @@ mod common;
 use common::{SECRET, credentials, id, new_order, order_ref};
 use kraite_binance::codec::calls::*;
 use kraite_binance::codec::{
-    Call, Carrier, Host, Method, Params, Session, Signer, Stamp, UnsignedCall, WireRequest, encode, encode_logon,
-    encode_socket, encode_unsigned,
+    Call, Carrier, Host, Method, OrderName, Params, Session, Signer, Stamp, UnsignedCall, WireRequest, encode,
+    encode_logon, encode_socket, encode_unsigned,
 };
 use kraite_core::exchange::{
     Amend, Direction, MarginMode, OrderShape, PositionMode, PositionRef, Purpose, RejectKind, Service, Side, TriggerBy,
@@ -223,6 +223,56 @@ fn every_other_call_has_its_path_and_parameters() {
         text(&Placement::close(&position, "7".parse().unwrap())),
         "POST /fapi/v1/order symbol=ADAUSDT&side=BUY&positionSide=SHORT&type=MARKET&quantity=7&newOrderRespType=RESULT"
     );
+}
+
+#[test]
+fn r115_what_each_call_costs() {
+    let (from, to) = (VenueMillis(1), VenueMillis(2));
+    let name = OrderName::Venue(1);
+    let change = Amend {
+        order: order_ref(Role::Target, Service::Regular, None),
+        side: Side::Sell,
+        price: "1".parse().unwrap(),
+        qty: "1".parse().unwrap(),
+    };
+    let costs = [
+        ("amend", AmendOrder::of(&change).weight(), 0),
+        ("cancel", CancelOrder { symbol: ada(), name }.weight(), 1),
+        ("query", QueryOrder { symbol: ada(), name }.weight(), 1),
+        ("cancel algo", CancelAlgo { name }.weight(), 1),
+        ("query algo", QueryAlgo { name }.weight(), 1),
+        ("all orders", AllOrders { symbol: ada(), from_id: None, from, to }.weight(), 5),
+        ("all algos", AllAlgoOrders { symbol: ada(), from_id: None, from, to, page: None }.weight(), 5),
+        ("trades", UserTrades { symbol: ada(), order: None, window: None, from_id: None }.weight(), 5),
+        ("positions", GetPositions { symbol: None }.weight(), 5),
+        ("balances", GetBalances.weight(), 5),
+        ("account", GetAccount.weight(), 5),
+        ("leverage", SetLeverage { symbol: ada(), leverage: 1 }.weight(), 1),
+        ("margin", SetMarginType { symbol: ada(), mode: MarginMode::Cross }.weight(), 1),
+        ("mode", GetPositionMode.weight(), 30),
+        ("set mode", SetPositionMode { mode: PositionMode::OneWay }.weight(), 1),
+        ("brackets", GetLeverageBrackets { symbol: None }.weight(), 1),
+        ("commission", GetCommissionRate { symbol: ada() }.weight(), 20),
+        ("time", GetServerTime.weight(), 1),
+        ("rules", GetExchangeInfo.weight(), 1),
+        ("mark", GetPremiumIndex { symbol: Some(ada()) }.weight(), 1),
+        ("marks", GetPremiumIndex { symbol: None }.weight(), 10),
+        ("create key", CreateListenKey.weight(), 1),
+        ("keep key", KeepListenKey.weight(), 1),
+        ("close key", CloseListenKey.weight(), 1),
+    ];
+    for (call, weight, expected) in costs {
+        assert_eq!(weight, expected, "{call}");
+    }
+    assert_eq!(Call::orders(&AmendOrder::of(&change)), (1, 1));
+    assert_eq!(Call::orders(&CancelOrder { symbol: ada(), name }), (0, 0), "a cancellation is not counted");
+    for (role, shape) in [(Role::Entry, market("1")), (Role::Stop, stop("1", TriggerSize::ClosePosition))] {
+        let costs = match Placement::of(&new_order(role, Direction::Long, PositionMode::OneWay, shape)).unwrap() {
+            Placement::Regular(call) => (call.weight(), Call::orders(&call)),
+            Placement::Algo(call) => (call.weight(), Call::orders(&call)),
+        };
+        assert_eq!(costs, (0, (1, 1)));
+    }
 }
 
 #[test]

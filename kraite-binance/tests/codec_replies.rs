@@ -502,6 +502,9 @@ fn replies_of_the_socket_are_understood_as_answers() {
     assert_eq!(report(&outcome).venue_id, algo_id(3_000_000_000_003_505));
     let revoked = SocketReply::read(golden!("socket_revoked").as_bytes()).unwrap();
     assert_eq!((revoked.id.as_deref(), revoked.answer().status), (None, 401));
+    let started = SocketReply::read(br#"{"id":"d","status":200,"result":{"listenKey":"canary"}}"#).unwrap();
+    assert!(!format!("{started:?}").contains("canary"));
+    assert_eq!(listen_key(started.answer()).unwrap().expose_secret(), "canary");
     for odd in [r#"{"id":1}"#, r#"{"id":1,"status":200}"#, r#"{"id":1,"status":99999,"result":{}}"#] {
         let reply = SocketReply::read(odd.as_bytes()).unwrap();
         let outcome = Interpreter::new().placed_order(&entry(), SENT, reply.answer());

@@ -3,7 +3,7 @@
 //! Only a 4xx with a listed code proves that nothing was executed; 429 and 418 are refusals of the gateway; of the
 //! three 503 texts that the venue calls a failure, two are believed. Everything else is unknown.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use kraite_core::exchange::{Ack, Cause, Outcome, ReadError, Reject, RejectKind};
 use kraite_core::time::{Millis, VenueMillis};
 use serde::Deserialize;
@@ -110,11 +110,18 @@ impl Failure {
     pub fn of(answer: Answer<'_>) -> Self {
         let body: Option<Body> = serde_json::from_slice(answer.body).ok();
         let code = body.as_ref().and_then(|body| body.code);
-        let message = match body.and_then(|body| body.msg) {
-            Some(message) => cut(&message),
-            None => cut(&String::from_utf8_lossy(answer.body.get(..MAX_MESSAGE).unwrap_or(answer.body))),
+        let text = match body.and_then(|body| body.msg) {
+            Some(message) => message,
+            None => String::from_utf8_lossy(answer.body.get(..MAX_MESSAGE).unwrap_or(answer.body)).as_ref().into(),
         };
-        Self::decide(answer.status, code, message)
+        let is_the_venues = code.is_some() || text.trim().eq_ignore_ascii_case(TEXT_UNAVAILABLE);
+        let mut failure = Self::decide(answer.status, code, cut(&text));
+        if !is_the_venues {
+            // A page of a proxy may show the request with its key: it is judged, and not repeated.
+            let (status, bytes) = (answer.status, answer.body.len());
+            failure.message = format_compact!("status {status}, {bytes} bytes that are no answer of this API");
+        }
+        failure
     }
 
     /// Understands an error that stands inside a success, as one element of a batch.
@@ -354,6 +361,18 @@ mod tests {
         let same = of(400, r#"{"code":-5027,"msg":"No need to modify the order."}"#);
         assert_eq!(same.outcome(), Outcome::Accepted(Ack::default()));
         assert!(of(400, r#"{"code":-1125,"msg":"This listenKey does not exist."}"#).is_listen_key());
+    }
+
+    #[test]
+    fn r109_a_page_that_shows_our_key_is_not_repeated() {
+        for status in [400, 403, 429, 500, 503] {
+            for body in ["<html>X-MBX-APIKEY: canary</html>", r#"{"msg":"canary"}"#, "canary", "[\"canary\"]"] {
+                let failure = of(status, body);
+                let shown = format!("{failure:?} {:?} {:?}", failure.outcome(), failure.read_error());
+                assert!(!shown.contains("canary"), "{shown}");
+            }
+        }
+        assert_eq!(of(503, "Service Unavailable.").message, "Service Unavailable.");
     }
 
     #[test]

@@ -8,6 +8,35 @@
 //! * [`ERRORS`] are the venue's codes as data, [`Failure`] is what status, code and text of an answer mean together.
 //!
 //! Bytes of any kind give a value or an error: no input panics, and none is recursed into.
+//!
+//! A cancellation, from the core's words to the wire and back:
+//!
+//! ```
+//! use kraite_binance::codec::{Answer, Carrier, Credentials, Interpreter, Signer, Stamp, calls::CancelOrder, encode};
+//! use kraite_core::exchange::{OrderRef, Outcome, RejectKind, Service};
+//! use kraite_core::id::{Symbol, VenueOrderId};
+//! use kraite_core::time::{Millis, VenueMillis};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let credentials = Credentials::new("key".into(), Signer::hmac(&"secret".into())?);
+//! let order = OrderRef {
+//!     symbol: Symbol::new("ADAUSDT"),
+//!     service: Service::Regular,
+//!     id: "caaaoaaaamaaaaaaaaabbaum".parse()?,
+//!     venue_id: Some(VenueOrderId::new("8389765530121592356")),
+//! };
+//! let (now, not_after) = (VenueMillis(1_000), VenueMillis(4_000));
+//! let stamp = Stamp::of_mutation(now, Millis(3_000), not_after).map_err(|late| late.message.to_string())?;
+//! let request = encode(&CancelOrder::of(&order), Carrier::Query, stamp, &credentials)?;
+//! assert!(request.target().starts_with("/fapi/v1/order?symbol=ADAUSDT&orderId=8389765530121592356&recvWindow=3000&"));
+//!
+//! // Whatever comes back is an outcome; this one says that the order is not open, and not why.
+//! let answer = Answer { status: 400, body: br#"{"code":-2011,"msg":"Unknown order sent."}"# };
+//! let outcome = Interpreter::new().cancelled(&order, now, answer);
+//! assert!(matches!(outcome, Outcome::Rejected(reject) if reject.kind == RejectKind::UnknownOrder));
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod calls;
 mod errors;

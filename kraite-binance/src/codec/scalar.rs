@@ -5,12 +5,70 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::str::FromStr;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
+use kraite_core::number::{Factor, Notional, Price, Qty};
 use kraite_core::time::VenueMillis;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
+
+/// What a text on the wire stands for.
+pub(crate) trait FromWire: Sized {
+    /// The value of a text that is not empty.
+    fn from_wire(text: &str) -> Result<Self, CompactString>;
+}
+
+macro_rules! from_wire {
+    ($($name:ident)*) => {
+        $(impl FromWire for $name {
+            fn from_wire(text: &str) -> Result<Self, CompactString> {
+                if let Some(exact) = small_decimal(text).and_then(|(units, scale)| Self::from_units(units, scale)) {
+                    return Ok(exact);
+                }
+                text.parse().map_err(|error| format_compact!("{error}"))
+            }
+        })*
+    };
+}
+
+from_wire! { Price Qty Notional Factor }
+
+impl FromWire for i64 {
+    fn from_wire(text: &str) -> Result<Self, CompactString> {
+        text.parse().map_err(|_| format_compact!("not a whole number of 64 bits"))
+    }
+}
+
+impl FromWire for CompactString {
+    fn from_wire(text: &str) -> Result<Self, CompactString> {
+        Ok(Self::new(text))
+    }
+}
+
+/// A plain decimal of up to 18 digits as units and scale; `None` leaves it to the core's own reader, which takes the
+/// same texts for the same values and more, and says why it refuses one.
+fn small_decimal(text: &str) -> Option<(i64, u32)> {
+    let (negative, digits) = match text.as_bytes() {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.len() > 19 {
+        return None;
+    }
+    let (mut units, mut point) = (0i64, None);
+    for (at, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => units = units.checked_mul(10)?.checked_add(i64::from(*byte - b'0'))?,
+            b'.' if point.is_none() && at > 0 && at + 1 < digits.len() => point = Some(at),
+            _ => return None,
+        }
+    }
+    if digits.is_empty() || (negative && units == 0) {
+        return None;
+    }
+    let scale = point.map_or(0, |at| digits.len() - at - 1);
+    Some((if negative { -units } else { units }, u32::try_from(scale).ok()?))
+}
 
 /// A value that may be missing, `null` or empty, and is read from text or from a whole number.
 struct FromText<T> {
@@ -18,10 +76,7 @@ struct FromText<T> {
     holds: PhantomData<T>,
 }
 
-impl<'de, T: FromStr> Visitor<'de> for FromText<T>
-where
-    T::Err: fmt::Display,
-{
+impl<T: FromWire> Visitor<'_> for FromText<T> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,15 +87,15 @@ where
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse().map(Some).map_err(E::custom)
+        T::from_wire(text).map(Some).map_err(E::custom)
     }
 
     fn visit_i64<E: Error>(self, whole: i64) -> Result<Option<T>, E> {
-        CompactString::from(itoa(i128::from(whole))).parse().map(Some).map_err(E::custom)
+        T::from_wire(&format_compact!("{whole}")).map(Some).map_err(E::custom)
     }
 
     fn visit_u64<E: Error>(self, whole: u64) -> Result<Option<T>, E> {
-        CompactString::from(itoa(i128::from(whole))).parse().map(Some).map_err(E::custom)
+        T::from_wire(&format_compact!("{whole}")).map(Some).map_err(E::custom)
     }
 
     fn visit_f64<E: Error>(self, float: f64) -> Result<Option<T>, E> {
@@ -56,16 +111,11 @@ where
     }
 }
 
-fn itoa(whole: i128) -> String {
-    whole.to_string()
-}
-
 /// A decimal: text, or a whole JSON number. Missing, `null` and `""` are `None`; fractions without quotes are refused.
 pub(crate) fn decimal<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: FromStr,
-    T::Err: fmt::Display,
+    T: FromWire,
 {
     from.deserialize_any(FromText { what: "a decimal in quotes", holds: PhantomData })
 }
@@ -165,6 +215,27 @@ mod tests {
         }
         let huge = format!(r#"{{"p":"{}"}}"#, "9".repeat(4_000));
         assert!(read(&huge).is_err());
+    }
+
+    #[test]
+    fn r22_the_short_way_reads_what_the_core_reads() {
+        let mut taken = 0;
+        let parts = ["", "-", "0", "00", "7", "10", "123456789", "9223372036854775807", ".", "e", " ", "+", "9"];
+        for a in parts {
+            for b in parts {
+                for c in parts {
+                    for d in parts {
+                        let text = format!("{a}{b}{c}{d}");
+                        let Some((units, scale)) = small_decimal(&text) else { continue };
+                        taken += 1;
+                        let core: Price = text.parse().unwrap();
+                        let short = Price::from_units(units, scale).unwrap();
+                        assert_eq!((short, short.to_string()), (core, core.to_string()), "{text}");
+                    }
+                }
+            }
+        }
+        assert!(taken > 1_000, "{taken}");
     }
 
     #[test]

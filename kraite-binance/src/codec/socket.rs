@@ -103,7 +103,9 @@ fn frame(
 }
 
 /// A reply, not yet understood: [`SocketReply::answer`] is what the interpreter takes, as of HTTP.
-#[derive(Debug, Deserialize)]
+///
+/// Prints its number and status only: what it holds may be a listen key.
+#[derive(Deserialize)]
 pub struct SocketReply<'a> {
     /// The number of the request; `None` for what nobody asked for, as when the key is revoked.
     #[serde(default, deserialize_with = "scalar::text")]
@@ -137,6 +139,12 @@ pub struct UsedLimit {
     /// The used part.
     #[serde(default, deserialize_with = "scalar::whole")]
     pub count: Option<i64>,
+}
+
+impl fmt::Debug for SocketReply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketReply").field("id", &self.id).field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 impl<'a> SocketReply<'a> {

@@ -4,6 +4,7 @@ mod account;
 mod algo;
 mod mark;
 mod order;
+mod plain;
 
 pub use account::{
     AccountUpdate, AccountUpdateBody, BalanceChange, ExpiredKey, MarginCall, PositionAtRisk, PositionChange,
@@ -127,7 +128,10 @@ impl Frame {
 
     fn of_event(event: &str, text: &str) -> Result<Self, FrameError> {
         Ok(match event {
-            "ORDER_TRADE_UPDATE" => Self::Order(json(text)?),
+            "ORDER_TRADE_UPDATE" => Self::Order(match plain::order_update(text) {
+                Some(update) => Box::new(update),
+                None => json(text)?,
+            }),
             "ALGO_UPDATE" => Self::Algo(json(text)?),
             "ACCOUNT_UPDATE" => Self::Account(json(text)?),
             "TRADE_LITE" => Self::TradeLite(json(text)?),
