@@ -49,6 +49,14 @@ pub enum RulesError {
         /// What the venue says about it.
         status: String,
     },
+    /// The contract is listed in a form that cannot be read.
+    #[error("{symbol} cannot be read: {reason}")]
+    Unreadable {
+        /// Which contract.
+        symbol: String,
+        /// What the parser found.
+        reason: String,
+    },
     /// The contract lacks a filter that every order is checked against.
     #[error("{symbol} has no {filter} filter")]
     NoFilter {
@@ -80,7 +88,7 @@ impl RulesError {
 pub struct ExchangeInfo {
     symbols: Vec<Contract>,
     rate_limits: Vec<RateLimit>,
-    unreadable: usize,
+    unreadable: Vec<(String, String)>,
 }
 
 #[derive(Deserialize)]
@@ -137,6 +145,12 @@ impl LimitRow<'_> {
     }
 }
 
+/// What is still to be had of a row that cannot be read.
+#[derive(Deserialize)]
+struct Named {
+    symbol: String,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Contract {
@@ -176,11 +190,18 @@ impl ExchangeInfo {
     pub fn read(body: &str) -> Result<Self, RulesError> {
         let body: Body<'_> = serde_json::from_str(body).map_err(RulesError::not_json("exchangeInfo"))?;
         // A contract of a new kind does not hide the others.
-        let symbols: Vec<Contract> =
-            body.symbols.iter().filter_map(|row| serde_json::from_str(row.get()).ok()).collect();
-        let limits =
-            body.rate_limits.iter().filter_map(|row| serde_json::from_str::<LimitRow<'_>>(row.get()).ok()?.limit());
-        Ok(Self { rate_limits: limits.collect(), unreadable: body.symbols.len() - symbols.len(), symbols })
+        let (mut symbols, mut unreadable) = (Vec::with_capacity(body.symbols.len()), Vec::new());
+        for row in &body.symbols {
+            match serde_json::from_str::<Contract>(row.get()) {
+                Ok(contract) => symbols.push(contract),
+                Err(reason) => {
+                    let named = serde_json::from_str::<Named>(row.get()).map(|named| named.symbol);
+                    unreadable.push((named.unwrap_or_default(), reason.to_string()));
+                }
+            }
+        }
+        let limit = |row: &&RawValue| serde_json::from_str::<LimitRow<'_>>(row.get()).ok()?.limit();
+        Ok(Self { rate_limits: body.rate_limits.iter().filter_map(limit).collect(), unreadable, symbols })
     }
 
     /// The limits that are understood.
@@ -189,10 +210,11 @@ impl ExchangeInfo {
         &self.rate_limits
     }
 
-    /// How many contracts were left out because they could not be read.
+    /// The contracts that were left out because they could not be read, each with the reason; the name is empty where
+    /// not even that could be.
     #[must_use]
-    pub const fn unreadable(&self) -> usize {
-        self.unreadable
+    pub fn unreadable(&self) -> &[(String, String)] {
+        &self.unreadable
     }
 
     /// The rules of every perpetual contract that can be traded now and whose rules are whole, and the reason for each
@@ -221,15 +243,19 @@ impl ExchangeInfo {
     ///
     /// [`RulesError`] when it is not listed, not trading, or one of its filters is missing or unreadable.
     pub fn instrument(&self, symbol: &str, brackets: Option<&Brackets>) -> Result<Instrument, RulesError> {
-        let contract = self
-            .symbols
-            .iter()
-            .find(|c| c.symbol == symbol)
-            .ok_or_else(|| RulesError::Unknown { symbol: symbol.to_owned(), listed: self.symbols.len() })?;
+        let contract = self.symbols.iter().find(|c| c.symbol == symbol).ok_or_else(|| self.why_not_there(symbol))?;
         if contract.status != "TRADING" {
             return Err(RulesError::NotTrading { symbol: symbol.to_owned(), status: contract.status.clone() });
         }
         contract.interpret(brackets)
+    }
+
+    fn why_not_there(&self, symbol: &str) -> RulesError {
+        let symbol = symbol.to_owned();
+        match self.unreadable.iter().find(|(named, _)| *named == symbol) {
+            Some((_, reason)) => RulesError::Unreadable { symbol, reason: reason.clone() },
+            None => RulesError::Unknown { symbol, listed: self.symbols.len() },
+        }
     }
 }
 
@@ -361,11 +387,13 @@ mod tests {
             {"interval":"EON","intervalNum":1,"limit":1,"rateLimitType":"ORDERS"},{"rateLimitType":"RAW_REQUESTS"}],
             "symbols":[{"symbol":"AUSDT","contractType":"PERPETUAL","status":"TRADING","quoteAsset":"USDT","filters":[]},
             {"symbol":"BUSDT","contractType":"TRADIFI_PERPETUAL","status":"TRADING","quoteAsset":"USDT","filters":[]},
-            {"symbol":7}]}"#;
+            {"symbol":7},{"symbol":"CUSDT","status":"TRADING","filters":[]}]}"#;
         let info = ExchangeInfo::read(body).unwrap();
         let of = |counted, interval, limit| RateLimit { counted, interval: Millis(interval), limit };
         assert_eq!(info.rate_limits(), [of(Counted::Weight, 60_000, 2_400), of(Counted::Orders, 10_000, 300)]);
-        assert_eq!(info.unreadable(), 1);
+        assert_eq!(info.unreadable().len(), 2);
+        let error = info.instrument("CUSDT", None).unwrap_err().to_string();
+        assert!(error.starts_with("CUSDT cannot be read: missing field `quoteAsset`"), "{error}");
         let (whole, broken) = info.instruments(None);
         assert_eq!((whole.len(), broken.len()), (0, 1));
         assert_eq!(broken[0].to_string(), "AUSDT has no PRICE_FILTER filter");
