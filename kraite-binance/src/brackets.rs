@@ -1,5 +1,6 @@
 //! Leverage brackets, as in "Binance USD-M, Notional and Leverage Brackets" (`/fapi/v1/leverageBracket`).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -15,7 +16,8 @@ pub type Brackets = BTreeMap<Symbol, Vec<LeverageBracket>>;
 
 #[derive(Deserialize)]
 struct Contract<'a> {
-    symbol: &'a str,
+    #[serde(borrow)]
+    symbol: Cow<'a, str>,
     #[serde(borrow)]
     brackets: Vec<Row<'a>>,
 }
@@ -46,16 +48,21 @@ where
     })
 }
 
-/// Reads the body of a leverageBracket answer.
+/// Reads the body of a leverageBracket answer: a list, or one contract alone where it was asked for alone.
 ///
 /// # Errors
 ///
 /// [`RulesError`] when it is not that JSON, a number cannot be held exactly, or a bracket cannot be.
 pub fn read_brackets(body: &str) -> Result<Brackets, RulesError> {
-    let contracts: Vec<Contract<'_>> = serde_json::from_str(body).map_err(RulesError::not_json("leverageBracket"))?;
+    let not_json = RulesError::not_json("leverageBracket");
+    let contracts: Vec<Contract<'_>> = if body.trim_ascii_start().starts_with('{') {
+        vec![serde_json::from_str(body).map_err(not_json)?]
+    } else {
+        serde_json::from_str(body).map_err(not_json)?
+    };
     let mut all = Brackets::new();
     for contract in contracts {
-        let of = contract.symbol;
+        let of = contract.symbol.as_ref();
         let mut rows = Vec::with_capacity(contract.brackets.len());
         for row in &contract.brackets {
             let row = LeverageBracket {
@@ -90,6 +97,15 @@ mod tests {
         assert_eq!(rows.iter().map(|r| r.max_leverage).collect::<Vec<_>>(), [75, 50]);
         assert_eq!(rows[0].maintenance_ratio.to_string(), "0.0065");
         assert_eq!(rows[1].maintenance_deduction.to_string(), "17.5");
+    }
+
+    #[test]
+    fn one_contract_alone_is_read_like_a_list_of_one() {
+        let one = r#"{"symbol":"\u5e01USDT","notionalCoef":1.5,"brackets":[{"bracket":1,"initialLeverage":75,"notionalCap":10000,
+            "notionalFloor":0,"maintMarginRatio":0.0065,"cum":0.0}]}"#;
+        let alone = read_brackets(one).unwrap();
+        assert_eq!(alone, read_brackets(&format!("[{one}]")).unwrap());
+        assert_eq!(alone[&Symbol::new("币USDT")][0].max_leverage, 75);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::str::FromStr;
 use kraite_core::id::Symbol;
 use kraite_core::instrument::{Instrument, PriceBand};
 use kraite_core::number::{Factor, Notional, Price, Qty};
+use kraite_core::time::Millis;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::Brackets;
 
@@ -13,6 +15,12 @@ use crate::Brackets;
 const MAKER_FEE: (i64, u32) = (2, 4);
 /// Fee of a taking fill in the regular tier.
 const TAKER_FEE: (i64, u32) = (5, 4);
+
+/// Maker and taker rate of the regular tier.
+pub(crate) fn regular_fees() -> (Factor, Factor) {
+    let rate = |(units, scale)| Factor::from_units(units, scale).unwrap_or_default();
+    (rate(MAKER_FEE), rate(TAKER_FEE))
+}
 
 /// The venue's rules cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +49,14 @@ pub enum RulesError {
         /// What the venue says about it.
         status: String,
     },
+    /// The contract is listed in a form that cannot be read.
+    #[error("{symbol} cannot be read: {reason}")]
+    Unreadable {
+        /// Which contract.
+        symbol: String,
+        /// What the parser found.
+        reason: String,
+    },
     /// The contract lacks a filter that every order is checked against.
     #[error("{symbol} has no {filter} filter")]
     NoFilter {
@@ -68,9 +84,71 @@ impl RulesError {
 }
 
 /// The contracts of one exchangeInfo answer; each is interpreted when it is asked for.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct ExchangeInfo {
     symbols: Vec<Contract>,
+    rate_limits: Vec<RateLimit>,
+    unreadable: Vec<(String, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(borrow)]
+    symbols: Vec<&'a RawValue>,
+    #[serde(default, borrow)]
+    rate_limits: Vec<&'a RawValue>,
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+pub enum Counted {
+    /// The weight of requests from one address.
+    #[serde(rename = "REQUEST_WEIGHT")]
+    Weight,
+    /// The orders of one account.
+    #[serde(rename = "ORDERS")]
+    Orders,
+}
+
+/// One limit of the venue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RateLimit {
+    /// What it counts.
+    pub counted: Counted,
+    /// Over which time.
+    pub interval: Millis,
+    /// How much of it.
+    pub limit: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LimitRow<'a> {
+    rate_limit_type: Counted,
+    interval: &'a str,
+    interval_num: i64,
+    limit: u32,
+}
+
+impl LimitRow<'_> {
+    fn limit(&self) -> Option<RateLimit> {
+        let unit = match self.interval {
+            "SECOND" => 1_000,
+            "MINUTE" => 60_000,
+            "HOUR" => 3_600_000,
+            "DAY" => 86_400_000,
+            _ => return None,
+        };
+        let interval = Millis(self.interval_num.checked_mul(unit).filter(|span| *span > 0)?);
+        Some(RateLimit { counted: self.rate_limit_type, interval, limit: self.limit })
+    }
+}
+
+/// What is still to be had of a row that cannot be read.
+#[derive(Deserialize)]
+struct Named {
+    symbol: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -78,6 +156,8 @@ pub struct ExchangeInfo {
 struct Contract {
     symbol: String,
     status: String,
+    #[serde(default)]
+    contract_type: Option<String>,
     quote_asset: String,
     filters: Vec<Filter>,
 }
@@ -108,7 +188,48 @@ impl ExchangeInfo {
     ///
     /// [`RulesError::NotJson`].
     pub fn read(body: &str) -> Result<Self, RulesError> {
-        serde_json::from_str(body).map_err(RulesError::not_json("exchangeInfo"))
+        let body: Body<'_> = serde_json::from_str(body).map_err(RulesError::not_json("exchangeInfo"))?;
+        // A contract of a new kind does not hide the others.
+        let (mut symbols, mut unreadable) = (Vec::with_capacity(body.symbols.len()), Vec::new());
+        for row in &body.symbols {
+            match serde_json::from_str::<Contract>(row.get()) {
+                Ok(contract) => symbols.push(contract),
+                Err(reason) => {
+                    let named = serde_json::from_str::<Named>(row.get()).map(|named| named.symbol);
+                    unreadable.push((named.unwrap_or_default(), reason.to_string()));
+                }
+            }
+        }
+        let limit = |row: &&RawValue| serde_json::from_str::<LimitRow<'_>>(row.get()).ok()?.limit();
+        Ok(Self { rate_limits: body.rate_limits.iter().filter_map(limit).collect(), unreadable, symbols })
+    }
+
+    /// The limits that are understood.
+    #[must_use]
+    pub fn rate_limits(&self) -> &[RateLimit] {
+        &self.rate_limits
+    }
+
+    /// The contracts that were left out because they could not be read, each with the reason; the name is empty where
+    /// not even that could be.
+    #[must_use]
+    pub fn unreadable(&self) -> &[(String, String)] {
+        &self.unreadable
+    }
+
+    /// The rules of every perpetual contract that can be traded now and whose rules are whole, and the reason for each
+    /// one that cannot be interpreted.
+    #[must_use]
+    pub fn instruments(&self, brackets: Option<&Brackets>) -> (Vec<Instrument>, Vec<RulesError>) {
+        let perpetual = |c: &&Contract| c.status == "TRADING" && c.contract_type.as_deref() == Some("PERPETUAL");
+        let (mut whole, mut broken) = (Vec::new(), Vec::new());
+        for contract in self.symbols.iter().filter(perpetual) {
+            match contract.interpret(brackets) {
+                Ok(instrument) => whole.push(instrument),
+                Err(error) => broken.push(error),
+            }
+        }
+        (whole, broken)
     }
 
     /// The symbols of the contracts that can be traded now.
@@ -122,15 +243,19 @@ impl ExchangeInfo {
     ///
     /// [`RulesError`] when it is not listed, not trading, or one of its filters is missing or unreadable.
     pub fn instrument(&self, symbol: &str, brackets: Option<&Brackets>) -> Result<Instrument, RulesError> {
-        let contract = self
-            .symbols
-            .iter()
-            .find(|c| c.symbol == symbol)
-            .ok_or_else(|| RulesError::Unknown { symbol: symbol.to_owned(), listed: self.symbols.len() })?;
+        let contract = self.symbols.iter().find(|c| c.symbol == symbol).ok_or_else(|| self.why_not_there(symbol))?;
         if contract.status != "TRADING" {
             return Err(RulesError::NotTrading { symbol: symbol.to_owned(), status: contract.status.clone() });
         }
         contract.interpret(brackets)
+    }
+
+    fn why_not_there(&self, symbol: &str) -> RulesError {
+        let symbol = symbol.to_owned();
+        match self.unreadable.iter().find(|(named, _)| *named == symbol) {
+            Some((_, reason)) => RulesError::Unreadable { symbol, reason: reason.clone() },
+            None => RulesError::Unknown { symbol, listed: self.symbols.len() },
+        }
     }
 }
 
@@ -189,6 +314,7 @@ impl Contract {
             },
             None => PriceBand::default(),
         };
+        let (maker_fee, taker_fee) = regular_fees();
         let instrument = Instrument {
             brackets: brackets.and_then(|all| all.get(&symbol)).cloned().unwrap_or_default(),
             symbol,
@@ -204,8 +330,8 @@ impl Contract {
             min_notional: self.field::<Notional>("MIN_NOTIONAL notional", notional)?,
             band,
             max_orders,
-            maker_fee: Factor::from_units(MAKER_FEE.0, MAKER_FEE.1).unwrap_or_default(),
-            taker_fee: Factor::from_units(TAKER_FEE.0, TAKER_FEE.1).unwrap_or_default(),
+            maker_fee,
+            taker_fee,
         };
         match instrument.contradiction() {
             Some((field, reason)) => Err(RulesError::Field { symbol: self.symbol.clone(), field, reason }),
@@ -264,5 +390,24 @@ mod tests {
             assert!(told.starts_with("BTCUSDT: ") && told.contains(words), "{told}");
         }
         assert!(ExchangeInfo::read("<html>").unwrap_err().to_string().starts_with("this is no exchangeInfo answer"));
+    }
+
+    #[test]
+    fn r115_limits_and_perpetuals_are_read_and_odd_rows_hide_nothing() {
+        let body = r#"{"rateLimits":[{"interval":"MINUTE","intervalNum":1,"limit":2400,"rateLimitType":"REQUEST_WEIGHT"},
+            {"interval":"SECOND","intervalNum":10,"limit":300,"rateLimitType":"ORDERS"},
+            {"interval":"EON","intervalNum":1,"limit":1,"rateLimitType":"ORDERS"},{"rateLimitType":"RAW_REQUESTS"}],
+            "symbols":[{"symbol":"AUSDT","contractType":"PERPETUAL","status":"TRADING","quoteAsset":"USDT","filters":[]},
+            {"symbol":"BUSDT","contractType":"TRADIFI_PERPETUAL","status":"TRADING","quoteAsset":"USDT","filters":[]},
+            {"symbol":7},{"symbol":"CUSDT","status":"TRADING","filters":[]}]}"#;
+        let info = ExchangeInfo::read(body).unwrap();
+        let of = |counted, interval, limit| RateLimit { counted, interval: Millis(interval), limit };
+        assert_eq!(info.rate_limits(), [of(Counted::Weight, 60_000, 2_400), of(Counted::Orders, 10_000, 300)]);
+        assert_eq!(info.unreadable().len(), 2);
+        let error = info.instrument("CUSDT", None).unwrap_err().to_string();
+        assert!(error.starts_with("CUSDT cannot be read: missing field `quoteAsset`"), "{error}");
+        let (whole, broken) = info.instruments(None);
+        assert_eq!((whole.len(), broken.len()), (0, 1));
+        assert_eq!(broken[0].to_string(), "AUSDT has no PRICE_FILTER filter");
     }
 }
