@@ -16,9 +16,15 @@ fn floor_step(value: Decimal, step: Decimal) -> Result<Decimal, ArithmeticError>
     if rest.is_zero() {
         return Ok(value.normalize());
     }
-    let down = value.checked_sub(rest).ok_or(ArithmeticError::Overflow)?;
-    let floored = if rest < Decimal::ZERO { down.checked_sub(step) } else { Some(down) };
-    floored.map(|d| d.normalize()).ok_or(ArithmeticError::Overflow)
+    let down = less(value, rest)?;
+    let floored = if rest < Decimal::ZERO { less(down, step)? } else { down };
+    Ok(floored.normalize())
+}
+
+/// The difference, to the last digit: one that has more of them than there is room for would be off the grid.
+fn less(from: Decimal, what: Decimal) -> Result<Decimal, ArithmeticError> {
+    let exact = |d: &Decimal| d.scale() >= from.scale().max(what.scale());
+    from.checked_sub(what).filter(exact).ok_or(ArithmeticError::Overflow)
 }
 
 /// The highest multiple of `tick` at or below `price`; a zero tick means the venue has none.
@@ -29,7 +35,11 @@ pub fn floor_price(price: Price, tick: Price) -> Result<Price, ArithmeticError> 
 /// The lowest multiple of `tick` at or above `price`; a zero tick means the venue has none.
 pub fn ceil_price(price: Price, tick: Price) -> Result<Price, ArithmeticError> {
     let down = floor_price(price, tick)?;
-    if down == price { Ok(down) } else { down.checked_add(tick) }
+    if down == price {
+        return Ok(down);
+    }
+    // So would a sum.
+    down.checked_add(tick).and_then(|up| if is_on_tick(up, tick) { Ok(up) } else { Err(ArithmeticError::Overflow) })
 }
 
 /// The highest multiple of `lot` at or below `qty`: never more than was asked for.
@@ -40,7 +50,10 @@ pub fn floor_qty(qty: Qty, lot: Qty) -> Result<Qty, ArithmeticError> {
 /// The lowest multiple of `lot` at or above `qty`: used only to say what would satisfy a minimum.
 pub fn ceil_qty(qty: Qty, lot: Qty) -> Result<Qty, ArithmeticError> {
     let down = floor_qty(qty, lot)?;
-    if down == qty { Ok(down) } else { down.checked_add(lot) }
+    if down == qty {
+        return Ok(down);
+    }
+    down.checked_add(lot).and_then(|up| if is_on_lot(up, lot) { Ok(up) } else { Err(ArithmeticError::Overflow) })
 }
 
 /// True when `price` lies on the tick grid.

@@ -196,3 +196,14 @@ fn s11_a_ledger_says_of_each_object_what_it_executed() {
     assert_eq!(objects, [rung.executed().qty]);
     assert!(rung.executed().qty.is_positive());
 }
+
+#[test]
+fn r22_a_step_that_has_more_digits_than_there_is_room_for_is_refused_not_rounded() {
+    use kraite_core::number::ArithmeticError;
+    use kraite_core::rounding::{ceil_price, ceil_qty, floor_price};
+    let (price, tick) = ("1407464977459.19820741619", "0.0000000144152571476771072");
+    assert_eq!(ceil_price(price.parse().unwrap(), tick.parse().unwrap()), Err(ArithmeticError::Overflow));
+    assert_eq!(ceil_qty(price.parse().unwrap(), tick.parse().unwrap()), Err(ArithmeticError::Overflow));
+    assert_eq!(floor_price(price.parse().unwrap(), tick.parse().unwrap()), Err(ArithmeticError::Overflow));
+    assert_eq!(ceil_price("100.01".parse().unwrap(), "0.25".parse().unwrap()).unwrap(), "100.25".parse().unwrap());
+}
