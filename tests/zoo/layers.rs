@@ -44,8 +44,8 @@ fn decisions() -> Option<Found> {
     Some(Found { place: wrong.0.into(), finding: "decided otherwise".into() })
 }
 
-/// Every script without a fault, which must end as it says; then the explorer over the whole catalogue: every single
-/// fault at every choice point.
+/// Every script without a fault on both shapes, which must end as it says; then the explorer over the whole catalogue
+/// on one: every single fault at every choice point.
 fn scripts() -> Option<Found> {
     let all = || {
         shapes().into_iter().flat_map(|(shape, profile)| {
@@ -62,15 +62,16 @@ fn scripts() -> Option<Found> {
             return Some(Found { place: format!("{} {shape}", script.name), finding });
         }
     }
-    // How a target rests has been looked at above; each fault is tried in the style that both shapes have.
-    all().filter(|(.., script)| script.target_style == TargetStyle::TriggerMarket).find_map(
-        |(shape, profile, script)| {
-            let certificate = explore(&script, &profile, Timing::default(), 1, &|_| {});
-            let failure = certificate.failures.first()?;
-            let finding = failure.finding.as_ref().map_or_else(|| "left unresolved".into(), |f| format!("{f:?}"));
-            Some(Found { place: format!("{} {shape} {:?}", script.name, failure.schedule), finding })
-        },
-    )
+    // Shapes and styles were looked at above. Time for one bug is short, so each fault is tried on the venue of more
+    // messages only; `kraite crash-test` explores every shape and style.
+    let explored =
+        |shape: &str, script: &Script| shape == "separate" && script.target_style == TargetStyle::TriggerMarket;
+    all().filter(|(shape, _, script)| explored(shape, script)).find_map(|(shape, profile, script)| {
+        let certificate = explore(&script, &profile, Timing::default(), 1, &|_| {});
+        let failure = certificate.failures.first()?;
+        let finding = failure.finding.as_ref().map_or_else(|| "left unresolved".into(), |f| format!("{f:?}"));
+        Some(Found { place: format!("{} {shape} {:?}", script.name, failure.schedule), finding })
+    })
 }
 
 /// Every script in every target style that the shape has.
