@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use kraite_core::engine::{Alert, Answer, Command, CommandId, Effect, Input, InputKind};
 use kraite_core::exchange::{Endpoint, Lookup, OrderReport, Reading, ReportStatus, Side};
-use kraite_core::id::{PositionNo, Role};
+use kraite_core::id::{ClientOrderId, PositionNo, Role};
 use kraite_core::number::Price;
+use kraite_core::order::Life;
 use kraite_core::position::{Phase, Position, PositionStatus, Why};
 use kraite_core::time::{LocalMillis, Millis, Moment};
 use kraite_sim::presets;
@@ -138,5 +139,67 @@ fn r104_with_its_journal_gone_a_worker_finds_its_orders_and_opens_nothing() {
         assert_eq!(world.venue.open_orders().count(), open_before);
         let stop = |id: kraite_core::ClientOrderId| id.key().logical.role == Role::Stop;
         assert!(world.venue.open_orders().any(|o| o.client_id().is_some_and(stop)), "its stop goes on");
+    }
+}
+
+/// The pair is taken late, after its repeat: it overwrites it, and the venue calls the stop by the older id.
+#[test]
+fn r41_of_two_pair_calls_the_one_that_the_venue_took_last_is_the_one_that_counts() {
+    // Two settings, the entry, four rungs, and then the pair.
+    let mut calm = world(presets::bitget(), BTreeMap::new());
+    open(&mut calm, 1);
+    let pair = requests(&calm)[7];
+    let mut world = world(presets::bitget(), BTreeMap::from([(pair, Fate::Tardy)]));
+    open(&mut world, 1);
+    world.run_for(Millis::from_secs(60));
+    let at_venue = open_stops(&world);
+    assert_eq!(at_venue.len(), 1);
+    assert_eq!(at_venue[0].key().attempt.get(), 0, "the attempt in doubt came true last");
+    let position = position(&world);
+    assert!(position.of(Role::Stop).count() > 1, "it was repeated");
+    let believed: Vec<_> = position.of(Role::Stop).filter(|o| o.life == Life::Working).map(|o| o.id).collect();
+    assert_eq!(believed, at_venue);
+    let verdict = world.conclude();
+    assert_eq!(verdict.violations, 0, "{:?}", verdict.findings);
+}
+
+fn requests(world: &World) -> Vec<u64> {
+    (0u64..).zip(&world.nemesis.trail).filter(|(_, point)| **point == Point::Request).map(|(n, _)| n).collect()
+}
+
+fn open_stops(world: &World) -> Vec<ClientOrderId> {
+    let ids = world.venue.open(script::account()).filter_map(|o| o.client_id());
+    ids.filter(|id| id.key().logical.role == Role::Stop).collect()
+}
+
+/// Somebody takes the stop away as the position is closed, and the close is lost on its way.
+#[test]
+fn r43_r85_exposure_whose_close_is_in_doubt_waits_behind_a_stop() {
+    for profile in shapes() {
+        let closed = |schedule| {
+            let mut world = world(profile.clone(), schedule);
+            open(&mut world, 1);
+            let sent_before = requests(&world).len();
+            let stop = world.venue.objects().find(|o| o.client_id() == Some(open_stops(&world)[0])).unwrap();
+            let stop = stop.id.venue_id();
+            world.by_hand(|venue, now| venue.user_cancel(&stop, now)).unwrap();
+            let no = position(&world).no;
+            world.command(script::account(), CommandId(2), Command::Close(no));
+            (world, sent_before)
+        };
+        let (mut calm, sent_before) = closed(BTreeMap::new());
+        calm.run_for(Millis::from_secs(1));
+        // Four cancels of rungs, then the close.
+        let close = requests(&calm)[sent_before + 4];
+        let (mut world, _) = closed(BTreeMap::from([(close, Fate::Lose)]));
+        world.run_for(Millis::from_secs(5));
+        assert_eq!(open_stops(&world), [], "it is not known yet that the close was lost");
+        world.run_for(Millis::from_secs(10));
+        assert_eq!(position(&world).of(Role::Close).count(), 1, "the close may still come true");
+        assert_eq!(open_stops(&world).len(), 1);
+        world.run_for(Millis::from_secs(300));
+        assert_eq!(position(&world).phase, Phase::Closed);
+        let verdict = world.conclude();
+        assert_eq!(verdict.violations, 0, "{:?}", verdict.findings);
     }
 }
