@@ -14,14 +14,14 @@ use crate::number::{ArithmeticError, Qty};
 use crate::order::{Executed, Order};
 
 /// Every order, one per attempt, by id: role, rung, revision, attempt in this order. Read as the map it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Orders {
     rows: BTreeMap<ClientOrderId, Order>,
     sums: Sums,
 }
 
 /// What some of the orders executed; nothing where a sum overflows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sums {
     /// The quantities of entry and rungs.
     pub(super) entered_qty: Qty,
@@ -35,6 +35,12 @@ pub(super) struct Sums {
     pub(super) entered: Executed,
     /// Target, stop and closes.
     pub(super) exited: Executed,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self::of(&BTreeMap::new())
+    }
 }
 
 impl Sums {
@@ -133,6 +139,14 @@ impl<'a> IntoIterator for &'a Orders {
     }
 }
 
+impl PartialEq for Orders {
+    fn eq(&self, other: &Self) -> bool {
+        self.rows == other.rows
+    }
+}
+
+impl Eq for Orders {}
+
 impl Hash for Orders {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.rows.hash(state);
@@ -149,5 +163,16 @@ impl<'de> Deserialize<'de> for Orders {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let rows = BTreeMap::deserialize(deserializer)?;
         Ok(Self { sums: Sums::of(&rows), rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i10_sums_that_were_kept_are_those_that_are_worked_out_from_the_rows() {
+        assert_eq!(Orders::default().sums, Sums::of(&BTreeMap::new()));
+        assert_eq!(Orders::default().sums.entry, Executed::NOTHING);
     }
 }
