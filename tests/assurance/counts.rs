@@ -95,9 +95,14 @@ fn model(text: &str) -> Counts {
     Counts::from([("model worlds".into(), most(" worlds,")), ("model steps".into(), most(" steps, none wrong"))])
 }
 
+/// What each run must send.
+const SIGNALS_ASKED: u64 = 300;
+
 fn signals(text: &str) -> Counts {
     let lines = text.lines().filter(|line| line.ends_with(" signals") && !line.contains(" of "));
-    Counts::from([("signals".into(), lines.flat_map(|line| numbers_before(line, " signals")).sum())])
+    let sent: u64 = lines.flat_map(|line| numbers_before(line, " signals")).sum();
+    // How many more a run sends is chance, and no measure of the next.
+    Counts::from([("signals".into(), sent.min(SIGNALS_ASKED))])
 }
 
 fn zoo(text: &str) -> Counts {
@@ -198,7 +203,8 @@ mod tests {
         let worlds = "1 crashes, 1 faults: 7932 worlds, 20957 steps, none wrong\n3 crashes, 2 faults: 357753 worlds, 1156442 steps, none wrong\n";
         assert_eq!(model(worlds), counts(&[("model worlds", 357_753), ("model steps", 1_156_442)]));
         let told = "random kills: 200 signals\n     100  SIGKILL at random\nseed 1: 5 of 9 signals\nnamed points: 110 signals\n";
-        assert_eq!(signals(told), counts(&[("signals", 310)]));
+        assert_eq!(signals("random kills: 200 signals\n"), counts(&[("signals", 200)]));
+        assert_eq!(signals(told), counts(&[("signals", 300)]));
     }
 
     #[test]
