@@ -448,8 +448,10 @@ impl Turn<'_> {
             let count = position.attempts(latest.id.key().logical).count();
             return self.may_repeat_pair(position, role).then(|| (Next::Attempt, wait_until(latest, count)));
         }
-        // A leg that was refused is paced by its refusals, whatever an older one in doubt may still become.
-        let refused = position.latest(role).filter(|o| matches!(o.life, Life::Done(Terminal::Refused)));
+        // A leg that was refused is paced by its refusals, whatever an older one in doubt may still become; where an
+        // older one stands, a refusal is about the change alone.
+        let stands = position.of(role).any(|o| o.life == Life::Working);
+        let refused = position.latest(role).filter(|o| !stands && o.life == Life::Done(Terminal::Refused));
         match refused.map_or_else(|| slot(position, role), |latest| after(position, latest)) {
             Slot::Free(next, _) if position.is_outdated(role) => Some((next, LocalMillis(i64::MIN))),
             Slot::Free(next, at) => Some((next, at)),
