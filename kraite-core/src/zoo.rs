@@ -117,7 +117,6 @@ bugs! {
     OldTargetLeft "old-target-left" "R16" "The old target stays when its successor is accepted."
     TargetKeepsQuantity "target-keeps-quantity" "R81" "A target that rests is left as it is when a rung fills."
     TargetFromEntryPrice "target-from-entry-price" "R74" "The target is priced from the entry instead of the average."
-    NewestPairIsOpen "newest-pair-is-open" "R41 R42" "Of two pair calls the one with the newer id counts as open, whichever the venue took last."
     PairStopKeepsId "pair-stop-keeps-id" "R42" "A restated pair names its unchanged stop by its old id."
     PollForgotten "poll-forgotten" "S10" "An active position is read only when the stream says something."
     // The wire and other hands.
@@ -129,7 +128,6 @@ bugs! {
     ProtectionBeforeExposure "protection-before-exposure" "R85" "A closing cancels stop and target first, then takes the exposure off."
     OneReadingIsFlat "one-reading-is-flat" "R87" "One reading that shows less than we filled is enough."
     FlatByFills "flat-by-fills" "R91" "A position that our fills say is flat is flat; nobody reads."
-    ClosesUnshielded "closes-unshielded" "R43 R85" "A position whose close is in doubt stays without the stop it lacks."
     CloseGivenUp "close-given-up" "R93" "After three refusals a close is not tried again."
     ReduceOnlyIsFlat "reduce-only-is-flat" "R86" "A close that is refused as not reducing proves that nothing is open."
     CloseSizedByReading "close-sized-by-reading" "R72 R76" "A close takes off what the venue shows instead of what we filled."

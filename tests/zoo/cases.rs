@@ -86,7 +86,6 @@ pub(crate) const ALL: &[Case] = &[
     ("close-given-up", a_refused_close_is_tried_on),
     ("reduce-only-is-flat", a_refused_close_says_nothing_of_flatness),
     ("close-sized-by-reading", a_close_takes_off_our_own_fills),
-    ("closes-unshielded", a_close_in_doubt_waits_behind_a_stop),
     ("flat-by-fills", flat_by_our_fills_is_read_before_the_stop_goes),
     ("late-fill-ignored", a_fill_after_the_end_is_closed_again),
 ];
@@ -412,17 +411,6 @@ fn a_close_takes_off_our_own_fills() -> bool {
     bench.shows("1.41");
     let _ = bench.close();
     bench.latest(Role::Close).shape.qty() == Some(qty("0.41"))
-}
-
-/// A stop that was refused after the closing began is placed once the close itself is in doubt.
-fn a_close_in_doubt_waits_behind_a_stop() -> bool {
-    let mut bench = Bench::pending(Role::Stop);
-    let _ = bench.close();
-    let (stop, close) = (bench.latest(Role::Stop).id, bench.latest(Role::Close).id);
-    let _ = bench.outcome(Sent::Place(stop), rejected(RejectKind::NoPosition));
-    let mut steps = vec![bench.outcome(Sent::Place(close), Outcome::Unknown(Cause::Timeout))];
-    steps.push(bench.pass(Millis(2_000)));
-    steps.iter().flat_map(placed).any(|id| id.key().logical.role == Role::Stop)
 }
 
 /// The close filled and the rungs are gone; the stop stays until the venue has shown that nothing is open.

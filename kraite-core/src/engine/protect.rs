@@ -517,7 +517,7 @@ impl Turn<'_> {
         let Some(position) = self.position(no) else { return };
         let working = |o: &&Order| o.life == Life::Working && o.service == Service::PositionPlan;
         let accepted = |o: &Order| o.stated_at().unwrap_or_else(|| self.sent_after(o));
-        let newest = |o: &&Order| (if zoo!(NewestPairIsOpen) { VenueMillis(0) } else { accepted(o) }, o.id);
+        let newest = |o: &&Order| (accepted(o), o.id);
         let Some(last) = position.of(role).filter(working).max_by_key(newest).map(|o| o.id) else { return };
         let others: Vec<ClientOrderId> =
             position.of(role).filter(working).map(|o| o.id).filter(|id| *id != last).collect();

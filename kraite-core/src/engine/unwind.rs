@@ -146,10 +146,7 @@ impl Turn<'_> {
     /// next one may fare no better: meanwhile the position stands behind a stop.
     fn shield(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
-        let hindered = |o: &Order| {
-            matches!(o.life, Life::InDoubt | Life::Done(Terminal::Refused | Terminal::Absent))
-                && !zoo!(ClosesUnshielded)
-        };
+        let hindered = |o: &Order| matches!(o.life, Life::InDoubt | Life::Done(Terminal::Refused | Terminal::Absent));
         let naked = matches!(position.stop(), Protective::Missing | Protective::UnderWay);
         if !naked || !position.of(Role::Close).any(hindered) {
             return;
