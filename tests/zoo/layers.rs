@@ -1,8 +1,10 @@
 //! The layers: independent kinds of evidence, each of which looks at what the code does and never at which bug is
 //! awake.
 
+use std::io::Read as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_sim::explore::explore;
@@ -34,6 +36,8 @@ pub(crate) const ALL: [Layer; 6] = [
 
 /// Names the core's tests, as a path list.
 pub(crate) const CORE_TESTS: &str = "KRAITE_CORE_TESTS";
+/// A file of the core's tests takes seconds; a bug may keep one from ever ending.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How many lives of the swarm are lived.
 const SEEDS: u64 = 1_000;
 
@@ -116,19 +120,38 @@ fn core_tests() -> Option<Found> {
     let binaries = std::env::var_os(CORE_TESTS)?;
     let binaries: Vec<PathBuf> = std::env::split_paths(&binaries).collect();
     binaries.into_iter().find_map(|binary| {
-        let output = Command::new(&binary)
+        let child = Command::new(&binary)
             .args(["--test-threads", "1"])
             .envs([
                 ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1"),
                 ("PROPTEST_MAX_SHRINK_ITERS", "0"),
                 ("PROPTEST_RNG_SEED", "1"),
             ])
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
             .ok()?;
-        let text = String::from_utf8_lossy(&output.stdout);
+        let text = said_within(child, PATIENCE)?;
         let name = text.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"))?;
         Some(Found { place: name.to_owned(), finding: "failed".into() })
     })
+}
+
+/// What a process wrote until it ended; one that does not end is killed, and nothing of it counts as a find.
+fn said_within(mut child: Child, patience: Duration) -> Option<String> {
+    let mut out = child.stdout.take()?;
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let read = out.read_to_string(&mut text).is_ok();
+        let _ = done.send(read.then_some(text));
+    });
+    let text = ended.recv_timeout(patience).ok().flatten();
+    if text.is_none() {
+        let _ = child.kill();
+    }
+    let _ = child.wait();
+    text
 }
 
 /// What a normal run of the core's tests is made of: the files in `kraite-core/tests` that wake the bug that
