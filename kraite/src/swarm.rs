@@ -130,30 +130,28 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, seed: u64, lived: &Lived) {
-        self.lifecycles += lived.lifecycles;
-        self.crashes += lived.crashes;
-        self.violations += lived.verdict.violations;
-        self.unresolved += lived.unresolved.len() as u64;
-        self.wire_duplicates += lived.verdict.wire_duplicates;
-        self.max_rounds = self.max_rounds.max(lived.rounds);
-        self.max_unprotected_ms = self.max_unprotected_ms.max(lived.verdict.max_unprotected.0);
-        self.visited.add(&lived.visited);
-        for (fate, count) in &lived.dealt {
-            *self.faults.entry(format!("{fate:?}").to_lowercase()).or_insert(0) += count;
-        }
-        for (class, count) in &lived.acts {
-            *self.acts.entry(class.word()).or_insert(0) += count;
-        }
-        // Order does not matter to it, so that one thread and many agree.
-        self.trace = self.trace.wrapping_add(lived.trace.rotate_left(u32::try_from(seed % 64).unwrap_or(0)));
-        if !lived.is_clean() && self.first_failing.as_ref().is_none_or(|(first, _)| seed < *first) {
-            let finding = lived.verdict.findings.first().map(|(_, finding)| format!("{finding:?}"));
-            let what = finding.or_else(|| lived.unresolved.first().cloned()).unwrap_or_default();
-            self.first_failing = Some((seed, what));
+    /// One life.
+    fn of(seed: u64, lived: &Lived) -> Self {
+        let finding = || lived.verdict.findings.first().map(|(_, finding)| format!("{finding:?}"));
+        let what = || finding().or_else(|| lived.unresolved.first().cloned()).unwrap_or_default();
+        Self {
+            lifecycles: lived.lifecycles,
+            crashes: lived.crashes,
+            violations: lived.verdict.violations,
+            unresolved: lived.unresolved.len() as u64,
+            wire_duplicates: lived.verdict.wire_duplicates,
+            max_rounds: lived.rounds,
+            max_unprotected_ms: lived.verdict.max_unprotected.0,
+            visited: lived.visited.clone(),
+            faults: lived.dealt.iter().map(|(fate, count)| (format!("{fate:?}").to_lowercase(), *count)).collect(),
+            acts: lived.acts.iter().map(|(class, count)| (class.word(), *count)).collect(),
+            first_failing: (!lived.is_clean()).then(|| (seed, what())),
+            // Order does not matter to it, so that one thread and many agree.
+            trace: lived.trace.rotate_left(u32::try_from(seed % 64).unwrap_or(0)),
         }
     }
 
+    /// Several lives together.
     fn merge(&mut self, other: Self) {
         self.lifecycles += other.lifecycles;
         self.crashes += other.crashes;
@@ -215,7 +213,7 @@ fn run(args: &Args) -> Sum {
                         break;
                     }
                     for seed in (first..args.seeds.min(first + BATCH)).map(|n| args.from.wrapping_add(n)) {
-                        sum.add(seed, &live(&Life::drawn(seed, args.mix.of(seed))));
+                        sum.merge(Sum::of(seed, &live(&Life::drawn(seed, args.mix.of(seed)))));
                     }
                     if let Ok(mut progress) = progress.lock() {
                         progress.say(|| format!("{} of {} seeds", first.min(args.seeds), args.seeds));

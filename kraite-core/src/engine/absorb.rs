@@ -3,8 +3,9 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::event::{CommandRefusal, Event};
 use super::io::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Query, Sent, Setup};
-use super::state::{CommandRefusal, Event, all_reports, reports_of};
+use super::state::{all_reports, reports_of};
 use super::turn::Turn;
 use crate::exchange::{Lookup, Outcome, RejectKind, ReportedId, StreamEvent};
 use crate::id::{ClientOrderId, PositionNo, Role, VenueOrderId};

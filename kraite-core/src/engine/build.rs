@@ -5,9 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::config::backoff;
+use super::event::Event;
 use super::io::{Alert, Query, Request, Setup, Wake};
 use super::rules::RULES_BOUND;
-use super::state::Event;
 use super::turn::{Next, Turn, wait_until};
 use super::volatile::{Change, OpenOrders};
 use crate::exchange::{OrderShape, RejectKind, Service};

@@ -6,8 +6,8 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::event::Event;
 use super::io::{Alert, Query, Sent, Wake};
-use super::state::Event;
 use super::turn::Turn;
 use super::volatile::Probe;
 use crate::exchange::{Endpoint, Service};

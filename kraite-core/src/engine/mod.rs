@@ -7,6 +7,7 @@ mod absorb;
 mod build;
 mod config;
 mod doubt;
+mod event;
 mod io;
 mod protect;
 mod reconcile;
@@ -20,11 +21,12 @@ use alloc::vec::Vec;
 use core::hash::{Hash as _, Hasher};
 
 pub use config::Config;
+pub use event::{CommandRefusal, Event};
 pub use io::{
     Alert, Answer, Command, CommandId, Deadline, Effect, Input, InputKind, Notice, OpenRequest, Query, Request, Sent,
     Setup, Wake,
 };
-pub use state::{CommandRefusal, Event, EvolveError, State};
+pub use state::{EvolveError, State};
 
 use crate::capabilities::Capabilities;
 use crate::id::AccountTag;

@@ -4,9 +4,9 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::build::{Slot, after, slot};
+use super::event::Event;
 use super::io::{Alert, Query, Request, Wake};
 use super::rules::RULES_WAIT;
-use super::state::Event;
 use super::turn::{Next, Turn, wait_until};
 use super::volatile::Change;
 use crate::capabilities::{ProtectiveRepeat, Reprice, StopSizing};

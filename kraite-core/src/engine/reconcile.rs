@@ -3,8 +3,8 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::event::Event;
 use super::io::{Alert, Query, Wake};
-use super::state::Event;
 use super::turn::Turn;
 use super::volatile::OpenOrders;
 use crate::exchange::{OrderReport, PositionReport, Reading, ReportedId};

@@ -4,8 +4,8 @@
 use alloc::boxed::Box;
 use alloc::format;
 
+use super::event::Event;
 use super::io::{Alert, Query, Wake};
-use super::state::Event;
 use super::turn::Turn;
 use super::volatile::Change;
 use crate::exchange::{OrderShape, ReadError, RejectKind};

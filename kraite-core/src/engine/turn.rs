@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use super::Answer;
 use super::config::Config;
+use super::event::Event;
 use super::io::{Alert, Effect, InputKind, Notice, Query, Request, Wake};
-use super::state::{Event, EvolveError, State};
+use super::state::{EvolveError, State};
 use super::volatile::{Change, Volatile};
 use crate::capabilities::Capabilities;
 use crate::exchange::{OrderShape, ReadError, Service, StreamEvent};

@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::build::{Slot, slot};
+use super::event::Event;
 use super::io::{Alert, Query, Wake};
-use super::state::Event;
 use super::turn::Turn;
 use super::volatile::OpenOrders;
 use crate::capabilities::Protection;

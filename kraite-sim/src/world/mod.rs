@@ -7,17 +7,17 @@
 mod auditor;
 mod journal;
 mod nemesis;
+mod story;
 mod visited;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher};
 
 use futures_util::FutureExt as _;
 use kraite_core::capabilities::Capabilities;
-use kraite_core::engine::{
-    Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Request, Sent, commit,
-};
-use kraite_core::exchange::{Cause, Endpoint, Lookup, Mark, Outcome, ReadError, Reject, RejectKind, StreamEvent};
+use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, commit};
+use kraite_core::exchange::{Endpoint, Mark, StreamEvent};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::number::Price;
 use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
@@ -27,19 +27,13 @@ pub use journal::{Disk, ModelJournal, Trip};
 pub use nemesis::{Fate, Nemesis, Point, Rates};
 pub use visited::Visited;
 
+use self::story::{brief, brief_answer, brief_event, brief_input};
+use self::wire::Message;
 use crate::digest::Gathered;
 use crate::venue::Venue;
 
-/// How long the shell waits for an answer before it calls the outcome unknown.
-const REPLY_TIMEOUT_MS: i64 = 10_000;
-/// How long the shell waits for an answer to a query.
-const READ_TIMEOUT_MS: i64 = 5_000;
 /// A dead worker is started again after this long, or up to twice as long under a random Nemesis.
 const RESTART_MS: i64 = 1_000;
-/// A delayed message takes this much longer; still well inside any validity window.
-const DELAY_MS: i64 = 2_000;
-/// A late message takes this much longer: beyond every validity window.
-const LATE_MS: i64 = 45_000;
 
 /// How long messages take when nothing goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,81 +60,6 @@ pub enum Stream {
     Push,
     /// Nothing is ever pushed: only queries tell.
     Silent,
-}
-
-#[derive(Debug, Clone)]
-enum Message {
-    Arrive {
-        account: AccountTag,
-        run: u64,
-        request: Request,
-        signed_at: VenueMillis,
-        copy: bool,
-    },
-    /// The venue took this request in time, and acts now.
-    Act {
-        account: AccountTag,
-        request: Request,
-    },
-    Back {
-        account: AccountTag,
-        run: u64,
-        sent: Sent,
-        outcome: Outcome,
-    },
-    Ask {
-        account: AccountTag,
-        run: u64,
-        query: Query,
-        sent_at: VenueMillis,
-    },
-    Answered {
-        account: AccountTag,
-        run: u64,
-        answer: Answer,
-    },
-    Frame {
-        account: AccountTag,
-        run: u64,
-        event: StreamEvent,
-    },
-    Start {
-        account: AccountTag,
-    },
-    Command {
-        account: AccountTag,
-        id: CommandId,
-        command: Command,
-    },
-}
-
-impl Message {
-    /// What is on its way back to a process that is gone reaches nobody, and counts for nothing.
-    fn fingerprint(&self, hasher: &mut impl Hasher, at: VenueMillis, is_run: impl Fn(AccountTag, u64) -> bool) {
-        let (account, run) = match self {
-            Self::Arrive { account, run, .. }
-            | Self::Back { account, run, .. }
-            | Self::Ask { account, run, .. }
-            | Self::Answered { account, run, .. }
-            | Self::Frame { account, run, .. } => (*account, Some(*run)),
-            Self::Start { account } | Self::Command { account, .. } | Self::Act { account, .. } => (*account, None),
-        };
-        let waits = run.is_none_or(|run| is_run(account, run));
-        if !waits && !matches!(self, Self::Arrive { .. }) {
-            return;
-        }
-        (std::mem::discriminant(self), at, account, waits).hash(hasher);
-        match self {
-            Self::Arrive { request, signed_at, copy, .. } => (request, signed_at, copy).hash(hasher),
-            Self::Act { request, .. } => request.hash(hasher),
-            Self::Back { sent, outcome, .. } => (sent, outcome).hash(hasher),
-            Self::Ask { query, sent_at, .. } => (query, sent_at).hash(hasher),
-            Self::Answered { answer, .. } => answer.hash(hasher),
-            Self::Frame { event, .. } => event.hash(hasher),
-            Self::Start { .. } => {}
-            Self::Command { id, command, .. } => (id, command).hash(hasher),
-        }
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -770,257 +689,9 @@ impl World {
             }
         }
     }
-
-    fn send(&mut self, account: AccountTag, run: u64, request: Request, not_after: VenueMillis) {
-        let Some(worker) = self.workers.get(&account) else { return };
-        let signed_at = self.moment(worker).venue;
-        let window = self.venue.window_of(&request);
-        if signed_at.plus(window) > not_after {
-            for sent in request.sent() {
-                self.post(0, Message::Back { account, run, sent, outcome: not_sent() });
-            }
-            return;
-        }
-        self.trace_on(&request);
-        self.auditor.handed_to_wire(account, &request, &self.journal, self.now);
-        if let Some(engine) = self.workers.get(&account).and_then(|w| w.engine.as_ref()) {
-            self.auditor.sends(account, engine, &request, &self.venue, &self.journal, self.now);
-        }
-        let travel = self.nemesis.jitter(self.latency.request_ms);
-        let fate = self.nemesis.decide(Point::Request);
-        self.tell(|| format!("-> {} {fate:?}", brief_request(&request)));
-        if matches!(fate, Fate::Lose | Fate::Late) {
-            self.auditor.lost_on_its_way(account, &request);
-        }
-        let arrive = |request: Request, copy| Message::Arrive { account, run, request, signed_at, copy };
-        match fate {
-            Fate::Lose => {
-                for sent in request.sent() {
-                    self.post(REPLY_TIMEOUT_MS, Message::Back { account, run, sent, outcome: timeout() });
-                }
-            }
-            Fate::Late => {
-                for sent in request.sent() {
-                    self.post(REPLY_TIMEOUT_MS, Message::Back { account, run, sent, outcome: timeout() });
-                }
-                self.post(travel + LATE_MS, arrive(request, false));
-            }
-            Fate::Delay => self.post(travel + DELAY_MS, arrive(request, false)),
-            Fate::Double => {
-                self.post(travel, arrive(request.clone(), false));
-                self.post(travel + DELAY_MS, arrive(request, true));
-            }
-            Fate::Limit => {
-                let reply = travel + self.nemesis.jitter(self.latency.reply_ms);
-                for sent in request.sent() {
-                    self.post(reply, Message::Back { account, run, sent, outcome: limited() });
-                }
-            }
-            Fate::Tardy => self.put_off(account, run, request, signed_at, travel),
-            Fate::Pass | Fate::Crash | Fate::Unknown | Fate::Garbled | Fate::Known => {
-                self.post(travel, arrive(request, false));
-            }
-        }
-    }
-
-    /// The venue takes a placement, answers that it does not know, and acts at the last instant that its absence
-    /// rule allows: every endpoint shows the order in time. Anything else is only delayed.
-    fn put_off(&mut self, account: AccountTag, run: u64, request: Request, signed_at: VenueMillis, travel: i64) {
-        if !matches!(request, Request::Place(_) | Request::PlacePair(_)) {
-            self.post(travel + DELAY_MS, Message::Arrive { account, run, request, signed_at, copy: false });
-            return;
-        }
-        let reply = travel + self.nemesis.jitter(self.latency.reply_ms);
-        for sent in request.sent() {
-            self.post(reply, Message::Back { account, run, sent, outcome: Outcome::Unknown(Cause::ServerError) });
-        }
-        let last = signed_at.plus(self.venue.acts_within(&request));
-        self.post(last.since(self.now).0.max(travel), Message::Act { account, request });
-    }
-
-    fn arrive(&mut self, account: AccountTag, run: u64, request: Request, signed_at: VenueMillis, copy: bool) {
-        self.auditor.arrives(&request, copy);
-        let outcomes = self.venue.request(account, &request, signed_at, self.now);
-        for (sent, outcome) in outcomes {
-            // Nobody waits for the answer to a copy, or for one to a process that is gone.
-            if copy || !self.is_run(account, run) {
-                continue;
-            }
-            let travel = self.nemesis.jitter(self.latency.reply_ms);
-            let back = |sent, outcome| Message::Back { account, run, sent, outcome };
-            match self.nemesis.decide(Point::Reply) {
-                Fate::Lose => self.post(REPLY_TIMEOUT_MS, back(sent, timeout())),
-                Fate::Delay => self.post(travel + DELAY_MS, back(sent, outcome)),
-                Fate::Late => {
-                    self.post(REPLY_TIMEOUT_MS, back(sent.clone(), timeout()));
-                    self.post(travel + LATE_MS, back(sent, outcome));
-                }
-                Fate::Double => {
-                    self.post(travel, back(sent.clone(), outcome.clone()));
-                    self.post(travel + DELAY_MS, back(sent, outcome));
-                }
-                Fate::Unknown => self.post(travel, back(sent, Outcome::Unknown(Cause::ServerError))),
-                Fate::Garbled => self.post(travel, back(sent, Outcome::Unknown(Cause::Undecodable))),
-                Fate::Known => {
-                    let cause = if self.venue.is_open(&sent) { Cause::DuplicateId } else { Cause::ServerError };
-                    self.post(travel, back(sent, Outcome::Unknown(cause)));
-                }
-                Fate::Pass | Fate::Crash | Fate::Limit | Fate::Tardy => self.post(travel, back(sent, outcome)),
-            }
-        }
-        self.after_venue();
-    }
-
-    fn ask(&mut self, account: AccountTag, run: u64, query: &Query, sent_at: VenueMillis) {
-        if !self.is_run(account, run) {
-            return;
-        }
-        // The worker knows the instant of sending only as well as it knows the venue's clock.
-        let answer = crate::link::stamped(self.venue.query(account, query, self.now), sent_at);
-        let Some(worker) = self.workers.get(&account) else { return };
-        let (dark, slow) = (endpoint(query).is_some_and(|e| worker.dark.contains(&e)), worker.slow.0);
-        let travel = self.nemesis.jitter(self.latency.reply_ms).saturating_add(slow);
-        let back = |answer| Message::Answered { account, run, answer };
-        if dark {
-            self.post(READ_TIMEOUT_MS, back(no_answer(query)));
-            return;
-        }
-        if travel > READ_TIMEOUT_MS {
-            self.post(READ_TIMEOUT_MS, back(no_answer(query)));
-        }
-        match self.nemesis.decide(Point::Answer) {
-            Fate::Lose => self.post(READ_TIMEOUT_MS, back(no_answer(query))),
-            Fate::Delay => self.post(travel + DELAY_MS, back(answer)),
-            Fate::Late => {
-                self.post(READ_TIMEOUT_MS, back(no_answer(query)));
-                self.post(travel + LATE_MS, back(answer));
-            }
-            Fate::Double => {
-                self.post(travel, back(answer.clone()));
-                self.post(travel + DELAY_MS, back(answer));
-            }
-            _ => self.post(travel, back(answer)),
-        }
-    }
-
-    /// Sends what the venue has to tell since it last acted.
-    fn after_venue(&mut self) {
-        for (account, event) in self.venue.drain() {
-            if self.stream == Stream::Silent || self.workers.get(&account).is_some_and(|w| w.cut) {
-                continue;
-            }
-            let Some(run) = self.workers.get(&account).filter(|w| w.engine.is_some()).map(|w| w.run) else { continue };
-            let travel = self.nemesis.jitter(self.latency.push_ms);
-            let frame = |event| Message::Frame { account, run, event };
-            match self.nemesis.decide(Point::Frame) {
-                Fate::Lose => {}
-                Fate::Delay => self.post(travel + DELAY_MS, frame(event)),
-                Fate::Late => self.post(travel + LATE_MS, frame(event)),
-                Fate::Double => {
-                    self.post(travel, frame(event.clone()));
-                    self.post(travel + DELAY_MS, frame(event));
-                }
-                _ => self.post(travel, frame(event)),
-            }
-        }
-    }
 }
 
 enum NextEvent {
     Message((VenueMillis, u64)),
     Wake(AccountTag),
-}
-
-fn timeout() -> Outcome {
-    Outcome::Unknown(Cause::Timeout)
-}
-
-fn not_sent() -> Outcome {
-    Outcome::Rejected(Reject { kind: RejectKind::NotSent, code: 0, message: "not signed in time".into() })
-}
-
-fn limited() -> Outcome {
-    Outcome::Rejected(Reject { kind: RejectKind::RateLimited, code: 429, message: "too many requests".into() })
-}
-
-fn no_answer(query: &Query) -> Answer {
-    Answer::unanswered(query.clone(), ReadError::NoAnswer("timed out".into()))
-}
-
-/// Where a question is asked; rules and prices come from elsewhere.
-const fn endpoint(query: &Query) -> Option<Endpoint> {
-    match query {
-        Query::Lookup(_, endpoint) => Some(*endpoint),
-        Query::OpenOrders(_) | Query::AllOpenOrders => Some(Endpoint::OpenOrders),
-        Query::History(..) => Some(Endpoint::History),
-        Query::Positions => Some(Endpoint::Positions),
-        Query::Mark(_) | Query::Rules(_) => None,
-    }
-}
-
-fn brief(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Accepted(_) => "accepted".into(),
-        Outcome::Rejected(reject) => format!("rejected: {:?} {}", reject.kind, reject.message),
-        Outcome::Unknown(cause) => format!("unknown: {cause:?}"),
-    }
-}
-
-fn brief_input(kind: &InputKind) -> String {
-    match kind {
-        InputKind::Outcome(sent, outcome) => format!("{sent:?} {}", brief(outcome)),
-        InputKind::Answer(answer) => format!("answer {}", brief_answer(answer)),
-        InputKind::Push(event) => brief_event(event),
-        InputKind::Started | InputKind::Deadline => format!("{kind:?}"),
-        InputKind::Command(id, _) => format!("command {}", id.0),
-    }
-}
-
-fn brief_request(request: &Request) -> String {
-    match request {
-        Request::Place(order) => format!("place {:?} {:?} {:?}", order.id, order.side, order.shape),
-        Request::PlacePair(pair) => {
-            format!(
-                "pair stop {:?} at {}, target {:?} at {}",
-                pair.stop.id, pair.stop.trigger, pair.target.id, pair.target.trigger
-            )
-        }
-        Request::Amend(change, n) => format!("amend #{n} {:?} to {} x {}", change.order.id, change.qty, change.price),
-        Request::Cancel(order) => format!("cancel {:?} {:?}", order.id, order.venue_id),
-        Request::SetMarginMode(..) | Request::SetLeverage(..) => format!("{request:?}"),
-    }
-}
-
-fn brief_answer(answer: &Answer) -> String {
-    match answer {
-        Answer::Lookup(order, endpoint, Ok(reading)) => match &reading.value {
-            Lookup::Found(reports) => format!(
-                "lookup {:?} on {endpoint:?}: {:?}",
-                order.id,
-                reports.iter().map(|r| (r.status, r.executed)).collect::<Vec<_>>()
-            ),
-            other => format!("lookup {:?} on {endpoint:?}: {other:?} sent {}", order.id, reading.sent_at.0),
-        },
-        Answer::OpenOrders(_, Ok(reading)) | Answer::AllOpenOrders(Ok(reading)) => {
-            format!("{} open orders", reading.value.len())
-        }
-        Answer::History(_, _, Ok(reading)) => format!("{} orders in history", reading.value.len()),
-        Answer::Positions(Ok(reading)) => {
-            format!("positions {:?}", reading.value.iter().map(|p| (p.direction, p.qty)).collect::<Vec<_>>())
-        }
-        Answer::Rules(symbol, Ok(rules)) => {
-            format!("rules of {symbol}: tick {}, lot {}, at least {}", rules.tick, rules.lot, rules.min_notional)
-        }
-        other => format!("{other:?}"),
-    }
-}
-
-fn brief_event(event: &StreamEvent) -> String {
-    match event {
-        StreamEvent::Order(r) => {
-            format!("{:?} {:?} executed {:?} trade {:?}", r.id, r.status, r.executed, r.trade.as_ref().map(|t| t.qty))
-        }
-        StreamEvent::Position(p) => format!("position {:?} {}", p.direction, p.qty),
-        other => format!("{other:?}"),
-    }
 }
