@@ -1,13 +1,21 @@
-//! Binance USD-M futures: what the venue can do and what it allows on each contract.
+//! Binance USD-M futures: what the venue can do, what it allows on each contract, its language, and the backend.
 //!
-//! Today this crate reads the venue's rules and speaks its language ([`codec`]). It has no transport yet: nothing in
-//! it can send an order.
+//! * [`capabilities`], [`ExchangeInfo`], [`read_brackets`]: the venue's rules as data.
+//! * [`codec`]: its language, without any I/O.
+//! * [`Binance`] (feature `client`, on by default): the account as the engine sees it.
 
 mod brackets;
 mod caps;
+#[cfg(feature = "client")]
+mod client;
 pub mod codec;
 mod instruments;
 
 pub use brackets::{Brackets, read_brackets};
 pub use caps::capabilities;
+#[cfg(feature = "client")]
+pub use client::{
+    AddressBudget, Binance, Config, ConfigError, ConnectError, Ended, Hosts, KeyPolicy, LocalClock, Socket,
+    SystemClock, Told, Watch,
+};
 pub use instruments::{Counted, ExchangeInfo, RateLimit, RulesError};

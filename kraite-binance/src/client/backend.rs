@@ -1,0 +1,150 @@
+//! The account at the venue: what it is made of and how it comes to be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kraite_core::capabilities::Capabilities;
+use kraite_core::exchange::{PositionMode, ReadError};
+use kraite_core::id::Symbol;
+use kraite_core::number::Qty;
+use reqwest::Url;
+use tokio::sync::watch;
+
+use super::budget::Budget;
+use super::config::{Config, ConfigError, KeyPolicy, MAX_MARKS};
+use super::keeper::Keeper;
+use super::line::Line;
+use super::tls::{Needed, client_config};
+use super::transport::Transport;
+use super::watch::Told;
+use crate::codec::{Credentials, Interpreter};
+
+/// An account on Binance USD-M futures. Cloning gives the same account.
+///
+/// Nothing is retried inside: each call of [`kraite_core::exchange::Exchange`] sends what it says once, or not at all.
+#[derive(Clone)]
+pub struct Binance(pub(crate) Arc<Inner>);
+
+impl std::fmt::Debug for Binance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Binance").field("credentials", &self.0.line.credentials).finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) line: Line,
+    pub(crate) capabilities: Capabilities,
+    interpreter: Mutex<Interpreter>,
+    largest_market: Mutex<BTreeMap<Symbol, Qty>>,
+    pub(crate) marks: watch::Sender<BTreeSet<Symbol>>,
+    pub(crate) streams: Url,
+    pub(crate) tls: Arc<rustls::ClientConfig>,
+}
+
+/// An account that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The key may move money out of the account.
+    #[error("the key may withdraw or transfer; use one that may only trade")]
+    MayWithdraw,
+    /// The venue does not say whether the key may move money out, or whether it may trade.
+    #[error("the venue does not tell all rights of the key")]
+    RightsUnknown,
+    /// The key may not trade futures.
+    #[error("the key may not trade futures")]
+    MayNotTrade,
+    /// The account nets positions in another way.
+    #[error("the account is in {found:?} mode, not in {wanted:?} mode")]
+    Mode {
+        /// As configured.
+        wanted: PositionMode,
+        /// As the venue says.
+        found: PositionMode,
+    },
+    /// What has to be known first could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl Binance {
+    /// Makes the account usable: checks the key and the position mode as far as the configuration demands it. Nothing
+    /// is changed at the venue.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    pub async fn connect(config: Config, credentials: Credentials) -> Result<Self, ConnectError> {
+        let (keys, mode) = (config.keys, config.mode);
+        let account = Self(Arc::new(Inner::new(config, credentials)?));
+        if keys == KeyPolicy::MustNotWithdraw {
+            account.0.check_key().await?;
+        }
+        if let Some(wanted) = mode {
+            let found = account.0.read_position_mode().await?;
+            if found != wanted {
+                return Err(ConnectError::Mode { wanted, found });
+            }
+        }
+        Ok(account)
+    }
+}
+
+impl Inner {
+    fn new(config: Config, credentials: Credentials) -> Result<Self, ConfigError> {
+        config.check()?;
+        let tls = client_config(if config.hosts.encrypts() { Needed::Yes } else { Needed::No })?;
+        let line = Line {
+            transport: Transport::new(&config, &tls)?,
+            keeper: Keeper::new(Arc::clone(&config.clock)),
+            budget: Budget::new(Arc::clone(&config.clock), config.address.clone()),
+            credentials,
+            clock: Arc::clone(&config.clock),
+            watch: Arc::clone(&config.watch),
+            window: config.window,
+            read_window: config.read_window,
+            measuring: tokio::sync::Mutex::default(),
+        };
+        Ok(Self {
+            line,
+            capabilities: crate::capabilities(),
+            interpreter: Mutex::default(),
+            largest_market: Mutex::default(),
+            marks: watch::Sender::new(config.marks.into_iter().collect()),
+            streams: config.hosts.streams,
+            tls,
+        })
+    }
+
+    async fn check_key(&self) -> Result<(), ConnectError> {
+        let rights = self.read_key_rights().await?;
+        match (rights.withdraw, rights.trade) {
+            (Some(true), _) => Err(ConnectError::MayWithdraw),
+            (None, _) | (_, None) => Err(ConnectError::RightsUnknown),
+            (Some(false), Some(false)) => Err(ConnectError::MayNotTrade),
+            (Some(false), Some(true)) => Ok(()),
+        }
+    }
+
+    pub(crate) fn interpreter(&self) -> MutexGuard<'_, Interpreter> {
+        self.interpreter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn largest_market(&self) -> MutexGuard<'_, BTreeMap<Symbol, Qty>> {
+        self.largest_market.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A contract that is traded: its mark price is streamed from now on.
+    pub(crate) fn uses(&self, symbol: &Symbol) {
+        let mut full = false;
+        self.marks.send_if_modified(|marks| {
+            full = marks.len() >= MAX_MARKS && !marks.contains(symbol);
+            !full && marks.insert(symbol.clone())
+        });
+        if full {
+            self.line.watch.told(Told::TooManyMarks(symbol.clone()));
+        }
+    }
+}

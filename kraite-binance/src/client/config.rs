@@ -1,0 +1,306 @@
+//! What a backend is made of: hosts, timeouts, windows, policies.
+
+use std::sync::Arc;
+
+use kraite_core::exchange::PositionMode;
+use kraite_core::id::Symbol;
+use kraite_core::time::Millis;
+use reqwest::Url;
+
+use super::budget::AddressBudget;
+use super::local::{LocalClock, SystemClock};
+use super::watch::Watch;
+
+/// How long a connection may take to be made, TLS included. Real time, also where the clock is scaled (R20).
+const CONNECT_TIMEOUT: Millis = Millis::from_secs(5);
+/// How long a call may take in all, from connecting to the last byte of the answer (R20). The reactor gives up after 30 s.
+const TOTAL_TIMEOUT: Millis = Millis::from_secs(10);
+/// The longest window a mutation may be signed with: beyond it a proof of absence would take too long.
+const LONGEST_WINDOW: Millis = Millis::from_secs(10);
+/// The window of readings: what a late answer says is known by when it was asked.
+const READ_WINDOW: Millis = Millis::from_secs(5);
+/// The most contracts whose marks one socket carries here; the venue takes 1024 streams.
+pub(crate) const MAX_MARKS: usize = 200;
+
+/// A configuration that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// An address that is none, or of another scheme than is allowed there.
+    #[error("{0} is not an address that may be used here")]
+    Address(&'static str),
+    /// A timeout or window outside its bounds.
+    #[error("{0} is outside its bounds")]
+    Bounds(&'static str),
+    /// No root certificate was found, so that no venue could be told from another.
+    #[error("the system has no root certificates")]
+    NoRoots,
+    /// The TLS library refuses its own defaults.
+    #[error("TLS cannot be set up")]
+    Tls,
+    /// The HTTP library cannot be set up.
+    #[error("the HTTP client cannot be set up")]
+    Http,
+}
+
+/// Where the venue is.
+///
+/// The venue's own hosts are encrypted always. Only an emulator may be spoken to in the clear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hosts {
+    pub(crate) futures: Url,
+    pub(crate) account: Option<Url>,
+    pub(crate) streams: Url,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Production,
+    Demo,
+    Emulator,
+}
+
+/// Hosts that an emulator may not be said to live on.
+const VENUES: [&str; 2] = ["binance.com", "binancefuture.com"];
+
+fn url(text: &str, what: &'static str) -> Result<Url, ConfigError> {
+    let url = Url::parse(text).map_err(|_| ConfigError::Address(what))?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if plain && url.has_host() { Ok(url) } else { Err(ConfigError::Address(what)) }
+}
+
+impl Hosts {
+    /// The venue itself, with real money ("Binance USD-M, General Info"; streams by route since April 2026).
+    ///
+    /// # Errors
+    ///
+    /// None that can happen: the addresses are constants.
+    pub fn production() -> Result<Self, ConfigError> {
+        Ok(Self {
+            futures: url("https://fapi.binance.com", "futures")?,
+            account: Some(url("https://api.binance.com", "account")?),
+            streams: url("wss://fstream.binance.com", "streams")?,
+            kind: Kind::Production,
+        })
+    }
+
+    /// The venue's demo network. It does not tell the rights of keys.
+    ///
+    /// # Errors
+    ///
+    /// None that can happen: the addresses are constants.
+    pub fn demo() -> Result<Self, ConfigError> {
+        Ok(Self {
+            futures: url("https://demo-fapi.binance.com", "futures")?,
+            account: None,
+            streams: url("wss://fstream.binancefuture.com", "streams")?,
+            kind: Kind::Demo,
+        })
+    }
+
+    /// An emulator, for example `http://127.0.0.1:8080` and `ws://127.0.0.1:8080`; a path is kept as a prefix.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Address`] where it is no address of `http`, `https`, `ws` or `wss`, or names the venue.
+    pub fn emulator(http: &str, streams: &str) -> Result<Self, ConfigError> {
+        let (futures, streams) = (url(http, "http")?, url(streams, "streams")?);
+        let known = |url: &Url, schemes: [&str; 2]| schemes.contains(&url.scheme()) && !is_a_venue(url);
+        if !known(&futures, ["http", "https"]) {
+            return Err(ConfigError::Address("http"));
+        }
+        if !known(&streams, ["ws", "wss"]) {
+            return Err(ConfigError::Address("streams"));
+        }
+        Ok(Self { account: Some(futures.clone()), futures, streams, kind: Kind::Emulator })
+    }
+
+    /// True where real money is traded.
+    #[must_use]
+    pub fn is_production(&self) -> bool {
+        self.kind == Kind::Production
+    }
+
+    pub(crate) fn encrypted_only(&self) -> bool {
+        self.kind != Kind::Emulator
+    }
+
+    pub(crate) fn encrypts(&self) -> bool {
+        [&self.futures, &self.streams].iter().any(|url| matches!(url.scheme(), "https" | "wss"))
+    }
+}
+
+fn is_a_venue(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    VENUES.iter().any(|venue| host == *venue || host.strip_suffix(venue).is_some_and(|rest| rest.ends_with('.')))
+}
+
+/// What is demanded of the key before anything is sent with it (R109).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPolicy {
+    /// It may not move money out, and the venue says so; it may trade.
+    MustNotWithdraw,
+    /// It is not asked. The only choice where the host does not tell, as on the demo network.
+    Unchecked,
+}
+
+/// How a backend is to work.
+#[derive(Clone)]
+pub struct Config {
+    pub(crate) hosts: Hosts,
+    pub(crate) connect_timeout: Millis,
+    pub(crate) total_timeout: Millis,
+    pub(crate) window: Millis,
+    pub(crate) read_window: Millis,
+    pub(crate) keys: KeyPolicy,
+    pub(crate) mode: Option<PositionMode>,
+    pub(crate) marks: Vec<Symbol>,
+    pub(crate) clock: Arc<dyn LocalClock>,
+    pub(crate) address: AddressBudget,
+    pub(crate) watch: Arc<dyn Watch>,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("hosts", &self.hosts)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("total_timeout", &self.total_timeout)
+            .field("window", &self.window)
+            .field("keys", &self.keys)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// The defaults for these hosts: 5 s to connect and 10 s in all, mutations signed for the window of
+    /// [`crate::capabilities`], keys that can withdraw refused in production.
+    #[must_use]
+    pub fn new(hosts: Hosts) -> Self {
+        Self {
+            keys: if hosts.is_production() { KeyPolicy::MustNotWithdraw } else { KeyPolicy::Unchecked },
+            hosts,
+            connect_timeout: CONNECT_TIMEOUT,
+            total_timeout: TOTAL_TIMEOUT,
+            window: crate::capabilities().absence_regular.window,
+            read_window: READ_WINDOW,
+            mode: None,
+            marks: Vec::new(),
+            clock: Arc::new(SystemClock::real()),
+            address: AddressBudget::default(),
+            watch: Arc::new(()),
+        }
+    }
+
+    /// How long connecting may take in real time, and how long a call may take in all on the local clock.
+    #[must_use]
+    pub const fn timeouts(mut self, connect: Millis, total: Millis) -> Self {
+        (self.connect_timeout, self.total_timeout) = (connect, total);
+        self
+    }
+
+    /// The window that mutations are signed with. The engine's proofs assume the one of the capabilities: a shorter one
+    /// is safe, a longer one is not.
+    #[must_use]
+    pub const fn window(mut self, window: Millis) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// What is demanded of the key.
+    #[must_use]
+    pub const fn keys(mut self, policy: KeyPolicy) -> Self {
+        self.keys = policy;
+        self
+    }
+
+    /// The position mode that the account has to be in; it is never changed from here, since the mode is that of the
+    /// whole account and others may trade on it.
+    #[must_use]
+    pub const fn position_mode(mut self, mode: PositionMode) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Contracts whose mark prices are streamed from the start; those that are traded are added by themselves.
+    #[must_use]
+    pub fn marks(mut self, symbols: impl IntoIterator<Item = Symbol>) -> Self {
+        self.marks = symbols.into_iter().take(MAX_MARKS).collect();
+        self
+    }
+
+    /// The local clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn LocalClock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The budget of the address, to be shared by all accounts of a process.
+    #[must_use]
+    pub fn address(mut self, budget: AddressBudget) -> Self {
+        self.address = budget;
+        self
+    }
+
+    /// Who is told of what is no event of the account.
+    #[must_use]
+    pub fn watch(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let within = |span: Millis, most: Millis| span.0 > 0 && span <= most;
+        if !within(self.connect_timeout, self.total_timeout) {
+            return Err(ConfigError::Bounds("connect timeout"));
+        }
+        if !within(self.total_timeout, Millis::from_secs(30)) {
+            return Err(ConfigError::Bounds("total timeout"));
+        }
+        if !within(self.window, LONGEST_WINDOW) {
+            return Err(ConfigError::Bounds("window"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_the_clear_only_towards_an_emulator_and_never_towards_the_venue() {
+        assert!(Hosts::emulator("http://127.0.0.1:1", "ws://127.0.0.1:1").is_ok());
+        assert!(Hosts::emulator("https://emulator.example", "wss://emulator.example").is_ok());
+        for (http, ws) in [
+            ("http://fapi.binance.com", "ws://127.0.0.1:1"),
+            ("http://FAPI.Binance.com.", "ws://127.0.0.1:1"),
+            ("http://127.0.0.1:1", "ws://fstream.binance.com"),
+            ("http://binance.com", "ws://127.0.0.1"),
+            ("ftp://127.0.0.1", "ws://127.0.0.1"),
+            ("http://127.0.0.1", "http://127.0.0.1"),
+            ("http://key:secret@127.0.0.1", "ws://127.0.0.1"),
+            ("nothing", "ws://127.0.0.1"),
+        ] {
+            assert!(Hosts::emulator(http, ws).is_err(), "{http} {ws}");
+        }
+        assert!(Hosts::emulator("http://notbinance.com", "ws://notbinance.com").is_ok());
+        for hosts in [Hosts::production().unwrap(), Hosts::demo().unwrap()] {
+            assert!(hosts.encrypted_only() && hosts.encrypts());
+        }
+    }
+
+    #[test]
+    fn r109_keys_are_checked_in_production_unless_somebody_says_otherwise() {
+        let config = Config::new(Hosts::production().unwrap());
+        assert_eq!(config.keys, KeyPolicy::MustNotWithdraw);
+        assert_eq!(config.window, Millis::from_secs(3));
+        assert_eq!(Config::new(Hosts::demo().unwrap()).keys, KeyPolicy::Unchecked);
+        assert!(config.clone().window(Millis(0)).check().is_err());
+        assert!(config.clone().window(Millis::from_secs(11)).check().is_err());
+        assert!(config.clone().timeouts(Millis(200), Millis(100)).check().is_err());
+        assert!(config.check().is_ok());
+    }
+}

@@ -1,0 +1,222 @@
+//! A call on its way: clock, budget, signature, transport, and what the answer teaches all of them.
+
+use std::sync::Arc;
+
+use compact_str::format_compact;
+use kraite_core::exchange::{Cause, Outcome, ReadError, Reject, RejectKind};
+use kraite_core::time::{Millis, VenueMillis};
+
+use super::budget::{Budget, Cost, Need};
+use super::keeper::{Keeper, VenueNow};
+use super::local::LocalClock;
+use super::transport::{Lost, MAX_BODY, Reply, Transport};
+use super::watch::{Told, Watch};
+use crate::codec::calls::GetServerTime;
+use crate::codec::{
+    Answer, Call, Carrier, Credentials, Failure, Method, Quiet, Stamp, UnsignedCall, Verdict, WireRequest, encode,
+    encode_unsigned, server_time,
+};
+
+/// A limit that protection itself ran into keeps even protection quiet this long: the shorter window of the orders.
+const PROTECTION_WAITS: Millis = Millis::from_secs(10);
+
+/// What came back, and when the question left at the earliest.
+pub(crate) struct Heard {
+    status: u16,
+    pub(crate) body: Vec<u8>,
+    pub(crate) sent_at: VenueMillis,
+}
+
+impl Heard {
+    pub(crate) fn answer(&self) -> Answer<'_> {
+        Answer { status: self.status, body: &self.body }
+    }
+}
+
+/// Why there is no answer.
+enum Failed {
+    Spent(Millis),
+    Lost(Lost),
+}
+
+impl Failed {
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::Spent(wait) => rejected(RejectKind::RateLimited, &format!("not sent: to be quiet for {wait}")),
+            Self::Lost(Lost::NotSent(why)) => rejected(RejectKind::NotSent, why),
+            Self::Lost(Lost::Timeout) => Outcome::Unknown(Cause::Timeout),
+            Self::Lost(Lost::Disconnected) => Outcome::Unknown(Cause::Disconnected),
+            Self::Lost(Lost::TooLarge) => Outcome::Unknown(Cause::Undecodable),
+        }
+    }
+
+    fn read_error(self) -> ReadError {
+        match self {
+            Self::Spent(wait) => ReadError::RateLimited(wait),
+            Self::Lost(Lost::NotSent(why)) => ReadError::NoAnswer(why.into()),
+            Self::Lost(Lost::Timeout) => ReadError::NoAnswer("no answer in time".into()),
+            Self::Lost(Lost::Disconnected) => ReadError::NoAnswer("the connection broke".into()),
+            Self::Lost(Lost::TooLarge) => ReadError::Undecodable("an answer larger than any can be".into()),
+        }
+    }
+}
+
+/// A definite refusal from here: nothing left.
+pub(crate) fn rejected(kind: RejectKind, why: &str) -> Outcome {
+    Outcome::Rejected(Reject { kind, code: 0, message: why.into() })
+}
+
+/// What becomes of a mutation that was not sent because something had to be read first and could not be.
+pub(crate) fn unsent(error: &ReadError) -> Outcome {
+    let kind = match error {
+        ReadError::RateLimited(_) => RejectKind::RateLimited,
+        ReadError::NoAnswer(_) | ReadError::Refused(_) | ReadError::Undecodable(_) => RejectKind::NotSent,
+    };
+    rejected(kind, &format_compact!("not sent: {error}"))
+}
+
+pub(crate) struct Line {
+    pub(crate) transport: Transport,
+    pub(crate) keeper: Keeper,
+    pub(crate) budget: Budget,
+    pub(crate) credentials: Credentials,
+    pub(crate) clock: Arc<dyn LocalClock>,
+    pub(crate) watch: Arc<dyn Watch>,
+    pub(crate) window: Millis,
+    pub(crate) read_window: Millis,
+    /// One measurement at a time.
+    pub(crate) measuring: tokio::sync::Mutex<()>,
+}
+
+impl Line {
+    /// Sends something that may change something, once. An error is its outcome: nothing left, or nobody knows.
+    pub(crate) async fn mutate<C: Call>(
+        &self,
+        call: &C,
+        need: Need,
+        not_after: VenueMillis,
+    ) -> Result<Heard, Outcome> {
+        let now = self.venue_now(need).await.map_err(|error| unsent(&error))?;
+        let stamp = Stamp::of_mutation(now.at, self.window, not_after).map_err(Outcome::Rejected)?;
+        let request = encode(call, carrier(C::METHOD), stamp, &self.credentials)
+            .map_err(|error| rejected(RejectKind::NotSent, &error.to_string()))?;
+        let reply = self.exchange(request, cost_of(call), need, MAX_BODY).await.map_err(Failed::outcome)?;
+        Ok(Heard { status: reply.status, body: reply.body, sent_at: now.earliest() })
+    }
+
+    /// Asks something that has to be signed.
+    pub(crate) async fn read<C: Call>(&self, call: &C, need: Need) -> Result<Heard, ReadError> {
+        let now = self.venue_now(need).await?;
+        let stamp = Stamp::of_read(now.at, self.read_window);
+        let request = encode(call, Carrier::Query, stamp, &self.credentials)
+            .map_err(|error| ReadError::Refused(error.to_string().into()))?;
+        let reply = self.exchange(request, cost_of(call), need, MAX_BODY).await.map_err(Failed::read_error)?;
+        Ok(Heard { status: reply.status, body: reply.body, sent_at: now.earliest() })
+    }
+
+    /// Asks something that is not signed.
+    pub(crate) async fn ask<C: UnsignedCall>(&self, call: &C, need: Need, limit: usize) -> Result<Heard, ReadError> {
+        let sent_at = self.keeper.guess().map_or(VenueMillis(0), VenueNow::earliest);
+        let reply =
+            self.exchange(encode_unsigned(call), cost_of(call), need, limit).await.map_err(Failed::read_error)?;
+        Ok(Heard { status: reply.status, body: reply.body, sent_at })
+    }
+
+    /// Measures the venue's clock.
+    pub(crate) async fn measure(&self, need: Need) -> Result<VenueMillis, ReadError> {
+        let call = GetServerTime;
+        let request = encode_unsigned(&call);
+        let reply = self.exchange(request, cost_of(&call), need, MAX_BODY).await.map_err(Failed::read_error)?;
+        let told = server_time(reply.answer())?;
+        self.keeper.observe(reply.before, told, reply.after);
+        Ok(told)
+    }
+
+    /// The venue's clock, measured where it is not known well enough to sign with.
+    pub(crate) async fn venue_now(&self, need: Need) -> Result<VenueNow, ReadError> {
+        if let Some(now) = self.keeper.now() {
+            return Ok(now);
+        }
+        let _one = self.measuring.lock().await;
+        if let Some(now) = self.keeper.now() {
+            return Ok(now);
+        }
+        self.measure(need).await?;
+        self.keeper.now().ok_or_else(|| ReadError::NoAnswer("the venue's clock is not known".into()))
+    }
+
+    async fn exchange(&self, request: WireRequest, cost: Cost, need: Need, limit: usize) -> Result<Reply, Failed> {
+        let sent_in = self.keeper.guess().map_or(self.clock.now().0, |now| now.at.0);
+        self.budget.take(cost, need, sent_in).map_err(|spent| Failed::Spent(spent.wait))?;
+        match self.transport.send(request, Some(self.credentials.api_key()), limit).await {
+            Ok(reply) => {
+                self.learn(&reply, need, sent_in);
+                Ok(reply)
+            }
+            Err(lost) => {
+                if matches!(lost, Lost::NotSent(_)) {
+                    self.budget.give_back(cost);
+                }
+                Err(Failed::Lost(lost))
+            }
+        }
+    }
+
+    fn learn(&self, reply: &Reply, need: Need, sent_in: i64) {
+        self.budget.learn(&reply.used, sent_in);
+        let answer = reply.answer();
+        if answer.is_success() {
+            self.budget.relieved();
+            return;
+        }
+        let failure = Failure::of(answer);
+        if failure.verdict == Verdict::ClockSkew {
+            self.skewed();
+        }
+        let Some(quiet) = failure.quiet else { return };
+        // A ban holds for everybody, whether or not it says until when.
+        let banned = matches!(answer.status, 403 | 418).then_some(quiet.pause);
+        let until = quiet.until.and_then(|until| Some(until.since(self.keeper.guess()?.earliest())));
+        let stated = reply.used.retry_after.max(until).or(banned);
+        self.hush(quiet, stated, need);
+    }
+
+    /// Heeds a refusal that stood inside a success, as that of one leg of a batch.
+    pub(crate) fn heed(&self, outcome: &Outcome, need: Need) {
+        let Outcome::Rejected(reject) = outcome else { return };
+        match reject.kind {
+            RejectKind::ClockSkew => self.skewed(),
+            RejectKind::RateLimited => {
+                if let Some(quiet) = Failure::embedded(reject.code, &reject.message).quiet {
+                    self.hush(quiet, None, need);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn skewed(&self) {
+        self.keeper.doubt();
+        self.watch.told(Told::ClockSkew);
+    }
+
+    fn hush(&self, quiet: Quiet, stated: Option<Millis>, need: Need) {
+        let wait = self.budget.hush(quiet, stated);
+        if stated.is_none() && need == Need::Protect && quiet.pause >= PROTECTION_WAITS {
+            self.budget.hush(quiet, Some(PROTECTION_WAITS));
+        }
+        self.watch.told(Told::Quiet(wait));
+    }
+}
+
+/// Bodies do not stand in the logs of proxies; where the venue documents none, the query is used.
+const fn carrier(method: Method) -> Carrier {
+    match method {
+        Method::Post | Method::Put => Carrier::Form,
+        Method::Get | Method::Delete => Carrier::Query,
+    }
+}
+
+fn cost_of<C: Call>(call: &C) -> Cost {
+    Cost { weight: call.weight(), orders: call.orders() }
+}

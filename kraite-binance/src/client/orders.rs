@@ -1,0 +1,185 @@
+//! Everything that moves money.
+
+use futures_util::future::join_all;
+use kraite_core::exchange::{
+    Amend, Cause, MarginMode, NewOrder, OrderRef, Outcome, PositionRef, Purpose, RejectKind, Service,
+};
+use kraite_core::id::Symbol;
+use kraite_core::time::VenueMillis;
+
+use super::backend::Inner;
+use super::budget::Need;
+use super::line::{rejected, unsent};
+use crate::codec::calls::{
+    AmendOrder, CancelAlgo, CancelOrder, GetPositions, MAX_BATCH, OrderKind, PlaceAlgo, PlaceBatch, PlaceOrder,
+    Placement, SetLeverage, SetMarginType,
+};
+use crate::codec::{leverage_set, mode_set, positions};
+
+/// One request that places orders, with the places of their outcomes.
+enum Sending {
+    One(usize, Placement),
+    Batch(Vec<usize>, Vec<PlaceOrder>),
+}
+
+impl Inner {
+    /// Places orders; those without an edge among themselves leave together: LIMIT orders of one purpose in batches.
+    pub(crate) async fn place_all(&self, orders: &[NewOrder], not_after: VenueMillis) -> Vec<Outcome> {
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; orders.len()];
+        let mut sendings = Vec::new();
+        for (purpose, need) in [(Purpose::Close, Need::Protect), (Purpose::Open, Need::Open)] {
+            let mut limits = Vec::new();
+            for (at, order) in orders.iter().enumerate().filter(|(_, order)| order.purpose == purpose) {
+                self.uses(&order.symbol);
+                // One id is placed once; that it is asked for twice at once cannot be meant.
+                let twice = orders.iter().take(at).any(|earlier| earlier.id == order.id);
+                let placement = if twice {
+                    Err(rejected(RejectKind::Other, "the same id twice in one call"))
+                } else {
+                    Placement::of(order).map_err(Outcome::Rejected)
+                };
+                match placement {
+                    Ok(Placement::Regular(order)) if matches!(order.kind, OrderKind::Limit { .. }) => {
+                        limits.push((at, order));
+                    }
+                    Ok(placement) => sendings.push((need, Sending::One(at, placement))),
+                    Err(outcome) => set(&mut outcomes, at, outcome),
+                }
+            }
+            sendings.extend(batches(limits).into_iter().map(|sending| (need, sending)));
+        }
+        let sent = join_all(sendings.into_iter().map(|(need, sending)| self.send(sending, need, not_after))).await;
+        for (at, outcome) in sent.into_iter().flatten() {
+            set(&mut outcomes, at, outcome);
+        }
+        // None is left out; should one be, nothing is known of it.
+        outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Unknown(Cause::Interrupted))).collect()
+    }
+
+    async fn send(&self, sending: Sending, need: Need, not_after: VenueMillis) -> Vec<(usize, Outcome)> {
+        match sending {
+            Sending::One(at, Placement::Regular(order)) => vec![(at, self.place_order(&order, need, not_after).await)],
+            Sending::One(at, Placement::Algo(order)) => vec![(at, self.place_algo(&order, need, not_after).await)],
+            Sending::Batch(places, orders) => {
+                let outcomes = self.place_batch(orders, need, not_after).await;
+                places.into_iter().zip(outcomes).collect()
+            }
+        }
+    }
+
+    async fn place_order(&self, order: &PlaceOrder, need: Need, not_after: VenueMillis) -> Outcome {
+        match self.line.mutate(order, need, not_after).await {
+            Ok(heard) => self.interpreter().placed_order(order, heard.sent_at, heard.answer()),
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn place_algo(&self, order: &PlaceAlgo, need: Need, not_after: VenueMillis) -> Outcome {
+        match self.line.mutate(order, need, not_after).await {
+            Ok(heard) => self.interpreter().placed_algo(order, heard.sent_at, heard.answer()),
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn place_batch(&self, orders: Vec<PlaceOrder>, need: Need, not_after: VenueMillis) -> Vec<Outcome> {
+        let legs = orders.len();
+        let Some(batch) = PlaceBatch::new(orders) else {
+            return vec![rejected(RejectKind::NotSent, "a batch of a size that is not taken"); legs];
+        };
+        match self.line.mutate(&batch, need, not_after).await {
+            Ok(heard) => {
+                let outcomes = self.interpreter().placed_batch(&batch, heard.sent_at, heard.answer());
+                if heard.answer().is_success() {
+                    outcomes.iter().for_each(|outcome| self.line.heed(outcome, need));
+                }
+                outcomes
+            }
+            Err(outcome) => vec![outcome; legs],
+        }
+    }
+
+    pub(crate) async fn amend_order(&self, change: &Amend, not_after: VenueMillis) -> Outcome {
+        if change.order.service != Service::Regular {
+            return rejected(RejectKind::Other, "only LIMIT orders can be amended");
+        }
+        let need = if change.order.id.role().is_exit() { Need::Protect } else { Need::Open };
+        match self.line.mutate(&AmendOrder::of(change), need, not_after).await {
+            Ok(heard) => self.interpreter().amended(change, heard.sent_at, heard.answer()),
+            Err(outcome) => outcome,
+        }
+    }
+
+    pub(crate) async fn cancel_order(&self, order: &OrderRef, not_after: VenueMillis) -> Outcome {
+        let heard = match order.service {
+            Service::Regular => self.line.mutate(&CancelOrder::of(order), Need::Protect, not_after).await,
+            Service::Conditional => self.line.mutate(&CancelAlgo::of(order), Need::Protect, not_after).await,
+            Service::PositionPlan => return rejected(RejectKind::Other, "this venue has no position plans"),
+        };
+        match heard {
+            Ok(heard) => self.interpreter().cancelled(order, heard.sent_at, heard.answer()),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Reads how much is open and closes that, up to the largest MARKET order where that is known; what is left then is
+    /// found by the next reading.
+    pub(crate) async fn close(&self, position: &PositionRef, not_after: VenueMillis) -> Outcome {
+        let call = GetPositions { symbol: Some(position.symbol.clone()) };
+        let rows = match self.line.read(&call, Need::Protect).await {
+            Ok(heard) => positions(heard.sent_at, heard.answer()),
+            Err(error) => Err(error),
+        };
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => return unsent(&error),
+        };
+        let open = rows.rows.iter().find(|row| row.symbol == position.symbol && row.direction == position.direction);
+        let Some(open) = open.map(|row| row.qty).filter(|qty| qty.is_positive()) else {
+            return if rows.complete {
+                rejected(RejectKind::NoPosition, "nothing is open there")
+            } else {
+                rejected(RejectKind::NotSent, "the open positions could not be read in full")
+            };
+        };
+        let largest = self.largest_market().get(&position.symbol).copied().filter(|qty| qty.is_positive());
+        let qty = largest.map_or(open, |largest| open.min(largest));
+        self.place_order(&Placement::close(position, qty), Need::Protect, not_after).await
+    }
+
+    pub(crate) async fn change_leverage(&self, symbol: &Symbol, leverage: u32, not_after: VenueMillis) -> Outcome {
+        self.uses(symbol);
+        let call = SetLeverage { symbol: symbol.clone(), leverage };
+        match self.line.mutate(&call, Need::Open, not_after).await {
+            Ok(heard) => leverage_set(symbol, leverage, heard.answer()),
+            Err(outcome) => outcome,
+        }
+    }
+
+    pub(crate) async fn change_margin(&self, symbol: &Symbol, mode: MarginMode, not_after: VenueMillis) -> Outcome {
+        self.uses(symbol);
+        let call = SetMarginType { symbol: symbol.clone(), mode };
+        match self.line.mutate(&call, Need::Open, not_after).await {
+            Ok(heard) => mode_set(heard.answer()),
+            Err(outcome) => outcome,
+        }
+    }
+}
+
+fn set(outcomes: &mut [Option<Outcome>], at: usize, outcome: Outcome) {
+    if let Some(place) = outcomes.get_mut(at) {
+        *place = Some(outcome);
+    }
+}
+
+fn batches(limits: Vec<(usize, PlaceOrder)>) -> Vec<Sending> {
+    limits
+        .chunks(MAX_BATCH)
+        .map(|chunk| match chunk {
+            [(at, order)] => Sending::One(*at, Placement::Regular(order.clone())),
+            many => {
+                let (places, orders) = many.iter().cloned().unzip();
+                Sending::Batch(places, orders)
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,127 @@
+//! One socket: bounded in what it takes, and never trusted to be alive only because it is open.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use kraite_core::time::{LocalMillis, Millis};
+use reqwest::Url;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+
+use crate::client::backend::Inner;
+use crate::client::watch::Ended;
+
+/// The most bytes of one message: an account update lists what changed, a mark update one contract.
+const MAX_MESSAGE: usize = 1 << 20;
+/// The most bytes that may wait to be written: pings and subscriptions.
+const MAX_WRITES: usize = 256 << 10;
+/// Opening a socket, TLS included, may take this long.
+const OPENING: Millis = Millis::from_secs(10);
+/// A ping of ours leaves this often; the venue allows five in a second.
+const PING_EVERY: Millis = Millis::from_secs(15);
+/// The venue cuts a socket after 24 hours; it is reopened before.
+const MAX_AGE: Millis = Millis::from_secs(23 * 3_600);
+/// Timers are looked at this often while nothing arrives.
+const TICK: Millis = Millis(500);
+
+/// What a socket said.
+pub(super) enum Said {
+    /// A message with content.
+    Message(Bytes),
+    /// A sign of life.
+    Alive,
+    /// Nothing, for a tick.
+    Nothing,
+}
+
+pub(super) struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    opened: LocalMillis,
+    heard: LocalMillis,
+    content: LocalMillis,
+    pinged: LocalMillis,
+}
+
+impl Socket {
+    /// Opens a socket. The address may hold a listen key: no error shows it.
+    pub(super) async fn open(inner: &Inner, url: &Url) -> Result<Self, Ended> {
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MAX_MESSAGE))
+            .max_frame_size(Some(MAX_MESSAGE))
+            .write_buffer_size(0)
+            .max_write_buffer_size(MAX_WRITES);
+        let connector = Connector::Rustls(std::sync::Arc::clone(&inner.tls));
+        let opening = connect_async_tls_with_config(url.as_str(), Some(config), true, Some(connector));
+        let opened = tokio::select! {
+            biased;
+            opened = opening => opened.ok(),
+            () = inner.line.clock.sleep(OPENING) => None,
+        };
+        let (stream, _) = opened.ok_or(Ended::Unopened)?;
+        let now = inner.line.clock.now();
+        Ok(Self { stream, opened: now, heard: now, content: now, pinged: now })
+    }
+
+    /// Waits for what comes next, at most a tick, and keeps the socket alive. `silence` is how long it may say nothing
+    /// at all, `content` how long it may say nothing of content.
+    pub(super) async fn next(
+        &mut self,
+        inner: &Inner,
+        silence: Millis,
+        content: Option<Millis>,
+    ) -> Result<Said, Ended> {
+        let clock = &inner.line.clock;
+        let message = tokio::select! {
+            biased;
+            message = self.stream.next() => Some(message),
+            () = clock.sleep(TICK) => None,
+        };
+        let now = clock.now();
+        let said = match message {
+            None => Said::Nothing,
+            Some(None) => return Err(Ended::Closed),
+            Some(Some(Ok(Message::Text(text)))) => Said::Message(text.into()),
+            Some(Some(Ok(Message::Binary(bytes)))) => Said::Message(bytes),
+            Some(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => Said::Alive,
+            Some(Some(Ok(Message::Close(_)))) => return Err(Ended::Closed),
+            Some(Some(Err(error))) => return Err(why(&error)),
+        };
+        match said {
+            Said::Message(_) => (self.heard, self.content) = (now, now),
+            Said::Alive => self.heard = now,
+            Said::Nothing => {}
+        }
+        let muted = content.is_some_and(|most| now.since(self.content) > most);
+        if muted || now.since(self.heard) > silence {
+            return Err(Ended::Silent);
+        }
+        if now.since(self.opened) > MAX_AGE {
+            return Err(Ended::Age);
+        }
+        if now.since(self.pinged) >= PING_EVERY {
+            self.pinged = now;
+            self.write(inner, Message::Ping(Bytes::new())).await?;
+        }
+        Ok(said)
+    }
+
+    pub(super) async fn say(&mut self, inner: &Inner, text: String) -> Result<(), Ended> {
+        self.write(inner, Message::Text(text.into())).await
+    }
+
+    /// A peer that takes nothing must not hold up the reader.
+    async fn write(&mut self, inner: &Inner, message: Message) -> Result<(), Ended> {
+        tokio::select! {
+            biased;
+            written = self.stream.send(message) => written.map_err(|error| why(&error)),
+            () = inner.line.clock.sleep(OPENING) => Err(Ended::Silent),
+        }
+    }
+}
+
+fn why(error: &Error) -> Ended {
+    match error {
+        Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_) | Error::AttackAttempt => Ended::Protocol,
+        _ => Ended::Closed,
+    }
+}

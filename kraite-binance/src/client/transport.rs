@@ -1,0 +1,184 @@
+//! One request out, one answer in. Nothing is sent twice, followed elsewhere, or taken from a proxy.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kraite_core::time::{LocalMillis, Millis};
+use reqwest::{Client, Url};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::config::{Config, ConfigError};
+use super::local::LocalClock;
+use crate::codec::{Answer, FORM_TYPE, Host, KEY_HEADER, Method, UsedLimits, WireRequest};
+
+/// The most bytes of an answer about one thing or a list of orders: a page of 1000 rows has about half a megabyte.
+pub(crate) const MAX_BODY: usize = 4 << 20;
+/// The most bytes of exchangeInfo: about two megabytes for 700 contracts.
+pub(crate) const MAX_RULES_BODY: usize = 32 << 20;
+/// An idle connection is closed by us first, so that a request does not meet a connection that the venue closes.
+const IDLE: Duration = Duration::from_secs(20);
+/// The most headers of an answer.
+const MAX_HEADERS: usize = 100;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// No byte of the request left: the connection was never made.
+    NotSent(&'static str),
+    /// It may have left; nothing came back in time.
+    Timeout,
+    /// It may have left; the connection broke, before or within the answer.
+    Disconnected,
+    /// An answer came that is larger than any can be.
+    TooLarge,
+}
+
+/// A whole answer.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    pub(crate) used: UsedLimits,
+    pub(crate) before: LocalMillis,
+    pub(crate) after: LocalMillis,
+}
+
+impl Reply {
+    pub(crate) fn answer(&self) -> Answer<'_> {
+        Answer { status: self.status, body: &self.body }
+    }
+}
+
+pub(crate) struct Transport {
+    client: Client,
+    futures: Url,
+    account: Option<Url>,
+    total: Millis,
+    clock: Arc<dyn LocalClock>,
+}
+
+impl Transport {
+    pub(crate) fn new(config: &Config, tls: &rustls::ClientConfig) -> Result<Self, ConfigError> {
+        let connect = Duration::from_millis(u64::try_from(config.connect_timeout.0).unwrap_or(1));
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls.clone())
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .https_only(config.hosts.encrypted_only())
+            .http1_only()
+            .http1_max_headers(MAX_HEADERS)
+            .connect_timeout(connect)
+            .pool_idle_timeout(IDLE)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|_| ConfigError::Http)?;
+        Ok(Self {
+            client,
+            futures: config.hosts.futures.clone(),
+            account: config.hosts.account.clone(),
+            total: config.total_timeout,
+            clock: Arc::clone(&config.clock),
+        })
+    }
+
+    /// Sends `request`, once. Whatever comes back comes back within the total timeout.
+    pub(crate) async fn send(
+        &self,
+        request: WireRequest,
+        key: Option<&SecretString>,
+        limit: usize,
+    ) -> Result<Reply, Lost> {
+        let base = match request.host {
+            Host::Futures => &self.futures,
+            Host::Account => self.account.as_ref().ok_or(Lost::NotSent("there is no such host"))?,
+        };
+        let mut url = base.clone();
+        url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), request.path));
+        // Byte for byte what was signed: the encoding leaves nothing that a URL would change.
+        url.set_query(Some(request.query.as_str()).filter(|query| !query.is_empty()));
+        if url.query().unwrap_or_default() != request.query {
+            return Err(Lost::NotSent("what was signed cannot be sent as it is"));
+        }
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut out = self.client.request(method, url);
+        if let Some(key) = key.filter(|_| request.keyed) {
+            let mut value = reqwest::header::HeaderValue::from_str(key.expose_secret())
+                .map_err(|_| Lost::NotSent("the API key is no header"))?;
+            value.set_sensitive(true);
+            out = out.header(KEY_HEADER, value);
+        }
+        if let Some(form) = request.form {
+            out = out.header(reqwest::header::CONTENT_TYPE, FORM_TYPE).body(form);
+        }
+        let before = self.clock.now();
+        tokio::select! {
+            biased;
+            reply = self.exchange(out, before, limit) => reply,
+            () = self.clock.sleep(self.total) => Err(Lost::Timeout),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: reqwest::RequestBuilder,
+        before: LocalMillis,
+        limit: usize,
+    ) -> Result<Reply, Lost> {
+        let mut response = request.send().await.map_err(|error| lost(&error))?;
+        let after = self.clock.now();
+        let used = UsedLimits::of(
+            response.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))),
+        );
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        // A broken body is a broken answer, whatever its status line said.
+        while let Some(chunk) = response.chunk().await.map_err(|error| within(&error))? {
+            if body.len().saturating_add(chunk.len()) > limit {
+                return Err(Lost::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply { status, body, used, before, after })
+    }
+}
+
+/// What an error before the status line proves. Only a connection that was never made proves that nothing left; the
+/// text of the error would show the signed query and is not kept.
+fn lost(error: &reqwest::Error) -> Lost {
+    if error.is_builder() {
+        return Lost::NotSent("the request could not be built");
+    }
+    if error.is_connect() {
+        return Lost::NotSent(why_not_connected(error));
+    }
+    within(error)
+}
+
+fn within(error: &reqwest::Error) -> Lost {
+    if error.is_timeout() { Lost::Timeout } else { Lost::Disconnected }
+}
+
+fn why_not_connected(error: &reqwest::Error) -> &'static str {
+    use std::io::ErrorKind;
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            match io.kind() {
+                ErrorKind::ConnectionRefused => return "the connection was refused",
+                ErrorKind::TimedOut => return "connecting took too long",
+                ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => return "the network is unreachable",
+                ErrorKind::InvalidData => return "the TLS handshake failed",
+                _ => {}
+            }
+        }
+        source = inner.source();
+    }
+    if error.is_timeout() { "connecting took too long" } else { "no connection could be made" }
+}

@@ -1,0 +1,72 @@
+//! What is no event of the account and still worth a line in a log.
+
+use kraite_core::id::Symbol;
+use kraite_core::time::Millis;
+
+use crate::codec::Unmapped;
+
+/// Which of the two sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Socket {
+    /// Orders, positions, funding.
+    Account,
+    /// Mark prices.
+    Marks,
+}
+
+/// Why a socket ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// It could not be opened.
+    Unopened,
+    /// The venue closed it, or the connection broke.
+    Closed,
+    /// Nothing came for too long, not even the answer to a ping.
+    Silent,
+    /// A message beyond the limits, or against the protocol.
+    Protocol,
+    /// The listen key ended or could not be kept.
+    Key,
+    /// Nearly a day old: the venue cuts it after 24 hours.
+    Age,
+}
+
+/// Something an operator may want to know. None of it holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// A socket is up.
+    Up(Socket),
+    /// A socket ended and will be opened again after this long.
+    Down(Socket, Ended, Millis),
+    /// A frame that cannot be read: the account is read instead.
+    Frame(Socket),
+    /// Part of a frame that cannot be told: the account is read instead.
+    Skipped(Unmapped),
+    /// Margin runs out, the venue says.
+    MarginCall,
+    /// The venue asks for quiet, for this long.
+    Quiet(Millis),
+    /// The venue refused a timestamp; its clock is measured again.
+    ClockSkew,
+    /// The rules of a contract that cannot be interpreted.
+    Rules(String),
+    /// The most contracts are watched; the marks of this one are not streamed.
+    TooManyMarks(Symbol),
+}
+
+/// Hears what an operator may want to know. Called on the way of frames and answers: it must not block.
+pub trait Watch: Send + Sync {
+    /// Something was told.
+    fn told(&self, what: Told);
+}
+
+/// Hears nothing.
+impl Watch for () {
+    fn told(&self, _: Told) {}
+}
+
+impl<F: Fn(Told) + Send + Sync> Watch for F {
+    fn told(&self, what: Told) {
+        self(what);
+    }
+}
