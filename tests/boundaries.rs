@@ -54,12 +54,13 @@ fn names_a_venue(text: &str) -> bool {
 }
 
 #[test]
-fn venues_are_named_only_by_backends_presets_and_the_command() {
-    let presets = Path::new("kraite-sim/src/presets");
+fn venues_are_named_only_by_backends_presets_emulators_and_the_command() {
+    let rooms = [Path::new("kraite-sim/src/presets"), Path::new("kraite-sim/src/emulator")];
     let mut looked_at = 0;
     for folder in ["kraite-core/src", "kraite-engine/src", "kraite-journal/src", "kraite-sim/src"] {
         for file in rust_files(folder) {
-            if file.strip_prefix(root()).unwrap().starts_with(presets) {
+            let place = file.strip_prefix(root()).unwrap();
+            if rooms.iter().any(|room| place.starts_with(room)) {
                 continue;
             }
             let text = std::fs::read_to_string(&file).unwrap();
@@ -88,6 +89,9 @@ fn backends_never_see_each_other_and_the_core_sees_nothing_of_ours() {
     let manifest = |krate: &str| std::fs::read_to_string(root().join(krate).join("Cargo.toml")).unwrap();
     assert!(!manifest("kraite-binance").contains("kraite-bitget"));
     assert!(!manifest("kraite-bitget").contains("kraite-binance"));
+    for backend in ["kraite-binance", "kraite-bitget"] {
+        assert!(!manifest("kraite-sim").contains(backend), "an emulator shares nothing with the backend it judges");
+    }
     let core = manifest("kraite-core");
     let ours = core.lines().filter(|line| line.starts_with("kraite-") && line.contains("workspace")).count();
     assert_eq!(ours, 0);

@@ -4,6 +4,8 @@
 pub mod backtest;
 pub mod data;
 mod digest;
+#[cfg(feature = "emulator")]
+pub mod emulator;
 pub mod explore;
 pub mod link;
 pub mod presets;

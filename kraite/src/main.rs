@@ -4,6 +4,7 @@
 mod backtest;
 mod crash_test;
 mod demo;
+mod emulate;
 mod exit;
 mod flags;
 mod inspect;
@@ -39,6 +40,7 @@ enum Command {
     Plan(Box<plan::Args>),
     Backtest(backtest::Args),
     CrashTest(crash_test::Args),
+    Emulate(Box<emulate::Args>),
     Swarm(swarm::Args),
     Shrink(swarm::ShrinkArgs),
     Inspect(inspect::Args),
@@ -100,6 +102,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => (args.json, plan::command(&args)),
         Command::Backtest(args) => (args.json, backtest::command(&args)),
         Command::CrashTest(args) => (args.json, crash_test::command(&args)),
+        Command::Emulate(args) => (args.json, emulate::command(&args)),
         Command::Swarm(args) => (args.json, swarm::command(&args)),
         Command::Shrink(args) => (args.json, swarm::shrink_command(&args)),
         Command::Inspect(args) => (args.json, inspect::command(&args)),

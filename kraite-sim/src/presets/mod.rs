@@ -67,6 +67,7 @@ pub fn binance() -> VenueProfile {
             },
             retention: Retention { unfilled: Millis::from_secs(3 * DAY), any: Millis::from_secs(90 * DAY) },
             position_unseen: Millis(0),
+            child_refused: false,
             rules_unreadable: false,
             clock_tolerance: Millis(1_000),
             default_leverage: 20,

@@ -151,6 +151,12 @@ impl Account {
         self.positions.get(&(symbol.clone(), direction))
     }
 
+    /// How a contract is set up, if somebody ever set it up.
+    #[must_use]
+    pub fn settings_on(&self, symbol: &Symbol) -> Option<Settings> {
+        self.settings.get(symbol).copied()
+    }
+
     /// The orders that can still do something by themselves.
     pub fn open(&self) -> impl Iterator<Item = ObjectId> {
         self.open.iter().copied()
@@ -277,6 +283,7 @@ pub(super) struct Fill<'a> {
     pub(super) price: Price,
     pub(super) fee: Notional,
     pub(super) may_add: bool,
+    pub(super) maker: bool,
     pub(super) lag: Millis,
     pub(super) at: VenueMillis,
 }

@@ -118,6 +118,15 @@ impl Market {
         }
     }
 
+    /// True when a LIMIT order at this price would trade at once.
+    #[must_use]
+    pub fn crosses(&self, side: Side, limit: Price) -> bool {
+        self.last.is_some_and(|last| match side {
+            Side::Buy => limit >= last,
+            Side::Sell => limit <= last,
+        })
+    }
+
     fn level(&mut self, object: &OrderObject) -> Option<(Price, &mut Levels)> {
         match object.shape {
             OrderShape::Market { .. } => None,

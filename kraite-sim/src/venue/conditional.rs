@@ -97,8 +97,8 @@ impl Venue {
             (TriggerSize::Qty(qty), Purpose::Close) => qty.min(open),
             (TriggerSize::Qty(qty), Purpose::Open) => qty,
         };
-        if qty.is_zero() {
-            // Nothing to close: the matching engine refuses the child.
+        if qty.is_zero() || self.profile.quirks.child_refused {
+            // Nothing to close, or told to: the matching engine refuses the child.
             self.end(id, ReportStatus::Rejected);
             return Ok(());
         }

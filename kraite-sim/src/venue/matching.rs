@@ -78,11 +78,7 @@ impl Venue {
         let Some(object) = self.objects.get(&id) else { return Ok(()) };
         let (OrderShape::Limit { price: limit, .. }, side) = (object.shape, object.side) else { return Ok(()) };
         let Some(market) = self.markets.get(&object.symbol) else { return Ok(()) };
-        let crosses = market.last.is_some_and(|last| match side {
-            Side::Buy => limit >= last,
-            Side::Sell => limit <= last,
-        });
-        if !crosses {
+        if !market.crosses(side, limit) {
             return Ok(());
         }
         let Some((price, wanted)) = self.taker_terms(id)? else { return Ok(()) };
@@ -131,7 +127,7 @@ impl Venue {
     }
 
     /// A close-only order never executes more than is open.
-    fn cut_to_position(&self, id: ObjectId, qty: Qty) -> Qty {
+    pub(super) fn cut_to_position(&self, id: ObjectId, qty: Qty) -> Qty {
         let Some(object) = self.objects.get(&id) else { return Qty::ZERO };
         match object.purpose {
             Purpose::Open => qty,
@@ -178,6 +174,7 @@ impl Venue {
             price,
             fee,
             may_add,
+            maker: liquidity == Liquidity::Maker,
             lag: self.profile.quirks.read_lag.positions,
             at: now,
         };
@@ -231,6 +228,7 @@ impl Venue {
                 price: fill.price,
                 fee: fill.fee,
                 realized: change.realized,
+                maker: fill.maker,
                 at: fill.at,
             });
         }

@@ -19,6 +19,7 @@ mod manual;
 mod margin;
 mod matching;
 mod money;
+mod named;
 mod object;
 mod objects;
 mod place;
@@ -41,6 +42,7 @@ use kraite_core::time::{Millis, VenueMillis};
 
 pub use account::{Account, Position, Settings};
 pub use book::{Liquidity, Market, Trading};
+pub use named::Wish;
 pub use object::{ObjectId, OrderObject, Owner, TradeRecord, Via};
 pub use profile::{
     AckDetail, ChildPush, CloseOverlap, Oversize, PairOverwrite, PairRefusal, Quirks, ReadLag, Refusal, Retention,

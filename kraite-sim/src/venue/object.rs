@@ -242,6 +242,8 @@ pub struct TradeRecord {
     pub fee: Notional,
     /// The profit it realised before fees.
     pub realized: Notional,
+    /// True where the order rested.
+    pub maker: bool,
     /// When.
     pub at: VenueMillis,
 }

@@ -41,6 +41,8 @@ pub struct Quirks {
     pub retention: Retention,
     /// For this long after a position appeared its protective orders are refused (43023 family).
     pub position_unseen: Millis,
+    /// A trigger order that fires is refused by the matching engine and is gone.
+    pub child_refused: bool,
     /// The rules of contracts cannot be read; orders are judged by them all the same.
     pub rules_unreadable: bool,
     /// How far in the future a request may be signed.

@@ -128,7 +128,7 @@ impl Venue {
     }
 
     /// Old enough to be shown by an endpoint, young enough to be found at all.
-    fn is_visible(&self, object: &OrderObject, endpoint: Endpoint, now: VenueMillis) -> bool {
+    pub(super) fn is_visible(&self, object: &OrderObject, endpoint: Endpoint, now: VenueMillis) -> bool {
         let quirks = &self.profile.quirks;
         if now < object.created_at.plus(quirks.read_lag.of(endpoint)) {
             return false;

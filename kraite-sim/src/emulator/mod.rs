@@ -1,0 +1,243 @@
+//! A Binance USD-M venue that any client can be pointed at: REST, streams and the WebSocket API over the simulated
+//! exchange, with real signatures, real refusals, and faults on demand.
+//!
+//! What it answers is worked out by the same [`crate::venue::Venue`] that the simulated world runs; this module adds
+//! the protocol and nothing else. It shares no code with the backend that speaks the same protocol from the other
+//! side, so that each can be judged by the other, and both by clients of strangers.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), kraite_sim::emulator::StartError> {
+//! use kraite_sim::emulator::{Emulator, Settings};
+//! let emulator = Emulator::start(Settings::default()).await?;
+//! println!("{}", emulator.http());
+//! # Ok(()) }
+//! ```
+//!
+//! Routes, admin routes and faults are described in `docs/emulator.md`.
+
+mod admin;
+mod api;
+mod audit;
+mod auth;
+mod encode;
+mod errors;
+mod events;
+mod faults;
+mod holdings;
+mod limits;
+mod listing;
+mod market;
+mod params;
+mod routes;
+mod server;
+mod socket;
+mod state;
+mod streams;
+mod tape;
+mod text;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kraite_core::number::Notional;
+use kraite_core::time::{LocalMillis, VenueMillis};
+use kraite_engine::Clock;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::venue::Venue;
+use listing::Listing;
+use market::Mover;
+use state::State;
+
+pub use faults::{FaultRules, PRESETS as FAULT_PRESETS};
+
+/// Wallet of a fresh account, in USDT.
+const USUAL_BALANCE: i64 = 10_000;
+/// The largest speed: an hour of the venue in 36 ms.
+pub const MAX_SPEED: u32 = 100_000;
+
+/// Who moves the prices.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum MarketSource {
+    /// Nobody but the admin routes and the tests.
+    #[default]
+    Still,
+    /// Every contract walks, by the seed.
+    RandomWalk,
+    /// The bars of a kline file, played at the speed of the clock; its name begins with the contract.
+    Bars(PathBuf),
+}
+
+/// Where the clock of the venue starts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Start {
+    /// At the real time, which clients sign with.
+    #[default]
+    Now,
+    /// At this time.
+    At(VenueMillis),
+}
+
+/// How an emulator is set up. [`Settings::default`] is key `k`, secret `s`, 10,000 USDT, any free port, and prices that
+/// stand still.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The address to listen on; the loopback one by default. Admin routes answer the loopback only.
+    pub host: IpAddr,
+    /// The port; 0 for any that is free.
+    pub port: u16,
+    /// The API key that requests must carry.
+    pub key: String,
+    /// The secret that signs them.
+    pub secret: String,
+    /// The deposit, in USDT.
+    pub balance: Notional,
+    /// A saved `exchangeInfo` answer; the built-in contracts without.
+    pub exchange_info: Option<PathBuf>,
+    /// Who moves the prices.
+    pub market: MarketSource,
+    /// How many times as fast as real time the venue's clock runs, 1 to [`MAX_SPEED`].
+    pub speed: u32,
+    /// Where the clock starts.
+    pub start: Start,
+    /// What the walk and the chances of faults are drawn from.
+    pub seed: u64,
+    /// Faults from the start on.
+    pub faults: FaultRules,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            key: "k".into(),
+            secret: "s".into(),
+            balance: Notional::from_units(USUAL_BALANCE, 0).unwrap_or_default(),
+            exchange_info: None,
+            market: MarketSource::default(),
+            speed: 1,
+            start: Start::default(),
+            seed: 0,
+            faults: FaultRules::default(),
+        }
+    }
+}
+
+/// Why an emulator could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file is not what it should be: says which, where and why.
+    #[error("{0}")]
+    BadData(String),
+    /// The address cannot be listened on.
+    #[error("{address}: {reason}; choose another port, or 0 for any that is free")]
+    Address {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        reason: std::io::Error,
+    },
+}
+
+/// The state and the clock that connections share.
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    clock: Clock,
+}
+
+impl Shared {
+    /// The state, whatever another thread did with it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running emulator; it stops when it is dropped.
+#[derive(Debug)]
+pub struct Emulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Emulator {
+    /// Starts an emulator on the present runtime.
+    ///
+    /// # Errors
+    ///
+    /// A file of the settings is wrong, or the address is taken.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let speed = settings.speed.clamp(1, MAX_SPEED);
+        let clock = match settings.start {
+            Start::Now => Clock::scaled(speed),
+            Start::At(at) => Clock::scaled_from(LocalMillis(at.0), speed),
+        };
+        let listing = match &settings.exchange_info {
+            Some(path) => Listing::from_file(path)?,
+            None => Listing::built_in(),
+        };
+        let mover = Mover::new(&settings.market, settings.seed, &listing)?;
+        let wanted = SocketAddr::new(settings.host, settings.port);
+        let failed = |reason| StartError::Address { address: wanted, reason };
+        let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let mut state = State::new(&settings, listing, mover, clock.clone());
+        state.faults.add_all(settings.faults);
+        let shared = Arc::new(Shared { state: Mutex::new(state), clock });
+        let tasks = vec![
+            tokio::spawn(server::serve(listener, Arc::clone(&shared))),
+            tokio::spawn(server::tick(Arc::clone(&shared), speed)),
+        ];
+        Ok(Self { address, shared, tasks })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base of REST requests, for example `http://127.0.0.1:8080`.
+    #[must_use]
+    pub fn http(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base of WebSocket connections.
+    #[must_use]
+    pub fn ws(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// The base of the admin routes.
+    #[must_use]
+    pub fn admin(&self) -> String {
+        format!("http://{}{}", self.address, admin::BASE)
+    }
+
+    /// The venue's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Looks at the venue, or moves it by hand; whatever happens is told to the streams afterwards. Nothing is answered
+    /// to anybody meanwhile.
+    pub fn with_venue<T>(&self, act: impl FnOnce(&mut Venue) -> T) -> T {
+        let mut state = self.shared.lock();
+        let done = act(&mut state.venue);
+        state.settle();
+        done
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.shared.lock().streams.drop_all(false, None, &streams::Out::Cut);
+    }
+}

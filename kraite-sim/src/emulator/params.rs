@@ -1,0 +1,96 @@
+//! Parameters, wherever a client put them: the query string, a form body, or both.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use super::errors::Problem;
+
+/// The decoded parameters of a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Params(BTreeMap<String, String>);
+
+impl Params {
+    /// From the bytes of query string and body; where both have a name, the query's value counts.
+    pub(super) fn read(query: &str, body: &str) -> Self {
+        let mut all = BTreeMap::new();
+        for part in [body, query] {
+            for pair in part.split('&').filter(|pair| !pair.is_empty()) {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                all.insert(decoded(name), decoded(value));
+            }
+        }
+        Self(all)
+    }
+
+    /// From names and values.
+    pub(super) fn of(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+
+    /// A parameter that may be missing; an empty one counts as missing.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A parameter that must be there.
+    pub(super) fn need(&self, name: &str) -> Result<&str, Problem> {
+        self.get(name).ok_or_else(|| Problem::malformed(name))
+    }
+
+    /// A parameter of some form that may be missing.
+    pub(super) fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, Problem> {
+        self.get(name).map(|text| text.parse().map_err(|_| Problem::malformed(name))).transpose()
+    }
+
+    /// A number in its plain form, as the venue takes it, that may be missing. Forms that clients print and that mean
+    /// a plain number (`.5`, `5.`, `+5`) are refused like any other text.
+    pub(super) fn decimal<T: FromStr>(&self, name: &str) -> Result<Option<T>, Problem> {
+        self.parsed(name)
+    }
+
+    /// `true` or `false` in any case; false where it is missing.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::malformed(name)),
+        }
+    }
+}
+
+/// Percent and plus decoding; what is not a valid escape stays as it is.
+pub(super) fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let mut ahead = rest.clone();
+                let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+                match (digit(ahead.next()), digit(ahead.next())) {
+                    (Some(high), Some(low)) => {
+                        bytes.push(high << 4 | low);
+                        rest = ahead;
+                    }
+                    _ => bytes.push(b'%'),
+                }
+            }
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_query_and_body_counts_from_the_query_and_escapes_are_decoded() {
+        let params = Params::read("symbol=BTCUSDT&x=%5B1%2C2%5D&e=", "symbol=ETHUSDT&price=1+2&odd=%zz");
+        assert_eq!(params.get("symbol"), Some("BTCUSDT"));
+        assert_eq!(params.get("x"), Some("[1,2]"));
+        assert_eq!((params.get("price"), params.get("odd"), params.get("e")), (Some("1 2"), Some("%zz"), None));
+    }
+}

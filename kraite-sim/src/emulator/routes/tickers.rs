@@ -1,0 +1,181 @@
+//! What the market looks like now: book, prices, marks, the last day.
+
+use std::collections::BTreeMap;
+
+use kraite_core::exchange::{OrderShape, Side};
+use kraite_core::id::Symbol;
+use kraite_core::number::{Notional, Price, Qty};
+use serde_json::{Value, json};
+
+use super::super::errors::Problem;
+use super::super::params::Params;
+use super::super::state::State;
+use super::super::tape::MINUTE;
+use super::super::text;
+use super::{contract_named, contract_of, limit_of};
+
+/// What others are shown to offer at each of the ticks beside the last price.
+const OFFERED: i64 = 10;
+/// How many of those ticks there are, whatever is asked for.
+const LEVELS: usize = 50;
+const DAY_MINUTES: i64 = 1_440;
+const FUNDING: i64 = 8 * 3_600_000;
+/// The most funding payments that are shown: the rows of one answer.
+const FUNDING_ROWS: i64 = 100;
+
+fn each(
+    state: &State,
+    params: &Params,
+    row: impl Fn(&Symbol) -> Option<Value>,
+) -> Result<Value, Problem> {
+    match contract_named(state, params)? {
+        Some(contract) => row(&contract.instrument.symbol).ok_or_else(|| Problem::of(-1112)),
+        None => Ok(state.listing.iter().filter_map(|c| row(&c.instrument.symbol)).collect()),
+    }
+}
+
+pub(super) fn premium_index(state: &mut State, params: &Params) -> Result<Value, Problem> {
+    each(state, params, |symbol| state.premium_row(symbol))
+}
+
+pub(super) fn price(state: &mut State, params: &Params) -> Result<Value, Problem> {
+    each(state, params, |symbol| {
+        let contract = state.contract(symbol)?;
+        let last = text::price(contract, state.venue.last(symbol)?);
+        Some(json!({ "symbol": symbol.as_str(), "ps": symbol.as_str(), "price": last, "time": state.now().0 }))
+    })
+}
+
+pub(super) fn book(state: &mut State, params: &Params) -> Result<Value, Problem> {
+    each(state, params, |symbol| state.book_row(symbol))
+}
+
+pub(super) fn day(state: &mut State, params: &Params) -> Result<Value, Problem> {
+    each(state, params, |symbol| state.day_row(symbol))
+}
+
+pub(super) fn depth(state: &mut State, params: &Params) -> Result<Value, Problem> {
+    let contract = contract_of(state, params)?;
+    let limit = limit_of(params, 500, 1_000)?;
+    state.depth(&contract.instrument.symbol, limit).ok_or_else(|| Problem::of(-1112))
+}
+
+pub(super) fn funding_rate(state: &mut State, params: &Params) -> Result<Value, Problem> {
+    let now = state.now().0;
+    let limit = limit_of(params, 100, 1_000)?;
+    let last = now.div_euclid(FUNDING);
+    let (from, to) = (params.parsed::<i64>("startTime")?, params.parsed::<i64>("endTime")?);
+    let contracts = match contract_named(state, params)? {
+        Some(contract) => vec![contract],
+        None => state.listing.iter().cloned().collect(),
+    };
+    let mut rows = Vec::new();
+    for number in last.saturating_sub(FUNDING_ROWS)..=last {
+        let at = number.saturating_mul(FUNDING);
+        if from.is_some_and(|from| at < from) || to.is_some_and(|to| at > to) {
+            continue;
+        }
+        for contract in &contracts {
+            let symbol = &contract.instrument.symbol;
+            let mark = state.venue.mark(symbol).unwrap_or_default();
+            rows.push(json!({
+                "symbol": symbol.as_str(), "fundingRate": "0.00010000", "fundingTime": at,
+                "markPrice": format!("{mark:.8}"), "rateType": "Regular",
+            }));
+        }
+    }
+    let skip = rows.len().saturating_sub(limit);
+    Ok(rows.into_iter().skip(skip).collect())
+}
+
+pub(super) fn funding_info(_: &mut State, _: &Params) -> Result<Value, Problem> {
+    Ok(json!([]))
+}
+
+type Levels = BTreeMap<Price, Qty>;
+
+impl State {
+    /// What others offer beside the last price, and what rests of the account.
+    fn levels(&self, symbol: &Symbol) -> Option<(Levels, Levels)> {
+        let contract = self.contract(symbol)?;
+        let (last, tick) = (self.venue.last(symbol)?, contract.instrument.tick);
+        let ticks = last.to_ticks(tick)?;
+        let (mut bids, mut asks) = (Levels::new(), Levels::new());
+        let qty = Qty::from_units(OFFERED, 0)?;
+        for step in 1..=i64::try_from(LEVELS).ok()? {
+            if let Some(below) = ticks.checked_sub(step).filter(|t| *t > 0)
+                && let Ok(price) = Price::from_ticks(below, tick)
+            {
+                bids.insert(price, qty);
+            }
+            if let Ok(price) = Price::from_ticks(ticks.saturating_add(step), tick) {
+                asks.insert(price, qty);
+            }
+        }
+        for order in self.venue.open(self.account).filter(|o| o.symbol == *symbol) {
+            if let OrderShape::Limit { price, .. } = order.shape {
+                let side = if order.side == Side::Buy { &mut bids } else { &mut asks };
+                let at = side.entry(price).or_default();
+                *at = at.checked_add(order.leaves()).unwrap_or(*at);
+            }
+        }
+        Some((bids, asks))
+    }
+
+    /// The book of a contract, so many levels deep.
+    pub(in super::super) fn depth(&self, symbol: &Symbol, limit: usize) -> Option<Value> {
+        let contract = self.contract(symbol)?;
+        let (bids, asks) = self.levels(symbol)?;
+        let row = |(price, qty): (&Price, &Qty)| json!([text::price(contract, *price), text::qty(contract, *qty)]);
+        let bids: Vec<Value> = bids.iter().rev().take(limit).map(row).collect();
+        let asks: Vec<Value> = asks.iter().take(limit).map(row).collect();
+        let now = self.now().0;
+        Some(json!({ "lastUpdateId": now, "E": now, "T": now, "bids": bids, "asks": asks }))
+    }
+
+    /// The best bid and ask.
+    pub(in super::super) fn book_row(&self, symbol: &Symbol) -> Option<Value> {
+        let depth = self.depth(symbol, 1)?;
+        let best = |side: &str, place: usize| depth[side][0][place].clone();
+        Some(json!({
+            "symbol": symbol.as_str(), "ps": symbol.as_str(), "bidPrice": best("bids", 0), "bidQty": best("bids", 1),
+            "askPrice": best("asks", 0), "askQty": best("asks", 1), "time": self.now().0,
+            "lastUpdateId": depth["lastUpdateId"],
+        }))
+    }
+
+    /// The last 24 hours.
+    pub(in super::super) fn day_row(&self, symbol: &Symbol) -> Option<Value> {
+        let contract = self.contract(symbol)?;
+        let now = self.now().0;
+        let span = DAY_MINUTES * MINUTE;
+        let from = now.saturating_sub(span);
+        let candles = self.tape.candles(symbol, MINUTE, from, now, usize::try_from(DAY_MINUTES).ok()?);
+        let last = self.venue.last(symbol)?;
+        let open = candles.first().map_or(last, |(_, c)| c.open);
+        let high = candles.iter().map(|(_, c)| c.high).max().unwrap_or(last);
+        let low = candles.iter().map(|(_, c)| c.low).min().unwrap_or(last);
+        let add = |sum: Qty, more: Qty| sum.checked_add(more).unwrap_or(sum);
+        let volume = candles.iter().fold(Qty::ZERO, |sum, (_, c)| add(sum, c.volume));
+        let quote = candles.iter().fold(Notional::ZERO, |sum, (_, c)| sum.checked_add(c.quote).unwrap_or(sum));
+        let count: u64 = candles.iter().map(|(_, c)| c.trades).sum();
+        let average = quote.checked_div_qty(volume).unwrap_or(last);
+        let change = last.checked_sub(open).unwrap_or_default();
+        let one = Qty::from_units(100, 0)?;
+        let unit = Qty::from_units(1, 0)?;
+        let percent = change.checked_mul(one).ok().zip(open.checked_mul(unit).ok());
+        let percent = percent.and_then(|(change, open)| change.ratio_to(open).ok()).unwrap_or_default();
+        let trades = self.tape.trades(symbol, 1);
+        Some(json!({
+            "symbol": symbol.as_str(), "priceChange": text::price(contract, change),
+            "priceChangePercent": format!("{percent:.3}"), "weightedAvgPrice": text::price(contract, average),
+            "lastPrice": text::price(contract, last),
+            "lastQty": text::qty(contract, trades.first().map(|t| t.qty).unwrap_or_default()),
+            "openPrice": text::price(contract, open), "highPrice": text::price(contract, high),
+            "lowPrice": text::price(contract, low), "volume": text::qty(contract, volume),
+            "quoteVolume": text::money(quote), "openTime": from, "closeTime": now,
+            "firstId": candles.iter().map(|(_, c)| c.first_trade).find(|id| *id > 0).unwrap_or(0),
+            "lastId": trades.first().map_or(0, |t| t.id), "count": count,
+        }))
+    }
+}
