@@ -136,7 +136,7 @@ fn doubled(venue: &Venue, account: AccountTag, violations: &mut Vec<Value>) {
     for ((_, position, logical), orders) in intents {
         let live = orders.iter().filter(|o| o.is_open() || o.status == ReportStatus::Triggered).count();
         let filled = orders.iter().fold(Qty::ZERO, |sum, o| sum.checked_add(o.executed).unwrap_or(sum));
-        let planned = orders.iter().filter_map(|o| o.placed_qty).max();
+        let planned = orders.iter().filter_map(|o| o.placed_qty.max(o.shape.qty())).max();
         if live > 1 || planned.is_some_and(|planned| filled > planned) {
             let ids: Vec<u64> = orders.iter().map(|o| wire_id(o)).collect();
             violations.push(json!({

@@ -1,0 +1,148 @@
+//! Every row B and C of the fault model on real sockets: a life from its opening to its profit with a fault on the way
+//! that the emulator deals, and the emulator's book afterwards.
+
+use kraite_core::position::Why;
+use kraite_core::time::Millis;
+
+use crate::life::{Case, Life, Verdict};
+
+/// A whole life under these rules, which are in force from its opening on.
+async fn lived(rules: Vec<String>) -> Verdict {
+    let life = Life::start(Case::LONG).await;
+    life.open_under(&rules).await;
+    life.active().await;
+    life.dip().await;
+    life.dip().await;
+    life.recover().await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert!(verdict.faults > 0, "no fault was met: {rules:?}");
+    assert_eq!(verdict.seen.why, Some(Why::TargetFilled), "{rules:?}: {verdict:?}");
+    verdict
+}
+
+/// How many lives run at once: more would only wait for a processor.
+const AT_ONCE: usize = 6;
+
+async fn each(rows: Vec<(String, Vec<String>)>) -> Vec<(String, Verdict)> {
+    let mut verdicts = Vec::new();
+    for some in rows.chunks(AT_ONCE) {
+        let running: Vec<_> = some.iter().map(|(_, rules)| tokio::spawn(lived(rules.clone()))).collect();
+        for ((name, _), life) in some.iter().zip(running) {
+            let verdict = life.await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            println!("{name}: {} met, without a stop for {} at most", verdict.faults, verdict.naked);
+            verdicts.push((name.clone(), verdict));
+        }
+    }
+    verdicts
+}
+
+/// What is placed in a life, told apart by what stands in the request.
+const PLACED: [(&str, &str, &str); 4] = [
+    ("the entry", "/fapi/v1/order", "type=MARKET"),
+    ("a rung", "/fapi/v1/order", "type=LIMIT"),
+    ("the stop", "/fapi/v1/algoOrder", "type=STOP_MARKET"),
+    ("a target", "/fapi/v1/algoOrder", "type=TAKE_PROFIT_MARKET"),
+];
+
+fn rule(method: &str, path: &str, contains: &str, times: u32, fault: &str) -> String {
+    format!(r#"{{"method":"{method}","path":"{path}","contains":"{contains}","times":{times},"fault":{fault}}}"#)
+}
+
+/// Each thing that is placed meets the fault once.
+fn on_placing(row: &str, fault: &str) -> Vec<(String, Vec<String>)> {
+    let of = |(what, path, contains): (&str, &str, &str)| (format!("{row} {what}"), vec![rule("POST", path, contains, 1, fault)]);
+    PLACED.map(of).to_vec()
+}
+
+fn no_alarm(verdicts: &[(String, Verdict)]) {
+    for (name, verdict) in verdicts {
+        assert!(verdict.naked <= Millis::from_secs(31), "{name}: {verdict:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b01_lost_before_the_venue() {
+    no_alarm(&each(on_placing("B1", r#"{"kind":"cut","when":"before"}"#)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b02_lost_after_the_venue_took_it() {
+    no_alarm(&each(on_placing("B2", r#"{"kind":"cut","when":"after"}"#)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b03_b04_late_within_the_window_and_past_it() {
+    let mut rows = on_placing("B3", r#"{"kind":"delay","ms":2000,"when":"before"}"#);
+    rows.extend(on_placing("B4", r#"{"kind":"delay","ms":12000,"when":"before"}"#));
+    no_alarm(&each(rows).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b07_the_venue_does_not_know() {
+    let mut rows = Vec::new();
+    for acts in [true, false] {
+        rows.extend(on_placing(&format!("B7 503, acts {acts}:"), &format!(r#"{{"kind":"unknown","acts":{acts}}}"#)));
+        rows.extend(on_placing(&format!("B7 -1007, acts {acts}:"), &format!(r#"{{"kind":"timeout","acts":{acts}}}"#)));
+    }
+    rows.extend(on_placing("B7 503 that says no:", r#"{"kind":"unavailable"}"#));
+    no_alarm(&each(rows).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b08_a_duplicate_id_means_that_one_exists() {
+    no_alarm(&each(on_placing("B8", r#"{"kind":"error","code":-4116,"acts":true}"#)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b10_b16_limits_and_clocks() {
+    let mut rows = on_placing("B10 429:", r#"{"kind":"rate-limit"}"#).split_off(1);
+    rows.extend(on_placing("B16", r#"{"kind":"error","code":-1021}"#));
+    rows.push(("B10 ban".into(), vec![rule("GET", "/fapi/", "", 1, r#"{"kind":"ban","ms":20000}"#)]));
+    let _ = each(rows).await;
+}
+
+/// The quiet that a 429 asks for outlasts the mark that the entry was sized on: nothing is opened, and that is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b10_r29_an_entry_that_is_held_back_too_long_is_given_up() {
+    let life = Life::start(Case::LONG).await;
+    life.open_under(&[rule("POST", "/fapi/v1/order", "type=MARKET", 1, r#"{"kind":"rate-limit"}"#)]).await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert_eq!((verdict.faults, verdict.seen.why), (1, Some(Why::StaleMark)), "{verdict:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b11_b12_cancels_and_changes_lost() {
+    let mut rows = Vec::new();
+    for when in ["before", "after"] {
+        let fault = format!(r#"{{"kind":"cut","when":"{when}"}}"#);
+        rows.push((format!("B11 cancel of a conditional order, {when}"), vec![rule("DELETE", "/fapi/v1/algoOrder", "", 1, &fault)]));
+        rows.push((format!("B11 cancel of a rung, {when}"), vec![rule("DELETE", "/fapi/v1/order", "", 1, &fault)]));
+    }
+    no_alarm(&each(rows).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c01_c02_answers_late_and_frames_first() {
+    let mut rows = on_placing("C2", r#"{"kind":"delay","ms":1500,"when":"after"}"#);
+    rows.extend(on_placing("C1", r#"{"kind":"delay","ms":12000,"when":"after"}"#));
+    no_alarm(&each(rows).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c06_c07_stale_reads() {
+    let stale = |path: &str, times: u32| rule("GET", path, "", times, r#"{"kind":"stale"}"#);
+    let paths = ["/fapi/v1/order", "/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders", "/fapi/v3/positionRisk", "/fapi/v1/all"];
+    // Stale answers to look-ups need something that is looked up.
+    let lost = rule("POST", "/fapi/v1/order", "type=LIMIT", 2, r#"{"kind":"cut","when":"after"}"#);
+    let rows = paths.map(|path| (format!("C6 {path}"), vec![lost.clone(), stale(path, 1)]));
+    no_alarm(&each(rows.to_vec()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c09_answers_that_break_off() {
+    let mut rows = on_placing("C9", r#"{"kind":"truncate","bytes":20}"#);
+    rows.push(("C9 readings".into(), vec![rule("GET", "/fapi/v", "", 6, r#"{"kind":"truncate","bytes":20}"#)]));
+    no_alarm(&each(rows).await);
+}

@@ -1,0 +1,343 @@
+//! One position on one emulator, with everything a test asks of either.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kraite_binance::{Binance, Config, Hosts, LocalClock};
+use kraite_binance::codec::calls::SetPositionMode;
+use kraite_binance::codec::{Carrier, Credentials, KEY_HEADER, Signer, Stamp, encode};
+use kraite_core::engine::{Alert, Command, CommandId, Config as EngineConfig, Effect, Engine, Notice, OpenRequest};
+use kraite_core::exchange::{Direction, Exchange as _, MarginMode, PositionMode, TriggerBy};
+use kraite_core::id::{AccountTag, PositionNo, Role, Symbol};
+use kraite_core::journal::Record;
+use kraite_core::number::{Price, Qty};
+use kraite_core::plan::{Sequence, TargetStyle};
+use kraite_core::position::{Phase, PositionStatus, Why};
+use kraite_core::sizing::{Budget, LadderSpec};
+use kraite_core::time::{LocalMillis, Millis, VenueMillis};
+use kraite_engine::{Clock, Handle, Observer, Reactor, ReactorError, Stopped};
+use kraite_journal::MemoryJournal;
+use kraite_sim::emulator::{Emulator, Settings};
+use kraite_sim::venue::Venue;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use crate::raw;
+
+/// How many times as fast as real time venue, backend and engine live. A window of three seconds lasts 150 ms.
+pub(crate) const SPEED: u32 = 20;
+/// Nothing that a test waits for takes longer than this of the scaled clock; proofs of absence take about a minute.
+const PATIENCE: Millis = Millis(400_000);
+/// The emulator's account.
+pub(crate) const VENUE_ACCOUNT: u32 = 1;
+/// The worker's own number for it, which its order ids carry.
+pub(crate) const OWNER: AccountTag = AccountTag::new(7).unwrap();
+
+/// The command that opens.
+const OPENING: u64 = 1;
+
+/// What is opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) direction: Direction,
+    pub(crate) mode: PositionMode,
+    pub(crate) style: TargetStyle,
+}
+
+impl Case {
+    pub(crate) const LONG: Self =
+        Self { direction: Direction::Long, mode: PositionMode::OneWay, style: TargetStyle::TriggerMarket };
+
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for direction in [Direction::Long, Direction::Short] {
+            for mode in [PositionMode::OneWay, PositionMode::Hedge] {
+                for style in [TargetStyle::TriggerMarket, TargetStyle::Limit] {
+                    all.push(Self { direction, mode, style });
+                }
+            }
+        }
+        all
+    }
+}
+
+/// What the engine last said of itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    pub(crate) status: Option<PositionStatus>,
+    pub(crate) phase: Option<Phase>,
+    pub(crate) why: Option<Why>,
+    pub(crate) alerts: Vec<Alert>,
+    pub(crate) says: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Seen>>);
+
+impl Observer for Log {
+    fn committed(&mut self, engine: &Engine, _: Option<&Record>, _: &[Effect]) {
+        let mut seen = self.0.lock().unwrap();
+        if let Some(position) = engine.state().positions.values().next() {
+            (seen.status, seen.phase, seen.why) = (Some(position.status()), Some(position.phase), Some(position.why));
+        }
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        let mut seen = self.0.lock().unwrap();
+        seen.alerts.push(notice.alert);
+        seen.says.push(format!("{:?}: {}", notice.alert, notice.message));
+    }
+}
+
+#[derive(Debug)]
+struct Scaled(Clock);
+
+#[async_trait]
+impl LocalClock for Scaled {
+    fn now(&self) -> LocalMillis {
+        self.0.now()
+    }
+
+    async fn sleep(&self, span: Millis) {
+        self.0.sleep(span).await;
+    }
+}
+
+pub(crate) struct Life {
+    pub(crate) case: Case,
+    emulator: Emulator,
+    exchange: Arc<Binance>,
+    journal: Arc<MemoryJournal>,
+    worker: Option<(Handle, JoinHandle<Result<Stopped, ReactorError>>)>,
+    log: Log,
+}
+
+pub(crate) fn symbol() -> Symbol {
+    Symbol::new("SOLUSDT")
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("k".into(), Signer::hmac(&"s".into()).unwrap())
+}
+
+/// A backend that speaks to that emulator.
+pub(crate) async fn connect(http: &str, ws: &str, clock: &Clock, mode: PositionMode) -> Binance {
+    let config = Config::new(Hosts::emulator(http, ws).unwrap())
+        .clock(Arc::new(Scaled(clock.clone())))
+        .position_mode(mode)
+        .marks([symbol()]);
+    Binance::connect(config, credentials()).await.unwrap()
+}
+
+/// The command that opens such a position, with everything read that it needs.
+pub(crate) async fn open_command(exchange: &Binance, case: Case, number: u64) -> (CommandId, Command) {
+    let instruments = exchange.instruments().await.unwrap();
+    let mut instrument = instruments.into_iter().find(|listed| listed.symbol == symbol()).unwrap();
+    if instrument.brackets.is_empty() {
+        instrument.brackets = exchange.leverage_brackets(&symbol()).await.unwrap();
+    }
+    let request = OpenRequest {
+        mark: exchange.mark_price(&symbol()).await.unwrap(),
+        instrument,
+        spec: LadderSpec::default_for(case.direction),
+        budget: Budget { margin: "100".parse().unwrap(), leverage_cap: 20 },
+        sequence: Sequence::LadderFirst,
+        target_style: case.style,
+        stop_by: TriggerBy::Mark,
+        mode: case.mode,
+        margin_mode: MarginMode::Cross,
+    };
+    (CommandId(number), Command::Open(Box::new(request)))
+}
+
+impl Life {
+    /// An emulator, a backend connected to it, and a reactor that runs; nothing is open.
+    pub(crate) async fn start(case: Case) -> Self {
+        let emulator = Emulator::start(Settings { speed: SPEED, ..Settings::default() }).await.unwrap();
+        if case.mode == PositionMode::Hedge {
+            set_hedge(&emulator).await;
+        }
+        let exchange = Arc::new(connect(&emulator.http(), &emulator.ws(), emulator.clock(), case.mode).await);
+        let mut life =
+            Self { case, emulator, exchange, journal: Arc::default(), worker: None, log: Log::default() };
+        life.begin();
+        life
+    }
+
+    /// The worker begins.
+    fn begin(&mut self) {
+        let exchange: Arc<dyn kraite_core::exchange::Exchange> = Arc::clone(&self.exchange) as _;
+        let (account, clock) = (OWNER, self.emulator.clock().clone());
+        let journal = Arc::clone(&self.journal) as _;
+        let (reactor, handle) =
+            Reactor::new(account, EngineConfig::default(), exchange, journal, clock, self.log.clone());
+        self.worker = Some((handle, tokio::spawn(reactor.run())));
+    }
+
+    pub(crate) async fn open(&self) {
+        self.open_under(&[]).await;
+    }
+
+    /// Opens; the rules are in force once everything is read that an opening needs.
+    pub(crate) async fn open_under(&self, rules: &[String]) {
+        let (id, command) = open_command(&self.exchange, self.case, OPENING).await;
+        for rule in rules {
+            self.admin("POST", "/faults", rule).await;
+        }
+        self.command(id, command).await;
+    }
+
+    pub(crate) async fn close(&self) {
+        self.command(CommandId(OPENING + 1), Command::Close(PositionNo::new(1).unwrap())).await;
+    }
+
+    async fn command(&self, id: CommandId, command: Command) {
+        assert!(self.worker.as_ref().unwrap().0.command(id, command).await, "the worker takes no command");
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        self.log.0.lock().unwrap().clone()
+    }
+
+    /// Looks at the emulator's book.
+    pub(crate) fn book<T>(&self, look: impl FnOnce(&Venue, AccountTag) -> T) -> T {
+        self.emulator.with_venue(|venue| look(venue, AccountTag::new(VENUE_ACCOUNT).unwrap()))
+    }
+
+    pub(crate) fn exposure(&self) -> Qty {
+        self.book(|venue, account| venue.position(account, &symbol(), self.case.direction))
+    }
+
+    /// Where the open orders of a role rest or trigger.
+    pub(crate) fn resting(&self, wanted: fn(Role) -> bool) -> Vec<Price> {
+        self.book(|venue, account| {
+            let ours = venue.open(account).filter(|o| o.client_id().is_some_and(|id| wanted(id.key().logical.role)));
+            ours.filter_map(|o| o.shape.price()).collect()
+        })
+    }
+
+    pub(crate) fn target(&self) -> Vec<Price> {
+        self.resting(|role| role == Role::Target)
+    }
+
+    pub(crate) fn stop(&self) -> Vec<Price> {
+        self.resting(|role| role == Role::Stop)
+    }
+
+    pub(crate) fn rungs(&self) -> Vec<Price> {
+        self.resting(|role| matches!(role, Role::Rung(_)))
+    }
+
+    /// Last and mark price go there.
+    pub(crate) async fn price(&self, price: Price) {
+        self.admin("POST", "/price", &format!(r#"{{"symbol":"SOLUSDT","last":"{price}"}}"#)).await;
+    }
+
+    /// A call of the admin routes, which must succeed.
+    pub(crate) async fn admin(&self, method: &str, path: &str, body: &str) -> Value {
+        let target = format!("/_kraite/v1{path}");
+        let headers = [("content-type", "application/json")];
+        let (status, answer) = raw::call(self.emulator.address(), method, &target, &headers, body).await;
+        assert_eq!(status, 200, "{method} {path} {body}: {answer}");
+        answer
+    }
+
+    pub(crate) async fn fault(&self, rule: &str) {
+        self.admin("POST", "/faults", rule).await;
+    }
+
+    /// How often any fault was met.
+    pub(crate) async fn faults_met(&self) -> usize {
+        self.admin("GET", "/faults", "").await["met"].as_array().unwrap().len()
+    }
+
+    /// Waits for something to become true.
+    pub(crate) async fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
+        let bound = self.emulator.clock().now().plus(PATIENCE);
+        while !is(self) {
+            if self.emulator.clock().now() > bound {
+                panic!("{:?}: never {what}: {:?}\n{}", self.case, self.seen(), self.told_book());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn told_book(&self) -> String {
+        self.book(|venue, account| {
+            let rows = venue.objects().filter(|o| o.account == account);
+            rows.map(|o| format!("{:?} {:?} {:?} {:?} {}\n", o.owner, o.shape, o.side, o.status, o.executed)).collect()
+        })
+    }
+
+    /// Entry, rungs, stop and target are where they belong.
+    pub(crate) async fn active(&self) {
+        self.until("active", |life| {
+            life.seen().phase == Some(Phase::Active)
+                && life.stop().len() == 1
+                && life.target().len() == 1
+                && life.rungs().len() == 4
+        })
+        .await;
+    }
+
+    /// The next rung trades, and the target follows the new average entry.
+    pub(crate) async fn dip(&self) {
+        let (before, rungs, held) = (self.target(), self.rungs(), self.exposure());
+        let nearest = match self.case.direction {
+            Direction::Long => rungs.iter().max(),
+            Direction::Short => rungs.iter().min(),
+        };
+        self.price(*nearest.unwrap()).await;
+        self.until("a rung filled", |life| life.exposure() > held).await;
+        self.until("the target re-priced", |life| life.target().len() == 1 && life.target() != before).await;
+    }
+
+    /// The price goes to the target.
+    pub(crate) async fn recover(&self) {
+        let target = self.target()[0];
+        self.price(target).await;
+    }
+
+    pub(crate) async fn ended(&self) {
+        self.until("flat with nothing open", |life| {
+            life.exposure().is_zero() && life.book(|venue, account| venue.open(account).count()) == 0
+        })
+        .await;
+        self.until("told as over", |life| life.seen().phase.is_some_and(|phase| phase.is_terminal())).await;
+    }
+
+    /// What the emulator's own book says of all that happened; stops the worker.
+    pub(crate) async fn verdict(mut self) -> Verdict {
+        let audit = self.admin("GET", "/audit?naked_ms=60000", "").await;
+        assert_eq!(audit["ok"], true, "{:?}: {audit}\n{:?}\n{}", self.case, self.seen(), self.told_book());
+        assert_eq!(audit["orphans_now"].as_array().unwrap().len(), 0, "{audit}");
+        assert_eq!(audit["naked_now"].as_array().unwrap().len(), 0, "{audit}");
+        let verdict = Verdict {
+            seen: self.seen(),
+            faults: self.faults_met().await,
+            naked: Millis(audit["longest_naked_ms"].as_i64().unwrap()),
+        };
+        if let Some((handle, task)) = self.worker.take() {
+            drop(handle);
+            task.await.unwrap().unwrap();
+        }
+        verdict
+    }
+}
+
+/// What is left to look at when all is over.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) seen: Seen,
+    pub(crate) faults: usize,
+    pub(crate) naked: Millis,
+}
+
+async fn set_hedge(emulator: &Emulator) {
+    let stamp = Stamp::of_read(VenueMillis(emulator.clock().now().0), Millis(5_000));
+    let request = encode(&SetPositionMode { mode: PositionMode::Hedge }, Carrier::Query, stamp, &credentials()).unwrap();
+    let target = request.target();
+    let (status, answer) = raw::call(emulator.address(), "POST", &target, &[(KEY_HEADER, "k")], "").await;
+    assert_eq!(status, 200, "{answer}");
+}

@@ -1,0 +1,77 @@
+//! Without a fault: every direction, position mode and target style, and every way to end.
+
+use kraite_core::exchange::Direction;
+use kraite_core::number::Price;
+use kraite_core::position::Why;
+use kraite_core::time::Millis;
+
+use crate::life::{Case, Life, Verdict};
+
+/// Each case at once: they mostly wait.
+async fn each<F: Future<Output = Verdict> + Send + 'static>(live: fn(Case) -> F) -> Vec<(Case, Verdict)> {
+    let cases = Case::all();
+    let running: Vec<_> = cases.iter().map(|case| tokio::spawn(live(*case))).collect();
+    let mut verdicts = Vec::new();
+    for (case, life) in cases.into_iter().zip(running) {
+        verdicts.push((case, life.await.unwrap()));
+    }
+    verdicts
+}
+
+async fn opened(case: Case) -> Life {
+    let life = Life::start(case).await;
+    life.open().await;
+    life.active().await;
+    life
+}
+
+fn all_ended(verdicts: &[(Case, Verdict)], why: Why) {
+    for (case, verdict) in verdicts {
+        assert_eq!(verdict.seen.why, Some(why), "{case:?}: {verdict:?}");
+        assert!(verdict.naked < Millis::from_secs(10), "{case:?}: {verdict:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s01_s07_opens_fills_two_rungs_and_takes_its_profit() {
+    let verdicts = each(|case| async move {
+        let life = opened(case).await;
+        life.dip().await;
+        life.dip().await;
+        life.recover().await;
+        life.ended().await;
+        life.verdict().await
+    })
+    .await;
+    all_ended(&verdicts, Why::TargetFilled);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stop_takes_all_of_it_off() {
+    let verdicts = each(|case| async move {
+        let life = opened(case).await;
+        life.dip().await;
+        let beyond: Price = match life.case.direction {
+            Direction::Long => "60".parse().unwrap(),
+            Direction::Short => "300".parse().unwrap(),
+        };
+        life.price(beyond).await;
+        life.ended().await;
+        life.verdict().await
+    })
+    .await;
+    all_ended(&verdicts, Why::StopFilled);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r86_a_close_takes_exposure_off_and_cleans_up() {
+    let verdicts = each(|case| async move {
+        let life = opened(case).await;
+        life.dip().await;
+        life.close().await;
+        life.ended().await;
+        life.verdict().await
+    })
+    .await;
+    all_ended(&verdicts, Why::Command);
+}

@@ -1,0 +1,89 @@
+//! Stops that fire and fail, stops that the venue does not take yet, and stops of somebody else.
+
+use kraite_core::engine::Alert;
+use kraite_core::plan::TargetStyle;
+use kraite_core::position::Why;
+use kraite_core::time::Millis;
+
+use crate::life::{Case, Life};
+
+async fn opened(case: Case) -> Life {
+    let life = Life::start(case).await;
+    life.open().await;
+    life.active().await;
+    life
+}
+
+/// The order that a stop becomes is refused (`rm`): the position is closed at the market within the bound.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r69_a_stop_that_fires_in_vain_ends_in_a_market_close() {
+    for style in [TargetStyle::TriggerMarket, TargetStyle::Limit] {
+        let life = opened(Case { style, ..Case::LONG }).await;
+        life.admin("POST", "/conditions", r#"{"child_refusals":1}"#).await;
+        life.price("96".parse().unwrap()).await;
+        life.ended().await;
+        let verdict = life.verdict().await;
+        assert_eq!(verdict.seen.why, Some(Why::StopFailed), "{verdict:?}");
+        assert!(verdict.naked < Millis::from_secs(30), "{verdict:?}");
+    }
+}
+
+/// A resting limit target of full size stands in the way of the close (-4118, -2022).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resting_target_does_not_keep_a_close_from_getting_through() {
+    let life = opened(Case { style: TargetStyle::Limit, ..Case::LONG }).await;
+    life.admin("POST", "/conditions", r#"{"close_overlap":"refuse"}"#).await;
+    life.dip().await;
+    life.close().await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert_eq!(verdict.seen.why, Some(Why::Command), "{verdict:?}");
+}
+
+/// Right after the fill the trigger service does not see the position yet (-4509).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_that_comes_before_the_position_is_seen_is_sent_again() {
+    let life = Life::start(Case::LONG).await;
+    life.admin("POST", "/conditions", r#"{"position_unseen_ms":1500}"#).await;
+    life.open().await;
+    life.active().await;
+    life.dip().await;
+    life.recover().await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert_eq!(verdict.seen.why, Some(Why::TargetFilled), "{verdict:?}");
+    assert!(verdict.naked < Millis::from_secs(30), "{verdict:?}");
+}
+
+/// -4130 names a stop that is not ours (4a.7): it is left alone, and one of a quantity stands beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_that_is_not_ours_is_left_alone() {
+    let life = Life::start(Case::LONG).await;
+    let rule = r#"{"method":"POST","path":"/fapi/v1/algoOrder","contains":"closePosition=true","times":1,"fault":{"kind":"error","code":-4130}}"#;
+    life.open_under(&[rule.to_owned()]).await;
+    life.active().await;
+    life.recover().await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert_eq!((verdict.faults, verdict.seen.why), (1, Some(Why::TargetFilled)), "{verdict:?}");
+    assert!(!verdict.seen.alerts.contains(&Alert::EmergencyClose), "{verdict:?}");
+}
+
+/// The first attempt never arrived, the second is refused: that is a refusal of the second (B9).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b09_a_refusal_of_the_second_attempt_is_not_one_of_the_first() {
+    let on = |n: u32, fault: &str| {
+        format!(r#"{{"method":"POST","path":"/fapi/v1/order","contains":"type=LIMIT","skip":{n},"times":1,"fault":{fault}}}"#)
+    };
+    let life = Life::start(Case::LONG).await;
+    // Four rungs go out together; the one that was lost is the fifth.
+    let rules = [on(0, r#"{"kind":"cut","when":"before"}"#), on(3, r#"{"kind":"error","code":-2019}"#)];
+    life.open_under(&rules).await;
+    life.until("a rung left out", |life| life.seen().alerts.contains(&Alert::RungDropped)).await;
+    assert_eq!(life.rungs().len(), 3);
+    life.until("protected", |life| life.stop().len() == 1 && life.target().len() == 1).await;
+    life.recover().await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert_eq!((verdict.faults, verdict.seen.why), (2, Some(Why::TargetFilled)), "{verdict:?}");
+}
