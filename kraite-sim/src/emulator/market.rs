@@ -193,7 +193,11 @@ impl State {
                 }
                 marks.push(frame);
             }
-            if let Some(row) = self.day_row(symbol) {
+            let day = ["ticker", "miniTicker"].map(|kind| format!("{lower}@{kind}"));
+            let asked = wanted.contains("!ticker@arr") || day.iter().any(|name| wanted.contains(name));
+            if asked
+                && let Some(row) = self.day_row(symbol)
+            {
                 let mut frame = json!({
                     "e": "24hrTicker", "E": row["closeTime"], "s": row["symbol"], "ps": row["symbol"],
                     "p": row["priceChange"], "P": row["priceChangePercent"], "w": row["weightedAvgPrice"],
@@ -233,6 +237,11 @@ impl State {
                 "m": trade.buyer_rested, "st": 1,
             });
             self.streams.push(&format!("{lower}@aggTrade"), &frame);
+            let single = json!({
+                "e": "trade", "E": frame["E"], "T": frame["T"], "s": frame["s"], "t": trade.id, "p": frame["p"],
+                "q": frame["q"], "X": "MARKET", "m": trade.buyer_rested, "st": 1,
+            });
+            self.streams.push(&format!("{lower}@trade"), &single);
         }
         let wanted = self.streams.wanted();
         self.tell_book(symbol, &wanted);
@@ -271,17 +280,26 @@ impl State {
     }
 
     fn tell_candles(&mut self, symbol: &Symbol, wanted: &std::collections::BTreeSet<String>) {
-        let prefix = format!("{}@kline_", symbol.as_str().to_lowercase());
+        let lower = symbol.as_str().to_lowercase();
+        let prefixes = [format!("{lower}@kline_"), format!("{lower}_perpetual@continuousKline_")];
         let now = self.now().0;
-        for name in wanted.iter().filter(|name| name.starts_with(&prefix)) {
-            let interval = name.strip_prefix(&prefix).unwrap_or_default();
+        for name in wanted {
+            let Some(interval) = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix.as_str())) else { continue };
             let Some(span) = span_of(interval) else { continue };
             let start = now.div_euclid(span).saturating_mul(span);
             // The one before is told once more, closed.
             let since_start = now.saturating_sub(start);
             let from = if since_start < STEP.0 { start.saturating_sub(span) } else { start };
             for (at, candle) in self.tape.candles(symbol, span, from, now, 2) {
-                if let Some(frame) = self.candle_frame(symbol, interval, span, at, &candle) {
+                if let Some(mut frame) = self.candle_frame(symbol, interval, span, at, &candle) {
+                    if name.contains("continuousKline")
+                        && let Some(fields) = frame.as_object_mut()
+                    {
+                        fields.remove("s");
+                        fields.insert("e".into(), "continuous_kline".into());
+                        fields.insert("ps".into(), symbol.as_str().into());
+                        fields.insert("ct".into(), "PERPETUAL".into());
+                    }
                     self.streams.push(name, &frame);
                 }
             }
