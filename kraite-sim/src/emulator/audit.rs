@@ -59,7 +59,8 @@ impl Audit {
         let mut violations = Vec::new();
         reused(venue, account, &mut violations);
         doubled(venue, account, &mut violations);
-        let side = |(symbol, direction): &(Symbol, Direction)| json!({ "symbol": symbol.as_str(), "side": word(*direction) });
+        let side =
+            |(symbol, direction): &(Symbol, Direction)| json!({ "symbol": symbol.as_str(), "side": word(*direction) });
         for (key, (since, span)) in self.longest.iter().filter(|(_, (_, span))| *span > allowed) {
             violations.push(json!({
                 "what": "naked", "position": side(key), "since": since.0, "ms": span.0,

@@ -89,7 +89,12 @@ impl Mover {
     }
 
     /// The prices that are due now.
-    fn due(&mut self, now: VenueMillis, last: impl Fn(&Symbol) -> Option<(Price, Price)>, all: &[Symbol]) -> Vec<(Symbol, Price)> {
+    fn due(
+        &mut self,
+        now: VenueMillis,
+        last: impl Fn(&Symbol) -> Option<(Price, Price)>,
+        all: &[Symbol],
+    ) -> Vec<(Symbol, Price)> {
         match self {
             Self::Still => Vec::new(),
             Self::Walk(rng) => {
@@ -195,9 +200,7 @@ impl State {
             }
             let day = ["ticker", "miniTicker"].map(|kind| format!("{lower}@{kind}"));
             let asked = wanted.contains("!ticker@arr") || day.iter().any(|name| wanted.contains(name));
-            if asked
-                && let Some(row) = self.day_row(symbol)
-            {
+            if asked && let Some(row) = self.day_row(symbol) {
                 let mut frame = json!({
                     "e": "24hrTicker", "E": row["closeTime"], "s": row["symbol"], "ps": row["symbol"],
                     "p": row["priceChange"], "P": row["priceChangePercent"], "w": row["weightedAvgPrice"],
@@ -209,7 +212,9 @@ impl State {
                 tickers.push(frame.clone());
                 if let Some(fields) = frame.as_object_mut() {
                     fields.insert("e".into(), "24hrMiniTicker".into());
-                    fields.retain(|name, _| matches!(name.as_str(), "e" | "E" | "s" | "ps" | "c" | "o" | "h" | "l" | "v" | "q" | "st"));
+                    fields.retain(|name, _| {
+                        matches!(name.as_str(), "e" | "E" | "s" | "ps" | "c" | "o" | "h" | "l" | "v" | "q" | "st")
+                    });
                 }
                 self.streams.push(&format!("{lower}@miniTicker"), &frame);
             }
@@ -284,7 +289,9 @@ impl State {
         let prefixes = [format!("{lower}@kline_"), format!("{lower}_perpetual@continuousKline_")];
         let now = self.now().0;
         for name in wanted {
-            let Some(interval) = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix.as_str())) else { continue };
+            let Some(interval) = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix.as_str())) else {
+                continue;
+            };
             let Some(span) = span_of(interval) else { continue };
             let start = now.div_euclid(span).saturating_mul(span);
             // The one before is told once more, closed.

@@ -51,7 +51,7 @@ use listing::Listing;
 use market::Mover;
 use state::State;
 
-pub use faults::{FaultRules, PRESETS as FAULT_PRESETS};
+pub use faults::{Fault, FaultRules, PRESETS as FAULT_PRESETS, Rule, When};
 
 /// Wallet of a fresh account, in USDT.
 const USUAL_BALANCE: i64 = 10_000;

@@ -71,7 +71,8 @@ pub(super) fn decoded(text: &str) -> String {
             b'+' => bytes.push(b' '),
             b'%' => {
                 let mut ahead = rest.clone();
-                let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+                let digit =
+                    |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
                 match (digit(ahead.next()), digit(ahead.next())) {
                     (Some(high), Some(low)) => {
                         bytes.push(high << 4 | low);

@@ -123,7 +123,11 @@ pub(super) async fn tick(shared: Arc<Shared>, speed: u32) {
     }
 }
 
-async fn answer(shared: Arc<Shared>, peer: SocketAddr, mut request: Request<Incoming>) -> Result<Response<Body>, io::Error> {
+async fn answer(
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, io::Error> {
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
     if is_upgrade(request.headers()) {
@@ -241,7 +245,8 @@ where
 
 fn respond_with(reply: &Reply, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
-    *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        hyper::StatusCode::from_u16(reply.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));

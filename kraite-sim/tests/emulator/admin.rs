@@ -11,7 +11,9 @@ async fn orders(bench: &Bench) -> usize {
 #[tokio::test]
 async fn a_connection_is_cut_before_or_after_the_venue_acted() {
     let bench = Bench::new().await;
-    let cut = |when: &str| format!(r#"{{"method":"POST","path":"/fapi/v1/order","times":1,"fault":{{"kind":"cut","when":"{when}"}}}}"#);
+    let cut = |when: &str| {
+        format!(r#"{{"method":"POST","path":"/fapi/v1/order","times":1,"fault":{{"kind":"cut","when":"{when}"}}}}"#)
+    };
     bench.fault(&cut("before")).await;
     assert!(bench.try_signed("POST", "/fapi/v1/order", MARKET).await.is_err());
     assert_eq!(orders(&bench).await, 0);
@@ -30,7 +32,10 @@ async fn answers_are_truncated_doubled_and_withheld() {
     assert!(bench.try_signed("POST", "/fapi/v1/order", MARKET).await.is_err_and(|why| why.starts_with("truncated")));
     bench.fault(&rule(r#"{"kind":"unknown","acts":true}"#)).await;
     let answer = bench.order(MARKET).await;
-    assert_eq!((answer.status, answer.json["msg"].as_str().unwrap()), (503, "Unknown error, please check your request or try again later."));
+    assert_eq!(
+        (answer.status, answer.json["msg"].as_str().unwrap()),
+        (503, "Unknown error, please check your request or try again later.")
+    );
     bench.fault(&rule(r#"{"kind":"unavailable"}"#)).await;
     assert_eq!(bench.order(MARKET).await.json["msg"], "Service Unavailable.");
     bench.fault(&rule(r#"{"kind":"timeout","acts":true}"#)).await;
@@ -70,7 +75,9 @@ async fn limits_bans_and_any_refusal_can_be_asked_for() {
     let bench = Bench::new().await;
     bench.fault(r#"{"times":1,"fault":{"kind":"rate-limit"}}"#).await;
     assert_eq!(bench.open("/fapi/v1/time").await.status, 429);
-    bench.fault(r#"{"method":"POST","contains":"reduceOnly=true","times":1,"fault":{"kind":"error","code":-4118}}"#).await;
+    bench
+        .fault(r#"{"method":"POST","contains":"reduceOnly=true","times":1,"fault":{"kind":"error","code":-4118}}"#)
+        .await;
     bench.order(MARKET).await;
     let close = "symbol=BTCUSDT&side=SELL&type=MARKET&quantity=0.01&reduceOnly=true";
     assert_eq!(bench.order(close).await.code(), -4118);
@@ -115,7 +122,13 @@ async fn a_stop_fails_on_demand() {
 #[tokio::test]
 async fn other_hands_and_the_venue_act_on_demand() {
     let bench = Bench::new().await;
-    let hand = bench.admin("POST", "/order", r#"{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","timeInForce":"GTC","quantity":"0.02","price":"59000"}"#).await;
+    let hand = bench
+        .admin(
+            "POST",
+            "/order",
+            r#"{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","timeInForce":"GTC","quantity":"0.02","price":"59000"}"#,
+        )
+        .await;
     assert!(hand.json["clientOrderId"].as_str().unwrap().starts_with("web_"), "{}", hand.body);
     let id = &hand.json["orderId"];
     let part = bench.admin("POST", "/fill", &format!(r#"{{"id":{id},"qty":"0.005"}}"#)).await;

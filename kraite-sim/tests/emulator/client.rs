@@ -60,8 +60,11 @@ impl Bench {
         let text = String::from_utf8_lossy(&read).into_owned();
         let Some((head, body)) = text.split_once("\r\n\r\n") else { return Err(format!("cut: {ended:?} {text}")) };
         let headers = head.to_lowercase();
-        let length: usize =
-            headers.lines().find_map(|l| l.strip_prefix("content-length: ")).and_then(|n| n.trim().parse().ok()).unwrap_or(0);
+        let length: usize = headers
+            .lines()
+            .find_map(|l| l.strip_prefix("content-length: "))
+            .and_then(|n| n.trim().parse().ok())
+            .unwrap_or(0);
         if body.len() < length {
             return Err(format!("truncated: {body}"));
         }

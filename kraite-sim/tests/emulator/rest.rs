@@ -226,11 +226,16 @@ async fn leverage_and_margin_type_answer_as_documented() {
 async fn a_batch_answers_each_order_for_itself() {
     let bench = Bench::new().await;
     let orders = r#"[{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","timeInForce":"GTC","quantity":"0.01","price":"59000","newClientOrderId":"b1"},{"symbol":"BTCUSDT","side":"SELL","type":"MARKET","quantity":"1","reduceOnly":"true"}]"#;
-    let encoded: String = orders.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+    let encoded: String = orders
+        .bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect();
     let placed = bench.signed("POST", "/fapi/v1/batchOrders", &format!("batchOrders={encoded}")).await;
     assert_eq!(placed.status, 200);
     assert_eq!((text(&placed.json[0], "clientOrderId"), placed.json[1]["code"].as_i64()), ("b1", Some(-2022)));
-    let ended = bench.signed("DELETE", "/fapi/v1/batchOrders", "symbol=BTCUSDT&origClientOrderIdList=%5B%22b1%22,%22b2%22%5D").await;
+    let ended = bench
+        .signed("DELETE", "/fapi/v1/batchOrders", "symbol=BTCUSDT&origClientOrderIdList=%5B%22b1%22,%22b2%22%5D")
+        .await;
     assert_eq!((text(&ended.json[0], "status"), ended.json[1]["code"].as_i64()), ("CANCELED", Some(-2011)));
     let all = bench.signed("DELETE", "/fapi/v1/allOpenOrders", "symbol=BTCUSDT").await;
     assert_eq!(all.json["code"], 200);
@@ -241,22 +246,47 @@ async fn every_reading_route_answers() {
     let bench = Bench::new().await;
     bench.order("symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.01").await;
     for path in [
-        "openOrders", "allOrders?symbol=BTCUSDT", "userTrades?symbol=BTCUSDT", "openAlgoOrders",
-        "allAlgoOrders?symbol=BTCUSDT", "positionSide/dual", "multiAssetsMargin", "leverageBracket",
-        "leverageBracket?symbol=BTCUSDT", "commissionRate?symbol=BTCUSDT", "symbolConfig", "accountConfig", "income",
-        "rateLimit/order", "forceOrders",
+        "openOrders",
+        "allOrders?symbol=BTCUSDT",
+        "userTrades?symbol=BTCUSDT",
+        "openAlgoOrders",
+        "allAlgoOrders?symbol=BTCUSDT",
+        "positionSide/dual",
+        "multiAssetsMargin",
+        "leverageBracket",
+        "leverageBracket?symbol=BTCUSDT",
+        "commissionRate?symbol=BTCUSDT",
+        "symbolConfig",
+        "accountConfig",
+        "income",
+        "rateLimit/order",
+        "forceOrders",
     ] {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let answer = bench.signed("GET", &format!("/fapi/v1/{path}"), query).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     }
-    for path in ["/fapi/v2/balance", "/fapi/v3/balance", "/fapi/v2/account", "/fapi/v3/account", "/sapi/v1/account/apiRestrictions"] {
+    for path in [
+        "/fapi/v2/balance",
+        "/fapi/v3/balance",
+        "/fapi/v2/account",
+        "/fapi/v3/account",
+        "/sapi/v1/account/apiRestrictions",
+    ] {
         assert_eq!(bench.signed("GET", path, "").await.status, 200, "{path}");
     }
     for path in [
-        "depth?symbol=BTCUSDT&limit=5", "trades?symbol=BTCUSDT", "aggTrades?symbol=BTCUSDT",
-        "klines?symbol=BTCUSDT&interval=1m", "premiumIndex", "premiumIndex?symbol=BTCUSDT", "ticker/price",
-        "ticker/bookTicker?symbol=BTCUSDT", "ticker/24hr", "fundingRate?symbol=BTCUSDT", "fundingInfo",
+        "depth?symbol=BTCUSDT&limit=5",
+        "trades?symbol=BTCUSDT",
+        "aggTrades?symbol=BTCUSDT",
+        "klines?symbol=BTCUSDT&interval=1m",
+        "premiumIndex",
+        "premiumIndex?symbol=BTCUSDT",
+        "ticker/price",
+        "ticker/bookTicker?symbol=BTCUSDT",
+        "ticker/24hr",
+        "fundingRate?symbol=BTCUSDT",
+        "fundingInfo",
     ] {
         let answer = bench.open(&format!("/fapi/v1/{path}")).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);

@@ -43,7 +43,10 @@ async fn every_form_of_the_user_stream_tells_the_same() {
         let kinds: Vec<String> = frames.iter().map(kind).collect();
         assert_eq!(kinds, ["order NEW", "TRADE_LITE", "order TRADE", "ACCOUNT_UPDATE"]);
         let fill = &frames[2]["o"];
-        assert_eq!((&fill["c"], &fill["X"], &fill["z"], &fill["n"]), (&"first".into(), &"FILLED".into(), &"0.010".into(), &"0.30000000".into()));
+        assert_eq!(
+            (&fill["c"], &fill["X"], &fill["z"], &fill["n"]),
+            (&"first".into(), &"FILLED".into(), &"0.010".into(), &"0.30000000".into())
+        );
         assert_eq!(frames[3]["a"]["P"][0]["pa"], "0.010");
     }
     for socket in &mut wrapped {
@@ -62,8 +65,16 @@ async fn a_stop_that_fires_is_told_in_the_order_of_the_venue() {
     bench.price("BTCUSDT", "54000").await;
     let frames = socket.until(|v| v["o"]["X"] == "FINISHED").await;
     let kinds: Vec<String> = frames.iter().map(kind).collect();
-    let wanted =
-        ["algo NEW", "algo TRIGGERING", "order NEW", "TRADE_LITE", "order TRADE", "ACCOUNT_UPDATE", "algo TRIGGERED", "algo FINISHED"];
+    let wanted = [
+        "algo NEW",
+        "algo TRIGGERING",
+        "order NEW",
+        "TRADE_LITE",
+        "order TRADE",
+        "ACCOUNT_UPDATE",
+        "algo TRIGGERED",
+        "algo FINISHED",
+    ];
     assert_eq!(kinds, wanted);
     let (fill, finished) = (&frames[4]["o"], &frames[7]["o"]);
     assert_eq!((&fill["c"], &fill["ot"]), (&"st".into(), &"STOP_MARKET".into()));
@@ -76,9 +87,15 @@ async fn amendments_cancellations_and_expiries_are_told() {
     let bench = Bench::new().await;
     let key = bench.listen_key().await;
     let mut socket = bench.socket(&format!("/private/ws?listenKey={key}&events=ORDER_TRADE_UPDATE")).await;
-    bench.order("symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price=59000&newClientOrderId=a").await;
     bench
-        .signed("PUT", "/fapi/v1/order", "symbol=BTCUSDT&side=BUY&quantity=0.02&price=58000&origClientOrderId=a&modifyId=5")
+        .order("symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price=59000&newClientOrderId=a")
+        .await;
+    bench
+        .signed(
+            "PUT",
+            "/fapi/v1/order",
+            "symbol=BTCUSDT&side=BUY&quantity=0.02&price=58000&origClientOrderId=a&modifyId=5",
+        )
         .await;
     bench.signed("DELETE", "/fapi/v1/order", "symbol=BTCUSDT&origClientOrderId=a").await;
     bench.order("symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=IOC&quantity=0.01&price=59000").await;

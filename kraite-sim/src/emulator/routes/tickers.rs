@@ -23,11 +23,7 @@ const FUNDING: i64 = 8 * 3_600_000;
 /// The most funding payments that are shown: the rows of one answer.
 const FUNDING_ROWS: i64 = 100;
 
-fn each(
-    state: &State,
-    params: &Params,
-    row: impl Fn(&Symbol) -> Option<Value>,
-) -> Result<Value, Problem> {
+fn each(state: &State, params: &Params, row: impl Fn(&Symbol) -> Option<Value>) -> Result<Value, Problem> {
     match contract_named(state, params)? {
         Some(contract) => row(&contract.instrument.symbol).ok_or_else(|| Problem::of(-1112)),
         None => Ok(state.listing.iter().filter_map(|c| row(&c.instrument.symbol)).collect()),
