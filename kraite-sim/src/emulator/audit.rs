@@ -135,7 +135,11 @@ fn doubled(venue: &Venue, account: AccountTag, violations: &mut Vec<Value>) {
         }
     }
     for ((_, position, logical), orders) in intents {
-        let live = orders.iter().filter(|o| o.is_open() || o.status == ReportStatus::Triggered).count();
+        let acts = |o: &OrderObject| {
+            let child = o.child.and_then(|child| venue.object(child));
+            o.is_open() || (o.status == ReportStatus::Triggered && child.is_some_and(OrderObject::is_open))
+        };
+        let live = orders.iter().filter(|o| acts(o)).count();
         let filled = orders.iter().fold(Qty::ZERO, |sum, o| sum.checked_add(o.executed).unwrap_or(sum));
         let planned = orders.iter().filter_map(|o| o.placed_qty).max();
         if live > 1 || planned.is_some_and(|planned| filled > planned) {

@@ -25,8 +25,9 @@ const MOST_BARS: usize = 1_100_000;
 const STEPS_PER_BAR: usize = 4;
 /// Marks are pushed this often to those who did not ask for every second.
 const SLOW_MARKS: i64 = 3_000;
+const HOUR: i64 = 3_600_000;
 /// Funding is paid every eight hours.
-const FUNDING: i64 = 8 * 3_600_000;
+const FUNDING: i64 = 8 * HOUR;
 /// What positions pay each other; as good as any.
 const FUNDING_RATE: &str = "0.00010000";
 
@@ -147,11 +148,24 @@ impl State {
             self.move_price(&symbol, price, price);
         }
         self.settle();
+        self.forget(now);
         let slow = now.0.div_euclid(SLOW_MARKS) != now.0.saturating_sub(STEP.0).div_euclid(SLOW_MARKS);
         self.tell_periodic(&all, slow);
         if self.listen.as_ref().is_some_and(|listen| listen.until <= now) {
             self.expire_listen_key();
         }
+    }
+
+    /// Once an hour lets go of what no endpoint shows any more.
+    fn forget(&mut self, now: VenueMillis) {
+        let hour = now.0.div_euclid(HOUR);
+        if std::mem::replace(&mut self.forgot, hour) == hour {
+            return;
+        }
+        self.venue.forget_before(now.minus(self.venue.quirks().retention.any));
+        let venue = &self.venue;
+        self.tifs.retain(|id, _| venue.object(*id).is_some());
+        self.modifications.retain(|id, _| venue.object(*id).is_some());
     }
 
     /// The listen key is no longer good: those who listen are told once and hear nothing more.
