@@ -12,7 +12,7 @@ use kraite_core::id::{
 use kraite_core::number::{Factor, Notional, Price, Qty};
 use kraite_core::time::VenueMillis;
 use kraite_sim::presets;
-use kraite_sim::venue::{Liquidity, Venue, VenueProfile};
+use kraite_sim::venue::{Liquidity, Owner, Refusal, Venue, VenueProfile, Wish};
 
 struct Bench {
     venue: Venue,
@@ -301,4 +301,56 @@ fn a_halted_contract_fills_nothing() {
     bench.venue.resume(&symbol);
     bench.price("80.5");
     assert_eq!(bench.exposure(), qty("1"));
+}
+
+#[test]
+fn an_order_under_any_name_lives_in_the_same_book_and_one_of_ours_is_ours() {
+    let mut bench = Bench::new();
+    let now = VenueMillis(bench.now);
+    let wish = |name: &str, side: Side, at: &str| Wish {
+        account: account(),
+        name: name.into(),
+        symbol: presets::instrument().symbol,
+        side,
+        direction: Direction::Long,
+        purpose: if side == Side::Buy { Purpose::Open } else { Purpose::Close },
+        shape: OrderShape::Limit { price: price(at), qty: qty("1") },
+    };
+    let first = bench.venue.place_named(wish("x-Foreign:1/a", Side::Buy, "95"), now).unwrap();
+    assert_eq!(bench.venue.place_named(wish("x-Foreign:1/a", Side::Buy, "94"), now), Err(Refusal::DuplicateId));
+    assert_eq!(bench.venue.object(first).unwrap().owner, Owner::User("x-Foreign:1/a".into()));
+    let ours = id(Role::Rung(1), 0, 0);
+    let second = bench.venue.place_named(wish(&ours.to_string(), Side::Buy, "94"), now).unwrap();
+    assert_eq!(bench.venue.object(second).unwrap().client_id(), Some(ours));
+    assert_eq!(bench.venue.fill_order(first, Some(qty("0.4")), now), qty("0.4"));
+    bench.price("94");
+    assert_eq!(bench.venue.position(account(), &bench.symbol, Direction::Long), qty("2"));
+    // What has filled leaves its name to the next.
+    assert!(bench.venue.place_named(wish("x-Foreign:1/a", Side::Buy, "90"), now).is_ok());
+    let resting = bench.venue.open_named(account(), "x-Foreign:1/a", Service::Regular).unwrap();
+    bench.venue.expire_order(resting, now);
+    assert_eq!(bench.venue.object(resting).unwrap().status, ReportStatus::Expired);
+}
+
+#[test]
+fn a_trigger_whose_order_is_refused_leaves_the_position() {
+    let mut bench = Bench::new();
+    let now = VenueMillis(bench.now);
+    let wish = |name: &str, side: Side, shape: OrderShape| Wish {
+        account: account(),
+        name: name.into(),
+        symbol: presets::instrument().symbol,
+        side,
+        direction: Direction::Long,
+        purpose: if side == Side::Buy { Purpose::Open } else { Purpose::Close },
+        shape,
+    };
+    bench.venue.place_named(wish("in", Side::Buy, OrderShape::Market { qty: qty("1") }), now).unwrap();
+    let trigger =
+        OrderShape::StopMarket { trigger: price("90"), by: TriggerBy::Last, size: TriggerSize::ClosePosition };
+    let stop = bench.venue.place_named(wish("stop", Side::Sell, trigger), now).unwrap();
+    bench.venue.quirks_mut().child_refused = true;
+    bench.price("89");
+    assert_eq!(bench.venue.object(stop).unwrap().status, ReportStatus::Rejected);
+    assert_eq!(bench.venue.position(account(), &bench.symbol, Direction::Long), qty("1"));
 }

@@ -90,7 +90,10 @@ fn settings(args: &Args) -> Result<Settings, Failed> {
             Some(rules) => rules,
             None => {
                 let text = std::fs::read_to_string(name).map_err(|error| {
-                    Failed::new(Exit::Usage, format!("--faults: `{name}` is no preset (see --help), and no file: {error}"))
+                    Failed::new(
+                        Exit::Usage,
+                        format!("--faults: `{name}` is no preset (see --help), and no file: {error}"),
+                    )
                 })?;
                 FaultRules::read(&text).map_err(|error| Failed::new(Exit::BadData, format!("{name}: {error}")))?
             }

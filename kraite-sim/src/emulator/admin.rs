@@ -39,7 +39,11 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/halt", "a contract stops trading: symbol"),
     ("POST", "/resume", "a contract trades again: symbol"),
     ("POST", "/liquidity", "what others offer: symbol, slippage, taker_cap, taker_trades, maker_cap"),
-    ("POST", "/conditions", "how the venue behaves: child_refusals, close_overlap, oversize, position_unseen_ms, read_lag_ms"),
+    (
+        "POST",
+        "/conditions",
+        "how the venue behaves: child_refusals, close_overlap, oversize, position_unseen_ms, read_lag_ms",
+    ),
     ("POST", "/margin-call", "push a margin call"),
     ("POST", "/listen-key/expire", "the listen key is no longer good"),
     ("POST", "/streams", "do: close, cut, silence or resume; users: only those of the account; legacy: public or all"),
@@ -279,8 +283,10 @@ fn act(state: &mut State, call: &Call, path: &str) -> Result<Value, Wrong> {
 }
 
 fn routes_list() -> Value {
-    let rows: Vec<Value> =
-        ROUTES.iter().map(|(method, path, what)| json!({ "method": method, "path": format!("{BASE}{path}"), "does": what })).collect();
+    let rows: Vec<Value> = ROUTES
+        .iter()
+        .map(|(method, path, what)| json!({ "method": method, "path": format!("{BASE}{path}"), "does": what }))
+        .collect();
     json!({ "schema": "kraite.emulator-admin/1", "routes": rows })
 }
 
@@ -308,7 +314,8 @@ fn by_hand(state: &mut State, call: &Call) -> Result<Value, Wrong> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut pairs: Vec<(String, String)> = fields.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     let conditional = fields.contains_key("triggerPrice");
-    let (path, name) = if conditional { ("/fapi/v1/algoOrder", "clientAlgoId") } else { ("/fapi/v1/order", "newClientOrderId") };
+    let (path, name) =
+        if conditional { ("/fapi/v1/algoOrder", "clientAlgoId") } else { ("/fapi/v1/order", "newClientOrderId") };
     if !fields.contains_key(name) {
         pairs.push((name.into(), format!("web_{}", state.made_name())));
     }
@@ -318,7 +325,8 @@ fn by_hand(state: &mut State, call: &Call) -> Result<Value, Wrong> {
     if !conditional && !fields.contains_key("newOrderRespType") {
         pairs.push(("newOrderRespType".into(), "RESULT".into()));
     }
-    routes::place_by_hand(state, path, &Params::of(pairs)).map_err(|problem| Wrong(409, format!("{}: {}", problem.code, problem.msg)))
+    routes::place_by_hand(state, path, &Params::of(pairs))
+        .map_err(|problem| Wrong(409, format!("{}: {}", problem.code, problem.msg)))
 }
 
 fn liquidate(state: &mut State, call: &Call) -> Result<Value, Wrong> {

@@ -77,8 +77,12 @@ impl Asked {
             return Err(framed(&id, &Reply::problem(&problem), None));
         };
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let fields: BTreeMap<String, String> =
-            message["params"].as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect();
+        let fields: BTreeMap<String, String> = message["params"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect();
         let query = joined(&fields);
         let call = Call { method: (*verb).into(), path: (*path).into(), query, body: String::new(), key: None };
         Ok(Self { id, method: method.to_owned(), params: Params::of(fields.clone()), fields, call })
@@ -164,9 +168,7 @@ fn framed(id: &Value, reply: &Reply, state: Option<&mut State>) -> String {
         if let Some(state) = state {
             let now = state.now();
             let (weight, short, long) = state.limits.used(now);
-            let row = |kind: &str, interval: &str, num: u32, limit: u32, count: u32| {
-                json!({ "rateLimitType": kind, "interval": interval, "intervalNum": num, "limit": limit, "count": count })
-            };
+            let row = |kind: &str, interval: &str, num: u32, limit: u32, count: u32| json!({ "rateLimitType": kind, "interval": interval, "intervalNum": num, "limit": limit, "count": count });
             let rows = json!([
                 row("REQUEST_WEIGHT", "MINUTE", 1, limits::WEIGHT_PER_MINUTE, weight),
                 row("ORDERS", "SECOND", 10, limits::ORDERS_PER_10S, short),

@@ -59,7 +59,8 @@ impl Audit {
         let mut violations = Vec::new();
         reused(venue, account, &mut violations);
         doubled(venue, account, &mut violations);
-        let side = |(symbol, direction): &(Symbol, Direction)| json!({ "symbol": symbol.as_str(), "side": word(*direction) });
+        let side =
+            |(symbol, direction): &(Symbol, Direction)| json!({ "symbol": symbol.as_str(), "side": word(*direction) });
         for (key, (since, span)) in self.longest.iter().filter(|(_, (_, span))| *span > allowed) {
             violations.push(json!({
                 "what": "naked", "position": side(key), "since": since.0, "ms": span.0,
@@ -134,7 +135,11 @@ fn doubled(venue: &Venue, account: AccountTag, violations: &mut Vec<Value>) {
         }
     }
     for ((_, position, logical), orders) in intents {
-        let live = orders.iter().filter(|o| o.is_open() || o.status == ReportStatus::Triggered).count();
+        let acts = |o: &OrderObject| {
+            let child = o.child.and_then(|child| venue.object(child));
+            o.is_open() || (o.status == ReportStatus::Triggered && child.is_some_and(OrderObject::is_open))
+        };
+        let live = orders.iter().filter(|o| acts(o)).count();
         let filled = orders.iter().fold(Qty::ZERO, |sum, o| sum.checked_add(o.executed).unwrap_or(sum));
         let planned = orders.iter().filter_map(|o| o.placed_qty.max(o.shape.qty())).max();
         if live > 1 || planned.is_some_and(|planned| filled > planned) {

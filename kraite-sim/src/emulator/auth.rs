@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn the_window_is_closed_at_its_end_and_open_a_second_ahead() {
-        let at = |stamp: i64, extra: &str| check_window(&Params::read(&format!("timestamp={stamp}{extra}"), ""), VenueMillis(10_000));
+        let at = |stamp: i64, extra: &str| {
+            check_window(&Params::read(&format!("timestamp={stamp}{extra}"), ""), VenueMillis(10_000))
+        };
         assert!(at(5_000, "").is_ok());
         assert_eq!(at(4_999, "").map_err(|p| p.code), Err(-1021));
         assert!(at(10_999, "").is_ok());

@@ -106,9 +106,7 @@ impl State {
         let cost = entry.checked_mul(report.qty).unwrap_or_default();
         let gain = notional.checked_sub(cost).unwrap_or_default();
         let opening = self.venue.open(self.account).filter(|o| {
-            o.symbol == *symbol
-                && o.purpose == Purpose::Open
-                && (!self.is_hedged() || o.direction == report.direction)
+            o.symbol == *symbol && o.purpose == Purpose::Open && (!self.is_hedged() || o.direction == report.direction)
         });
         let waiting = opening.fold(Notional::ZERO, |sum, o| match o.shape {
             OrderShape::Limit { price, .. } => {
@@ -154,12 +152,8 @@ impl State {
             }
             backing = backing.checked_add(bracket.maintenance_deduction)?;
             let (amount, factor) = match holding.direction {
-                Direction::Long => {
-                    (cost.checked_sub(backing)?, Factor::ONE.checked_sub(bracket.maintenance_ratio)?)
-                }
-                Direction::Short => {
-                    (cost.checked_add(backing)?, Factor::ONE.checked_add(bracket.maintenance_ratio)?)
-                }
+                Direction::Long => (cost.checked_sub(backing)?, Factor::ONE.checked_sub(bracket.maintenance_ratio)?),
+                Direction::Short => (cost.checked_add(backing)?, Factor::ONE.checked_add(bracket.maintenance_ratio)?),
             };
             amount.checked_div_qty(holding.qty.scaled_by(factor)?)
         };

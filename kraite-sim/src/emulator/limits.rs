@@ -90,11 +90,7 @@ impl Limits {
 
     /// Weight of this minute, orders of these ten seconds and of this minute.
     pub(super) fn used(&mut self, now: VenueMillis) -> (u32, u32, u32) {
-        (
-            self.weight.add(now, MINUTE, 0),
-            self.orders_10s.add(now, TEN_SECONDS, 0),
-            self.orders_1m.add(now, MINUTE, 0),
-        )
+        (self.weight.add(now, MINUTE, 0), self.orders_10s.add(now, TEN_SECONDS, 0), self.orders_1m.add(now, MINUTE, 0))
     }
 }
 

@@ -101,9 +101,7 @@ impl Listing {
 
     /// The answer to exchangeInfo.
     pub(super) fn exchange_info(&self, now: i64) -> Value {
-        let limit = |kind: &str, interval: &str, num: u32, limit: u32| {
-            json!({ "rateLimitType": kind, "interval": interval, "intervalNum": num, "limit": limit })
-        };
+        let limit = |kind: &str, interval: &str, num: u32, limit: u32| json!({ "rateLimitType": kind, "interval": interval, "intervalNum": num, "limit": limit });
         let rows: Vec<&Value> = self.iter().map(|contract| &contract.row).collect();
         json!({
             "timezone": "UTC",
@@ -146,7 +144,11 @@ impl Contract {
             min_price: field(prices, "minPrice")?,
             max_price: highest.is_positive().then_some(highest),
             min_notional,
-            band: PriceBand { buy_max: factor("multiplierUp")?, sell_min: factor("multiplierDown")?, ..Default::default() },
+            band: PriceBand {
+                buy_max: factor("multiplierUp")?,
+                sell_min: factor("multiplierDown")?,
+                ..Default::default()
+            },
             max_orders: filter("MAX_NUM_ORDERS").ok().and_then(|f| f["limit"].as_u64()).and_then(|n| n.try_into().ok()),
             brackets: brackets(),
             maker_fee: MAKER_FEE.parse().unwrap_or_default(),

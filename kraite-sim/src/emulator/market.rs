@@ -25,8 +25,9 @@ const MOST_BARS: usize = 1_100_000;
 const STEPS_PER_BAR: usize = 4;
 /// Marks are pushed this often to those who did not ask for every second.
 const SLOW_MARKS: i64 = 3_000;
+const HOUR: i64 = 3_600_000;
 /// Funding is paid every eight hours.
-const FUNDING: i64 = 8 * 3_600_000;
+const FUNDING: i64 = 8 * HOUR;
 /// What positions pay each other; as good as any.
 const FUNDING_RATE: &str = "0.00010000";
 
@@ -89,7 +90,12 @@ impl Mover {
     }
 
     /// The prices that are due now.
-    fn due(&mut self, now: VenueMillis, last: impl Fn(&Symbol) -> Option<(Price, Price)>, all: &[Symbol]) -> Vec<(Symbol, Price)> {
+    fn due(
+        &mut self,
+        now: VenueMillis,
+        last: impl Fn(&Symbol) -> Option<(Price, Price)>,
+        all: &[Symbol],
+    ) -> Vec<(Symbol, Price)> {
         match self {
             Self::Still => Vec::new(),
             Self::Walk(rng) => {
@@ -142,11 +148,24 @@ impl State {
             self.move_price(&symbol, price, price);
         }
         self.settle();
+        self.forget(now);
         let slow = now.0.div_euclid(SLOW_MARKS) != now.0.saturating_sub(STEP.0).div_euclid(SLOW_MARKS);
         self.tell_periodic(&all, slow);
         if self.listen.as_ref().is_some_and(|listen| listen.until <= now) {
             self.expire_listen_key();
         }
+    }
+
+    /// Once an hour lets go of what no endpoint shows any more.
+    fn forget(&mut self, now: VenueMillis) {
+        let hour = now.0.div_euclid(HOUR);
+        if std::mem::replace(&mut self.forgot, hour) == hour {
+            return;
+        }
+        self.venue.forget_before(now.minus(self.venue.quirks().retention.any));
+        let venue = &self.venue;
+        self.tifs.retain(|id, _| venue.object(*id).is_some());
+        self.modifications.retain(|id, _| venue.object(*id).is_some());
     }
 
     /// The listen key is no longer good: those who listen are told once and hear nothing more.
@@ -193,7 +212,9 @@ impl State {
                 }
                 marks.push(frame);
             }
-            if let Some(row) = self.day_row(symbol) {
+            let day = ["ticker", "miniTicker"].map(|kind| format!("{lower}@{kind}"));
+            let asked = wanted.contains("!ticker@arr") || day.iter().any(|name| wanted.contains(name));
+            if asked && let Some(row) = self.day_row(symbol) {
                 let mut frame = json!({
                     "e": "24hrTicker", "E": row["closeTime"], "s": row["symbol"], "ps": row["symbol"],
                     "p": row["priceChange"], "P": row["priceChangePercent"], "w": row["weightedAvgPrice"],
@@ -205,7 +226,9 @@ impl State {
                 tickers.push(frame.clone());
                 if let Some(fields) = frame.as_object_mut() {
                     fields.insert("e".into(), "24hrMiniTicker".into());
-                    fields.retain(|name, _| matches!(name.as_str(), "e" | "E" | "s" | "ps" | "c" | "o" | "h" | "l" | "v" | "q" | "st"));
+                    fields.retain(|name, _| {
+                        matches!(name.as_str(), "e" | "E" | "s" | "ps" | "c" | "o" | "h" | "l" | "v" | "q" | "st")
+                    });
                 }
                 self.streams.push(&format!("{lower}@miniTicker"), &frame);
             }
@@ -233,6 +256,11 @@ impl State {
                 "m": trade.buyer_rested, "st": 1,
             });
             self.streams.push(&format!("{lower}@aggTrade"), &frame);
+            let single = json!({
+                "e": "trade", "E": frame["E"], "T": frame["T"], "s": frame["s"], "t": trade.id, "p": frame["p"],
+                "q": frame["q"], "X": "MARKET", "m": trade.buyer_rested, "st": 1,
+            });
+            self.streams.push(&format!("{lower}@trade"), &single);
         }
         let wanted = self.streams.wanted();
         self.tell_book(symbol, &wanted);
@@ -271,17 +299,28 @@ impl State {
     }
 
     fn tell_candles(&mut self, symbol: &Symbol, wanted: &std::collections::BTreeSet<String>) {
-        let prefix = format!("{}@kline_", symbol.as_str().to_lowercase());
+        let lower = symbol.as_str().to_lowercase();
+        let prefixes = [format!("{lower}@kline_"), format!("{lower}_perpetual@continuousKline_")];
         let now = self.now().0;
-        for name in wanted.iter().filter(|name| name.starts_with(&prefix)) {
-            let interval = name.strip_prefix(&prefix).unwrap_or_default();
+        for name in wanted {
+            let Some(interval) = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix.as_str())) else {
+                continue;
+            };
             let Some(span) = span_of(interval) else { continue };
             let start = now.div_euclid(span).saturating_mul(span);
             // The one before is told once more, closed.
             let since_start = now.saturating_sub(start);
             let from = if since_start < STEP.0 { start.saturating_sub(span) } else { start };
             for (at, candle) in self.tape.candles(symbol, span, from, now, 2) {
-                if let Some(frame) = self.candle_frame(symbol, interval, span, at, &candle) {
+                if let Some(mut frame) = self.candle_frame(symbol, interval, span, at, &candle) {
+                    if name.contains("continuousKline")
+                        && let Some(fields) = frame.as_object_mut()
+                    {
+                        fields.remove("s");
+                        fields.insert("e".into(), "continuous_kline".into());
+                        fields.insert("ps".into(), symbol.as_str().into());
+                        fields.insert("ct".into(), "PERPETUAL".into());
+                    }
                     self.streams.push(name, &frame);
                 }
             }

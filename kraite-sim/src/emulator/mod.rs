@@ -44,6 +44,7 @@ use kraite_core::number::Notional;
 use kraite_core::time::{LocalMillis, VenueMillis};
 use kraite_engine::Clock;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::venue::Venue;
@@ -51,7 +52,7 @@ use listing::Listing;
 use market::Mover;
 use state::State;
 
-pub use faults::{FaultRules, PRESETS as FAULT_PRESETS};
+pub use faults::{Fault, FaultRules, PRESETS as FAULT_PRESETS, Rule, When};
 
 /// Wallet of a fresh account, in USDT.
 const USUAL_BALANCE: i64 = 10_000;
@@ -147,6 +148,8 @@ pub enum StartError {
 struct Shared {
     state: Mutex<State>,
     clock: Clock,
+    /// Told when the emulator stops.
+    stop: watch::Sender<()>,
 }
 
 impl Shared {
@@ -187,7 +190,7 @@ impl Emulator {
         let address = listener.local_addr().map_err(failed)?;
         let mut state = State::new(&settings, listing, mover, clock.clone());
         state.faults.add_all(settings.faults);
-        let shared = Arc::new(Shared { state: Mutex::new(state), clock });
+        let shared = Arc::new(Shared { state: Mutex::new(state), clock, stop: watch::Sender::new(()) });
         let tasks = vec![
             tokio::spawn(server::serve(listener, Arc::clone(&shared))),
             tokio::spawn(server::tick(Arc::clone(&shared), speed)),
@@ -238,6 +241,7 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.shared.stop.send_replace(());
         self.shared.lock().streams.drop_all(false, None, &streams::Out::Cut);
     }
 }

@@ -42,10 +42,14 @@ impl Params {
         self.get(name).map(|text| text.parse().map_err(|_| Problem::malformed(name))).transpose()
     }
 
-    /// A number in its plain form, as the venue takes it, that may be missing. Forms that clients print and that mean
-    /// a plain number (`.5`, `5.`, `+5`) are refused like any other text.
+    /// A number in its plain form that may be missing. Other forms (`.5`, `1e-5`, `+5`) are refused in the venue's
+    /// words.
     pub(super) fn decimal<T: FromStr>(&self, name: &str) -> Result<Option<T>, Problem> {
-        self.parsed(name)
+        let illegal = || {
+            let range = r"^([0-9]{1,20})(\.[0-9]{1,20})?$";
+            Problem::saying(-1100, format!("Illegal characters found in parameter '{name}'; legal range is '{range}'."))
+        };
+        self.get(name).map(|text| text.parse().map_err(|_| illegal())).transpose()
     }
 
     /// `true` or `false` in any case; false where it is missing.
@@ -67,7 +71,8 @@ pub(super) fn decoded(text: &str) -> String {
             b'+' => bytes.push(b' '),
             b'%' => {
                 let mut ahead = rest.clone();
-                let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+                let digit =
+                    |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
                 match (digit(ahead.next()), digit(ahead.next())) {
                     (Some(high), Some(low)) => {
                         bytes.push(high << 4 | low);

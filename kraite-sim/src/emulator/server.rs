@@ -5,9 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
@@ -123,7 +123,11 @@ pub(super) async fn tick(shared: Arc<Shared>, speed: u32) {
     }
 }
 
-async fn answer(shared: Arc<Shared>, peer: SocketAddr, mut request: Request<Incoming>) -> Result<Response<Body>, io::Error> {
+async fn answer(
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, io::Error> {
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
     if is_upgrade(request.headers()) {
@@ -241,7 +245,8 @@ where
 
 fn respond_with(reply: &Reply, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
-    *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        hyper::StatusCode::from_u16(reply.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
@@ -260,8 +265,13 @@ fn whole(reply: Reply) -> Response<Body> {
 
 fn part(reply: Reply, bytes: usize) -> Response<Body> {
     let kept: Vec<u8> = reply.body.bytes().take(bytes).collect();
-    let frames = vec![Ok(Frame::data(Bytes::from(kept))), Err(io::Error::other("truncated on demand"))];
-    respond_with(&reply, StreamBody::new(stream::iter(frames)).boxed())
+    let broken = async {
+        // What came before must have left, or nothing would be seen of it.
+        tokio::task::yield_now().await;
+        Err(io::Error::other("truncated on demand"))
+    };
+    let frames = stream::iter([Ok(Frame::data(Bytes::from(kept)))]).chain(stream::once(broken));
+    respond_with(&reply, BodyExt::boxed(StreamBody::new(frames)))
 }
 
 fn is_upgrade(headers: &HeaderMap) -> bool {

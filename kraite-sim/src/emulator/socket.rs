@@ -80,6 +80,7 @@ pub(super) async fn stream(shared: Arc<Shared>, io: Io, opening: Opening) {
 pub(super) async fn api(shared: Arc<Shared>, io: Io) {
     let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
     let mut session = api::Session::default();
+    let mut stop = shared.stop.subscribe();
     loop {
         tokio::select! {
             biased;
@@ -106,6 +107,7 @@ pub(super) async fn api(shared: Arc<Shared>, io: Io) {
                 Some(Ok(Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break,
             },
+            _ = stop.changed() => break,
             () = shared.clock.sleep(PING_EVERY) => {
                 let payload = shared.clock.now().0.to_string().into_bytes();
                 if socket.send(Message::Ping(payload.into())).await.is_err() {

@@ -89,6 +89,8 @@ pub(super) struct State {
     pub(super) listen: Option<ListenKey>,
     /// How many of the next triggers have their order refused.
     pub(super) child_refusals: u32,
+    /// The hour in which what is too old was let go of.
+    pub(super) forgot: i64,
     keys_made: u64,
     names_made: u64,
 }
@@ -120,6 +122,7 @@ impl State {
             modifications: BTreeMap::new(),
             listen: None,
             child_refusals: 0,
+            forgot: 0,
             keys_made: settings.seed,
             names_made: 0,
         };

@@ -37,7 +37,8 @@ pub(super) struct Candle {
 }
 
 impl Candle {
-    const fn flat(price: Price) -> Self {
+    /// Nobody traded.
+    pub(super) const fn flat(price: Price) -> Self {
         Self {
             open: price,
             high: price,
@@ -129,6 +130,15 @@ impl Tape {
         let Some(reel) = self.reels.get(symbol) else { return Vec::new() };
         let skip = reel.trades.len().saturating_sub(limit);
         reel.trades.iter().skip(skip).copied().collect()
+    }
+
+    /// Everything since an instant as one candle; `None` where nobody traded.
+    pub(super) fn since(&self, symbol: &Symbol, from: i64) -> Option<Candle> {
+        let minutes = self.reels.get(symbol)?.minutes.range(from.div_euclid(MINUTE)..);
+        minutes.map(|(_, candle)| *candle).reduce(|mut all, next| {
+            all.add(&next);
+            all
+        })
     }
 
     /// The candles of a span that begin in `from..=to`, by the millisecond they begin at; where nobody traded they are

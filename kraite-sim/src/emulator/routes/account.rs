@@ -183,9 +183,7 @@ pub(super) fn leverage_bracket(state: &mut State, params: &Params) -> Result<Val
 }
 
 pub(super) fn order_limits(_: &mut State, _: &Params) -> Result<Value, Problem> {
-    let row = |interval: &str, num: u32, limit: u32| {
-        json!({ "rateLimitType": "ORDERS", "interval": interval, "intervalNum": num, "limit": limit })
-    };
+    let row = |interval: &str, num: u32, limit: u32| json!({ "rateLimitType": "ORDERS", "interval": interval, "intervalNum": num, "limit": limit });
     Ok(json!([row("SECOND", 10, ORDERS_PER_10S), row("MINUTE", 1, ORDERS_PER_MINUTE)]))
 }
 

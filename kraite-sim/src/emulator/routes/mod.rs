@@ -47,7 +47,11 @@ impl Weight {
         match self {
             Self::Flat(weight) => weight,
             Self::Symbol(one, all) => {
-                if params.get("symbol").is_some() { one } else { all }
+                if params.get("symbol").is_some() {
+                    one
+                } else {
+                    all
+                }
             }
             Self::Rows => match params.get("limit").and_then(|n| n.parse::<u32>().ok()).unwrap_or(500) {
                 0..100 => 1,

@@ -43,12 +43,18 @@ fn check_name(text: &str, name: &str) -> Result<(), Problem> {
     if text.bytes().all(legal) {
         return Ok(());
     }
-    let msg = format!(r"Illegal characters found in parameter '{name}'; legal range is '^[\.A-Z\:/a-z0-9_-]{{1,36}}$'.");
+    let msg =
+        format!(r"Illegal characters found in parameter '{name}'; legal range is '^[\.A-Z\:/a-z0-9_-]{{1,36}}$'.");
     Err(Problem::saying(-1100, msg))
 }
 
 /// Which position an order belongs to and whether it may add to it.
-pub(super) fn stance(state: &State, params: &Params, side: Side, closes: bool) -> Result<(Direction, Purpose), Problem> {
+pub(super) fn stance(
+    state: &State,
+    params: &Params,
+    side: Side,
+    closes: bool,
+) -> Result<(Direction, Purpose), Problem> {
     let opened = if side == Side::Buy { Direction::Long } else { Direction::Short };
     let named = match params.get("positionSide") {
         None | Some("BOTH") => None,

@@ -78,21 +78,22 @@ pub(super) fn klines(state: &mut State, params: &Params) -> Result<Value, Proble
         Some(from) => from,
         None => to.saturating_sub(back).saturating_add(1),
     };
-    let rows = state.tape.candles(&contract.instrument.symbol, span, from, to, limit).into_iter().map(|(at, candle)| {
-        json!([
-            at,
-            text::price(&contract, candle.open),
-            text::price(&contract, candle.high),
-            text::price(&contract, candle.low),
-            text::price(&contract, candle.close),
-            text::qty(&contract, candle.volume),
-            at.saturating_add(span).saturating_sub(1),
-            text::money(candle.quote),
-            candle.trades,
-            "0",
-            "0",
-            "0",
-        ])
-    });
+    let rows =
+        state.tape.candles(&contract.instrument.symbol, span, from, to, limit).into_iter().map(|(at, candle)| {
+            json!([
+                at,
+                text::price(&contract, candle.open),
+                text::price(&contract, candle.high),
+                text::price(&contract, candle.low),
+                text::price(&contract, candle.close),
+                text::qty(&contract, candle.volume),
+                at.saturating_add(span).saturating_sub(1),
+                text::money(candle.quote),
+                candle.trades,
+                "0",
+                "0",
+                "0",
+            ])
+        });
     Ok(rows.collect())
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use kraite_core::exchange::{OrderShape, Side};
 use kraite_core::id::Symbol;
-use kraite_core::number::{Notional, Price, Qty};
+use kraite_core::number::{Price, Qty};
 use serde_json::{Value, json};
 
 use super::super::errors::Problem;
 use super::super::params::Params;
 use super::super::state::State;
-use super::super::tape::MINUTE;
+use super::super::tape::{Candle, MINUTE};
 use super::super::text;
 use super::{contract_named, contract_of, limit_of};
 
@@ -23,11 +23,7 @@ const FUNDING: i64 = 8 * 3_600_000;
 /// The most funding payments that are shown: the rows of one answer.
 const FUNDING_ROWS: i64 = 100;
 
-fn each(
-    state: &State,
-    params: &Params,
-    row: impl Fn(&Symbol) -> Option<Value>,
-) -> Result<Value, Problem> {
+fn each(state: &State, params: &Params, row: impl Fn(&Symbol) -> Option<Value>) -> Result<Value, Problem> {
     match contract_named(state, params)? {
         Some(contract) => row(&contract.instrument.symbol).ok_or_else(|| Problem::of(-1112)),
         None => Ok(state.listing.iter().filter_map(|c| row(&c.instrument.symbol)).collect()),
@@ -150,20 +146,13 @@ impl State {
         let now = self.now().0;
         let span = DAY_MINUTES * MINUTE;
         let from = now.saturating_sub(span);
-        let candles = self.tape.candles(symbol, MINUTE, from, now, usize::try_from(DAY_MINUTES).ok()?);
         let last = self.venue.last(symbol)?;
-        let open = candles.first().map_or(last, |(_, c)| c.open);
-        let high = candles.iter().map(|(_, c)| c.high).max().unwrap_or(last);
-        let low = candles.iter().map(|(_, c)| c.low).min().unwrap_or(last);
-        let add = |sum: Qty, more: Qty| sum.checked_add(more).unwrap_or(sum);
-        let volume = candles.iter().fold(Qty::ZERO, |sum, (_, c)| add(sum, c.volume));
-        let quote = candles.iter().fold(Notional::ZERO, |sum, (_, c)| sum.checked_add(c.quote).unwrap_or(sum));
-        let count: u64 = candles.iter().map(|(_, c)| c.trades).sum();
-        let average = quote.checked_div_qty(volume).unwrap_or(last);
-        let change = last.checked_sub(open).unwrap_or_default();
+        let day = self.tape.since(symbol, from).unwrap_or(Candle::flat(last));
+        let average = day.quote.checked_div_qty(day.volume).unwrap_or(last);
+        let change = last.checked_sub(day.open).unwrap_or_default();
         let one = Qty::from_units(100, 0)?;
         let unit = Qty::from_units(1, 0)?;
-        let percent = change.checked_mul(one).ok().zip(open.checked_mul(unit).ok());
+        let percent = change.checked_mul(one).ok().zip(day.open.checked_mul(unit).ok());
         let percent = percent.and_then(|(change, open)| change.ratio_to(open).ok()).unwrap_or_default();
         let trades = self.tape.trades(symbol, 1);
         Some(json!({
@@ -171,11 +160,11 @@ impl State {
             "priceChangePercent": format!("{percent:.3}"), "weightedAvgPrice": text::price(contract, average),
             "lastPrice": text::price(contract, last),
             "lastQty": text::qty(contract, trades.first().map(|t| t.qty).unwrap_or_default()),
-            "openPrice": text::price(contract, open), "highPrice": text::price(contract, high),
-            "lowPrice": text::price(contract, low), "volume": text::qty(contract, volume),
-            "quoteVolume": text::money(quote), "openTime": from, "closeTime": now,
-            "firstId": candles.iter().map(|(_, c)| c.first_trade).find(|id| *id > 0).unwrap_or(0),
-            "lastId": trades.first().map_or(0, |t| t.id), "count": count,
+            "openPrice": text::price(contract, day.open), "highPrice": text::price(contract, day.high),
+            "lowPrice": text::price(contract, day.low), "volume": text::qty(contract, day.volume),
+            "quoteVolume": text::money(day.quote), "openTime": from, "closeTime": now,
+            "firstId": day.first_trade,
+            "lastId": trades.first().map_or(0, |t| t.id), "count": day.trades,
         }))
     }
 }
