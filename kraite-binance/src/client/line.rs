@@ -90,12 +90,7 @@ pub(crate) struct Line {
 
 impl Line {
     /// Sends something that may change something, once. An error is its outcome: nothing left, or nobody knows.
-    pub(crate) async fn mutate<C: Call>(
-        &self,
-        call: &C,
-        need: Need,
-        not_after: VenueMillis,
-    ) -> Result<Heard, Outcome> {
+    pub(crate) async fn mutate<C: Call>(&self, call: &C, need: Need, not_after: VenueMillis) -> Result<Heard, Outcome> {
         let now = self.venue_now(need).await.map_err(|error| unsent(&error))?;
         let stamp = Stamp::of_mutation(now.at, self.window, not_after).map_err(Outcome::Rejected)?;
         let request = encode(call, carrier(C::METHOD), stamp, &self.credentials)

@@ -77,9 +77,7 @@ impl Inner {
             }
             Endpoint::History => self.look_up_in_history(order).await,
             Endpoint::Fills => self.look_up_fills(order).await,
-            Endpoint::Positions | Endpoint::Other => {
-                Err(ReadError::Refused("no orders are listed there".into()))
-            }
+            Endpoint::Positions | Endpoint::Other => Err(ReadError::Refused("no orders are listed there".into())),
         }
     }
 
@@ -138,12 +136,7 @@ impl Inner {
             (Service::Regular, OrderName::Venue(number)) => number,
             (_, OrderName::Venue(_) | OrderName::Client(_)) => {
                 let sent_at = self.line.venue_now(Need::Read).await?.earliest();
-                return Ok(Reading {
-                    value: Lookup::Unknowable,
-                    sent_at,
-                    endpoint: Endpoint::Fills,
-                    complete: true,
-                });
+                return Ok(Reading { value: Lookup::Unknowable, sent_at, endpoint: Endpoint::Fills, complete: true });
             }
         };
         let call = UserTrades { symbol: order.symbol.clone(), order: Some(number), window: None, from_id: None };
