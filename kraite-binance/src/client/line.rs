@@ -172,7 +172,7 @@ impl Line {
         // A ban holds for everybody, whether or not it says until when.
         let banned = matches!(answer.status, 403 | 418).then_some(quiet.pause);
         let until = quiet.until.and_then(|until| Some(until.since(self.keeper.guess()?.earliest())));
-        let stated = reply.used.retry_after.max(until).or(banned);
+        let stated = reply.used.retry_after.max(until).filter(|wait| wait.0 > 0).or(banned);
         self.hush(quiet, stated, need);
     }
 

@@ -1,5 +1,8 @@
 //! What can happen to a request between two processes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use kraite_binance::{Binance, Config, Hosts};
 use kraite_core::exchange::{Cause, Direction, Exchange, NewOrder, OrderShape, Outcome, PositionMode, RejectKind};
 use kraite_core::id::Role;
@@ -140,5 +143,57 @@ async fn r06_a_peer_that_does_not_speak_tls_was_sent_nothing() {
         }
         // A machine without root certificates can speak to nobody, and says so.
         Err(error) => assert_eq!(error.to_string(), "the system has no root certificates"),
+    }
+}
+
+/// A venue that keeps connections open, and closes each after `answers` answers: without a word where another request
+/// has come, or at once. Gives its address and the placements that reached it.
+async fn keeping_open(answers: usize, closes_at_once: bool) -> (String, Arc<AtomicUsize>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, placed) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&placed);
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let count = Arc::clone(&count);
+            tokio::spawn(async move {
+                let mut buffer = vec![0u8; 16_384];
+                for answered in 0.. {
+                    if closes_at_once && answered == answers {
+                        return;
+                    }
+                    let Ok(got) = socket.read(&mut buffer).await else { return };
+                    if buffer[..got].starts_with(b"POST") {
+                        count.fetch_add(1, Ordering::SeqCst);
+                    }
+                    if got == 0 || answered == answers {
+                        return;
+                    }
+                    let body = format!(r#"{{"serverTime":{}}}"#, crate::now().0);
+                    let text = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                    let _ = socket.write_all(text.as_bytes()).await;
+                }
+            });
+        }
+    });
+    (address, placed)
+}
+
+#[tokio::test]
+async fn r06_a_kept_connection_that_dies_under_an_order_does_not_send_it_again() {
+    for (answers, at_once) in [(1, false), (3, false), (1, true), (2, true)] {
+        let (address, placed) = keeping_open(answers, at_once).await;
+        let hosts = Hosts::emulator(&format!("http://{address}"), "ws://127.0.0.1:1").unwrap();
+        let backend = Binance::connect(Config::new(hosts).timeouts(Millis(200), SOON), credentials()).await.unwrap();
+        for sent in 1..=10 {
+            let _ = backend.server_time().await;
+            let outcome = backend.place(&[entry()], later()).await.remove(0);
+            let arrived = placed.swap(0, Ordering::SeqCst);
+            match outcome {
+                Outcome::Rejected(reject) => assert_eq!((reject.kind, arrived), (RejectKind::NotSent, 0), "{sent}"),
+                Outcome::Unknown(_) => assert!(arrived <= 1, "{arrived} for one: {sent}"),
+                Outcome::Accepted(_) => panic!("of what?"),
+            }
+        }
     }
 }
