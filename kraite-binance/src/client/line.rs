@@ -90,12 +90,7 @@ pub(crate) struct Line {
 
 impl Line {
     /// Sends something that may change something, once. An error is its outcome: nothing left, or nobody knows.
-    pub(crate) async fn mutate<C: Call>(
-        &self,
-        call: &C,
-        need: Need,
-        not_after: VenueMillis,
-    ) -> Result<Heard, Outcome> {
+    pub(crate) async fn mutate<C: Call>(&self, call: &C, need: Need, not_after: VenueMillis) -> Result<Heard, Outcome> {
         let now = self.venue_now(need).await.map_err(|error| unsent(&error))?;
         let stamp = Stamp::of_mutation(now.at, self.window, not_after).map_err(Outcome::Rejected)?;
         let request = encode(call, carrier(C::METHOD), stamp, &self.credentials)
@@ -177,7 +172,7 @@ impl Line {
         // A ban holds for everybody, whether or not it says until when.
         let banned = matches!(answer.status, 403 | 418).then_some(quiet.pause);
         let until = quiet.until.and_then(|until| Some(until.since(self.keeper.guess()?.earliest())));
-        let stated = reply.used.retry_after.max(until).or(banned);
+        let stated = reply.used.retry_after.max(until).filter(|wait| wait.0 > 0).or(banned);
         self.hush(quiet, stated, need);
     }
 

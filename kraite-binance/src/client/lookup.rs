@@ -5,7 +5,7 @@
 
 use futures_util::future::try_join;
 use kraite_core::exchange::{
-    Endpoint, Lookup, OrderRef, OrderReport, ReadError, Reading, ReportStatus, ReportedId, Service,
+    Direction, Endpoint, Lookup, OrderRef, OrderReport, ReadError, Reading, ReportStatus, ReportedId, Service, Side,
 };
 use kraite_core::id::{Symbol, VenueOrderId};
 use kraite_core::time::{Millis, VenueMillis};
@@ -65,6 +65,7 @@ impl Inner {
         if order.service == Service::PositionPlan {
             return Err(ReadError::Refused("this venue has no position plans".into()));
         }
+        self.uses(&order.symbol);
         match endpoint {
             Endpoint::Order => self.look_up_by_id(order).await,
             Endpoint::OpenOrders => {
@@ -77,9 +78,7 @@ impl Inner {
             }
             Endpoint::History => self.look_up_in_history(order).await,
             Endpoint::Fills => self.look_up_fills(order).await,
-            Endpoint::Positions | Endpoint::Other => {
-                Err(ReadError::Refused("no orders are listed there".into()))
-            }
+            Endpoint::Positions | Endpoint::Other => Err(ReadError::Refused("no orders are listed there".into())),
         }
     }
 
@@ -138,12 +137,7 @@ impl Inner {
             (Service::Regular, OrderName::Venue(number)) => number,
             (_, OrderName::Venue(_) | OrderName::Client(_)) => {
                 let sent_at = self.line.venue_now(Need::Read).await?.earliest();
-                return Ok(Reading {
-                    value: Lookup::Unknowable,
-                    sent_at,
-                    endpoint: Endpoint::Fills,
-                    complete: true,
-                });
+                return Ok(Reading { value: Lookup::Unknowable, sent_at, endpoint: Endpoint::Fills, complete: true });
             }
         };
         let call = UserTrades { symbol: order.symbol.clone(), order: Some(number), window: None, from_id: None };
@@ -156,7 +150,11 @@ impl Inner {
     }
 
     pub(crate) async fn read_open(&self, symbol: Option<Symbol>) -> Result<Reading<Vec<OrderReport>>, ReadError> {
-        Ok(self.open_everywhere(symbol).await?.reading(Endpoint::OpenOrders))
+        let open = self.open_everywhere(symbol).await?;
+        for row in open.rows.iter().filter(|row| matches!(row.id, ReportedId::Ours(_))) {
+            self.uses(&row.symbol);
+        }
+        Ok(open.reading(Endpoint::OpenOrders))
     }
 
     /// The conditional service first: a stop that fires in between is then told by one of the two at least.
@@ -251,12 +249,8 @@ fn within_reach(from: VenueMillis, to: VenueMillis, now: VenueNow) -> (VenueMill
 fn report_of(fill: Fill, order: &OrderRef) -> OrderReport {
     let id = order.id;
     let direction = match (fill.side, id.role().is_exit()) {
-        (kraite_core::exchange::Side::Buy, false) | (kraite_core::exchange::Side::Sell, true) => {
-            kraite_core::exchange::Direction::Long
-        }
-        (kraite_core::exchange::Side::Sell, false) | (kraite_core::exchange::Side::Buy, true) => {
-            kraite_core::exchange::Direction::Short
-        }
+        (Side::Buy, false) | (Side::Sell, true) => Direction::Long,
+        (Side::Sell, false) | (Side::Buy, true) => Direction::Short,
     };
     OrderReport {
         id: ReportedId::Ours(id),

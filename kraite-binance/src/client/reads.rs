@@ -33,12 +33,7 @@ impl Inner {
     pub(crate) async fn read_positions(&self) -> Result<Reading<Vec<PositionReport>>, ReadError> {
         let heard = self.line.read(&GetPositions { symbol: None }, Need::Read).await?;
         let rows = positions(heard.sent_at, heard.answer())?;
-        Ok(Reading {
-            value: rows.rows,
-            sent_at: heard.sent_at,
-            endpoint: Endpoint::Positions,
-            complete: rows.complete,
-        })
+        Ok(Reading { value: rows.rows, sent_at: heard.sent_at, endpoint: Endpoint::Positions, complete: rows.complete })
     }
 
     pub(crate) async fn read_server_time(&self) -> Result<VenueMillis, ReadError> {

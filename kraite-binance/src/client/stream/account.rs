@@ -28,6 +28,8 @@ const KEEP_WITHIN: Millis = Millis::from_secs(55 * 60);
 const SILENCE: Millis = Millis::from_secs(45);
 /// What a frame did not tell is read at most this often: a whole reading has a weight of about 90.
 const RESYNC_GAP: Millis = Millis::from_secs(30);
+/// A socket that lived this long and still says something is no storm: the next ramp starts anew.
+const STEADY_AFTER: Millis = Millis::from_secs(30);
 /// The longest listen key that is believed; they have 64 characters.
 const MAX_KEY: usize = 200;
 
@@ -38,7 +40,7 @@ pub(super) struct Open {
 
 /// Gets a listen key and opens its socket.
 pub(super) async fn open(inner: &Arc<Inner>) -> Result<Open, ReadError> {
-    let heard = inner.line.ask(&CreateListenKey, Need::Protect, MAX_BODY).await?;
+    let heard = inner.line.ask(&CreateListenKey, Need::Open, MAX_BODY).await?;
     let key = listen_key(heard.answer())?;
     let plain = |text: &str| text.len() <= MAX_KEY && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !plain(key.expose_secret()) {
@@ -98,11 +100,12 @@ struct Reader<'a> {
     events: &'a mpsc::Sender<StreamEvent>,
     key: Arc<SecretString>,
     keeping: Option<JoinHandle<Kept>>,
+    opened: LocalMillis,
     kept: LocalMillis,
     keep_at: LocalMillis,
     synced: LocalMillis,
     missed: bool,
-    /// Something came: the storm, if it was one, is over (R114).
+    /// Something came, after a while: the storm, if it was one, is over (R114).
     steady: bool,
 }
 
@@ -114,6 +117,7 @@ impl<'a> Reader<'a> {
             events,
             key: Arc::new(key),
             keeping: None,
+            opened: now,
             kept: now,
             keep_at: now.plus(KEEP_EVERY),
             synced: now,
@@ -129,18 +133,18 @@ impl<'a> Reader<'a> {
                 Ok(said) => said,
                 Err(ended) => return Some(ended),
             };
+            let alive = !matches!(said, Said::Nothing);
             match said {
                 Said::Message(bytes) => {
-                    self.steady = true;
                     if let Some(ended) = self.take(&bytes).await? {
                         return Some(ended);
                     }
                 }
-                Said::Alive => self.steady = true,
                 Said::Nothing if self.events.is_closed() => return None,
-                Said::Nothing => {}
+                Said::Alive | Said::Nothing => {}
             }
             let now = self.inner.line.clock.now();
+            self.steady |= alive && now.since(self.opened) >= STEADY_AFTER;
             if let Some(ended) = self.keep(now).await {
                 return Some(ended);
             }
@@ -210,7 +214,7 @@ impl Drop for Reader<'_> {
 
 /// Another key than ours means that this socket is, or soon will be, silent.
 async fn prolong(inner: Arc<Inner>, ours: Arc<SecretString>) -> Kept {
-    let Ok(heard) = inner.line.ask(&KeepListenKey, Need::Protect, MAX_BODY).await else { return Kept::Unanswered };
+    let Ok(heard) = inner.line.ask(&KeepListenKey, Need::Open, MAX_BODY).await else { return Kept::Unanswered };
     let answer = heard.answer();
     if !answer.is_success() {
         let failure = Failure::of(answer);

@@ -69,6 +69,8 @@ async fn run(
         };
         if let Said::Message(bytes) = said {
             match Frame::read(&bytes) {
+                // A subscription that was refused: the next socket names all of them from the start.
+                Ok(Frame::Answered { failure: Some(_), .. }) => return Some((Ended::Protocol, steady)),
                 Ok(frame) => {
                     let told = inner.interpreter().events(&frame);
                     for event in told.events {

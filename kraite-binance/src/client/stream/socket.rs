@@ -4,6 +4,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use kraite_core::time::{LocalMillis, Millis};
 use reqwest::Url;
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
@@ -121,6 +122,7 @@ impl Socket {
 
 fn why(error: &Error) -> Ended {
     match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ended::Closed,
         Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_) | Error::AttackAttempt => Ended::Protocol,
         _ => Ended::Closed,
     }
