@@ -291,7 +291,11 @@ impl Ledger {
         object.count.take(&worked);
         if let (Some(NewTrade { at, cost, .. }), Some(trade)) = (&worked.trade, &report.trade) {
             let entry = TradeEntry { id: trade.id.clone(), qty: trade.qty, cost: *cost, fee: trade.fee };
-            self.trades.insert(*at, entry);
+            if *at == self.trades.len() {
+                self.trades.push(entry);
+            } else {
+                self.trades.insert(*at, entry);
+            }
         }
         Ok(restated || worked.is_more())
     }

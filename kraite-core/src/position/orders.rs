@@ -112,6 +112,21 @@ impl Orders {
         self.sums = Sums::of(&self.rows);
     }
 
+    /// Every order of a role, oldest revision and attempt first.
+    ///
+    /// Most questions are about one role, and the rows of one lie side by side.
+    pub(super) fn of(&self, role: Role) -> impl DoubleEndedIterator<Item = &Order> {
+        let ends = self.rows.first_key_value().zip(self.rows.last_key_value());
+        // Rows of another account are never made; where one is all the same, it is found the slow way.
+        let span = match ends {
+            Some(((first, _), (last, _))) if first.is_beside(*last) => first.span_of(role),
+            Some(((first, _), (last, _))) => (*first, *last),
+            None => return None.into_iter().flatten(),
+        };
+        let rows = self.rows.range(span.0..=span.1);
+        Some(rows.filter(move |(id, _)| id.role() == role).map(|(_, order)| order)).into_iter().flatten()
+    }
+
     /// What all orders of the roles that `pick` names executed together.
     pub(super) fn executed_by(&self, pick: impl Fn(Role) -> bool) -> Result<Executed, ArithmeticError> {
         executed(&self.rows, pick)
