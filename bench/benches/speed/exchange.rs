@@ -11,10 +11,10 @@ use kraite_core::engine::{
     Command, CommandId, Config, Effect, Engine, Input, InputKind, OpenRequest, Query, Request, commit,
 };
 use kraite_core::exchange::{PositionMode, StreamEvent};
-use kraite_core::id::{AccountTag, Epoch};
+use kraite_core::id::{AccountTag, Epoch, PositionNo};
 use kraite_core::journal::Loaded;
 use kraite_core::number::{Notional, Price};
-use kraite_core::position::Phase;
+use kraite_core::position::{Phase, Why};
 use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
 use kraite_sim::presets;
 use kraite_sim::script::{Script, Timing, account, request, world};
@@ -81,8 +81,13 @@ struct Bench {
     template: OpenRequest,
     /// Outcomes of requests and reports of orders that reached the core.
     order_events: u64,
-    /// Everything that reached it.
-    inputs: u64,
+}
+
+/// What every position is opened with, but for its mark.
+fn template(profile: &VenueProfile) -> OpenRequest {
+    let quiet = world(profile.clone(), Nemesis::scheduled(1, BTreeMap::new()), Timing::default());
+    let script = Script::catalogue().into_iter().next().expect("there are scripts");
+    request(&script, &quiet).expect("the contract has a price")
 }
 
 fn cents(units: i64) -> Price {
@@ -90,7 +95,7 @@ fn cents(units: i64) -> Price {
 }
 
 impl Bench {
-    fn new(profile: &VenueProfile) -> Self {
+    fn new(profile: &VenueProfile, template: OpenRequest) -> Self {
         let instrument = presets::instrument();
         let mut venue = Venue::new(profile.clone(), START);
         venue.list(instrument.clone());
@@ -99,13 +104,10 @@ impl Bench {
         let journal = ModelJournal::default();
         let epoch: Epoch = journal.take_over(account());
         let tag: AccountTag = account();
-        let engine =
-            Engine::restore(Config::default(), venue.capabilities().clone(), tag, epoch, Loaded::default()).expect("empty");
-        let script = &Script::catalogue()[0];
-        let quiet = world(profile.clone(), Nemesis::scheduled(1, BTreeMap::new()), Timing::default());
-        let template = request(script, &quiet).expect("the contract has a price");
-        let (queue, posted, order_events, inputs) = (BinaryHeap::new(), 0, 0, 0);
-        Self { engine, venue, journal, queue, posted, now: START, template, order_events, inputs }
+        let engine = Engine::restore(Config::default(), venue.capabilities().clone(), tag, epoch, Loaded::default())
+            .expect("empty");
+        let (queue, posted, order_events) = (BinaryHeap::new(), 0, 0);
+        Self { engine, venue, journal, queue, posted, now: START, template, order_events }
     }
 
     fn post(&mut self, delay: Millis, message: Message) {
@@ -114,9 +116,7 @@ impl Bench {
     }
 
     fn input(&mut self, kind: InputKind) {
-        self.inputs += 1;
-        self.order_events +=
-            u64::from(matches!(kind, InputKind::Outcome(..) | InputKind::Push(StreamEvent::Order(_))));
+        self.order_events += u64::from(matches!(kind, InputKind::Outcome(..) | InputKind::Push(StreamEvent::Order(_))));
         let at = Moment { local: LocalMillis(self.now.0), venue: self.now, error: Millis(0) };
         let step = self.engine.step(Input { at, kind });
         let released = commit(&self.journal, step).now_or_never().expect("in memory").expect("sound");
@@ -189,8 +189,8 @@ impl Bench {
 }
 
 /// Positions one after the other, each from its opening through all of its rungs to its target.
-fn play(profile: &VenueProfile) -> Bench {
-    let mut bench = Bench::new(profile);
+fn play(profile: &VenueProfile, template: &OpenRequest) -> Bench {
+    let mut bench = Bench::new(profile, template.clone());
     bench.input(InputKind::Started);
     for life in 1..=LIVES {
         bench.post(Millis(0), Message::Open(CommandId(life)));
@@ -204,19 +204,26 @@ fn play(profile: &VenueProfile) -> Bench {
     bench
 }
 
-/// An order event is an outcome of a request or a report of an order that reached the core, each counted once.
+/// An order event is an outcome of a request, or a report of an order, that the exchange gave and the core applied:
+/// each counted once, where it reaches the core.
 pub(crate) fn events(criterion: &mut Criterion<CpuTime>) {
-    let profiles = [presets::binance(), presets::bitget()];
+    let stages = [presets::binance(), presets::bitget()].map(|profile| (template(&profile), profile));
     let mut events = 0;
-    for profile in &profiles {
-        let bench = play(profile);
-        let rests = bench.engine.state().positions.values().all(|p| p.phase == Phase::Closed);
-        assert!(rests, "{:?}", bench.engine.state().positions.values().map(|p| (p.no, p.phase, p.why)).collect::<Vec<_>>());
+    for (template, profile) in &stages {
+        let bench = play(profile, template);
+        let ended = bench.engine.state().positions.values().map(|p| (p.phase, p.why));
+        assert!(ended.clone().all(|end| end == (Phase::Closed, Why::TargetFilled)), "{:?}", ended.collect::<Vec<_>>());
+        assert_eq!(bench.engine.state().next_position.map(PositionNo::get), u32::try_from(LIVES + 1).ok());
         events += bench.order_events;
-        println!("{} order events, {} inputs", bench.order_events, bench.inputs);
     }
     let mut group = criterion.benchmark_group("simulator");
     group.throughput(Throughput::Elements(events)).sample_size(10);
-    group.bench_function("events", |bench| bench.iter(|| profiles.iter().for_each(|profile| drop(black_box(play(profile))))));
+    group.bench_function("events", |bench| {
+        bench.iter(|| {
+            for (template, profile) in &stages {
+                drop(black_box(play(profile, template)));
+            }
+        });
+    });
     group.finish();
 }

@@ -241,7 +241,13 @@ mod tests {
             for (at, (small, wide)) in small.into_iter().zip(wide).enumerate() {
                 let (Some(small), Some(wide)) = (small, wide) else { continue };
                 tried[at] += 1;
-                assert_eq!(small.decimal().serialize(), wide.normalize().serialize(), "{at}: {} and {}", one.decimal(), other.decimal());
+                assert_eq!(
+                    small.decimal().serialize(),
+                    wide.normalize().serialize(),
+                    "{at}: {} and {}",
+                    one.decimal(),
+                    other.decimal()
+                );
             }
             if let Some(order) = compare(one, other) {
                 tried[4] += 1;
