@@ -212,6 +212,7 @@ pub(super) fn rest(one: Number, other: Number) -> Option<Number> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn small_arithmetic_is_what_the_wide_arithmetic_says() {
@@ -257,5 +258,24 @@ mod tests {
         assert!(tried.iter().all(|tried| *tried > 80_000), "{tried:?}");
         assert!(sum(Number::from(Decimal::MAX), Number::ONE).is_none());
         assert!(rest(Number::ONE, Number::ZERO).is_none());
+    }
+
+    #[test]
+    fn a_number_is_the_decimal_that_it_came_from() {
+        assert_eq!(size_of::<Result<Number, crate::number::ArithmeticError>>(), size_of::<Number>());
+        let texts = ["0", "1.50", "18446744073709551615", "-18446744073709551616.5", "0.0000000000000000000000000001"];
+        let some = texts.iter().filter_map(|text| Decimal::from_str_exact(text).ok());
+        let all: Vec<Decimal> = some.chain([Decimal::MAX, Decimal::MIN, -Decimal::ZERO]).collect();
+        assert_eq!(all.len(), texts.len() + 3);
+        for one in &all {
+            let number = Number::from(*one);
+            assert_eq!(number.decimal().serialize(), one.normalize().serialize(), "{one}");
+            assert_eq!(number.negated().decimal(), Decimal::ZERO - one, "{one}");
+            assert_eq!(number.abs().decimal(), one.abs(), "{one}");
+            assert_eq!((number.is_zero(), number.is_negative()), (one.is_zero(), *one < Decimal::ZERO), "{one}");
+            for other in &all {
+                assert_eq!(number == Number::from(*other), one == other, "{one} and {other}");
+            }
+        }
     }
 }
