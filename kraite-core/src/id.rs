@@ -272,7 +272,7 @@ impl ClientOrderId {
     fn fields(bits: u128) -> Option<OrderKey> {
         let mut rest = bits >> 20;
         let mut take = |width: u32| {
-            let value = rest & ((1u128 << width) - 1);
+            let value = rest & !(u128::MAX << width);
             rest >>= width;
             value
         };

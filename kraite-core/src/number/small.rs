@@ -72,7 +72,7 @@ impl Number {
     /// The same number for the wide arithmetic.
     pub(super) fn decimal(self) -> Decimal {
         let digits = i128::try_from(self.digits()).unwrap_or(i128::MAX);
-        let digits = if self.is_negative() { -digits } else { digits };
+        let digits = if self.is_negative() { digits.saturating_neg() } else { digits };
         // A number was a decimal or comes from one, so there is room for it.
         Decimal::try_from_i128_with_scale(digits, self.scale()).unwrap_or_default()
     }
@@ -123,7 +123,7 @@ impl Number {
             return None;
         }
         let units = i64::try_from(self.low).ok()?;
-        Some(if self.is_negative() { -units } else { units })
+        Some(if self.is_negative() { units.saturating_neg() } else { units })
     }
 
     /// `units` x 10^-`scale`; `None` where the scale is beyond what there is room for.
@@ -134,7 +134,7 @@ impl Number {
         }
         while scale > 0 && units & 1 == 0 && units % 10 == 0 {
             units /= 10;
-            scale -= 1;
+            scale = scale.saturating_sub(1);
         }
         if scale > Decimal::MAX_SCALE {
             return None;
@@ -165,9 +165,9 @@ fn aligned(one: Number, other: Number) -> Option<(i64, i64)> {
     let (a, b) = (one.units()?, other.units()?);
     let (a_scale, b_scale) = (one.scale(), other.scale());
     Some(if a_scale < b_scale {
-        (a.checked_mul(ten_to(b_scale - a_scale)?)?, b)
+        (a.checked_mul(ten_to(b_scale.abs_diff(a_scale))?)?, b)
     } else {
-        (a, b.checked_mul(ten_to(a_scale - b_scale)?)?)
+        (a, b.checked_mul(ten_to(a_scale.abs_diff(b_scale))?)?)
     })
 }
 
@@ -199,7 +199,7 @@ pub(super) fn sum(one: Number, other: Number) -> Option<Number> {
 /// The product.
 #[inline(always)]
 pub(super) fn product(one: Number, other: Number) -> Option<Number> {
-    Number::of_units(one.units()?.checked_mul(other.units()?)?, one.scale() + other.scale())
+    Number::of_units(one.units()?.checked_mul(other.units()?)?, one.scale().saturating_add(other.scale()))
 }
 
 /// What is left of the first after whole multiples of the second, with the sign of the first.
