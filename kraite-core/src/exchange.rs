@@ -407,6 +407,7 @@ impl ReportStatus {
 
 /// Who made an order that is not one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[repr(u64)] // A word, so that the ids of reports are moved by words.
 pub enum VenueCause {
     /// The position ran out of margin.
     Liquidation,

@@ -16,8 +16,10 @@ const VERSION: u128 = 1;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Where rung and role lie: above checksum, epoch, attempt and revision.
 const ROLE_AT: u32 = 20 + 24 + 8 + 12;
+/// How many bits the rung has.
+const RUNG_BITS: u32 = 5;
 /// Where its position begins.
-const POSITION_AT: u32 = ROLE_AT + 5 + 3;
+const POSITION_AT: u32 = ROLE_AT + RUNG_BITS + 3;
 /// The length of every client order id.
 pub const CLIENT_ORDER_ID_LEN: usize = 24;
 /// The most rungs a ladder can have, bounded by the 5 bits an id has for them.
@@ -255,10 +257,22 @@ impl ClientOrderId {
         Role::from_bits((bits >> 5) & 7, bits & 31).unwrap_or(Role::Entry)
     }
 
+    /// The first and the last id that a role has beside this one: of the same account and position.
+    pub(crate) fn span_of(self, role: Role) -> (Self, Self) {
+        let (kind, rung) = role.bits();
+        let place = ((self.0 >> POSITION_AT) << POSITION_AT) | (((kind << RUNG_BITS) | rung) << ROLE_AT);
+        (Self(place), Self(place | ((1 << ROLE_AT) - 1)))
+    }
+
+    /// True where both are of one account and position.
+    pub(crate) const fn is_beside(self, other: Self) -> bool {
+        self.0 >> POSITION_AT == other.0 >> POSITION_AT
+    }
+
     fn fields(bits: u128) -> Option<OrderKey> {
         let mut rest = bits >> 20;
         let mut take = |width: u32| {
-            let value = rest & ((1u128 << width) - 1);
+            let value = rest & !(u128::MAX << width);
             rest >>= width;
             value
         };

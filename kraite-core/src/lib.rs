@@ -49,6 +49,7 @@
 //! An error of the journal ends the loop, and with it every chance to send: the next start restores what is
 //! durable and looks up the rest.
 #![cfg_attr(not(any(test, feature = "mock")), no_std)]
+#![warn(clippy::arithmetic_side_effects)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 extern crate alloc;

@@ -3,23 +3,25 @@
 //! No float ever holds money, and no operation here rounds silently: what cannot be represented is an
 //! [`ArithmeticError`]. Rounding to a tick or a lot lives in [`crate::rounding`].
 
-pub(crate) mod small;
+mod small;
 
 use alloc::string::String;
 use core::cmp::Ordering;
 use core::fmt;
-use core::hash::{Hash, Hasher};
 use core::str::FromStr;
 
 use rust_decimal::Decimal;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use small::Number;
+
 /// The largest number of significant digits accepted from text; venues send at most 20.
 pub const MAX_DIGITS: usize = 28;
 
 /// An operation on money or quantities had no exact, representable result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
+#[repr(u64)] // A word, so that results are moved by words.
 pub enum ArithmeticError {
     /// The result has more digits than 96 bits hold.
     #[error("number out of range")]
@@ -66,61 +68,63 @@ fn parse_plain(text: &str) -> Result<Decimal, ParseNumberError> {
         plain.push('.');
         plain.push_str(fraction);
     }
-    Decimal::from_str_exact(&plain).map(canonical).map_err(|_| fail("out of range"))
-}
-
-/// The one form of a value: no trailing zeros. What has no point or ends in another digit, as most values do, has it
-/// already.
-#[inline]
-fn canonical(value: Decimal) -> Decimal {
-    let mantissa = value.mantissa();
-    let whole = value.scale() == 0 && mantissa != 0;
-    if whole || mantissa & 1 == 1 {
-        return value;
-    }
-    let ends_in_zero = match u64::try_from(mantissa.unsigned_abs()) {
-        Ok(small) => small.is_multiple_of(10),
-        Err(_) => mantissa.unsigned_abs().is_multiple_of(10),
-    };
-    if ends_in_zero { value.normalize() } else { value }
+    Decimal::from_str_exact(&plain).map_err(|_| fail("out of range"))
 }
 
 /// Which is larger.
 #[inline]
-fn compare(one: Decimal, other: Decimal) -> Ordering {
-    small::compare(one, other).unwrap_or_else(|| one.cmp(&other))
+fn compare(one: Number, other: Number) -> Ordering {
+    small::compare(one, other).unwrap_or_else(|| one.decimal().cmp(&other.decimal()))
+}
+
+/// The sum.
+#[inline(always)]
+fn sum(one: Number, other: Number) -> Result<Number, ArithmeticError> {
+    if other.is_zero() {
+        return Ok(one);
+    }
+    small::sum(one, other).or_else(|| wide_sum(one, other)).ok_or(ArithmeticError::Overflow)
+}
+
+#[cold]
+fn wide_sum(one: Number, other: Number) -> Option<Number> {
+    if one.is_zero() {
+        return Some(other);
+    }
+    one.decimal().checked_add(other.decimal()).map(Number::from)
 }
 
 /// The product.
-#[inline]
-fn product(one: Decimal, other: Decimal) -> Result<Decimal, ArithmeticError> {
-    if let Some(product) = small::product(one, other) {
-        return Ok(product);
-    }
-    one.checked_mul(other).map(canonical).ok_or(ArithmeticError::Overflow)
+#[inline(always)]
+fn product(one: Number, other: Number) -> Result<Number, ArithmeticError> {
+    small::product(one, other).or_else(|| wide_product(one, other)).ok_or(ArithmeticError::Overflow)
+}
+
+#[cold]
+fn wide_product(one: Number, other: Number) -> Option<Number> {
+    one.decimal().checked_mul(other.decimal()).map(Number::from)
+}
+
+/// What is left of the first after whole multiples of the second; `None` where the second is zero.
+pub(crate) fn rest(one: Decimal, other: Decimal) -> Option<Decimal> {
+    let small = small::rest(Number::from(one), Number::from(other)).map(Number::decimal);
+    small.or_else(|| one.checked_rem(other))
 }
 
 /// A quotient with as many digits as the text form takes, so that it survives a round trip.
-fn quotient(dividend: Decimal, divisor: Decimal) -> Result<Decimal, ArithmeticError> {
+fn quotient(dividend: Number, divisor: Number) -> Result<Number, ArithmeticError> {
     if divisor.is_zero() {
         return Err(ArithmeticError::DivisionByZero);
     }
-    let exact = dividend.checked_div(divisor).ok_or(ArithmeticError::Overflow)?;
-    exact.round_sf(28).map(canonical).ok_or(ArithmeticError::Overflow)
+    let exact = dividend.decimal().checked_div(divisor.decimal()).ok_or(ArithmeticError::Overflow)?;
+    exact.round_sf(28).map(Number::from).ok_or(ArithmeticError::Overflow)
 }
 
 macro_rules! decimal_newtype {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Eq, Default)]
-        pub struct $name(pub(crate) Decimal);
-
-        impl PartialEq for $name {
-            #[inline]
-            fn eq(&self, other: &Self) -> bool {
-                compare(self.0, other.0).is_eq()
-            }
-        }
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+        pub struct $name(Number);
 
         impl Ord for $name {
             #[inline]
@@ -136,53 +140,42 @@ macro_rules! decimal_newtype {
             }
         }
 
-        impl Hash for $name {
-            fn hash<H: Hasher>(&self, state: &mut H) {
-                state.write_u128(u128::from_le_bytes(canonical(self.0).serialize()));
-            }
-        }
-
         impl $name {
             /// Zero.
-            pub const ZERO: Self = Self(Decimal::ZERO);
+            pub const ZERO: Self = Self(Number::ZERO);
+
+            /// A decimal as such a value.
+            pub(crate) fn of(value: Decimal) -> Self {
+                Self(Number::from(value))
+            }
+
+            /// The plain decimal.
+            pub(crate) fn decimal(self) -> Decimal {
+                self.0.decimal()
+            }
 
             /// `units` x 10^-`scale`, for example `(15023, 2)` is 150.23; `None` if scale is above 28.
             #[must_use]
             pub fn from_units(units: i64, scale: u32) -> Option<Self> {
-                Decimal::try_new(units, scale).ok().map(|d| Self(canonical(d)))
+                if scale > Decimal::MAX_SCALE { None } else { Number::of_units(units, scale).map(Self) }
             }
 
             /// The sum, exact.
-            #[inline]
+            #[inline(always)]
             pub fn checked_add(self, other: Self) -> Result<Self, ArithmeticError> {
-                if other.0.is_zero() {
-                    return Ok(self);
-                }
-                if self.0.is_zero() {
-                    return Ok(other);
-                }
-                if let Some(sum) = small::sum(self.0, other.0) {
-                    return Ok(Self(sum));
-                }
-                self.0.checked_add(other.0).map(|d| Self(canonical(d))).ok_or(ArithmeticError::Overflow)
+                sum(self.0, other.0).map(Self)
             }
 
             /// The difference, exact.
             #[inline]
             pub fn checked_sub(self, other: Self) -> Result<Self, ArithmeticError> {
-                if other.0.is_zero() {
-                    return Ok(self);
-                }
-                if let Some(difference) = small::difference(self.0, other.0) {
-                    return Ok(Self(difference));
-                }
-                self.0.checked_sub(other.0).map(|d| Self(canonical(d))).ok_or(ArithmeticError::Overflow)
+                sum(self.0, other.0.negated()).map(Self)
             }
 
             /// The same size with the opposite sign.
             #[must_use]
             pub fn negated(self) -> Self {
-                Self(canonical(Decimal::ZERO - self.0))
+                Self(self.0.negated())
             }
 
             /// The size without its sign.
@@ -202,42 +195,43 @@ macro_rules! decimal_newtype {
             #[must_use]
             #[inline]
             pub fn is_positive(self) -> bool {
-                !self.0.is_zero() && self.0.is_sign_positive()
+                !self.0.is_zero() && !self.0.is_negative()
             }
 
             /// True below zero.
             #[must_use]
             #[inline]
             pub fn is_negative(self) -> bool {
-                !self.0.is_zero() && self.0.is_sign_negative()
+                self.0.is_negative()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&self.0, f)
+                fmt::Display::fmt(&self.decimal(), f)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}({})", stringify!($name), self.0)
+                write!(f, "{}({})", stringify!($name), self.decimal())
             }
         }
 
         impl FromStr for $name {
             type Err = ParseNumberError;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                parse_plain(text).map(Self)
+                parse_plain(text).map(Self::of)
             }
         }
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {
-                    serializer.collect_str(&self.0)
+                    serializer.collect_str(&self.decimal())
                 } else {
-                    (self.0.mantissa(), self.0.scale()).serialize(serializer)
+                    let value = self.decimal();
+                    (value.mantissa(), value.scale()).serialize(serializer)
                 }
             }
         }
@@ -250,7 +244,7 @@ macro_rules! decimal_newtype {
                 } else {
                     let (mantissa, scale) = <(i128, u32)>::deserialize(deserializer)?;
                     Decimal::try_from_i128_with_scale(mantissa, scale)
-                        .map(|d| Self(canonical(d)))
+                        .map(Self::of)
                         .map_err(|_| D::Error::custom("number out of range"))
                 }
             }
@@ -281,21 +275,22 @@ decimal_newtype! {
 
 impl Price {
     /// Price x quantity.
+    #[inline(always)]
     pub fn checked_mul(self, qty: Qty) -> Result<Notional, ArithmeticError> {
         product(self.0, qty.0).map(Notional)
     }
 
     /// This price moved up by `percent` (down for a negative one), not rounded to a tick.
     pub fn shifted_by(self, percent: Percent) -> Result<Self, ArithmeticError> {
-        let factor = percent.0.checked_div(Decimal::ONE_HUNDRED).ok_or(ArithmeticError::Overflow)?;
+        let factor = percent.decimal().checked_div(Decimal::ONE_HUNDRED).ok_or(ArithmeticError::Overflow)?;
         let factor = Decimal::ONE.checked_add(factor).ok_or(ArithmeticError::Overflow)?;
-        self.0.checked_mul(factor).map(|d| Self(canonical(d))).ok_or(ArithmeticError::Overflow)
+        self.decimal().checked_mul(factor).map(Self::of).ok_or(ArithmeticError::Overflow)
     }
 
     /// How many whole ticks this price is, `None` when it is off the grid or out of range.
     #[must_use]
     pub fn to_ticks(self, tick: Self) -> Option<i64> {
-        let steps = self.0.checked_div(tick.0)?;
+        let steps = self.decimal().checked_div(tick.decimal())?;
         if !steps.fract().is_zero() {
             return None;
         }
@@ -304,7 +299,7 @@ impl Price {
 
     /// The price of `ticks` whole ticks.
     pub fn from_ticks(ticks: i64, tick: Self) -> Result<Self, ArithmeticError> {
-        Decimal::from(ticks).checked_mul(tick.0).map(|d| Self(canonical(d))).ok_or(ArithmeticError::Overflow)
+        Decimal::from(ticks).checked_mul(tick.decimal()).map(Self::of).ok_or(ArithmeticError::Overflow)
     }
 }
 
@@ -340,18 +335,18 @@ impl Notional {
 impl Percent {
     /// The factor this percentage stands for: 8.5 % is 0.085.
     pub fn as_factor(self) -> Result<Factor, ArithmeticError> {
-        self.0.checked_div(Decimal::ONE_HUNDRED).map(|d| Factor(canonical(d))).ok_or(ArithmeticError::Overflow)
+        self.decimal().checked_div(Decimal::ONE_HUNDRED).map(Factor::of).ok_or(ArithmeticError::Overflow)
     }
 }
 
 impl Factor {
     /// One.
-    pub const ONE: Self = Self(Decimal::ONE);
+    pub const ONE: Self = Self(Number::ONE);
 
     /// A whole number.
     #[must_use]
     pub fn from_integer(value: u32) -> Self {
-        Self(Decimal::from(value))
+        Self::of(Decimal::from(value))
     }
 }
 

@@ -6,13 +6,13 @@
 
 use rust_decimal::Decimal;
 
-use crate::number::{ArithmeticError, Price, Qty, small};
+use crate::number::{self, ArithmeticError, Price, Qty};
 
 fn floor_step(value: Decimal, step: Decimal) -> Result<Decimal, ArithmeticError> {
     if step.is_zero() {
         return Ok(value);
     }
-    let rest = small::rest(value, step).or_else(|| value.checked_rem(step)).ok_or(ArithmeticError::Overflow)?;
+    let rest = number::rest(value, step).ok_or(ArithmeticError::Overflow)?;
     if rest.is_zero() {
         return Ok(value.normalize());
     }
@@ -29,7 +29,7 @@ fn less(from: Decimal, what: Decimal) -> Result<Decimal, ArithmeticError> {
 
 /// The highest multiple of `tick` at or below `price`; a zero tick means the venue has none.
 pub fn floor_price(price: Price, tick: Price) -> Result<Price, ArithmeticError> {
-    floor_step(price.0, tick.0).map(Price)
+    floor_step(price.decimal(), tick.decimal()).map(Price::of)
 }
 
 /// The lowest multiple of `tick` at or above `price`; a zero tick means the venue has none.
@@ -44,7 +44,7 @@ pub fn ceil_price(price: Price, tick: Price) -> Result<Price, ArithmeticError> {
 
 /// The highest multiple of `lot` at or below `qty`: never more than was asked for.
 pub fn floor_qty(qty: Qty, lot: Qty) -> Result<Qty, ArithmeticError> {
-    floor_step(qty.0, lot.0).map(Qty)
+    floor_step(qty.decimal(), lot.decimal()).map(Qty::of)
 }
 
 /// The lowest multiple of `lot` at or above `qty`: used only to say what would satisfy a minimum.

@@ -1,6 +1,7 @@
 //! Every speed in one process and one run, in processor time: see `README.md`.
 
 mod cpu;
+mod exchange;
 mod notes;
 mod orders;
 mod peer;
@@ -15,6 +16,7 @@ fn main() {
     yardstick::heap(&mut criterion);
     orders::hot(&mut criterion);
     orders::cold(&mut criterion);
+    exchange::events(&mut criterion);
     simulator::lives(&mut criterion);
     simulator::schedules(&mut criterion);
     criterion.final_summary();

@@ -86,7 +86,7 @@ impl Count {
     }
 
     /// The cumulative fill of a report and its cost, if it says more than is known.
-    #[inline]
+    #[inline(always)]
     fn better(&self, report: &OrderReport) -> Result<Option<(Qty, Option<Notional>)>, ArithmeticError> {
         let Some(executed) = report.executed else { return Ok(None) };
         let cost = match report.average_price {
@@ -103,7 +103,7 @@ impl Count {
     }
 
     /// The sums with one more trade, and how many trades there are then.
-    #[inline]
+    #[inline(always)]
     fn with_trade(&self, qty: Qty, cost: Notional, fee: Notional) -> Result<(Traded, u16), ArithmeticError> {
         let traded = Traded {
             qty: self.traded.qty.checked_add(qty)?,
@@ -120,7 +120,7 @@ impl Count {
     }
 
     /// Writes what a report comes to.
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, worked: &Worked) {
         if let Some((cumulative, cost)) = worked.cumulative {
             self.cumulative = cumulative;
@@ -185,6 +185,7 @@ impl VenueObject {
     }
 
     /// Takes what a report says apart from fills; says whether that changed anything.
+    #[inline(always)]
     fn restate(&mut self, report: &OrderReport) -> bool {
         let status = if zoo!(StatusMovesBack) { report.status } else { self.status.max(report.status) };
         let mut changed = set(&mut self.status, status);
@@ -290,7 +291,11 @@ impl Ledger {
         object.count.take(&worked);
         if let (Some(NewTrade { at, cost, .. }), Some(trade)) = (&worked.trade, &report.trade) {
             let entry = TradeEntry { id: trade.id.clone(), qty: trade.qty, cost: *cost, fee: trade.fee };
-            self.trades.insert(*at, entry);
+            if *at == self.trades.len() {
+                self.trades.push(entry);
+            } else {
+                self.trades.insert(*at, entry);
+            }
         }
         Ok(restated || worked.is_more())
     }
@@ -303,6 +308,7 @@ impl Ledger {
     }
 
     /// Everything about a report that can fail.
+    #[inline(always)]
     fn work_out(&self, report: &OrderReport) -> Result<Worked, ArithmeticError> {
         let known = self.objects.iter().position(|o| o.venue_id == report.venue_id);
         let found = known.ok_or_else(|| self.objects.partition_point(|o| rank(&o.venue_id) < rank(&report.venue_id)));
@@ -326,6 +332,7 @@ impl Ledger {
 
     /// The trade of a report on the object at `place`, which counts `count`; `None` if it is known or there is no
     /// room.
+    #[inline(always)]
     fn new_trade(
         &self,
         place: usize,
@@ -383,7 +390,9 @@ impl Ledger {
     #[must_use]
     pub fn status(&self) -> Option<ReportStatus> {
         let primary = self.primary()?;
-        if let Some(child) = self.child() {
+        if self.objects.len() > 1
+            && let Some(child) = self.child()
+        {
             return Some(if child.status.is_terminal() { child.status } else { ReportStatus::Triggered });
         }
         // A trigger order that is "filled" has only fired: without its child nothing is known (R69).

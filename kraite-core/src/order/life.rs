@@ -193,7 +193,7 @@ impl Life {
             PendingAmend => 4,
             PendingCancel => 5,
             Triggered => 6,
-            Done(terminal) => 7 + terminal as usize,
+            Done(terminal) => 7usize.saturating_add(terminal as usize),
         }
     }
 

@@ -68,6 +68,7 @@ pub enum Status {
 impl Order {
     /// A fresh intent.
     #[must_use]
+    #[inline]
     pub fn new(
         id: ClientOrderId,
         side: Side,

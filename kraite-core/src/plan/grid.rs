@@ -138,7 +138,7 @@ impl Judge<'_> {
             Side::Buy => (self.instrument.band.buy_min, self.instrument.band.buy_max),
             Side::Sell => (self.instrument.band.sell_min, self.instrument.band.sell_max),
         };
-        let relative = Notional(price.0).ratio_to(Notional(self.mark.0)).ok();
+        let relative = Notional::of(price.decimal()).ratio_to(Notional::of(self.mark.decimal())).ok();
         let below = relative.zip(low).is_some_and(|(at, low)| at < low);
         if below || relative.zip(high).is_some_and(|(at, high)| at > high) {
             self.faults.push(LadderFault::Breaks(leg, Rule::PriceBand));

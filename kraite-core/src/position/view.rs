@@ -49,7 +49,7 @@ pub enum Protective {
 impl Position {
     /// Every order of a role, oldest revision and attempt first.
     pub fn of(&self, role: Role) -> impl DoubleEndedIterator<Item = &Order> {
-        self.orders.iter().filter(move |(id, _)| id.role() == role).map(|(_, order)| order)
+        self.orders.of(role)
     }
 
     /// The newest order of a role.
@@ -60,7 +60,7 @@ impl Position {
 
     /// Every attempt of one logical order.
     pub fn attempts(&self, logical: LogicalOrder) -> impl DoubleEndedIterator<Item = &Order> {
-        self.orders.values().filter(move |o| o.id.key().logical == logical)
+        self.of(logical.role).filter(move |o| o.id.key().logical == logical)
     }
 
     /// What all orders of the roles that `pick` names executed together.

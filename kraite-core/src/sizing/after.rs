@@ -41,8 +41,8 @@ fn add(paid: Paid, price: Price, qty: Qty, request: &SizeRequest<'_>) -> Result<
     let cost = price.checked_mul(qty)?;
     let fee = cost.scaled_by(request.instrument.maker_fee)?;
     let paid = (paid.0.checked_add(cost)?, paid.1.checked_add(qty)?, paid.2.checked_add(fee)?);
-    let places = request.instrument.tick.0.scale().saturating_add(4).max(8);
-    Ok((paid, Price(paid.0.checked_div_qty(paid.1)?.0.round_dp(places).normalize())))
+    let places = request.instrument.tick.decimal().scale().saturating_add(4).max(8);
+    Ok((paid, Price::of(paid.0.checked_div_qty(paid.1)?.decimal().round_dp(places).normalize())))
 }
 
 #[cfg(test)]

@@ -248,8 +248,8 @@ impl Attempt<'_> {
 
     fn target(&mut self) {
         let SizeRequest { instrument, spec, mark, .. } = self.request;
-        let one = Qty(rust_decimal::Decimal::ONE);
-        let cost = Notional(self.reference.0);
+        let one = Qty::of(rust_decimal::Decimal::ONE);
+        let cost = Notional::of(self.reference.decimal());
         let wish = cost
             .scaled_by(instrument.taker_fee)
             .map_err(|_| (Rule::TargetNotProfitable, String::from("the fees cannot be computed")))
@@ -296,8 +296,8 @@ impl Attempt<'_> {
         if cost > capital {
             let leverage = self.draft.leverage.unwrap_or(1);
             let needed = cost
-                .ratio_to(Notional(leverage.into()))
-                .map_or(Notional::ZERO, |f| Notional(f.0.round_dp(8).normalize()));
+                .ratio_to(Notional::of(leverage.into()))
+                .map_or(Notional::ZERO, |f| Notional::of(f.decimal().round_dp(8).normalize()));
             let margin = budget.margin;
             let message =
                 format!("the whole ladder of {cost} needs {needed} of margin at {leverage}x, {margin} is allotted");

@@ -17,7 +17,7 @@ pub fn average_entry(fills: impl Iterator<Item = (Price, Qty)>) -> Result<Option
         cost = cost.checked_add(price.checked_mul(qty)?)?;
         total = total.checked_add(qty)?;
     }
-    if total.is_zero() { Ok(None) } else { cost.checked_div_qty(total).map(|p| Some(Price(readable(p.0)))) }
+    if total.is_zero() { Ok(None) } else { cost.checked_div_qty(total).map(|p| Some(Price::of(readable(p.decimal())))) }
 }
 
 /// The price at which closing earns exactly the fees of entry and exit, not rounded to a tick.
@@ -33,7 +33,7 @@ pub fn break_even(
     entry_fee: Factor,
     exit_fee: Factor,
 ) -> Result<Price, ArithmeticError> {
-    let one = Qty(rust_decimal::Decimal::ONE);
+    let one = Qty::of(rust_decimal::Decimal::ONE);
     let cost = average.checked_mul(one)?;
     break_even_paid(direction, cost, cost.scaled_by(entry_fee)?, one, exit_fee)
 }
@@ -56,7 +56,7 @@ pub fn break_even_paid(
         Direction::Long => (cost.checked_add(fees_paid)?, Factor::ONE.checked_sub(exit_fee)?),
         Direction::Short => (cost.checked_sub(fees_paid)?, Factor::ONE.checked_add(exit_fee)?),
     };
-    earned.checked_div_qty(qty.scaled_by(kept)?).map(|p| Price(readable(p.0)))
+    earned.checked_div_qty(qty.scaled_by(kept)?).map(|p| Price::of(readable(p.decimal())))
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
         let expected = ["150.23", "141.71666667", "131.98714286", "121.28466667", "109.86032258"];
         for (n, text) in expected.iter().enumerate() {
             let average = fills(&long[..=n]).unwrap();
-            assert_eq!(average.0.round_dp(8).normalize().to_string(), *text);
+            assert_eq!(average.decimal().round_dp(8).normalize().to_string(), *text);
             assert_eq!(average.to_string().parse(), Ok(average), "the text must be readable");
         }
         assert_eq!(fills(&[]), None);
@@ -85,9 +85,9 @@ mod tests {
         let rate: Factor = "0.0005".parse().unwrap();
         let average: Price = "100".parse().unwrap();
         let long = break_even(Direction::Long, average, rate, rate).unwrap();
-        assert_eq!(long.0.round_dp(8).to_string(), "100.10005003");
+        assert_eq!(long.decimal().round_dp(8).to_string(), "100.10005003");
         let short = break_even(Direction::Short, average, rate, rate).unwrap();
-        assert_eq!(short.0.round_dp(8).to_string(), "99.90004998");
+        assert_eq!(short.decimal().round_dp(8).to_string(), "99.90004998");
         let paid = break_even_paid(
             Direction::Long,
             "200".parse().unwrap(),

@@ -192,10 +192,10 @@ impl Search<'_> {
 
     fn value(&self, setting: Setting) -> Decimal {
         match setting {
-            Setting::Margin => self.request.budget.margin.0,
-            Setting::Gap => self.request.spec.gap.0,
-            Setting::Profit => self.request.spec.profit.0,
-            Setting::Stop => self.request.spec.stop.0,
+            Setting::Margin => self.request.budget.margin.decimal(),
+            Setting::Gap => self.request.spec.gap.decimal(),
+            Setting::Profit => self.request.spec.profit.decimal(),
+            Setting::Stop => self.request.spec.stop.decimal(),
         }
     }
 }
@@ -211,10 +211,10 @@ const fn flag(setting: Setting) -> &'static str {
 
 fn set(changed: &mut Changed, setting: Setting, value: Decimal) {
     match setting {
-        Setting::Margin => changed.budget.margin = Notional(value),
-        Setting::Gap => changed.spec.gap = Percent(value),
-        Setting::Profit => changed.spec.profit = Percent(value),
-        Setting::Stop => changed.spec.stop = Percent(value),
+        Setting::Margin => changed.budget.margin = Notional::of(value),
+        Setting::Gap => changed.spec.gap = Percent::of(value),
+        Setting::Profit => changed.spec.profit = Percent::of(value),
+        Setting::Stop => changed.spec.stop = Percent::of(value),
     }
 }
 

@@ -72,7 +72,7 @@ impl Ladder {
     /// # Errors
     /// When a full ladder earns nothing.
     pub fn loss_to_win(&self) -> Result<Factor, ArithmeticError> {
-        self.max_loss.ratio_to(self.full_ladder_profit).map(|f| Factor(readable(f.0)))
+        self.max_loss.ratio_to(self.full_ladder_profit).map(|f| Factor::of(readable(f.decimal())))
     }
 }
 
@@ -135,7 +135,7 @@ impl Draft {
     /// See [`Ladder::loss_to_win`]; `None` where it cannot be computed.
     #[must_use]
     pub fn loss_to_win(&self) -> Option<Factor> {
-        self.max_loss?.ratio_to(self.full_ladder_profit?).ok().map(|f| Factor(readable(f.0)))
+        self.max_loss?.ratio_to(self.full_ladder_profit?).ok().map(|f| Factor::of(readable(f.decimal())))
     }
 
     fn complete(self) -> Option<Ladder> {

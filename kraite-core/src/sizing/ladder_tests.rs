@@ -85,7 +85,7 @@ fn f_the_worked_long_example_to_the_last_digit() {
     assert_eq!(ladder.stop.to_string(), "96.67");
     assert_eq!(ladder.max_loss.to_string(), "167.649");
     assert_eq!(ladder.full_ladder_profit.to_string(), "4.9528");
-    assert_eq!(ladder.loss_to_win().unwrap().0.round_dp(2).to_string(), "33.85");
+    assert_eq!(ladder.loss_to_win().unwrap().decimal().round_dp(2).to_string(), "33.85");
     assert!(ladder.dropped.is_empty() && ladder.clamped.is_empty());
 }
 
@@ -269,7 +269,7 @@ fn f_a_limit_target_is_bound_by_the_band_and_a_trigger_is_not() {
 
 #[test]
 fn f_absurd_numbers_are_refused_and_never_panic() {
-    let huge = Notional(rust_decimal::Decimal::MAX);
+    let huge = Notional::of(rust_decimal::Decimal::MAX);
     for model in [SizingModel::Unbounded, SizingModel::Bounded] {
         let mut case = Case::new(Direction::Short, model);
         case.budget.margin = huge;

@@ -36,8 +36,8 @@ pub(super) fn readable(value: Decimal) -> Decimal {
 ///
 /// A quotient has 28 digits and may have been rounded up to the very next lot; the product decides.
 pub(super) fn floor_ratio(num: Decimal, den: Decimal, lot: Qty) -> Result<Qty, ArithmeticError> {
-    let rough = floor_qty(Qty(div(num, den)?), lot)?;
-    if mul(rough.0, den)? > num { rough.checked_sub(lot) } else { Ok(rough) }
+    let rough = floor_qty(Qty::of(div(num, den)?), lot)?;
+    if mul(rough.decimal(), den)? > num { rough.checked_sub(lot) } else { Ok(rough) }
 }
 
 /// `price` moved by `percent` in the direction in which the position gains; negative moves it back.

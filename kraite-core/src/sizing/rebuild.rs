@@ -97,12 +97,12 @@ impl AtFill<'_> {
         };
         let lot = self.instrument.lot;
         let wanted = self.slices.rung(rung, price, self.filled, lot).map_err(|_| Rule::MaxQuantity)?;
-        let left = sub(self.capital.0, used.0).map_err(|_| Rule::MarginOverrun)?;
+        let left = sub(self.capital.decimal(), used.decimal()).map_err(|_| Rule::MarginOverrun)?;
         let cost = price.checked_mul(wanted).map_err(|_| Rule::MaxQuantity)?;
         let qty = match self.spec.model {
-            _ if cost.0 <= left => wanted,
+            _ if cost.decimal() <= left => wanted,
             SizingModel::Unbounded => return Err(Rule::MarginOverrun),
-            SizingModel::Bounded => floor_ratio(left, price.0, lot).map_err(|_| Rule::MarginOverrun)?,
+            SizingModel::Bounded => floor_ratio(left, price.decimal(), lot).map_err(|_| Rule::MarginOverrun)?,
         };
         if wanted.is_positive() && !qty.is_positive() {
             return Err(Rule::MarginOverrun);
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn r27_arithmetic_never_fails_a_rebuild() {
         let (ladder, spec, instrument) = sized(Direction::Short, SizingModel::Bounded);
-        let huge = Price(rust_decimal::Decimal::MAX);
+        let huge = Price::of(rust_decimal::Decimal::MAX);
         let again = rebuild(&ladder, &spec, &instrument, huge, ladder.entry.qty);
         assert_eq!((again.rungs.len(), again.dropped.len()), (0, 4));
         let again = rebuild(&ladder, &spec, &instrument, Price::ZERO, Qty::ZERO);

@@ -23,7 +23,7 @@ fn band_limits(
         Side::Sell => (instrument.band.sell_min, instrument.band.sell_max),
     };
     let bound = |factor: Option<Factor>| match factor {
-        Some(factor) => super::math::mul(mark.0, factor.0).map(|d| Some(Price(d))),
+        Some(factor) => super::math::mul(mark.decimal(), factor.decimal()).map(|d| Some(Price::of(d))),
         None => Ok(None),
     };
     Ok((bound(low)?, bound(high)?))

@@ -28,7 +28,7 @@ pub(super) fn rung_price(
     from: Price,
     rung: u8,
 ) -> Result<Result<RungPrice, Price>, ArithmeticError> {
-    let distance = Percent(mul(spec.gap.0, Decimal::from(rung))?);
+    let distance = Percent::of(mul(spec.gap.decimal(), Decimal::from(rung))?);
     let raw = gained(spec.direction, from, distance.negated())?;
     if !raw.is_positive() {
         return Ok(Err(raw));
@@ -60,7 +60,7 @@ pub(super) fn weights(spec: &LadderSpec) -> Result<Vec<Decimal>, ArithmeticError
     let mut weights = Vec::new();
     for rung in 0..usize::from(spec.rungs) {
         let multiplier = spec.multipliers.get(rung).or(spec.multipliers.last());
-        weight = mul(weight, multiplier.map_or(Decimal::ZERO, |m| m.0))?;
+        weight = mul(weight, multiplier.map_or(Decimal::ZERO, |m| m.decimal()))?;
         weights.push(weight);
     }
     Ok(weights)
@@ -89,12 +89,12 @@ impl Slices {
             }
             SizingModel::Bounded => weights.iter().try_fold(Decimal::ONE, |sum, w| add(sum, *w))?,
         };
-        Ok(Self { model: spec.model, capital: capital.0.max(Decimal::ZERO), weights, divider })
+        Ok(Self { model: spec.model, capital: capital.decimal().max(Decimal::ZERO), weights, divider })
     }
 
     /// The market slice at `reference`, floored to the market lot.
     pub(super) fn entry(&self, reference: Price, market_lot: Qty) -> Result<Qty, ArithmeticError> {
-        floor_ratio(self.capital, mul(self.divider, reference.0)?, market_lot)
+        floor_ratio(self.capital, mul(self.divider, reference.decimal())?, market_lot)
     }
 
     /// The quantity of a rung at `price` for an entry of `entry`, floored to the lot.
@@ -104,8 +104,8 @@ impl Slices {
         let index = usize::from(rung).checked_sub(1);
         let weight = index.and_then(|i| self.weights.get(i)).copied().unwrap_or_default();
         match self.model {
-            SizingModel::Unbounded => floor_qty(Qty(mul(entry.0, weight)?), lot),
-            SizingModel::Bounded => floor_ratio(mul(self.capital, weight)?, mul(self.divider, price.0)?, lot),
+            SizingModel::Unbounded => floor_qty(Qty::of(mul(entry.decimal(), weight)?), lot),
+            SizingModel::Bounded => floor_ratio(mul(self.capital, weight)?, mul(self.divider, price.decimal())?, lot),
         }
     }
 }

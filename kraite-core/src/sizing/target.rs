@@ -206,7 +206,7 @@ mod tests {
         };
         assert_eq!((clamped(&narrow), clamped(&instrument())), (true, false));
         let huge = "79228162514264337593543950335";
-        let huge = Price(rust_decimal::Decimal::from_str_exact(huge).unwrap());
+        let huge = Price::of(rust_decimal::Decimal::from_str_exact(huge).unwrap());
         let request = TargetRequest {
             direction: Direction::Long,
             basis: huge,
