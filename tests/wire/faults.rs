@@ -1,14 +1,16 @@
 //! Every row B and C of the fault model on real sockets: a life from its opening to its profit with a fault on the way
 //! that the emulator deals, and the emulator's book afterwards.
 
+use kraite_core::engine::Alert;
+use kraite_core::plan::TargetStyle;
 use kraite_core::position::Why;
 use kraite_core::time::Millis;
 
 use crate::life::{Case, Life, Verdict};
 
 /// A whole life under these rules, which are in force from its opening on.
-async fn lived(rules: Vec<String>) -> Verdict {
-    let life = Life::start(Case::LONG).await;
+async fn lived(case: Case, rules: Vec<String>) -> Verdict {
+    let life = Life::start(case).await;
     life.open_under(&rules).await;
     life.active().await;
     life.dip().await;
@@ -25,9 +27,13 @@ async fn lived(rules: Vec<String>) -> Verdict {
 const AT_ONCE: usize = 6;
 
 async fn each(rows: Vec<(String, Vec<String>)>) -> Vec<(String, Verdict)> {
+    each_of(Case::LONG, rows).await
+}
+
+async fn each_of(case: Case, rows: Vec<(String, Vec<String>)>) -> Vec<(String, Verdict)> {
     let mut verdicts = Vec::new();
     for some in rows.chunks(AT_ONCE) {
-        let running: Vec<_> = some.iter().map(|(_, rules)| tokio::spawn(lived(rules.clone()))).collect();
+        let running: Vec<_> = some.iter().map(|(_, rules)| tokio::spawn(lived(case, rules.clone()))).collect();
         for ((name, _), life) in some.iter().zip(running) {
             let verdict = life.await.unwrap_or_else(|error| panic!("{name}: {error}"));
             println!("{name}: {} met, without a stop for {} at most", verdict.faults, verdict.naked);
@@ -98,8 +104,48 @@ async fn b08_a_duplicate_id_means_that_one_exists() {
 async fn b10_b16_limits_and_clocks() {
     let mut rows = on_placing("B10 429:", r#"{"kind":"rate-limit"}"#).split_off(1);
     rows.extend(on_placing("B16", r#"{"kind":"error","code":-1021}"#));
-    rows.push(("B10 ban".into(), vec![rule("GET", "/fapi/", "", 1, r#"{"kind":"ban","ms":20000}"#)]));
     let _ = each(rows).await;
+}
+
+/// Banned while a rung fills: the stop that stands at the venue is all there is until the ban ends, and then the target
+/// follows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b10_a_ban_is_sat_out_behind_the_stop() {
+    let life = Life::start(Case::LONG).await;
+    life.open().await;
+    life.active().await;
+    life.admin("POST", "/faults", r#"{"path":"/fapi/","times":1,"fault":{"kind":"ban","ms":20000}}"#).await;
+    life.dip().await;
+    life.recover().await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert_eq!((verdict.faults, verdict.seen.why), (1, Some(Why::TargetFilled)), "{verdict:?}");
+    assert!(verdict.naked < Millis::from_secs(10), "{verdict:?}");
+}
+
+/// What no client can prevent: the wire delivers the entry twice, and both fill. The excess is taken off again, and the
+/// emulator's book, which is judged apart here, shows that its auditor sees two orders under one id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b05_an_entry_that_the_wire_doubled_is_taken_off_again() {
+    let life = Life::start(Case::LONG).await;
+    life.open_under(&[rule("POST", "/fapi/v1/order", "type=MARKET", 1, r#"{"kind":"double"}"#)]).await;
+    life.until("twice the entry", |life| life.seen().alerts.contains(&Alert::WireDuplicate)).await;
+    life.active().await;
+    let once = life.planned_entry();
+    life.until("the excess off", |life| life.exposure() == once).await;
+    assert_eq!(life.stop().len(), 1);
+    let violations = life.violations().await;
+    assert_eq!(violations, ["client_id_used_again", "duplicate"]);
+    life.recover().await;
+    life.ended().await;
+    assert_eq!(life.seen().why, Some(Why::TargetFilled));
+}
+
+/// The second copy of a resting order is refused while the first is open: nothing comes of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b05_resting_orders_that_the_wire_doubled_are_there_once() {
+    let rows = on_placing("B5", r#"{"kind":"double"}"#);
+    no_alarm(&each(rows[1..].to_vec()).await);
 }
 
 /// The quiet that a 429 asks for outlasts the mark that the entry was sized on: nothing is opened, and that is told.
@@ -121,6 +167,16 @@ async fn b11_b12_cancels_and_changes_lost() {
         rows.push((format!("B11 cancel of a rung, {when}"), vec![rule("DELETE", "/fapi/v1/order", "", 1, &fault)]));
     }
     no_alarm(&each(rows).await);
+    let limit = Case { style: TargetStyle::Limit, ..Case::LONG };
+    let changed = |what: &str, fault: &str| (format!("B12 {what}"), vec![rule("PUT", "/fapi/v1/order", "", 1, fault)]);
+    let rows = vec![
+        changed("change of the target, before", r#"{"kind":"cut","when":"before"}"#),
+        changed("change of the target, after", r#"{"kind":"cut","when":"after"}"#),
+        changed("change of the target, unknown", r#"{"kind":"unknown","acts":true}"#),
+        changed("change of the target refused", r#"{"kind":"error","code":-5026}"#),
+        changed("change of the target while another runs", r#"{"kind":"error","code":-5028}"#),
+    ];
+    no_alarm(&each_of(limit, rows).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -209,6 +209,23 @@ impl Life {
         self.book(|venue, account| venue.position(account, &symbol(), self.case.direction))
     }
 
+    /// The quantity that the entry was placed with.
+    pub(crate) fn planned_entry(&self) -> Qty {
+        self.book(|venue, _| {
+            let entry = |id: kraite_core::id::ClientOrderId| id.key().logical.role == Role::Entry;
+            venue.objects().find(|o| o.client_id().is_some_and(entry)).unwrap().placed_qty.unwrap()
+        })
+    }
+
+    /// What the emulator's auditor objects to, sorted.
+    pub(crate) async fn violations(&self) -> Vec<String> {
+        let audit = self.admin("GET", "/audit?naked_ms=60000", "").await;
+        let all = audit["violations"].as_array().unwrap();
+        let mut names: Vec<_> = all.iter().map(|violation| violation["what"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    }
+
     /// Where the open orders of a role rest or trigger.
     pub(crate) fn resting(&self, wanted: fn(Role) -> bool) -> Vec<Price> {
         self.book(|venue, account| {
@@ -241,10 +258,6 @@ impl Life {
         let (status, answer) = raw::call(self.emulator.address(), method, &target, &headers, body).await;
         assert_eq!(status, 200, "{method} {path} {body}: {answer}");
         answer
-    }
-
-    pub(crate) async fn fault(&self, rule: &str) {
-        self.admin("POST", "/faults", rule).await;
     }
 
     /// How often any fault was met.
