@@ -25,6 +25,8 @@ const step = async (name, run) => {
 
 const symbol = "SOL/USDT:USDT";
 try {
+  // Its own demand before it speaks to a socket without TLS.
+  await exchange.loadHttpProxyAgent();
   await step("exchangeInfo", async () => {
     await exchange.loadMarkets();
     assert.ok(exchange.markets[symbol].swap);
@@ -32,7 +34,11 @@ try {
   });
   await step("server time", async () => assert.ok(Math.abs((await exchange.fetchTime()) - Date.now()) < 3_600_000));
   await step("leverage", async () => assert.equal(Number((await exchange.setLeverage(10, symbol)).leverage), 10));
-  await step("margin mode", async () => exchange.setMarginMode("cross", symbol));
+  await step("margin mode, and once more", async () => {
+    await exchange.setMarginMode("isolated", symbol);
+    await exchange.setMarginMode("cross", symbol);
+    await assert.rejects(() => exchange.setMarginMode("cross", symbol), ccxt.MarginModeAlreadySet);
+  });
   const balance = await step("balance", () => exchange.fetchBalance());
   assert.ok(balance.USDT.total > 0);
   const ticker = await step("ticker", () => exchange.fetchTicker(symbol));
