@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use kraite_core::number::Notional;
 use kraite_sim::emulator::{Emulator, FAULT_PRESETS, FaultRules, MAX_SPEED, MarketSource, Settings, StartError};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, Failed};
 use crate::flags::positive;
@@ -120,6 +121,9 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::with(Exit::Failure))?;
     runtime.block_on(async {
+        // From the ready line on whoever started this may end it.
+        let mut terminated = signal(SignalKind::terminate()).map_err(Failed::with(Exit::Failure))?;
+        let mut interrupted = signal(SignalKind::interrupt()).map_err(Failed::with(Exit::Failure))?;
         let emulator = Emulator::start(settings).await.map_err(|error| failed(&error))?;
         let venue = match args.venue {
             Emulated::Binance => "binance",
@@ -129,18 +133,12 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
             "admin": emulator.admin(),
         });
         crate::print(&format!("{ready}\n"))?;
-        interrupted().await.map_err(Failed::with(Exit::Failure))?;
+        tokio::select! {
+            biased;
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
         drop(emulator);
         Ok(Exit::Ok)
     })
-}
-
-/// Waits until somebody asks to stop.
-async fn interrupted() -> std::io::Result<()> {
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        biased;
-        _ = terminated.recv() => Ok(()),
-        done = tokio::signal::ctrl_c() => done,
-    }
 }

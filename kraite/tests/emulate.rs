@@ -42,7 +42,7 @@ fn what_is_wrong_is_told_with_its_exit_code() {
         assert!(told.contains(says), "{told}");
     };
     refused(&["--speed", "0"], 2, "--speed");
-    refused(&["--balance", "-5"], 2, "--balance");
+    refused(&["--balance=-5"], 2, "--balance");
     refused(&["--faults", "no-such-preset"], 2, "no-such-preset");
     refused(&["--market", "NOPE-1m.csv"], 9, "NOPE is not listed");
     refused(&["--exchange-info", "/nowhere/info.json"], 9, "/nowhere/info.json");

@@ -145,7 +145,9 @@ impl Streams {
 
     /// Sends a frame of a market stream.
     pub(super) fn push(&mut self, name: &str, frame: &Value) {
-        let is_public = name.contains("bookTicker") || name.contains("depth") || name.contains("Depth");
+        // Single trades are documented nowhere; clients ask for them on this route.
+        let is_public =
+            name.contains("bookTicker") || name.contains("depth") || name.contains("Depth") || name.ends_with("@trade");
         let legacy_is_public = self.legacy_is_public;
         self.send(name, frame, |socket| match socket.route {
             Route::Public => is_public,
