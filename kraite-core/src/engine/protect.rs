@@ -511,14 +511,20 @@ impl Turn<'_> {
         }
     }
 
-    /// The leg that was accepted last overwrote the legs of its role before it, whatever became of the other leg. An
-    /// attempt in doubt may come true after a newer one was accepted: what counts is when the venue says so.
+    /// The leg that was accepted last overwrote the legs of its role before it, whatever became of the other leg, and
+    /// of itself since: one that has fired or is gone leaves none of them behind. An attempt in doubt may come true
+    /// after a newer one was accepted: what counts is when the venue says so, as long as it stands; what a venue says of
+    /// one that has ended may be about its end.
     fn supersede_older(&mut self, no: PositionNo, role: Role) {
         let Some(position) = self.position(no) else { return };
         let working = |o: &&Order| o.life == Life::Working && o.service == Service::PositionPlan;
-        let accepted = |o: &Order| o.stated_at().unwrap_or_else(|| self.sent_after(o));
+        let stood = |o: &&Order| o.service == Service::PositionPlan && o.life.was_accepted();
+        let accepted = |o: &Order| {
+            let told = o.stated_at().filter(|_| o.life == Life::Working);
+            told.unwrap_or_else(|| self.sent_after(o))
+        };
         let newest = |o: &&Order| (accepted(o), o.id);
-        let Some(last) = position.of(role).filter(working).max_by_key(newest).map(|o| o.id) else { return };
+        let Some(last) = position.of(role).filter(stood).max_by_key(newest).map(|o| o.id) else { return };
         let others: Vec<ClientOrderId> =
             position.of(role).filter(working).map(|o| o.id).filter(|id| *id != last).collect();
         for id in others {

@@ -36,6 +36,7 @@ impl Turn<'_> {
             return;
         }
         self.cancel_openers(no);
+        self.keep_one_target(no);
         let Some(position) = self.position(no) else { return };
         if position.exposure().is_positive() {
             self.close_exposure(no);
@@ -81,6 +82,21 @@ impl Turn<'_> {
             if id.key().logical.role != Role::Entry {
                 self.cancel_when_due(no, id);
             }
+        }
+    }
+
+    /// A target that was being replaced when the unwinding began goes once its successor rests, as it would have. What
+    /// the venue shows may be somebody else's and stay for ever: two targets must not wait for that.
+    fn keep_one_target(&mut self, no: PositionNo) {
+        if self.capabilities.protection == Protection::Paired {
+            return;
+        }
+        let Some(position) = self.position(no) else { return };
+        let resting = position.of(Role::Target).filter(|o| o.life == Life::Working).map(|o| o.id);
+        let mut older: Vec<ClientOrderId> = resting.collect();
+        let _newest = older.pop();
+        for id in older {
+            self.cancel_when_due(no, id);
         }
     }
 

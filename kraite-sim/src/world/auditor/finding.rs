@@ -213,6 +213,9 @@ pub enum Finding {
     },
 }
 
+/// The worker's process does not run, and is not dead.
+pub(super) const STOPPED: &str = "worker stopped";
+
 /// The window of a stop that went away unseen.
 pub(super) const UNTOLD: &str = "loss of the stop not told yet";
 /// The window of a contract on which nothing can be placed or closed.
@@ -285,7 +288,8 @@ impl Interval {
         if self.now.is_empty() {
             self.unexplained = self.unexplained.plus(span);
         }
-        if self.now.contains(UNTOLD) {
+        // A process that stands still reads nothing.
+        if self.now.contains(UNTOLD) && !self.now.contains(STOPPED) {
             self.untold = self.untold.plus(span);
         }
         if [UNTOLD, HALTED, THIN].iter().any(|window| self.now.contains(window)) {

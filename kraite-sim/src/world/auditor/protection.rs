@@ -11,7 +11,7 @@ use kraite_core::position::{Phase, Protective};
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::books::Books;
-use super::finding::{HALTED, THIN, UNTOLD};
+use super::finding::{HALTED, STOPPED, THIN, UNTOLD};
 use super::{Finding, Interval, Verdict};
 use crate::venue::{Trading, Venue};
 
@@ -60,7 +60,7 @@ impl Protection {
     pub(super) fn stopped(&mut self, account: AccountTag, stopped: bool, at: VenueMillis) {
         if stopped {
             if self.stopped.insert(account) {
-                self.pauses(account, "worker stopped", at);
+                self.pauses(account, STOPPED, at);
             }
         } else {
             self.stopped.remove(&account);
@@ -117,7 +117,7 @@ impl Protection {
             }
             let runs = engine.is_some() && !self.stopped.contains(&account);
             if engine.is_some() && !runs {
-                windows.insert("worker stopped");
+                windows.insert(STOPPED);
             }
             let key = (account, symbol, direction);
             let interval = self.open.entry(key.clone()).or_insert_with(|| Interval::new(&key, now));
