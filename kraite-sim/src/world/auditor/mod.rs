@@ -240,6 +240,20 @@ impl Auditor {
         self.report_all(now, findings);
     }
 
+    /// Requests that the wire doubled and of which both copies traded.
+    fn filled_twice(
+        &self,
+        venue: &Venue,
+        account: AccountTag,
+        about: impl Fn(&OrderObject) -> bool,
+    ) -> Vec<ClientOrderId> {
+        let traded = |id: &&ClientOrderId| {
+            let copies = venue.under(account, **id).filter(|o| o.executed.is_positive() && about(o));
+            copies.take(2).count() > 1
+        };
+        self.wire.doubled.iter().filter(traded).copied().collect()
+    }
+
     fn blame_wire(&mut self, ids: &[ClientOrderId]) {
         let fresh = ids.iter().filter(|id| self.wire.doubled.contains(id)).any(|id| self.blamed.insert(*id));
         if fresh {
@@ -260,7 +274,14 @@ impl Auditor {
             }
             self.look_at_surrender(venue, account, position, now, &mut findings);
             if position.halted && self.halted.insert((account, position.no)) {
-                findings.push(Finding::Halted { position: position.no });
+                // Exits that took off what a copy had put on are more than the engine can know of.
+                let copies = self.filled_twice(venue, account, |object| {
+                    object.client_id().is_some_and(|id| id.key().position == position.no)
+                });
+                if copies.is_empty() {
+                    findings.push(Finding::Halted { position: position.no });
+                }
+                self.blame_wire(&copies);
             }
             if matches!(position.phase, Phase::Closed | Phase::Cancelled) {
                 self.look_at_what_is_left(venue, account, engine, position, &mut findings);
@@ -379,7 +400,8 @@ impl Auditor {
                 self.report(now, Finding::Disagree { position, believed, actual });
             }
             let taken = self.books.taken(account, &symbol, direction);
-            if whole && taken != booked && !shared {
+            let copies = self.filled_twice(venue, account, |object| object.symbol == symbol);
+            if whole && taken != booked && !shared && copies.is_empty() {
                 self.report(now, Finding::Misattributed { account, symbol, taken, booked });
             }
         }
