@@ -23,6 +23,7 @@ use kraite_sim::venue::Venue;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use crate::proxy::Proxy;
 use crate::raw;
 
 /// How many times as fast as real time venue, backend and engine live. A window of three seconds lasts 150 ms.
@@ -154,11 +155,20 @@ pub(crate) async fn open_command(exchange: &Binance, case: Case, number: u64) ->
 impl Life {
     /// An emulator, a backend connected to it, and a reactor that runs; nothing is open.
     pub(crate) async fn start(case: Case) -> Self {
-        let emulator = Emulator::start(Settings { speed: SPEED, ..Settings::default() }).await.unwrap();
-        if case.mode == PositionMode::Hedge {
-            set_hedge(&emulator).await;
-        }
-        let exchange = Arc::new(connect(&emulator.http(), &emulator.ws(), emulator.clock(), case.mode).await);
+        let emulator = emulator(case.mode).await;
+        let (http, ws) = (emulator.http(), emulator.ws());
+        Self::on(emulator, &http, &ws, case).await
+    }
+
+    /// The same with a proxy in between.
+    pub(crate) async fn start_behind_proxy(case: Case) -> (Self, Proxy) {
+        let emulator = emulator(case.mode).await;
+        let proxy = Proxy::start(emulator.address()).await;
+        (Self::on(emulator, &proxy.http(), &proxy.ws(), case).await, proxy)
+    }
+
+    async fn on(emulator: Emulator, http: &str, ws: &str, case: Case) -> Self {
+        let exchange = Arc::new(connect(http, ws, emulator.clock(), case.mode).await);
         let mut life =
             Self { case, emulator, exchange, journal: Arc::default(), worker: None, log: Log::default() };
         life.begin();
@@ -345,6 +355,15 @@ pub(crate) struct Verdict {
     pub(crate) seen: Seen,
     pub(crate) faults: usize,
     pub(crate) naked: Millis,
+}
+
+/// An emulator in this mode.
+pub(crate) async fn emulator(mode: PositionMode) -> Emulator {
+    let emulator = Emulator::start(Settings { speed: SPEED, ..Settings::default() }).await.unwrap();
+    if mode == PositionMode::Hedge {
+        set_hedge(&emulator).await;
+    }
+    emulator
 }
 
 async fn set_hedge(emulator: &Emulator) {

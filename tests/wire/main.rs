@@ -2,10 +2,12 @@
 //! that shares no code with that backend. What really happened is read from the emulator's own book.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod attacks;
 mod faults;
 mod kills;
 mod life;
 mod lives;
+mod proxy;
 mod raw;
 mod stops;
 mod streams;
