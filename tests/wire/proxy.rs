@@ -31,6 +31,8 @@ pub(crate) enum Attack {
     Trickle,
     /// The venue's own answer with one text for another.
     Change(&'static str, &'static str),
+    /// The venue's own answer, and at once the same again.
+    Doubled,
     /// The venue's own answer, and once more as the answer to whatever comes next on this connection.
     Twice,
 }
@@ -152,6 +154,7 @@ async fn serve(shared: Arc<Shared>, mut client: TcpStream) -> io::Result<()> {
             Attack::Flood(header, piece) => return flood(&shared, client, header, piece).await,
             Attack::Trickle => return trickle(client).await,
             Attack::Change(from, to) => client.write_all(&changed(&answer, from, to)).await?,
+            Attack::Doubled => client.write_all(&answer.repeat(2)).await?,
             Attack::Twice => {
                 client.write_all(&answer).await?;
                 again = Some(answer);

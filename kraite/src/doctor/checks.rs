@@ -3,7 +3,6 @@
 
 use std::future::poll_fn;
 
-use futures_core::Stream as _;
 use kraite_binance::{Binance, LocalClock as _, SystemClock};
 use kraite_core::exchange::{Exchange as _, KeyRights, PositionMode, ReadError, StreamEvent};
 use kraite_core::time::{LocalMillis, Millis, VenueMillis};
