@@ -66,8 +66,12 @@ pub(crate) fn batch() -> PlaceBatch {
 }
 
 pub(crate) fn refs() -> [OrderRef; 2] {
-    [(Role::Entry, Service::Regular), (Role::Stop, Service::Conditional)]
-        .map(|(role, service)| OrderRef { symbol: symbol(), service, id: id(role), venue_id: None })
+    [(Role::Entry, Service::Regular), (Role::Stop, Service::Conditional)].map(|(role, service)| OrderRef {
+        symbol: symbol(),
+        service,
+        id: id(role),
+        venue_id: None,
+    })
 }
 
 pub(crate) fn amend() -> Amend {

@@ -113,7 +113,13 @@ fn what_is_configured_wrongly_is_told_before_anything_is_sent() {
     refused(&unset, KEY, SECRET, 3, "DOCTOR_NOTHING is not set");
     let pasted = ["--http", http, "--ws", ws, "--key-env", "DOCTOR_KEY", "--secret-env", SECRET];
     refused(&pasted, KEY, SECRET, 3, "it takes a name");
-    refused(&["--http", http, "--ws", ws, "--key-env", "DOCTOR_KEY", "--secret-file", "/nowhere/secret"], KEY, SECRET, 3, "/nowhere/secret");
+    refused(
+        &["--http", http, "--ws", ws, "--key-env", "DOCTOR_KEY", "--secret-file", "/nowhere/secret"],
+        KEY,
+        SECRET,
+        3,
+        "/nowhere/secret",
+    );
     refused(&["--http", http, "--ws", ws], KEY, SECRET, 2, "--key-env");
     refused(&[&["--http", http][..], &NAMES].concat(), KEY, SECRET, 2, "--ws");
     refused(&[&["--demo", "--http", http, "--ws", ws][..], &NAMES].concat(), KEY, SECRET, 2, "--demo");

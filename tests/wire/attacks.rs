@@ -4,9 +4,7 @@
 //! position goes on behind its stop.
 
 use kraite_core::exchange::{Direction, Exchange as _, NewOrder, OrderShape, Outcome, PositionMode, Purpose, Side};
-use kraite_core::id::{
-    AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role,
-};
+use kraite_core::id::{AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role};
 use kraite_core::position::Why;
 use kraite_core::time::{Millis, VenueMillis};
 

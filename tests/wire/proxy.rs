@@ -184,7 +184,8 @@ async fn read_message(from: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     loop {
         if let Some(end) = message.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&message[..end]).to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
             if message.len() >= end + 4 + length.unwrap_or(0) {
                 return Ok(Some(message));
             }

@@ -88,7 +88,8 @@ pub(super) fn bodies() -> Seeds {
         id(Role::Entry)
     );
     seeds.push(("legs".into(), body(200, &legs)));
-    let unlisted = format!(r#"[{{"code":-31337,"msg":"new"}},{{"orderId":2,"clientOrderId":"{rung}","status":"LIMBO"}}]"#);
+    let unlisted =
+        format!(r#"[{{"code":-31337,"msg":"new"}},{{"orderId":2,"clientOrderId":"{rung}","status":"LIMBO"}}]"#);
     seeds.push(("legs-unlisted".into(), body(200, &unlisted)));
     seeds.push(("rows-that-say-nothing".into(), body(200, &format!("[{}{{}}]", "{},".repeat(1_000)))));
     seeds.push(("deep".into(), body(200, &format!(r#"{{"orderId":1,"x":{}"#, "[".repeat(3_000)))));

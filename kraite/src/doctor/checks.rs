@@ -79,11 +79,22 @@ fn offset(before: LocalMillis, told: VenueMillis, after: LocalMillis, report: &m
     let high = told.plus(TOLD_IN).0.saturating_sub(before.0);
     let error = high.saturating_sub(low) / 2;
     let offset = low.saturating_add(error);
-    let says = format!("the exchange's clock is {offset} ms ahead of this one, give or take {} ms", error.saturating_add(1));
+    let says =
+        format!("the exchange's clock is {offset} ms ahead of this one, give or take {} ms", error.saturating_add(1));
     if error > CLOCK_ERROR_MAX.0 {
-        report.add("clock", Status::Warned, says, "the way is slow: orders may be too late to be signed; run closer to it");
+        report.add(
+            "clock",
+            Status::Warned,
+            says,
+            "the way is slow: orders may be too late to be signed; run closer to it",
+        );
     } else if offset.saturating_abs() > OFFSET_TOLD.0 {
-        report.add("clock", Status::Warned, says, "kraite signs with the exchange's clock; set this one by NTP all the same");
+        report.add(
+            "clock",
+            Status::Warned,
+            says,
+            "kraite signs with the exchange's clock; set this one by NTP all the same",
+        );
     } else {
         report.add("clock", Status::Ok, says, "");
     }
@@ -93,7 +104,12 @@ async fn contracts(account: &Binance, report: &mut Report) {
     match account.instruments().await {
         Ok(all) => report.add("contracts", Status::Ok, format!("{} contracts can be traded", all.len()), ""),
         Err(error) => {
-            report.add("contracts", Status::Failed, error.to_string(), "the rules of contracts cannot be read: nothing can be sized");
+            report.add(
+                "contracts",
+                Status::Failed,
+                error.to_string(),
+                "the rules of contracts cannot be read: nothing can be sized",
+            );
         }
     }
 }
@@ -105,7 +121,12 @@ async fn rights(account: &Binance, network: Network, report: &mut Report) {
             Err(error) => report.add("rights", Status::Failed, error.to_string(), advice(&error)),
         },
         Network::Demo => {
-            report.add("rights", Status::Exempt, "the demo network does not tell the rights of keys; no money is at stake", "");
+            report.add(
+                "rights",
+                Status::Exempt,
+                "the demo network does not tell the rights of keys; no money is at stake",
+                "",
+            );
         }
         Network::Emulator => report.add("rights", Status::Exempt, "no money is at stake on an emulator", ""),
     }
@@ -118,9 +139,11 @@ fn judge(rights: &KeyRights, report: &mut Report) {
             "the key may move money out of the account: kraite refuses it",
             "make a key without withdrawals and transfers, and with an address list",
         ),
-        (None, _) | (_, None) => {
-            (Status::Failed, "the exchange does not tell all rights of the key", "make a new key that may only trade futures")
-        }
+        (None, _) | (_, None) => (
+            Status::Failed,
+            "the exchange does not tell all rights of the key",
+            "make a new key that may only trade futures",
+        ),
         (Some(false), Some(false)) => (Status::Failed, "the key may not trade futures", "enable futures for it"),
         (Some(false), Some(true)) => (Status::Ok, "the key may trade futures and cannot move money out", ""),
     };
