@@ -11,7 +11,7 @@ use kraite_core::exchange::{Lookup, OrderReport, Outcome, RejectKind};
 use serde_json::value::RawValue;
 
 use crate::Bytes;
-use crate::wire::{SENT, amend, batch, fields, placements, refs, symbol, text_of, within_memory};
+use crate::wire::{Fields, SENT, amend, batch, placements, refs, symbol, text_of, within_memory};
 
 /// A gateway's refusals, which need no code.
 const REFUSALS: [u16; 2] = [418, 429];
@@ -88,7 +88,7 @@ fn read_rules(body: &[u8]) -> String {
 
 /// The code that a body or a row of it states, read field by field.
 fn stated_code(body: &str) -> Option<i64> {
-    let code = *fields(body)?.get("code")?;
+    let code = Fields::of(body)?.get("code")?;
     text_of(code).unwrap_or_else(|| code.get().to_owned()).parse().ok()
 }
 
@@ -124,9 +124,10 @@ fn judge(data: &[u8], hear: Hear) {
     let heard = within_memory(answer.body.len(), || hear(answer));
     assert_eq!(heard, hear(answer), "the same answer said two things");
 
-    let body = std::str::from_utf8(answer.body).unwrap_or_default();
-    let stated = stated_code(body);
-    let rows: Vec<&RawValue> = serde_json::from_str(body).unwrap_or_default();
+    // Bytes that are no text may stand in what is not looked at.
+    let body = String::from_utf8_lossy(answer.body);
+    let stated = stated_code(&body);
+    let rows: Vec<&RawValue> = serde_json::from_str(&body).unwrap_or_default();
     for outcome in &heard.outcomes {
         refusal_is_proven(status, outcome, stated);
         acceptance_is_a_success(answer, outcome);

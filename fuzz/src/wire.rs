@@ -11,6 +11,7 @@ use kraite_core::id::{
 };
 use kraite_core::number::{Price, Qty};
 use kraite_core::time::VenueMillis;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The contract that everything is about.
@@ -80,9 +81,42 @@ pub(crate) fn amend() -> Amend {
     Amend { order, side: Side::Buy, price, qty }
 }
 
-/// The fields of an object, none of them looked into; `None` where it is none. Of a field that comes twice the last counts.
-pub(crate) fn fields(text: &str) -> Option<BTreeMap<String, &RawValue>> {
-    serde_json::from_str(text).ok()
+/// The fields of an object by name, none of them looked into. What a name means that comes twice nobody knows: it is
+/// left out.
+#[derive(Default)]
+pub(crate) struct Fields<'a>(BTreeMap<String, Option<&'a RawValue>>);
+
+impl<'a> Fields<'a> {
+    /// `None` where the text is no object.
+    pub(crate) fn of(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        *self.0.get(name)?
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut pairs: M) -> Result<Fields<'de>, M::Error> {
+                let mut fields = Fields::default();
+                while let Some((name, value)) = pairs.next_entry::<String, &RawValue>()? {
+                    fields.0.entry(name).and_modify(|known| *known = None).or_insert(Some(value));
+                }
+                Ok(fields)
+            }
+        }
+        from.deserialize_map(Pairs)
+    }
 }
 
 /// What a value says, if it is a text.
