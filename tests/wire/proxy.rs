@@ -235,6 +235,7 @@ async fn flood(shared: &Shared, mut client: TcpStream, header: &str, piece: &[u8
     Ok(())
 }
 
+#[allow(clippy::disallowed_methods, reason = "the pace of a socket is of real time")]
 async fn trickle(mut client: TcpStream) -> io::Result<()> {
     client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await?;
     loop {
