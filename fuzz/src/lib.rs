@@ -13,8 +13,12 @@ mod journal_decode;
 mod klines_csv;
 mod order_events;
 mod planner;
+mod rest_body;
+mod signed_query;
 #[cfg(test)]
 mod tests;
+mod wire;
+mod ws_frame;
 
 use std::path::PathBuf;
 
@@ -25,18 +29,24 @@ pub use journal_decode::journal_decode;
 pub use klines_csv::klines_csv;
 pub use order_events::order_events;
 pub use planner::planner;
+pub use rest_body::rest_body;
+pub use signed_query::signed_query;
+pub use ws_frame::ws_frame;
 
 /// What a target does with bytes.
 pub type Body = fn(&[u8]);
 
 /// Every target: its name, and its body.
-pub const TARGETS: [(&str, Body); 6] = [
+pub const TARGETS: [(&str, Body); 9] = [
     ("client_id", client_id),
     ("crash_window", crash_window),
     ("journal_decode", journal_decode),
     ("klines_csv", klines_csv),
     ("order_events", order_events),
     ("planner", planner),
+    ("rest_body", rest_body),
+    ("signed_query", signed_query),
+    ("ws_frame", ws_frame),
 ];
 
 /// Gives a body each file that is named on the command line, and every file of each folder.

@@ -3,6 +3,8 @@
 //! `KRAITE_BLESS=1 cargo test --manifest-path fuzz/Cargo.toml --lib` writes them anew; files that were added by hand
 //! (an input that once failed) stay. Seeds follow the engine, so their bytes are not compared, only their names.
 
+mod wire;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -54,6 +56,9 @@ fn made(target: &str) -> Seeds {
         "klines_csv" => files(),
         "order_events" => reports(),
         "planner" => ladders(),
+        "rest_body" => wire::bodies(),
+        "signed_query" => wire::queries(),
+        "ws_frame" => wire::frames(),
         _ => panic!("{target} has no seeds"),
     }
 }
@@ -379,6 +384,7 @@ fn s12_the_seeds_still_reach_what_they_are_about() {
     let ladders = seeds_of("planner");
     let sized = ladders.iter().filter(|(_, seed)| planner::is_accepted(seed)).count();
     assert!(sized >= 4 && ladders.len() - sized >= 4, "{sized} of {} ladders are accepted", ladders.len());
+    wire::still_reach();
     let files = seeds_of("klines_csv");
     let read = files.iter().filter(|(_, seed)| klines_csv::is_accepted(seed)).count();
     assert!(read >= 5 && files.len() - read >= 4, "{read} of {} files are read", files.len());

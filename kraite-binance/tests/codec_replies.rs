@@ -526,3 +526,14 @@ fn mutant_a_decoder_that_demands_an_average_price_would_lose_orders() {
     let reply: reply::OrderReply = serde_json::from_str(golden!("order_placed")).unwrap();
     assert!(Interpreter::new().order(&reply, asked).is_ok());
 }
+
+#[test]
+fn c09_a_list_of_more_rows_than_the_venue_has_is_refused_before_they_are_made() {
+    let list = |rows: usize| format!("[{}]", vec!["{}"; rows].join(","));
+    let read = |text: &str| {
+        let answer = kraite_binance::codec::Answer { status: 200, body: text.as_bytes() };
+        reply::read_rows::<reply::PositionRow>(answer).map(|rows| rows.sent)
+    };
+    assert_eq!(read(&list(reply::MAX_ROWS)), Ok(reply::MAX_ROWS));
+    assert!(matches!(read(&list(reply::MAX_ROWS + 1)), Err(ReadError::Undecodable(_))));
+}

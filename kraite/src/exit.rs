@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Failure = 1,
     /// A flag is unknown, missing, or has a value that it cannot have.
     Usage = 2,
-    /// A configuration file is wrong.
+    /// A configuration is wrong: a file, an address, a secret.
     Configuration = 3,
     /// The exchange refused or cannot be reached.
     Exchange = 4,
@@ -37,7 +37,7 @@ impl Exit {
         (Self::Ok, "done"),
         (Self::Failure, "a failure that no other code names"),
         (Self::Usage, "usage: a flag is unknown, missing, or out of range"),
-        (Self::Configuration, "a configuration file is wrong"),
+        (Self::Configuration, "a configuration is wrong: a file, an address, a secret"),
         (Self::Exchange, "the exchange refused or cannot be reached"),
         (Self::Unknown, "something is left unresolved: an order's outcome is unknown, a position did not come to rest"),
         (Self::Invariant, "an invariant is broken"),

@@ -4,6 +4,7 @@
 mod backtest;
 mod crash_test;
 mod demo;
+mod doctor;
 mod emulate;
 mod exit;
 mod flags;
@@ -25,8 +26,8 @@ use exit::{Exit, Failed};
 /// Opens and manages leveraged DCA positions that survive being killed at any instant.
 ///
 /// A position is one MARKET entry, a ladder of LIMIT rungs, a take-profit that follows the average entry
-/// and a stop-loss that is accepted before the take-profit is sent. Nothing in this command talks to a real
-/// exchange yet: it plans, rehearses on a simulated exchange, and reads journals.
+/// and a stop-loss that is accepted before the take-profit is sent. Nothing in this command trades on a real
+/// exchange yet: it plans, rehearses on a simulated exchange, reads journals, and `doctor` looks at an account.
 #[derive(Debug, Parser)]
 #[command(name = "kraite", version, max_term_width = 110, after_long_help = exit_codes(), arg_required_else_help = true)]
 struct Cli {
@@ -41,6 +42,7 @@ enum Command {
     Backtest(backtest::Args),
     CrashTest(crash_test::Args),
     Emulate(Box<emulate::Args>),
+    Doctor(Box<doctor::Args>),
     Swarm(swarm::Args),
     Shrink(swarm::ShrinkArgs),
     Inspect(inspect::Args),
@@ -103,6 +105,7 @@ fn main() -> ExitCode {
         Command::Backtest(args) => (args.json, backtest::command(&args)),
         Command::CrashTest(args) => (args.json, crash_test::command(&args)),
         Command::Emulate(args) => (args.json, emulate::command(&args)),
+        Command::Doctor(args) => (args.json, doctor::command(&args)),
         Command::Swarm(args) => (args.json, swarm::command(&args)),
         Command::Shrink(args) => (args.json, swarm::shrink_command(&args)),
         Command::Inspect(args) => (args.json, inspect::command(&args)),

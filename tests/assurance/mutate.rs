@@ -289,7 +289,9 @@ mod tests {
         let text = include_str!("../../.cargo/mutants.toml");
         let of = |judges| text.lines().filter_map(|line| narrowed_line(line, "a.rs", judges)).collect::<String>();
         let (core, all) = (of(Judges::Core), of(Judges::All));
-        assert!(all.contains("--test=crash_windows") && all.contains("\"kraite-sim\"") && all.contains("--test=doubts"));
+        assert!(
+            all.contains("--test=crash_windows") && all.contains("\"kraite-sim\"") && all.contains("--test=doubts")
+        );
         assert!(!core.contains("--test=crash_windows") && !core.contains("kraite-sim\""), "{core}");
         assert!(core.contains("--test=doubts") && core.contains("examine_globs = [\"a.rs\"]"));
     }

@@ -57,7 +57,9 @@ fn rule(method: &str, path: &str, contains: &str, times: u32, fault: &str) -> St
 
 /// Each thing that is placed meets the fault once.
 fn on_placing(row: &str, fault: &str) -> Vec<(String, Vec<String>)> {
-    let of = |(what, path, contains): (&str, &str, &str)| (format!("{row} {what}"), vec![rule("POST", path, contains, 1, fault)]);
+    let of = |(what, path, contains): (&str, &str, &str)| {
+        (format!("{row} {what}"), vec![rule("POST", path, contains, 1, fault)])
+    };
     PLACED.map(of).to_vec()
 }
 
@@ -163,7 +165,10 @@ async fn b11_b12_cancels_and_changes_lost() {
     let mut rows = Vec::new();
     for when in ["before", "after"] {
         let fault = format!(r#"{{"kind":"cut","when":"{when}"}}"#);
-        rows.push((format!("B11 cancel of a conditional order, {when}"), vec![rule("DELETE", "/fapi/v1/algoOrder", "", 1, &fault)]));
+        rows.push((
+            format!("B11 cancel of a conditional order, {when}"),
+            vec![rule("DELETE", "/fapi/v1/algoOrder", "", 1, &fault)],
+        ));
         rows.push((format!("B11 cancel of a rung, {when}"), vec![rule("DELETE", "/fapi/v1/order", "", 1, &fault)]));
     }
     no_alarm(&each(rows).await);
@@ -189,7 +194,8 @@ async fn c01_c02_answers_late_and_frames_first() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c06_c07_stale_reads() {
     let stale = |path: &str, times: u32| rule("GET", path, "", times, r#"{"kind":"stale"}"#);
-    let paths = ["/fapi/v1/order", "/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders", "/fapi/v3/positionRisk", "/fapi/v1/all"];
+    let paths =
+        ["/fapi/v1/order", "/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders", "/fapi/v3/positionRisk", "/fapi/v1/all"];
     // Stale answers to look-ups need something that is looked up.
     let lost = rule("POST", "/fapi/v1/order", "type=LIMIT", 2, r#"{"kind":"cut","when":"after"}"#);
     let rows = paths.map(|path| (format!("C6 {path}"), vec![lost.clone(), stale(path, 1)]));

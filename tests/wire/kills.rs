@@ -34,7 +34,7 @@ async fn worker() {
     let [http, ws, journal, now, number] = orders.split(' ').collect::<Vec<_>>()[..] else { panic!("{orders}") };
     let clock = Clock::scaled_from(LocalMillis(now.parse().unwrap()), SPEED);
     let exchange = Arc::new(connect(http, ws, &clock, Case::LONG.mode).await);
-    let journal = Arc::new(SqliteJournal::open(&PathBuf::from(journal)).unwrap());
+    let journal = Arc::new(SqliteJournal::open(PathBuf::from(journal)).unwrap());
     let quiet = |_: &kraite_core::engine::Notice| {};
     let (reactor, handle) =
         Reactor::new(OWNER, EngineConfig::default(), Arc::clone(&exchange) as Arc<dyn Exchange>, journal, clock, quiet);

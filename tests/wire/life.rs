@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kraite_binance::{Binance, Config, Hosts, LocalClock};
 use kraite_binance::codec::calls::SetPositionMode;
 use kraite_binance::codec::{Carrier, Credentials, KEY_HEADER, Signer, Stamp, encode};
+use kraite_binance::{Binance, Config, Hosts, LocalClock};
 use kraite_core::engine::{Alert, Command, CommandId, Config as EngineConfig, Effect, Engine, Notice, OpenRequest};
 use kraite_core::exchange::{Direction, Exchange as _, MarginMode, PositionMode, TriggerBy};
 use kraite_core::id::{AccountTag, PositionNo, Role, Symbol};
@@ -23,6 +23,7 @@ use kraite_sim::venue::Venue;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use crate::proxy::Proxy;
 use crate::raw;
 
 /// How many times as fast as real time venue, backend and engine live. A window of three seconds lasts 150 ms.
@@ -154,13 +155,21 @@ pub(crate) async fn open_command(exchange: &Binance, case: Case, number: u64) ->
 impl Life {
     /// An emulator, a backend connected to it, and a reactor that runs; nothing is open.
     pub(crate) async fn start(case: Case) -> Self {
-        let emulator = Emulator::start(Settings { speed: SPEED, ..Settings::default() }).await.unwrap();
-        if case.mode == PositionMode::Hedge {
-            set_hedge(&emulator).await;
-        }
-        let exchange = Arc::new(connect(&emulator.http(), &emulator.ws(), emulator.clock(), case.mode).await);
-        let mut life =
-            Self { case, emulator, exchange, journal: Arc::default(), worker: None, log: Log::default() };
+        let emulator = emulator(case.mode).await;
+        let (http, ws) = (emulator.http(), emulator.ws());
+        Self::on(emulator, &http, &ws, case).await
+    }
+
+    /// The same with a proxy in between.
+    pub(crate) async fn start_behind_proxy(case: Case) -> (Self, Proxy) {
+        let emulator = emulator(case.mode).await;
+        let proxy = Proxy::start(emulator.address()).await;
+        (Self::on(emulator, &proxy.http(), &proxy.ws(), case).await, proxy)
+    }
+
+    async fn on(emulator: Emulator, http: &str, ws: &str, case: Case) -> Self {
+        let exchange = Arc::new(connect(http, ws, emulator.clock(), case.mode).await);
+        let mut life = Self { case, emulator, exchange, journal: Arc::default(), worker: None, log: Log::default() };
         life.begin();
         life
     }
@@ -347,9 +356,19 @@ pub(crate) struct Verdict {
     pub(crate) naked: Millis,
 }
 
+/// An emulator in this mode.
+pub(crate) async fn emulator(mode: PositionMode) -> Emulator {
+    let emulator = Emulator::start(Settings { speed: SPEED, ..Settings::default() }).await.unwrap();
+    if mode == PositionMode::Hedge {
+        set_hedge(&emulator).await;
+    }
+    emulator
+}
+
 async fn set_hedge(emulator: &Emulator) {
     let stamp = Stamp::of_read(VenueMillis(emulator.clock().now().0), Millis(5_000));
-    let request = encode(&SetPositionMode { mode: PositionMode::Hedge }, Carrier::Query, stamp, &credentials()).unwrap();
+    let request =
+        encode(&SetPositionMode { mode: PositionMode::Hedge }, Carrier::Query, stamp, &credentials()).unwrap();
     let target = request.target();
     let (status, answer) = raw::call(emulator.address(), "POST", &target, &[(KEY_HEADER, "k")], "").await;
     assert_eq!(status, 200, "{answer}");

@@ -73,7 +73,9 @@ async fn a_stop_that_is_not_ours_is_left_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b09_a_refusal_of_the_second_attempt_is_not_one_of_the_first() {
     let on = |n: u32, fault: &str| {
-        format!(r#"{{"method":"POST","path":"/fapi/v1/order","contains":"type=LIMIT","skip":{n},"times":1,"fault":{fault}}}"#)
+        format!(
+            r#"{{"method":"POST","path":"/fapi/v1/order","contains":"type=LIMIT","skip":{n},"times":1,"fault":{fault}}}"#
+        )
     };
     let life = Life::start(Case::LONG).await;
     // Four rungs go out together; the one that was lost is the fifth.

@@ -21,6 +21,10 @@ use serde_json::value::RawValue;
 
 use super::failure::{Answer, Failure};
 
+/// The most rows that a list may have. The longest that the venue sends is that of all open orders, 200 on each of some
+/// hundred contracts at most; rows that say nothing are a hundred times as large here as on the wire.
+pub const MAX_ROWS: usize = 50_000;
+
 /// The rows of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows<T> {
@@ -57,10 +61,14 @@ pub fn read<'a, T: Deserialize<'a>>(answer: Answer<'a>) -> Result<T, ReadError> 
 ///
 /// # Errors
 ///
-/// What the failure means for a reader, or [`ReadError::Undecodable`] where the body is no list.
+/// What the failure means for a reader, or [`ReadError::Undecodable`] where the body is no list, or one of more than
+/// [`MAX_ROWS`].
 pub fn read_rows<'a, T: Deserialize<'a>>(answer: Answer<'a>) -> Result<Rows<T>, ReadError> {
     let raw: Vec<&'a RawValue> = read(answer)?;
     let sent = raw.len();
+    if sent > MAX_ROWS {
+        return Err(undecodable(&format_args!("{sent} rows; more than {MAX_ROWS} are no list of the venue")));
+    }
     let rows: Vec<T> = raw.into_iter().filter_map(|row| serde_json::from_str(row.get()).ok()).collect();
     Ok(Rows { complete: rows.len() == sent, rows, sent })
 }

@@ -1,0 +1,230 @@
+//! The checks, one after the other. None changes anything at the venue but the listen key, which every process of an
+//! account shares and which is left to its end.
+
+use std::future::poll_fn;
+
+use kraite_binance::{Binance, LocalClock as _, SystemClock};
+use kraite_core::exchange::{Exchange as _, KeyRights, PositionMode, ReadError, StreamEvent};
+use kraite_core::time::{LocalMillis, Millis, VenueMillis};
+
+use super::Network;
+use super::report::{Report, Status};
+
+/// With a larger error of the measured clock, orders may come too late to be signed for their window.
+const CLOCK_ERROR_MAX: Millis = Millis(1_000);
+/// A local clock that is off by more is worth a line, though kraite signs with the exchange's.
+const OFFSET_TOLD: Millis = Millis(1_000);
+/// How long the account stream may take to say that it is up.
+const STREAM_WAITS: Millis = Millis::from_secs(10);
+/// The venue's time is told in whole milliseconds, rounded down.
+const TOLD_IN: Millis = Millis(1);
+/// The currency that contracts are margined in.
+const MARGIN: &str = "USDT";
+
+/// The checks that need a key.
+const KEYED: [&str; 4] = ["rights", "mode", "margin", "stream"];
+/// The checks that need the venue.
+const REMOTE: [&str; 7] = ["clock", "contracts", "key", "rights", "mode", "margin", "stream"];
+
+/// Makes all of them.
+pub(super) async fn run(account: &Binance, clock: &SystemClock, network: Network, report: &mut Report) {
+    let before = clock.now();
+    match account.server_time().await {
+        Ok(told) => {
+            report.add("address", Status::Ok, "the exchange answers", "");
+            offset(before, told, clock.now(), report);
+        }
+        Err(error) => {
+            let fix = "check network, firewall and address; whether the exchange is down or has banned this address";
+            report.add("address", Status::Failed, error.to_string(), fix);
+            report.skip(&REMOTE, "the exchange does not answer");
+            return;
+        }
+    }
+    contracts(account, report).await;
+    match account.position_mode().await {
+        Ok(found) => {
+            report.add("key", Status::Ok, "the exchange takes key and signature", "");
+            rights(account, network, report).await;
+            mode(found, report);
+        }
+        Err(error) => {
+            report.add("key", Status::Failed, error.to_string(), advice(&error));
+            report.skip(&KEYED, "the key is not accepted");
+            return;
+        }
+    }
+    margin(account, report).await;
+    stream(account, clock, report).await;
+}
+
+/// What to do about a signed request that came to nothing, by the venue's code.
+fn advice(error: &ReadError) -> &'static str {
+    let said = error.to_string();
+    let code = |code: &str| said.contains(code);
+    if code("-1022") {
+        "the secret does not belong to the key, or is of another kind"
+    } else if code("-2014") || code("-2015") {
+        "check the key, its network (demo and production have keys of their own), its address list and its futures right"
+    } else if code("-1021") {
+        "the way to the exchange is too slow or its clock jumped; try again"
+    } else {
+        "try again; see what the exchange says of itself"
+    }
+}
+
+/// The venue's clock stood between `told` and a millisecond more at some instant between our two.
+fn offset(before: LocalMillis, told: VenueMillis, after: LocalMillis, report: &mut Report) {
+    let low = told.0.saturating_sub(after.0);
+    let high = told.plus(TOLD_IN).0.saturating_sub(before.0);
+    let error = high.saturating_sub(low) / 2;
+    let offset = low.saturating_add(error);
+    let says =
+        format!("the exchange's clock is {offset} ms ahead of this one, give or take {} ms", error.saturating_add(1));
+    if error > CLOCK_ERROR_MAX.0 {
+        report.add(
+            "clock",
+            Status::Warned,
+            says,
+            "the way is slow: orders may be too late to be signed; run closer to it",
+        );
+    } else if offset.saturating_abs() > OFFSET_TOLD.0 {
+        report.add(
+            "clock",
+            Status::Warned,
+            says,
+            "kraite signs with the exchange's clock; set this one by NTP all the same",
+        );
+    } else {
+        report.add("clock", Status::Ok, says, "");
+    }
+}
+
+async fn contracts(account: &Binance, report: &mut Report) {
+    match account.instruments().await {
+        Ok(all) => report.add("contracts", Status::Ok, format!("{} contracts can be traded", all.len()), ""),
+        Err(error) => {
+            report.add(
+                "contracts",
+                Status::Failed,
+                error.to_string(),
+                "the rules of contracts cannot be read: nothing can be sized",
+            );
+        }
+    }
+}
+
+async fn rights(account: &Binance, network: Network, report: &mut Report) {
+    match network {
+        Network::Production => match account.key_rights().await {
+            Ok(rights) => judge(&rights, report),
+            Err(error) => report.add("rights", Status::Failed, error.to_string(), advice(&error)),
+        },
+        Network::Demo => {
+            report.add(
+                "rights",
+                Status::Exempt,
+                "the demo network does not tell the rights of keys; no money is at stake",
+                "",
+            );
+        }
+        Network::Emulator => report.add("rights", Status::Exempt, "no money is at stake on an emulator", ""),
+    }
+}
+
+fn judge(rights: &KeyRights, report: &mut Report) {
+    let (status, says, fix) = match (rights.withdraw, rights.trade) {
+        (Some(true), _) => (
+            Status::Failed,
+            "the key may move money out of the account: kraite refuses it",
+            "make a key without withdrawals and transfers, and with an address list",
+        ),
+        (None, _) | (_, None) => (
+            Status::Failed,
+            "the exchange does not tell all rights of the key",
+            "make a new key that may only trade futures",
+        ),
+        (Some(false), Some(false)) => (Status::Failed, "the key may not trade futures", "enable futures for it"),
+        (Some(false), Some(true)) => (Status::Ok, "the key may trade futures and cannot move money out", ""),
+    };
+    report.add("rights", status, says, fix);
+}
+
+fn mode(found: PositionMode, report: &mut Report) {
+    let says = match found {
+        PositionMode::OneWay => "one-way: long and short of a contract net",
+        PositionMode::Hedge => "hedge: long and short of a contract are two positions",
+    };
+    report.add("mode", Status::Ok, says, "");
+}
+
+async fn margin(account: &Binance, report: &mut Report) {
+    match account.balances().await {
+        Ok(all) => match all.iter().find(|balance| balance.currency == MARGIN) {
+            Some(row) if row.available.is_positive() => {
+                let says = format!("{} {MARGIN} in the wallet, {} of it free", row.wallet, row.available);
+                report.add("margin", Status::Ok, says, "");
+            }
+            _ => report.add("margin", Status::Warned, format!("no free {MARGIN}"), "move some to the futures wallet"),
+        },
+        Err(error) => report.add("margin", Status::Failed, error.to_string(), advice(&error)),
+    }
+}
+
+/// Opens the account stream, waits until it is up, and closes it.
+async fn stream(account: &Binance, clock: &SystemClock, report: &mut Report) {
+    let fix = "WebSockets may be blocked on the way: check proxy and firewall";
+    let opened = async {
+        let mut events = account.account_stream().await.map_err(|error| error.to_string())?;
+        loop {
+            match poll_fn(|cx| events.as_mut().poll_next(cx)).await {
+                Some(StreamEvent::Connected) => return Ok(()),
+                Some(_) => {}
+                None => return Err("it ended at once".to_owned()),
+            }
+        }
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = opened => ended,
+        () = clock.sleep(STREAM_WAITS) => Err(format!("it is not up after {STREAM_WAITS}")),
+    };
+    match ended {
+        Ok(()) => report.add("stream", Status::Ok, "the account's stream opens and closes", ""),
+        Err(why) => report.add("stream", Status::Failed, why, fix),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(withdraw: Option<bool>, trade: Option<bool>) -> bool {
+        let mut report = Report::new("binance", "production");
+        judge(&KeyRights { trade, withdraw }, &mut report);
+        report.exit() == crate::exit::Exit::Ok
+    }
+
+    #[test]
+    fn r109_a_key_that_may_withdraw_or_does_not_say_is_refused() {
+        assert!(judged(Some(false), Some(true)));
+        for withdraw in [Some(true), None, Some(false)] {
+            for trade in [Some(true), None, Some(false)] {
+                assert_eq!(judged(withdraw, trade), (withdraw, trade) == (Some(false), Some(true)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_offset_is_told_with_its_error() {
+        let told = |before, told, after| {
+            let mut report = Report::new("binance", "demo");
+            offset(LocalMillis(before), VenueMillis(told), LocalMillis(after), &mut report);
+            report.text()
+        };
+        let near = told(1_000, 1_120, 1_100);
+        assert!(near.contains("ok") && near.contains("70 ms ahead of this one, give or take 51 ms"), "{near}");
+        assert!(told(1_000, 61_000, 1_100).contains("NTP"));
+        assert!(told(1_000, 5_000, 9_000).contains("slow"));
+    }
+}
