@@ -1,0 +1,22 @@
+//! The wire in one process and one run: see `README.md`.
+
+mod decode;
+mod place;
+mod rounds;
+mod server;
+
+fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    if asked.first().is_some_and(|word| word == server::WORD) {
+        server::serve();
+    }
+    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|word| name.contains(word.as_str()));
+    println!("| what | kraite | beside it, same run | ratio | goal |");
+    println!("| --- | ---: | ---: | ---: | --- |");
+    if wanted("place") {
+        place::run();
+    }
+    if wanted("decode") {
+        decode::run();
+    }
+}

@@ -1,0 +1,40 @@
+//! Rounds of several contestants in turn, in processor time of this process.
+
+use std::time::Duration;
+
+use cpu_time::ProcessTime;
+
+/// The first round warms up and is not counted.
+const ROUNDS: usize = 16;
+
+/// What one call of a contestant cost, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    /// In the best round.
+    pub(crate) min: f64,
+    /// In the middle round.
+    pub(crate) median: f64,
+}
+
+/// Runs each contestant `calls` times, one after the other, and that again and again.
+pub(crate) fn rounds<const N: usize>(calls: u32, mut contestants: [&mut dyn FnMut(u32); N]) -> [Cost; N] {
+    let mut spent = [const { Vec::new() }; N];
+    for round in 0..ROUNDS {
+        for (contestant, spent) in contestants.iter_mut().zip(&mut spent) {
+            let start = ProcessTime::now();
+            contestant(calls);
+            let each = per_call(start.elapsed(), calls);
+            if round > 0 {
+                spent.push(each);
+            }
+        }
+    }
+    spent.map(|mut spent| {
+        spent.sort_by(f64::total_cmp);
+        Cost { min: spent[0], median: spent[spent.len() / 2] }
+    })
+}
+
+fn per_call(spent: Duration, calls: u32) -> f64 {
+    spent.as_secs_f64() * 1e9 / f64::from(calls)
+}
