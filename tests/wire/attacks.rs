@@ -8,7 +8,7 @@ use kraite_core::id::{AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, O
 use kraite_core::position::Why;
 use kraite_core::time::{Millis, VenueMillis};
 
-use crate::life::{Case, Life, connect, emulator, symbol};
+use crate::life::{Case, Life, connect, emulator, patiently, symbol};
 use crate::proxy::{Attack, Proxy, Rule, text_frame};
 
 /// The most bytes of an answer that the client takes (`MAX_BODY`).
@@ -60,7 +60,8 @@ async fn c09_an_answer_that_attacks_is_unknown_or_an_error_and_bounded() {
     for (name, attack) in attacks() {
         let emulator = emulator(PositionMode::OneWay).await;
         let proxy = Proxy::start(emulator.address()).await;
-        let exchange = connect(&proxy.http(), &proxy.ws(), emulator.clock(), PositionMode::OneWay).await;
+        let (http, ws) = (proxy.http(), proxy.ws());
+        let exchange = patiently(|| connect(&http, &ws, emulator.clock(), PositionMode::OneWay)).await;
         let rule = |method, path| Rule { method, path, contains: "", acts: false, attack: attack.clone() };
         proxy.add(rule("POST", "/fapi/v1/order"));
         let until = VenueMillis(emulator.clock().now().0).plus(Millis::from_secs(60));

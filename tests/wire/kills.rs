@@ -10,7 +10,7 @@ use kraite_core::exchange::{Direction, Exchange};
 use kraite_core::id::AccountTag;
 use kraite_core::number::Price;
 use kraite_core::time::{LocalMillis, Millis};
-use kraite_engine::{Clock, Reactor};
+use kraite_engine::{Clock, Reactor, ReactorError};
 use kraite_journal::SqliteJournal;
 use kraite_sim::emulator::{Emulator, Settings};
 use rand::{Rng as _, SeedableRng as _};
@@ -33,18 +33,35 @@ async fn worker() {
     let orders = std::env::var(ORDERS).expect("the parent says what to do");
     let [http, ws, journal, now, number] = orders.split(' ').collect::<Vec<_>>()[..] else { panic!("{orders}") };
     let clock = Clock::scaled_from(LocalMillis(now.parse().unwrap()), SPEED);
-    let exchange = Arc::new(connect(http, ws, &clock, Case::LONG.mode).await);
     let journal = Arc::new(SqliteJournal::open(PathBuf::from(journal)).unwrap());
-    let quiet = |_: &kraite_core::engine::Notice| {};
-    let (reactor, handle) =
-        Reactor::new(OWNER, EngineConfig::default(), Arc::clone(&exchange) as Arc<dyn Exchange>, journal, clock, quiet);
-    let running = tokio::spawn(reactor.run());
     let number: u64 = number.parse().unwrap();
-    if number > 0 {
-        let (id, command) = open_command(exchange.as_ref(), Case::LONG, number).await;
+    // On a busy machine what has to be read at the start may come too late: whoever watches a worker starts it again.
+    loop {
+        match life(http, ws, &clock, Arc::clone(&journal), number).await {
+            Ok(()) => return,
+            Err(why) => eprintln!("{why}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// From the start to the end of one worker, which ends by itself only where its venue cannot be read.
+async fn life(http: &str, ws: &str, clock: &Clock, journal: Arc<SqliteJournal>, number: u64) -> Result<(), String> {
+    let exchange = connect(http, ws, clock, Case::LONG.mode).await.map_err(|error| error.to_string())?;
+    let exchange = Arc::new(exchange);
+    let quiet = |_: &kraite_core::engine::Notice| {};
+    let (config, port) = (EngineConfig::default(), Arc::clone(&exchange) as Arc<dyn Exchange>);
+    let (reactor, handle) = Reactor::new(OWNER, config, port, journal, clock.clone(), quiet);
+    let running = tokio::spawn(reactor.run());
+    if number > 0
+        && let Ok((id, command)) = open_command(exchange.as_ref(), Case::LONG, number).await
+    {
         handle.command(id, command).await;
     }
-    running.await.unwrap().unwrap();
+    match running.await.unwrap() {
+        Err(error @ ReactorError::Clock(_)) => Err(error.to_string()),
+        ended => ended.map(|_| ()).map_err(|error| panic!("{error}")),
+    }
 }
 
 struct Stage {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kraite_binance::codec::calls::SetPositionMode;
 use kraite_binance::codec::{Carrier, Credentials, KEY_HEADER, Signer, Stamp, encode};
-use kraite_binance::{Binance, Config, Hosts, LocalClock};
+use kraite_binance::{Binance, Config, ConnectError, Hosts, LocalClock};
 use kraite_core::engine::{Alert, Command, CommandId, Config as EngineConfig, Effect, Engine, Notice, OpenRequest};
-use kraite_core::exchange::{Direction, Exchange as _, MarginMode, PositionMode, TriggerBy};
+use kraite_core::exchange::{Direction, Exchange as _, MarginMode, PositionMode, ReadError, TriggerBy};
 use kraite_core::id::{AccountTag, PositionNo, Role, Symbol};
 use kraite_core::journal::Record;
 use kraite_core::number::{Price, Qty};
@@ -35,6 +35,8 @@ pub(crate) const VENUE_ACCOUNT: u32 = 1;
 /// The worker's own number for it, which its order ids carry.
 pub(crate) const OWNER: AccountTag = AccountTag::new(7).unwrap();
 
+/// How often a reading is tried before a test gives up.
+const READINGS: u32 = 20;
 /// The command that opens.
 const OPENING: u64 = 1;
 
@@ -123,23 +125,38 @@ fn credentials() -> Credentials {
 }
 
 /// A backend that speaks to that emulator.
-pub(crate) async fn connect(http: &str, ws: &str, clock: &Clock, mode: PositionMode) -> Binance {
+pub(crate) async fn connect(http: &str, ws: &str, clock: &Clock, mode: PositionMode) -> Result<Binance, ConnectError> {
     let config = Config::new(Hosts::emulator(http, ws).unwrap())
         .clock(Arc::new(Scaled(clock.clone())))
         .position_mode(mode)
         .marks([symbol()]);
-    Binance::connect(config, credentials()).await.unwrap()
+    Binance::connect(config, credentials()).await
+}
+
+/// What has to be read before anything is tried, once more where a busy machine was too late for a timeout that is scaled.
+pub(crate) async fn patiently<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(call: impl Fn() -> F) -> T {
+    for _ in 0..READINGS {
+        if let Ok(read) = call().await {
+            return read;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    call().await.unwrap()
 }
 
 /// The command that opens such a position, with everything read that it needs.
-pub(crate) async fn open_command(exchange: &Binance, case: Case, number: u64) -> (CommandId, Command) {
-    let instruments = exchange.instruments().await.unwrap();
+pub(crate) async fn open_command(
+    exchange: &Binance,
+    case: Case,
+    number: u64,
+) -> Result<(CommandId, Command), ReadError> {
+    let instruments = exchange.instruments().await?;
     let mut instrument = instruments.into_iter().find(|listed| listed.symbol == symbol()).unwrap();
     if instrument.brackets.is_empty() {
-        instrument.brackets = exchange.leverage_brackets(&symbol()).await.unwrap();
+        instrument.brackets = exchange.leverage_brackets(&symbol()).await?;
     }
     let request = OpenRequest {
-        mark: exchange.mark_price(&symbol()).await.unwrap(),
+        mark: exchange.mark_price(&symbol()).await?,
         instrument,
         spec: LadderSpec::default_for(case.direction),
         budget: Budget { margin: "100".parse().unwrap(), leverage_cap: 20 },
@@ -149,7 +166,7 @@ pub(crate) async fn open_command(exchange: &Binance, case: Case, number: u64) ->
         mode: case.mode,
         margin_mode: MarginMode::Cross,
     };
-    (CommandId(number), Command::Open(Box::new(request)))
+    Ok((CommandId(number), Command::Open(Box::new(request))))
 }
 
 impl Life {
@@ -168,7 +185,7 @@ impl Life {
     }
 
     async fn on(emulator: Emulator, http: &str, ws: &str, case: Case) -> Self {
-        let exchange = Arc::new(connect(http, ws, emulator.clock(), case.mode).await);
+        let exchange = Arc::new(patiently(|| connect(http, ws, emulator.clock(), case.mode)).await);
         let mut life = Self { case, emulator, exchange, journal: Arc::default(), worker: None, log: Log::default() };
         life.begin();
         life
@@ -190,7 +207,7 @@ impl Life {
 
     /// Opens; the rules are in force once everything is read that an opening needs.
     pub(crate) async fn open_under(&self, rules: &[String]) {
-        let (id, command) = open_command(&self.exchange, self.case, OPENING).await;
+        let (id, command) = patiently(|| open_command(&self.exchange, self.case, OPENING)).await;
         for rule in rules {
             self.admin("POST", "/faults", rule).await;
         }
