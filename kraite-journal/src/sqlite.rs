@@ -370,19 +370,25 @@ impl Writer {
     fn acquire(&mut self, account: AccountTag) -> Result<Epoch, JournalError> {
         let key = i64::from(account.get());
         let floor = minutes_since_2020();
-        let epoch: i64 = self
-            .connection
-            .query_row(
-                "INSERT INTO owners VALUES (?1, ?2)
-                 ON CONFLICT (account) DO UPDATE SET epoch = MAX(epoch + 1, excluded.epoch) RETURNING epoch",
-                params![key, floor],
-                |row| row.get(0),
-            )
-            .map_err(|error| self.write_error(&error))?;
+        let epoch = self.raise_epoch(key, floor).map_err(|error| self.write_error(&error))?;
         u32::try_from(epoch)
             .ok()
             .and_then(Epoch::new)
             .ok_or_else(|| JournalError::Unavailable("all epochs are used up".into()))
+    }
+
+    /// In a transaction of its own: a statement that gives rows commits when it is put away, and nobody is told if that
+    /// fails.
+    fn raise_epoch(&mut self, key: i64, floor: i64) -> rusqlite::Result<i64> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let epoch = transaction.query_row(
+            "INSERT INTO owners VALUES (?1, ?2)
+             ON CONFLICT (account) DO UPDATE SET epoch = MAX(epoch + 1, excluded.epoch) RETURNING epoch",
+            params![key, floor],
+            |row| row.get(0),
+        )?;
+        transaction.commit()?;
+        Ok(epoch)
     }
 
     fn load(&self, account: AccountTag) -> Result<Loaded, JournalError> {

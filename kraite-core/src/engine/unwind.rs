@@ -88,7 +88,7 @@ impl Turn<'_> {
     /// A target that was being replaced when the unwinding began goes once its successor rests, as it would have. What
     /// the venue shows may be somebody else's and stay for ever: two targets must not wait for that.
     fn keep_one_target(&mut self, no: PositionNo) {
-        if self.capabilities.protection == Protection::Paired {
+        if zoo!(OldTargetLeft) || self.capabilities.protection == Protection::Paired {
             return;
         }
         let Some(position) = self.position(no) else { return };
