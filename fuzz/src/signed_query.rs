@@ -262,7 +262,8 @@ mod tests {
     #[test]
     fn mutant_a_request_that_is_changed_after_it_was_signed_is_caught() {
         let seeds = crate::tests::seeds_of("signed_query");
-        let wrong: [(&str, fn(&mut String)); 4] = [
+        type Spoil = fn(&mut String);
+        let wrong: [(&str, Spoil); 4] = [
             ("decoded", decoded_once),
             ("plus", plus_for_blank),
             ("stamped later", stamped_later),
