@@ -79,6 +79,21 @@ async fn b02_lost_after_the_venue_took_it() {
     no_alarm(&each(on_placing("B2", r#"{"kind":"cut","when":"after"}"#)).await);
 }
 
+/// No frame comes to the rescue: who takes the broken connection for a refusal enters twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b02_an_entry_whose_answer_is_lost_on_a_silent_stream_is_looked_up() {
+    let life = Life::start(Case::LONG).await;
+    life.admin("POST", "/streams", r#"{"do":"silence","users":true}"#).await;
+    life.open_under(&[rule("POST", "/fapi/v1/order", "type=MARKET", 1, r#"{"kind":"cut","when":"after"}"#)]).await;
+    life.active().await;
+    life.admin("POST", "/streams", r#"{"do":"resume","users":true}"#).await;
+    life.dip().await;
+    life.recover().await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert_eq!((verdict.faults, verdict.seen.why), (1, Some(Why::TargetFilled)), "{verdict:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b03_b04_late_within_the_window_and_past_it() {
     let mut rows = on_placing("B3", r#"{"kind":"delay","ms":2000,"when":"before"}"#);
