@@ -211,7 +211,8 @@ proptest! {
         silent in proptest::bool::weighted(0.2),
     ) {
         let (name, profile) = shapes()[shape].clone();
-        let calm = script::play(&script, profile.clone(), BTreeMap::new(), Stream::Push);
+        let stream = if silent { Stream::Silent } else { Stream::Push };
+        let calm = script::play(&script, profile.clone(), BTreeMap::new(), stream);
         // A fault that cannot happen at its point (and a doubled request, judged apart) is left out.
         let schedule: BTreeMap<u64, Fate> = faults
             .into_iter()
@@ -221,7 +222,6 @@ proptest! {
             .collect();
         let mut world = script::world(profile.clone(), Nemesis::scheduled(1, schedule.clone()), Timing::default());
         world.set_restart(Millis(restart_ms));
-        let stream = if silent { Stream::Silent } else { Stream::Push };
         let played = script::play_in(&script, world, stream);
         prop_assert!(
             played.is_clean(),
