@@ -195,24 +195,32 @@ async fn c10_words_that_are_not_known_are_looked_up_and_never_guessed() {
     }
 }
 
+/// How many lives are given to something that happens in most of them.
+const LIVES: u32 = 10;
+
 /// The answer to one request comes once more at once, or as the answer to the next one on its connection, upon which the
 /// venue acts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c01_an_answer_that_comes_again_is_not_taken_for_the_next() {
-    let mut again = 0;
     for attack in [Attack::Doubled, Attack::Twice] {
         for (path, contains) in [
             ("/fapi/v1/order", "type=MARKET"),
             ("/fapi/v1/order", "type=LIMIT"),
             ("/fapi/v1/algoOrder", "type=STOP_MARKET"),
         ] {
-            let (life, proxy) = Life::start_behind_proxy(Case::LONG).await;
-            proxy.add(Rule { method: "POST", path, contains, acts: true, attack: attack.clone() });
-            life.open().await;
-            managed_on(life, contains).await;
-            again += proxy.met();
+            let mut again = 0;
+            // Whether anything follows on a connection is up to the client's pool: it is tried until something does.
+            for _ in 0..LIVES {
+                let (life, proxy) = Life::start_behind_proxy(Case::LONG).await;
+                proxy.add(Rule { method: "POST", path, contains, acts: true, attack: attack.clone() });
+                life.open().await;
+                managed_on(life, contains).await;
+                again += proxy.met();
+                if again > 0 {
+                    break;
+                }
+            }
+            assert!(again > 0, "{attack:?}, {contains}: no answer came again in {LIVES} lives");
         }
     }
-    // Whether anything follows on a connection is up to the client's pool.
-    assert!(again > 4, "{again} answers came again");
 }
