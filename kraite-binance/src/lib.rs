@@ -15,7 +15,7 @@ pub use brackets::{Brackets, read_brackets};
 pub use caps::capabilities;
 #[cfg(feature = "client")]
 pub use client::{
-    AddressBudget, Binance, Config, ConfigError, ConnectError, Ended, Hosts, KeyPolicy, LocalClock, Socket,
+    AddressBudget, Binance, Config, ConfigError, ConnectError, Ended, Hosts, KeyPolicy, LocalClock, OrderEntry, Socket,
     SystemClock, Told, Watch,
 };
 pub use instruments::{Counted, ExchangeInfo, RateLimit, RulesError};

@@ -13,7 +13,7 @@ pub struct Clock(Kind);
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Scaled { origin: Instant, start: i64, factor: u32 },
+    Scaled { origin: Instant, start: i64, factor: u32, skipped: Arc<AtomicI64> },
     Driven(Arc<Driven>),
 }
 
@@ -41,7 +41,8 @@ impl Clock {
     #[must_use]
     #[allow(clippy::disallowed_methods, reason = "the clock is the one place that reads the system's")]
     pub fn scaled_from(start: LocalMillis, factor: u32) -> Self {
-        Self(Kind::Scaled { origin: Instant::now(), start: start.0, factor: factor.max(1) })
+        let skipped = Arc::new(AtomicI64::new(0));
+        Self(Kind::Scaled { origin: Instant::now(), start: start.0, factor: factor.max(1), skipped })
     }
 
     /// Time that stands still until [`Clock::advance`].
@@ -60,7 +61,8 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> LocalMillis {
         match &self.0 {
-            Kind::Scaled { origin, start, factor } => {
+            Kind::Scaled { origin, start, factor, skipped } => {
+                let start = start.saturating_add(skipped.load(Ordering::SeqCst));
                 let passed = origin.elapsed().as_micros().saturating_mul(u128::from(*factor)) / 1_000;
                 LocalMillis(start.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX)))
             }
@@ -68,11 +70,18 @@ impl Clock {
         }
     }
 
-    /// Moves a driven clock on; others run by themselves and ignore it.
+    /// Moves the clock and its clones on, never back: those who wait on a driven clock wake if they should; those who
+    /// wait on one that runs wait as long as they would have.
     pub fn advance(&self, span: Millis) {
-        if let Kind::Driven(driven) = &self.0 {
-            driven.now.fetch_add(span.0, Ordering::SeqCst);
-            driven.moved.notify_waiters();
+        let span = span.0.max(0);
+        match &self.0 {
+            Kind::Scaled { skipped, .. } => {
+                skipped.fetch_add(span, Ordering::SeqCst);
+            }
+            Kind::Driven(driven) => {
+                driven.now.fetch_add(span, Ordering::SeqCst);
+                driven.moved.notify_waiters();
+            }
         }
     }
 
@@ -148,6 +157,15 @@ mod tests {
         assert!(!task.is_finished());
         clock.advance(Millis(100));
         assert!(task.await.is_ok());
+    }
+
+    #[test]
+    fn a_clock_that_runs_is_moved_on_for_all_who_share_it() {
+        let clock = Clock::scaled_from(LocalMillis(1_000), 1);
+        let other = clock.clone();
+        clock.advance(Millis(5_000));
+        clock.advance(Millis(-4_000));
+        assert!(other.now() >= LocalMillis(6_000) && other.now() < LocalMillis(60_000));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! One account's loop: input in, step, append, release, execute concurrently, answers back to the inbox.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use kraite_core::engine::{
-    Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Request, RestoreError, commit,
+    Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Request, RestoreError, Sent,
+    commit,
 };
-use kraite_core::exchange::{Cause, Exchange, Outcome, PairOutcome, ReadError, StreamEvent};
+use kraite_core::exchange::{
+    Cause, Exchange, NewOrder, OrderShape, Outcome, PairOutcome, Purpose, ReadError, StreamEvent,
+};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::instrument::Instrument;
 use kraite_core::journal::{Journal, JournalError, Record};
@@ -171,21 +175,49 @@ impl<O: Observer> Reactor<O> {
         let record = step.record().cloned();
         let released = commit(self.journal.as_ref(), step).await?;
         self.observer.committed(engine, record.as_ref(), &released.effects);
+        let mut ladders: BTreeMap<VenueMillis, Vec<NewOrder>> = BTreeMap::new();
+        let spawn = |call: Mutation, not_after: VenueMillis| {
+            tokio::spawn(send(Arc::clone(&self.exchange), self.clock.clone(), inbox.clone(), call, not_after));
+        };
         for effect in released.effects {
             match effect {
                 Effect::Notify(notice) => self.observer.notice(&notice),
-                Effect::Send { request, not_after } => {
-                    let (exchange, clock) = (Arc::clone(&self.exchange), self.clock.clone());
-                    tokio::spawn(send(exchange, clock, inbox.clone(), request, not_after));
+                Effect::Send { request: Request::Place(order), not_after } if is_of_a_ladder(&order) => {
+                    ladders.entry(not_after).or_default().push(order);
                 }
+                Effect::Send { request, not_after } => spawn(Mutation::One(request), not_after),
                 Effect::Query(query) => {
                     let (exchange, clock) = (Arc::clone(&self.exchange), self.clock.clone());
                     tokio::spawn(ask(exchange, clock, inbox.clone(), query, at.venue));
                 }
             }
         }
+        for (not_after, orders) in ladders {
+            spawn(Mutation::Ladder(orders), not_after);
+        }
         Ok(())
     }
+}
+
+/// One call of the backend that may change something.
+enum Mutation {
+    One(Request),
+    /// Orders that leave together, for the backend to send as it likes best.
+    Ladder(Vec<NewOrder>),
+}
+
+impl Mutation {
+    fn sent(&self) -> Vec<Sent> {
+        match self {
+            Self::One(request) => request.sent(),
+            Self::Ladder(orders) => orders.iter().map(|order| Sent::Place(order.id)).collect(),
+        }
+    }
+}
+
+/// Rungs wait for nobody and nobody waits for them; what protects is never held up by the answer to another order.
+fn is_of_a_ladder(order: &NewOrder) -> bool {
+    order.purpose == Purpose::Open && matches!(order.shape, OrderShape::Limit { .. })
 }
 
 async fn sleep_until(clock: &Clock, wake: Option<kraite_core::time::LocalMillis>) {
@@ -229,16 +261,22 @@ async fn bounded<T: Send + 'static>(clock: &Clock, call: impl Future<Output = T>
     }
 }
 
-/// Sends one request, once, and hands back an outcome for everything in it.
+/// Makes one call, once, and hands back an outcome for everything in it.
 async fn send(
     exchange: Arc<dyn Exchange>,
     clock: Clock,
     inbox: mpsc::Sender<InputKind>,
-    request: Request,
+    call: Mutation,
     not_after: VenueMillis,
 ) {
-    let sent = request.sent();
-    let outcomes = bounded(&clock, async move { execute(exchange.as_ref(), &request, not_after).await }).await;
+    let sent = call.sent();
+    let outcomes = bounded(&clock, async move {
+        match &call {
+            Mutation::One(request) => execute(exchange.as_ref(), request, not_after).await,
+            Mutation::Ladder(orders) => exchange.place(orders, not_after).await,
+        }
+    })
+    .await;
     let mut outcomes = outcomes.unwrap_or_else(|| vec![Outcome::Unknown(Cause::Timeout); sent.len()]).into_iter();
     for sent in sent {
         // A backend that answers too little has told us nothing.

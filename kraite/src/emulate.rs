@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// The secret that signs them.
     #[arg(long, default_value = "s")]
     secret: String,
+    /// A file with the public half of the Ed25519 or RSA pair that signs requests, as PEM; instead of the secret.
+    #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+    public_key: Option<PathBuf>,
     /// The deposit in USDT.
     #[arg(long, default_value = "10000", value_parser = positive::<Notional>)]
     balance: Notional,
@@ -100,11 +103,19 @@ fn settings(args: &Args) -> Result<Settings, Failed> {
             }
         },
     };
+    let public_key = match &args.public_key {
+        None => None,
+        Some(file) => Some(
+            std::fs::read_to_string(file)
+                .map_err(|error| Failed::new(Exit::BadData, format!("{}: {error}", file.display())))?,
+        ),
+    };
     Ok(Settings {
         host: args.host,
         port: args.port,
         key: args.key.clone(),
         secret: args.secret.clone(),
+        public_key,
         balance: args.balance,
         exchange_info: args.exchange_info.clone(),
         market,

@@ -183,7 +183,7 @@ async fn c10_words_that_are_not_known_are_looked_up_and_never_guessed() {
     }
     let placed = [
         ("/fapi/v1/order", "type=MARKET", r#""status":"FILLED""#, r#""status":"LIMBO""#),
-        ("/fapi/v1/order", "type=LIMIT", r#""status":"NEW""#, r#""status":"LIMBO""#),
+        ("/fapi/v1/batchOrders", "LIMIT", r#""status":"NEW""#, r#""status":"LIMBO""#),
         ("/fapi/v1/algoOrder", "type=STOP_MARKET", r#""algoStatus":"NEW""#, r#""algoStatus":"LIMBO""#),
     ];
     for (path, contains, from, to) in placed {
@@ -205,7 +205,7 @@ async fn c01_an_answer_that_comes_again_is_not_taken_for_the_next() {
     for attack in [Attack::Doubled, Attack::Twice] {
         for (path, contains) in [
             ("/fapi/v1/order", "type=MARKET"),
-            ("/fapi/v1/order", "type=LIMIT"),
+            ("/fapi/v1/batchOrders", "LIMIT"),
             ("/fapi/v1/algoOrder", "type=STOP_MARKET"),
         ] {
             let mut again = 0;

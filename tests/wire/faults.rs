@@ -2,8 +2,9 @@
 //! that the emulator deals, and the emulator's book afterwards.
 
 use kraite_core::engine::Alert;
+use kraite_core::id::Role;
 use kraite_core::plan::TargetStyle;
-use kraite_core::position::Why;
+use kraite_core::position::{Phase, Why};
 use kraite_core::time::Millis;
 
 use crate::life::{Case, Life, Verdict};
@@ -46,24 +47,24 @@ async fn each_of(case: Case, rows: Vec<(String, Vec<String>)>) -> Vec<(String, V
 /// What is placed in a life, told apart by what stands in the request.
 const PLACED: [(&str, &str, &str); 4] = [
     ("the entry", "/fapi/v1/order", "type=MARKET"),
-    ("a rung", "/fapi/v1/order", "type=LIMIT"),
+    ("the rungs", "/fapi/v1/batchOrders", "LIMIT"),
     ("the stop", "/fapi/v1/algoOrder", "type=STOP_MARKET"),
     ("a target", "/fapi/v1/algoOrder", "type=TAKE_PROFIT_MARKET"),
 ];
 
-fn rule(method: &str, path: &str, contains: &str, times: u32, fault: &str) -> String {
+pub(crate) fn rule(method: &str, path: &str, contains: &str, times: u32, fault: &str) -> String {
     format!(r#"{{"method":"{method}","path":"{path}","contains":"{contains}","times":{times},"fault":{fault}}}"#)
 }
 
 /// Each thing that is placed meets the fault once.
-fn on_placing(row: &str, fault: &str) -> Vec<(String, Vec<String>)> {
+pub(crate) fn on_placing(row: &str, fault: &str) -> Vec<(String, Vec<String>)> {
     let of = |(what, path, contains): (&str, &str, &str)| {
         (format!("{row} {what}"), vec![rule("POST", path, contains, 1, fault)])
     };
     PLACED.map(of).to_vec()
 }
 
-fn no_alarm(verdicts: &[(String, Verdict)]) {
+pub(crate) fn no_alarm(verdicts: &[(String, Verdict)]) {
     for (name, verdict) in verdicts {
         assert!(verdict.naked <= Millis::from_secs(31), "{name}: {verdict:?}");
     }
@@ -99,6 +100,94 @@ async fn b03_b04_late_within_the_window_and_past_it() {
     let mut rows = on_placing("B3", r#"{"kind":"delay","ms":2000,"when":"before"}"#);
     rows.extend(on_placing("B4", r#"{"kind":"delay","ms":12000,"when":"before"}"#));
     no_alarm(&each(rows).await);
+}
+
+/// The answer to a filled entry is lost; its id never leaves again, though the venue would take it: that its book sees
+/// an id placed twice is shown by somebody else who does it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b06_an_id_never_leaves_again_after_its_fill_and_the_book_would_see_it() {
+    let life = Life::start(Case::LONG).await;
+    let lost = r#"{"kind":"cut","when":"after"}"#;
+    life.open_under(&[rule("POST", "/fapi/v1/order", "type=MARKET", 1, lost)]).await;
+    life.active().await;
+    life.dip().await;
+    life.recover().await;
+    life.ended().await;
+    assert_eq!((life.faults_met().await, life.violations().await), (1, Vec::new()));
+    let entry = life.book(|venue, _| {
+        let is_entry = |id: kraite_core::id::ClientOrderId| id.key().logical.role == Role::Entry;
+        venue.objects().filter_map(|o| o.client_id()).find(|id| is_entry(*id)).unwrap()
+    });
+    let body =
+        format!(r#"{{"symbol":"SOLUSDT","side":"BUY","type":"MARKET","quantity":"1","newClientOrderId":"{entry}"}}"#);
+    life.admin("POST", "/order", &body).await;
+    assert!(life.violations().await.contains(&"client_id_used_again".to_owned()));
+}
+
+/// Two rungs of one request are refused, one for now and one for good: each has its own outcome, and those that were
+/// taken are not sent again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b13_each_leg_of_a_batch_has_its_own_outcome() {
+    let legs = |code: i64| format!(r#"{{"kind":"legs","refused":[1,2],"code":{code}}}"#);
+    let rows = vec![("B13 -1008".to_owned(), vec![rule("POST", "/fapi/v1/batchOrders", "", 1, &legs(-1008))])];
+    no_alarm(&each(rows).await);
+    let life = Life::start(Case::LONG).await;
+    life.open_under(&[rule("POST", "/fapi/v1/batchOrders", "", 1, &legs(-4003))]).await;
+    life.until("two rungs left out", |life| life.rungs().len() == 2 && life.seen().phase == Some(Phase::Active)).await;
+    life.until("told", |life| life.seen().alerts.contains(&Alert::RungDropped)).await;
+    life.dip().await;
+    life.recover().await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert_eq!((verdict.faults, verdict.seen.why), (1, Some(Why::TargetFilled)), "{verdict:?}");
+}
+
+/// The user takes half off by hand unseen, and then the target takes the rest: less than it was placed for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b15_a_target_that_executes_less_than_it_was_placed_for() {
+    let life = Life::start(Case { style: TargetStyle::Limit, ..Case::LONG }).await;
+    life.open().await;
+    life.active().await;
+    let placed = life.exposure();
+    life.admin("POST", "/streams", r#"{"do":"silence","users":true}"#).await;
+    let body = r#"{"symbol":"SOLUSDT","side":"SELL","type":"MARKET","quantity":"0.2","reduceOnly":"true"}"#;
+    life.admin("POST", "/order", body).await;
+    assert!(life.exposure() < placed && life.exposure().is_positive());
+    life.recover().await;
+    life.until("flat", |life| life.exposure().is_zero()).await;
+    life.admin("POST", "/streams", r#"{"do":"resume","users":true}"#).await;
+    life.ended().await;
+    let taken = life.book(|venue, _| {
+        let is_target = |id: kraite_core::id::ClientOrderId| id.key().logical.role == Role::Target;
+        let target =
+            venue.objects().filter(|o| o.client_id().is_some_and(is_target)).find(|o| o.executed.is_positive());
+        target.map(|target| (target.executed, target.placed_qty.unwrap())).unwrap()
+    });
+    assert!(taken.0 < taken.1, "{taken:?}");
+    assert_eq!(life.verdict().await.seen.why, Some(Why::TargetFilled));
+}
+
+/// The worker dies with its entry in doubt, and comes back when the venue has forgotten every order of that time: it
+/// must not enter again, and what it finds is protected or closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c08_an_intent_that_the_venue_has_forgotten_is_never_tried_again() {
+    let mut life = Life::start(Case::LONG).await;
+    life.admin("POST", "/streams", r#"{"do":"silence","users":true}"#).await;
+    let lost = r#"{"kind":"cut","when":"after"}"#;
+    life.open_under(&[rule("POST", "/fapi/v1/order", "type=MARKET", 1, lost)]).await;
+    life.until("filled at the venue", |life| life.exposure().is_positive()).await;
+    life.stop_worker().await;
+    life.admin("POST", "/clock", r#"{"skip_ms":10368000000}"#).await;
+    life.admin("POST", "/streams", r#"{"do":"resume","users":true}"#).await;
+    let is_entry = |id: kraite_core::id::ClientOrderId| id.key().logical.role == Role::Entry;
+    let entries = move |life: &Life| {
+        life.book(|venue, _| venue.objects().filter(|o| o.client_id().is_some_and(is_entry)).count())
+    };
+    life.until("forgotten", |life| entries(life) == 0).await;
+    life.begin();
+    life.until("told", |life| life.seen().alerts.contains(&Alert::Unknowable)).await;
+    life.until("on the safe side", |life| life.exposure().is_zero() || life.stop().len() == 1).await;
+    assert_eq!(entries(&life), 0, "{:?}", life.seen());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -212,7 +301,7 @@ async fn c06_c07_stale_reads() {
     let paths =
         ["/fapi/v1/order", "/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders", "/fapi/v3/positionRisk", "/fapi/v1/all"];
     // Stale answers to look-ups need something that is looked up.
-    let lost = rule("POST", "/fapi/v1/order", "type=LIMIT", 2, r#"{"kind":"cut","when":"after"}"#);
+    let lost = rule("POST", "/fapi/v1/batchOrders", "", 2, r#"{"kind":"cut","when":"after"}"#);
     let rows = paths.map(|path| (format!("C6 {path}"), vec![lost.clone(), stale(path, 1)]));
     no_alarm(&each(rows.to_vec()).await);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kraite_binance::codec::calls::SetPositionMode;
 use kraite_binance::codec::{Carrier, Credentials, KEY_HEADER, Signer, Stamp, encode};
-use kraite_binance::{Binance, Config, ConnectError, Hosts, LocalClock};
+use kraite_binance::{Binance, Config, ConnectError, Hosts, LocalClock, OrderEntry, Socket, Told};
 use kraite_core::engine::{Alert, Command, CommandId, Config as EngineConfig, Effect, Engine, Notice, OpenRequest};
 use kraite_core::exchange::{Direction, Exchange as _, MarginMode, PositionMode, ReadError, TriggerBy};
 use kraite_core::id::{AccountTag, PositionNo, Role, Symbol};
@@ -46,18 +46,25 @@ pub(crate) struct Case {
     pub(crate) direction: Direction,
     pub(crate) mode: PositionMode,
     pub(crate) style: TargetStyle,
+    pub(crate) entry: OrderEntry,
 }
 
 impl Case {
-    pub(crate) const LONG: Self =
-        Self { direction: Direction::Long, mode: PositionMode::OneWay, style: TargetStyle::TriggerMarket };
+    pub(crate) const LONG: Self = Self {
+        direction: Direction::Long,
+        mode: PositionMode::OneWay,
+        style: TargetStyle::TriggerMarket,
+        entry: OrderEntry::Rest,
+    };
+    /// The same with its orders over the WebSocket API.
+    pub(crate) const OVER_SOCKET: Self = Self { entry: OrderEntry::WebSocket, ..Self::LONG };
 
     pub(crate) fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for direction in [Direction::Long, Direction::Short] {
             for mode in [PositionMode::OneWay, PositionMode::Hedge] {
                 for style in [TargetStyle::TriggerMarket, TargetStyle::Limit] {
-                    all.push(Self { direction, mode, style });
+                    all.push(Self { direction, mode, style, ..Self::LONG });
                 }
             }
         }
@@ -114,6 +121,7 @@ pub(crate) struct Life {
     journal: Arc<MemoryJournal>,
     worker: Option<(Handle, JoinHandle<Result<Stopped, ReactorError>>)>,
     log: Log,
+    told: Arc<Mutex<Vec<Told>>>,
 }
 
 pub(crate) fn symbol() -> Symbol {
@@ -126,11 +134,14 @@ fn credentials() -> Credentials {
 
 /// A backend that speaks to that emulator.
 pub(crate) async fn connect(http: &str, ws: &str, clock: &Clock, mode: PositionMode) -> Result<Binance, ConnectError> {
-    let config = Config::new(Hosts::emulator(http, ws).unwrap())
+    Binance::connect(config(http, ws, clock, mode), credentials()).await
+}
+
+fn config(http: &str, ws: &str, clock: &Clock, mode: PositionMode) -> Config {
+    Config::new(Hosts::emulator(http, ws).unwrap())
         .clock(Arc::new(Scaled(clock.clone())))
         .position_mode(mode)
-        .marks([symbol()]);
-    Binance::connect(config, credentials()).await
+        .marks([symbol()])
 }
 
 /// What has to be read before anything is tried, once more where a busy machine was too late for a timeout that is scaled.
@@ -185,14 +196,45 @@ impl Life {
     }
 
     async fn on(emulator: Emulator, http: &str, ws: &str, case: Case) -> Self {
-        let exchange = Arc::new(patiently(|| connect(http, ws, emulator.clock(), case.mode)).await);
-        let mut life = Self { case, emulator, exchange, journal: Arc::default(), worker: None, log: Log::default() };
+        Self::with(emulator, http, ws, case, credentials).await
+    }
+
+    /// An emulator that knows the public half of the pair that `credentials` sign with.
+    pub(crate) async fn start_signed_by(case: Case, public_key: String, credentials: impl Fn() -> Credentials) -> Self {
+        let settings = Settings { speed: SPEED, public_key: Some(public_key), ..Settings::default() };
+        let emulator = Emulator::start(settings).await.unwrap();
+        let (http, ws) = (emulator.http(), emulator.ws());
+        Self::with(emulator, &http, &ws, case, credentials).await
+    }
+
+    async fn with(emulator: Emulator, http: &str, ws: &str, case: Case, credentials: impl Fn() -> Credentials) -> Self {
+        let told: Arc<Mutex<Vec<Told>>> = Arc::default();
+        let config = || {
+            let heard = Arc::clone(&told);
+            let watch = move |what| heard.lock().unwrap().push(what);
+            config(http, ws, emulator.clock(), case.mode).order_entry(case.entry).watch(Arc::new(watch))
+        };
+        let exchange = Arc::new(patiently(|| Binance::connect(config(), credentials())).await);
+        let (journal, log) = (Arc::default(), Log::default());
+        let mut life = Self { case, emulator, exchange, journal, worker: None, log, told };
+        if case.entry == OrderEntry::WebSocket {
+            life.until("up with its socket for orders", |life| life.was_told(|told| *told == Told::Up(Socket::Orders)))
+                .await;
+        }
         life.begin();
         life
     }
 
+    /// The worker ends, as one does that is told to.
+    pub(crate) async fn stop_worker(&mut self) {
+        if let Some((handle, task)) = self.worker.take() {
+            drop(handle);
+            task.await.unwrap().unwrap();
+        }
+    }
+
     /// The worker begins.
-    fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let exchange: Arc<dyn kraite_core::exchange::Exchange> = Arc::clone(&self.exchange) as _;
         let (account, clock) = (OWNER, self.emulator.clock().clone());
         let journal = Arc::clone(&self.journal) as _;
@@ -224,6 +266,10 @@ impl Life {
 
     pub(crate) fn seen(&self) -> Seen {
         self.log.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn was_told(&self, wanted: impl Fn(&Told) -> bool) -> bool {
+        self.told.lock().unwrap().iter().any(wanted)
     }
 
     /// Looks at the emulator's book.
@@ -357,10 +403,7 @@ impl Life {
             faults: self.faults_met().await,
             naked: Millis(audit["longest_naked_ms"].as_i64().unwrap()),
         };
-        if let Some((handle, task)) = self.worker.take() {
-            drop(handle);
-            task.await.unwrap().unwrap();
-        }
+        self.stop_worker().await;
         verdict
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test waits for sockets and processes on the wall clock")]
 
 mod attacks;
+mod entry;
 mod faults;
 mod kills;
 mod life;

@@ -1,7 +1,7 @@
 //! The zoo: every bug is woken in turn, and at least two kinds of evidence must find it.
 //!
 //! In a normal build the scenes are played and the decisions fed with no bug in the code at all. In a zoo build
-//! (`RUSTFLAGS="--cfg kraite_zoo" CARGO_TARGET_DIR=target/zoo`) each bug goes through every layer, and the table of
+//! (`RUSTC_WORKSPACE_WRAPPER=$PWD/tests/zoo/rustc`) each bug goes through every layer, and the table of
 //! what found it is written to `zoo.md` in the target directory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 

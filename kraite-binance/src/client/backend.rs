@@ -4,20 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kraite_core::capabilities::Capabilities;
-use kraite_core::exchange::{PositionMode, ReadError};
+use kraite_core::exchange::{Outcome, PositionMode, ReadError};
 use kraite_core::id::Symbol;
 use kraite_core::number::Qty;
+use kraite_core::time::VenueMillis;
 use reqwest::Url;
 use tokio::sync::watch;
 
-use super::budget::Budget;
-use super::config::{Config, ConfigError, KeyPolicy, MAX_MARKS};
+use super::budget::{Budget, Need};
+use super::config::{Config, ConfigError, KeyPolicy, MAX_MARKS, OrderEntry};
+use super::entry::Entry;
 use super::keeper::Keeper;
-use super::line::Line;
+use super::line::{Heard, Line};
+use super::socket::Socket;
 use super::tls::{Needed, client_config};
 use super::transport::Transport;
-use super::watch::Told;
-use crate::codec::{Credentials, Interpreter};
+use super::watch::{Ended, Told};
+use crate::codec::{Call, Credentials, Interpreter};
 
 /// An account on Binance USD-M futures. Cloning gives the same account.
 ///
@@ -32,13 +35,14 @@ impl std::fmt::Debug for Binance {
 }
 
 pub(crate) struct Inner {
-    pub(crate) line: Line,
+    pub(crate) line: Arc<Line>,
+    entry: Option<Entry>,
     pub(crate) capabilities: Capabilities,
     interpreter: Mutex<Interpreter>,
     largest_market: Mutex<BTreeMap<Symbol, Qty>>,
     pub(crate) marks: watch::Sender<BTreeSet<Symbol>>,
     pub(crate) streams: Url,
-    pub(crate) tls: Arc<rustls::ClientConfig>,
+    tls: Arc<rustls::ClientConfig>,
 }
 
 /// An account that cannot be used.
@@ -105,10 +109,16 @@ impl Inner {
             watch: Arc::clone(&config.watch),
             window: config.window,
             read_window: config.read_window,
+            total: config.total_timeout,
+            socket_age: config.socket_age,
             measuring: tokio::sync::Mutex::default(),
         };
+        let line = Arc::new(line);
+        let entry = (config.entry == OrderEntry::WebSocket)
+            .then(|| Entry::open(Arc::clone(&line), Arc::clone(&tls), config.hosts.orders.clone()));
         Ok(Self {
             line,
+            entry,
             capabilities: crate::capabilities(),
             interpreter: Mutex::default(),
             largest_market: Mutex::default(),
@@ -116,6 +126,21 @@ impl Inner {
             streams: config.hosts.streams,
             tls,
         })
+    }
+
+    /// Sends something that may change something, once: over the socket for orders where that can carry it.
+    pub(crate) async fn mutate<C: Call>(&self, call: &C, need: Need, not_after: VenueMillis) -> Result<Heard, Outcome> {
+        let seat = self.entry.as_ref().filter(|_| C::SOCKET_METHOD.is_some()).and_then(Entry::seat);
+        self.line.mutate(call, need, not_after, seat).await
+    }
+
+    /// Whether the socket for orders is up.
+    pub(crate) fn has_seat(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| entry.seat().is_some())
+    }
+
+    pub(crate) async fn open_socket(&self, url: &Url) -> Result<Socket, Ended> {
+        Socket::open(&self.line.clock, &self.tls, url, self.line.socket_age).await
     }
 
     async fn check_key(&self) -> Result<(), ConnectError> {

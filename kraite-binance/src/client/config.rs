@@ -19,6 +19,8 @@ const TOTAL_TIMEOUT: Millis = Millis::from_secs(10);
 const LONGEST_WINDOW: Millis = Millis::from_secs(10);
 /// The window of readings: what a late answer says is known by when it was asked.
 const READ_WINDOW: Millis = Millis::from_secs(5);
+/// The venue cuts a socket after 24 hours.
+const SOCKET_AGE: Millis = Millis::from_secs(23 * 3_600);
 /// The most contracts whose marks one socket carries here; the venue takes 1024 streams.
 pub(crate) const MAX_MARKS: usize = 200;
 
@@ -50,6 +52,7 @@ pub struct Hosts {
     pub(crate) futures: Url,
     pub(crate) account: Option<Url>,
     pub(crate) streams: Url,
+    pub(crate) orders: Url,
     kind: Kind,
 }
 
@@ -80,6 +83,7 @@ impl Hosts {
             futures: url("https://fapi.binance.com", "futures")?,
             account: Some(url("https://api.binance.com", "account")?),
             streams: url("wss://fstream.binance.com", "streams")?,
+            orders: url("wss://ws-fapi.binance.com/ws-fapi/v1", "orders")?,
             kind: Kind::Production,
         })
     }
@@ -94,6 +98,7 @@ impl Hosts {
             futures: url("https://demo-fapi.binance.com", "futures")?,
             account: None,
             streams: url("wss://fstream.binancefuture.com", "streams")?,
+            orders: url("wss://testnet.binancefuture.com/ws-fapi/v1", "orders")?,
             kind: Kind::Demo,
         })
     }
@@ -112,7 +117,9 @@ impl Hosts {
         if !known(&streams, ["ws", "wss"]) {
             return Err(ConfigError::Address("streams"));
         }
-        Ok(Self { account: Some(futures.clone()), futures, streams, kind: Kind::Emulator })
+        let mut orders = streams.clone();
+        orders.set_path(&format!("{}/ws-fapi/v1", streams.path().trim_end_matches('/')));
+        Ok(Self { account: Some(futures.clone()), futures, streams, orders, kind: Kind::Emulator })
     }
 
     /// True where real money is traded.
@@ -144,6 +151,16 @@ pub enum KeyPolicy {
     Unchecked,
 }
 
+/// How orders are placed, changed and cancelled. Readings, settings and batches always go over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderEntry {
+    /// Over HTTP.
+    Rest,
+    /// Over the WebSocket API while its socket is up, else over HTTP. With an Ed25519 key the session is signed in
+    /// once; with any other each request is signed.
+    WebSocket,
+}
+
 /// How a backend is to work.
 #[derive(Clone)]
 pub struct Config {
@@ -154,6 +171,8 @@ pub struct Config {
     pub(crate) read_window: Millis,
     pub(crate) keys: KeyPolicy,
     pub(crate) mode: Option<PositionMode>,
+    pub(crate) entry: OrderEntry,
+    pub(crate) socket_age: Millis,
     pub(crate) marks: Vec<Symbol>,
     pub(crate) clock: Arc<dyn LocalClock>,
     pub(crate) address: AddressBudget,
@@ -169,6 +188,7 @@ impl std::fmt::Debug for Config {
             .field("window", &self.window)
             .field("keys", &self.keys)
             .field("mode", &self.mode)
+            .field("entry", &self.entry)
             .finish_non_exhaustive()
     }
 }
@@ -186,6 +206,8 @@ impl Config {
             window: crate::capabilities().absence_regular.window,
             read_window: READ_WINDOW,
             mode: None,
+            entry: OrderEntry::Rest,
+            socket_age: SOCKET_AGE,
             marks: Vec::new(),
             clock: Arc::new(SystemClock::real()),
             address: AddressBudget::default(),
@@ -220,6 +242,20 @@ impl Config {
     #[must_use]
     pub const fn position_mode(mut self, mode: PositionMode) -> Self {
         self.mode = Some(mode);
+        self
+    }
+
+    /// How orders are placed, changed and cancelled; over HTTP unless said otherwise.
+    #[must_use]
+    pub const fn order_entry(mut self, entry: OrderEntry) -> Self {
+        self.entry = entry;
+        self
+    }
+
+    /// The age at which the account's socket and that for orders are replaced, from a minute to 23 hours, the default.
+    #[must_use]
+    pub const fn socket_age(mut self, age: Millis) -> Self {
+        self.socket_age = age;
         self
     }
 
@@ -262,6 +298,9 @@ impl Config {
         if !within(self.window, LONGEST_WINDOW) {
             return Err(ConfigError::Bounds("window"));
         }
+        if !within(self.socket_age, SOCKET_AGE) || self.socket_age < Millis::from_secs(60) {
+            return Err(ConfigError::Bounds("socket age"));
+        }
         Ok(())
     }
 }
@@ -301,6 +340,8 @@ mod tests {
         assert!(config.clone().window(Millis(0)).check().is_err());
         assert!(config.clone().window(Millis::from_secs(11)).check().is_err());
         assert!(config.clone().timeouts(Millis(200), Millis(100)).check().is_err());
+        assert!(config.clone().socket_age(Millis::from_secs(59)).check().is_err());
+        assert!(config.clone().socket_age(Millis::from_secs(24 * 3_600)).check().is_err());
         assert!(config.check().is_ok());
     }
 }

@@ -1,5 +1,6 @@
 //! A call on its way: clock, budget, signature, transport, and what the answer teaches all of them.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use compact_str::format_compact;
@@ -7,18 +8,24 @@ use kraite_core::exchange::{Cause, Outcome, ReadError, Reject, RejectKind};
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::budget::{Budget, Cost, Need};
+use super::entry::Seat;
 use super::keeper::{Keeper, VenueNow};
 use super::local::LocalClock;
 use super::transport::{Lost, MAX_BODY, Reply, Transport};
 use super::watch::{Told, Watch};
 use crate::codec::calls::GetServerTime;
 use crate::codec::{
-    Answer, Call, Carrier, Credentials, Failure, Method, Quiet, Stamp, UnsignedCall, Verdict, WireRequest, encode,
-    encode_unsigned, server_time,
+    Answer, Call, Carrier, Credentials, Failure, Method, Quiet, SignError, Stamp, UnsignedCall, Verdict, WireRequest,
+    encode, encode_unsigned, server_time,
 };
 
 /// A limit that protection itself ran into keeps even protection quiet this long: the shorter window of the orders.
 const PROTECTION_WAITS: Millis = Millis::from_secs(10);
+
+/// Weight of opening a socket of the WebSocket API.
+const HANDSHAKE: u32 = 5;
+/// Weight of `session.logon`.
+const LOG_ON: u32 = 2;
 
 /// What came back, and when the question left at the earliest.
 pub(crate) struct Heard {
@@ -84,18 +91,37 @@ pub(crate) struct Line {
     pub(crate) watch: Arc<dyn Watch>,
     pub(crate) window: Millis,
     pub(crate) read_window: Millis,
+    /// How long a call may take in all.
+    pub(crate) total: Millis,
+    /// When a socket should be replaced.
+    pub(crate) socket_age: Millis,
     /// One measurement at a time.
     pub(crate) measuring: tokio::sync::Mutex<()>,
 }
 
 impl Line {
     /// Sends something that may change something, once. An error is its outcome: nothing left, or nobody knows.
-    pub(crate) async fn mutate<C: Call>(&self, call: &C, need: Need, not_after: VenueMillis) -> Result<Heard, Outcome> {
+    pub(crate) async fn mutate<C: Call>(
+        &self,
+        call: &C,
+        need: Need,
+        not_after: VenueMillis,
+        seat: Option<Seat<'_>>,
+    ) -> Result<Heard, Outcome> {
         let now = self.venue_now(need).await.map_err(|error| unsent(&error))?;
         let stamp = Stamp::of_mutation(now.at, self.window, not_after).map_err(Outcome::Rejected)?;
-        let request = encode(call, carrier(C::METHOD), stamp, &self.credentials)
-            .map_err(|error| rejected(RejectKind::NotSent, &error.to_string()))?;
-        let reply = self.exchange(request, cost_of(call), need, MAX_BODY).await.map_err(Failed::outcome)?;
+        let unsigned = |error: SignError| rejected(RejectKind::NotSent, &error.to_string());
+        let frame = match &seat {
+            Some(seat) => seat.encode(call, stamp, &self.credentials).map_err(unsigned)?,
+            None => None,
+        };
+        let reply = if let (Some(seat), Some(frame)) = (seat, frame) {
+            self.counted(cost_of(call), need, seat.send(frame, self.clock.as_ref(), self.total)).await
+        } else {
+            let request = encode(call, carrier(C::METHOD), stamp, &self.credentials).map_err(unsigned)?;
+            self.exchange(request, cost_of(call), need, MAX_BODY).await
+        };
+        let reply = reply.map_err(Failed::outcome)?;
         Ok(Heard { status: reply.status, body: reply.body, sent_at: now.earliest() })
     }
 
@@ -140,10 +166,40 @@ impl Line {
         self.keeper.now().ok_or_else(|| ReadError::NoAnswer("the venue's clock is not known".into()))
     }
 
+    /// Signs a reading now.
+    pub(crate) async fn stamp_of_read(&self) -> Result<Stamp, ReadError> {
+        Ok(Stamp::of_read(self.venue_now(Need::Open).await?.at, self.read_window))
+    }
+
+    /// Takes what it costs to open a socket for orders; `None` where that is not there.
+    pub(crate) fn enter(&self, logs_on: bool) -> Option<()> {
+        let weight = if logs_on { HANDSHAKE.saturating_add(LOG_ON) } else { HANDSHAKE };
+        self.budget.take(Cost { weight, orders: (0, 0) }, Need::Open, self.sent_in()).ok()
+    }
+
+    /// Learns from the answer to signing a session in.
+    pub(crate) fn learn_of_session(&self, reply: &Reply) {
+        self.learn(reply, Need::Open, self.sent_in());
+    }
+
+    fn sent_in(&self) -> i64 {
+        self.keeper.guess().map_or(self.clock.now().0, |now| now.at.0)
+    }
+
     async fn exchange(&self, request: WireRequest, cost: Cost, need: Need, limit: usize) -> Result<Reply, Failed> {
-        let sent_in = self.keeper.guess().map_or(self.clock.now().0, |now| now.at.0);
+        self.counted(cost, need, self.transport.send(request, Some(self.credentials.api_key()), limit)).await
+    }
+
+    /// Takes what a request costs before it is sent, and learns from its answer.
+    async fn counted(
+        &self,
+        cost: Cost,
+        need: Need,
+        sending: impl Future<Output = Result<Reply, Lost>>,
+    ) -> Result<Reply, Failed> {
+        let sent_in = self.sent_in();
         self.budget.take(cost, need, sent_in).map_err(|spent| Failed::Spent(spent.wait))?;
-        match self.transport.send(request, Some(self.credentials.api_key()), limit).await {
+        match sending.await {
             Ok(reply) => {
                 self.learn(&reply, need, sent_in);
                 Ok(reply)

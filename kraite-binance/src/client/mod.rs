@@ -10,6 +10,7 @@
 mod backend;
 mod budget;
 mod config;
+mod entry;
 mod exchange;
 mod keeper;
 mod line;
@@ -17,6 +18,7 @@ mod local;
 mod lookup;
 mod orders;
 mod reads;
+mod socket;
 mod stream;
 mod tls;
 mod transport;
@@ -24,6 +26,6 @@ mod watch;
 
 pub use backend::{Binance, ConnectError};
 pub use budget::AddressBudget;
-pub use config::{Config, ConfigError, Hosts, KeyPolicy};
+pub use config::{Config, ConfigError, Hosts, KeyPolicy, OrderEntry};
 pub use local::{LocalClock, SystemClock};
 pub use watch::{Ended, Socket, Told, Watch};

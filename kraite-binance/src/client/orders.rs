@@ -23,7 +23,8 @@ enum Sending {
 }
 
 impl Inner {
-    /// Places orders; those without an edge among themselves leave together: LIMIT orders of one purpose in batches.
+    /// Places orders; those without an edge among themselves leave together: LIMIT orders of one purpose in batches, or
+    /// one by one over the socket for orders, which has none.
     pub(crate) async fn place_all(&self, orders: &[NewOrder], not_after: VenueMillis) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; orders.len()];
         let mut sendings = Vec::new();
@@ -46,7 +47,8 @@ impl Inner {
                     Err(outcome) => set(&mut outcomes, at, outcome),
                 }
             }
-            sendings.extend(batches(limits).into_iter().map(|sending| (need, sending)));
+            let together = if self.has_seat() { 1 } else { MAX_BATCH };
+            sendings.extend(batches(limits, together).into_iter().map(|sending| (need, sending)));
         }
         let sent = join_all(sendings.into_iter().map(|(need, sending)| self.send(sending, need, not_after))).await;
         for (at, outcome) in sent.into_iter().flatten() {
@@ -68,14 +70,14 @@ impl Inner {
     }
 
     async fn place_order(&self, order: &PlaceOrder, need: Need, not_after: VenueMillis) -> Outcome {
-        match self.line.mutate(order, need, not_after).await {
+        match self.mutate(order, need, not_after).await {
             Ok(heard) => self.interpreter().placed_order(order, heard.sent_at, heard.answer()),
             Err(outcome) => outcome,
         }
     }
 
     async fn place_algo(&self, order: &PlaceAlgo, need: Need, not_after: VenueMillis) -> Outcome {
-        match self.line.mutate(order, need, not_after).await {
+        match self.mutate(order, need, not_after).await {
             Ok(heard) => self.interpreter().placed_algo(order, heard.sent_at, heard.answer()),
             Err(outcome) => outcome,
         }
@@ -86,7 +88,7 @@ impl Inner {
         let Some(batch) = PlaceBatch::new(orders) else {
             return vec![rejected(RejectKind::NotSent, "a batch of a size that is not taken"); legs];
         };
-        match self.line.mutate(&batch, need, not_after).await {
+        match self.mutate(&batch, need, not_after).await {
             Ok(heard) => {
                 let outcomes = self.interpreter().placed_batch(&batch, heard.sent_at, heard.answer());
                 if heard.answer().is_success() {
@@ -103,7 +105,7 @@ impl Inner {
             return rejected(RejectKind::Other, "only LIMIT orders can be amended");
         }
         let need = if change.order.id.role().is_exit() { Need::Protect } else { Need::Open };
-        match self.line.mutate(&AmendOrder::of(change), need, not_after).await {
+        match self.mutate(&AmendOrder::of(change), need, not_after).await {
             Ok(heard) => self.interpreter().amended(change, heard.sent_at, heard.answer()),
             Err(outcome) => outcome,
         }
@@ -111,8 +113,8 @@ impl Inner {
 
     pub(crate) async fn cancel_order(&self, order: &OrderRef, not_after: VenueMillis) -> Outcome {
         let heard = match order.service {
-            Service::Regular => self.line.mutate(&CancelOrder::of(order), Need::Protect, not_after).await,
-            Service::Conditional => self.line.mutate(&CancelAlgo::of(order), Need::Protect, not_after).await,
+            Service::Regular => self.mutate(&CancelOrder::of(order), Need::Protect, not_after).await,
+            Service::Conditional => self.mutate(&CancelAlgo::of(order), Need::Protect, not_after).await,
             Service::PositionPlan => return rejected(RejectKind::Other, "this venue has no position plans"),
         };
         match heard {
@@ -149,7 +151,7 @@ impl Inner {
     pub(crate) async fn change_leverage(&self, symbol: &Symbol, leverage: u32, not_after: VenueMillis) -> Outcome {
         self.uses(symbol);
         let call = SetLeverage { symbol: symbol.clone(), leverage };
-        match self.line.mutate(&call, Need::Open, not_after).await {
+        match self.mutate(&call, Need::Open, not_after).await {
             Ok(heard) => leverage_set(symbol, leverage, heard.answer()),
             Err(outcome) => outcome,
         }
@@ -158,7 +160,7 @@ impl Inner {
     pub(crate) async fn change_margin(&self, symbol: &Symbol, mode: MarginMode, not_after: VenueMillis) -> Outcome {
         self.uses(symbol);
         let call = SetMarginType { symbol: symbol.clone(), mode };
-        match self.line.mutate(&call, Need::Open, not_after).await {
+        match self.mutate(&call, Need::Open, not_after).await {
             Ok(heard) => mode_set(heard.answer()),
             Err(outcome) => outcome,
         }
@@ -171,9 +173,9 @@ fn set(outcomes: &mut [Option<Outcome>], at: usize, outcome: Outcome) {
     }
 }
 
-fn batches(limits: Vec<(usize, PlaceOrder)>) -> Vec<Sending> {
+fn batches(limits: Vec<(usize, PlaceOrder)>, together: usize) -> Vec<Sending> {
     limits
-        .chunks(MAX_BATCH)
+        .chunks(together)
         .map(|chunk| match chunk {
             [(at, order)] => Sending::One(*at, Placement::Regular(order.clone())),
             many => {

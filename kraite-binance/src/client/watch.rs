@@ -5,13 +5,15 @@ use kraite_core::time::Millis;
 
 use crate::codec::Unmapped;
 
-/// Which of the two sockets.
+/// Which socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Socket {
     /// Orders, positions, funding.
     Account,
     /// Mark prices.
     Marks,
+    /// Orders on their way to the venue, see [`super::OrderEntry::WebSocket`].
+    Orders,
 }
 
 /// Why a socket ended.
@@ -25,7 +27,7 @@ pub enum Ended {
     Silent,
     /// A message beyond the limits, or against the protocol.
     Protocol,
-    /// The listen key ended or could not be kept.
+    /// The listen key ended or could not be kept, or the API key was refused.
     Key,
     /// Nearly a day old: the venue cuts it after 24 hours.
     Age,

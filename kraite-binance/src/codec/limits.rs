@@ -2,6 +2,8 @@
 
 use kraite_core::time::Millis;
 
+use super::socket::UsedLimit;
+
 /// The used part of each limit, as the venue counts it; `None` where the answer does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct UsedLimits {
@@ -33,11 +35,39 @@ impl UsedLimits {
         }
         used
     }
+
+    /// Takes what a reply of the WebSocket API says.
+    #[must_use]
+    pub fn of_socket(rows: &[UsedLimit]) -> Self {
+        let mut used = Self::default();
+        for row in rows {
+            let count = row.count.and_then(|count| u32::try_from(count).ok());
+            match (row.rate_limit_type.as_deref(), row.interval.as_deref(), row.interval_num) {
+                (Some("REQUEST_WEIGHT"), Some("MINUTE"), Some(1)) => used.weight_minute = count,
+                (Some("ORDERS"), Some("SECOND"), Some(10)) => used.orders_ten_seconds = count,
+                (Some("ORDERS"), Some("MINUTE"), Some(1)) => used.orders_minute = count,
+                _ => {}
+            }
+        }
+        used
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn r115_used_limits_are_read_from_replies_of_the_web_socket_api() {
+        let reply = r#"{"id":1,"status":200,"result":{},"rateLimits":[
+            {"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":2400,"count":3},
+            {"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":300,"count":2},
+            {"rateLimitType":"ORDERS","interval":"MINUTE","intervalNum":1,"limit":1200,"count":-1},
+            {"rateLimitType":"NEW","interval":"MINUTE","intervalNum":1,"limit":1,"count":1}]}"#;
+        let rows = crate::codec::SocketReply::read(reply.as_bytes()).unwrap().used_limits();
+        let known = UsedLimits { weight_minute: Some(3), orders_ten_seconds: Some(2), ..UsedLimits::default() };
+        assert_eq!(UsedLimits::of_socket(&rows), known);
+    }
 
     #[test]
     fn r115_used_limits_are_read_from_the_headers() {

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod entry;
 mod limits;
 mod mutations;
 mod readings;

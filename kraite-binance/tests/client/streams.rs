@@ -66,13 +66,16 @@ impl Streams {
     }
 
     async fn backend(&self) -> Binance {
+        Binance::connect(self.config(), credentials()).await.unwrap()
+    }
+
+    fn config(&self) -> Config {
         let hosts = Hosts::emulator(&self.server.url(), &format!("ws://{}", self.address)).unwrap();
         let heard = Arc::clone(&self.told);
-        let config = Config::new(hosts)
+        Config::new(hosts)
             .clock(Arc::new(SystemClock::scaled(FASTER)))
             .timeouts(Millis(1_000), Millis::from_secs(30))
-            .watch(Arc::new(move |what| heard.lock().unwrap().push(what)));
-        Binance::connect(config, credentials()).await.unwrap()
+            .watch(Arc::new(move |what| heard.lock().unwrap().push(what)))
     }
 
     fn was_told(&self, wanted: impl Fn(&Told) -> bool) -> bool {
@@ -112,6 +115,29 @@ async fn events_arrive_and_a_dropped_socket_is_opened_again_with_connected_first
     assert_eq!(*streams.paths.lock().unwrap(), ["/private/ws/key0", "/private/ws/key1"]);
     assert!(streams.was_told(|t| matches!(t, Told::Down(Socket::Account, Ended::Closed, wait) if wait.0 == 1_000)));
     assert_eq!(streams.server.count("DELETE", "/fapi/v1/listenKey"), 0, "the key is that of all processes");
+}
+
+/// The venue cuts a socket after a day: the next one is open before the old one goes, and what happened in between is
+/// read anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn c03_an_old_socket_is_replaced_without_a_gap() {
+    let streams = Streams::start(Arc::new(|number, _, mut peer| {
+        Box::pin(async move {
+            if number == 1 {
+                let _ = peer.send(Message::text(FILLED.trim())).await;
+            }
+            idle(peer).await;
+        })
+    }))
+    .await;
+    let config = streams.config().socket_age(Millis::from_secs(60));
+    let backend = Binance::connect(config, credentials()).await.unwrap();
+    let mut stream = backend.account_stream().await.unwrap();
+    assert_eq!(next(&mut stream).await, StreamEvent::Connected);
+    assert_eq!(next(&mut stream).await, StreamEvent::Connected, "and nothing said of a connection lost");
+    assert!(matches!(next(&mut stream).await, StreamEvent::Order(_)));
+    assert_eq!(streams.paths.lock().unwrap()[..2], ["/private/ws/key0", "/private/ws/key1"]);
+    assert!(streams.was_told(|t| *t == Told::Down(Socket::Account, Ended::Age, Millis(0))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,6 +44,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
         "/conditions",
         "how the venue behaves: child_refusals, close_overlap, oversize, position_unseen_ms, read_lag_ms",
     ),
+    ("POST", "/clock", "the clock moves on at once: skip_ms"),
     ("POST", "/margin-call", "push a margin call"),
     ("POST", "/listen-key/expire", "the listen key is no longer good"),
     ("POST", "/streams", "do: close, cut, silence or resume; users: only those of the account; legacy: public or all"),
@@ -116,6 +117,12 @@ struct Offers {
     taker_cap: Option<Qty>,
     taker_trades: Option<u8>,
     maker_cap: Option<Qty>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Skip {
+    skip_ms: u64,
 }
 
 #[derive(Deserialize)]
@@ -258,6 +265,12 @@ fn act(state: &mut State, call: &Call, path: &str) -> Result<Value, Wrong> {
             Ok(json!({}))
         }
         ("POST", "/conditions") => conditions(state, call),
+        ("POST", "/clock") => {
+            let wanted: Skip = read(call)?;
+            // Ten years, so that no sum of instants runs over.
+            state.skip(Millis(i64::try_from(wanted.skip_ms).unwrap_or(i64::MAX).min(315_360_000_000)));
+            Ok(json!({ "now": state.now().0 }))
+        }
         ("POST", "/margin-call") => {
             state.margin_call();
             Ok(json!({}))

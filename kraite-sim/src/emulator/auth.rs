@@ -1,7 +1,8 @@
 //! Who may ask: API key, time window, signature.
 
 use aws_lc_rs::hmac;
-use data_encoding::HEXLOWER_PERMISSIVE;
+use aws_lc_rs::signature::{ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::errors::Problem;
@@ -15,11 +16,16 @@ const AHEAD: Millis = Millis(1_000);
 /// use more, so it bounds only nonsense.
 const LONGEST_WINDOW: i64 = 9_999_999;
 
-/// The key that a request must carry and the secret that signs it.
-#[derive(Clone)]
+/// What proves that a request was signed.
+enum Proof {
+    Secret(hmac::Key),
+    PublicKey(ParsedPublicKey),
+}
+
+/// The key that a request must carry and what its signature is checked with.
 pub(super) struct Credentials {
     key: String,
-    secret: hmac::Key,
+    proof: Proof,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -31,7 +37,19 @@ impl std::fmt::Debug for Credentials {
 impl Credentials {
     /// A pair of key and secret.
     pub(super) fn new(key: &str, secret: &str) -> Self {
-        Self { key: key.to_owned(), secret: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()) }
+        Self { key: key.to_owned(), proof: Proof::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())) }
+    }
+
+    /// A key and the public half of the pair that signs: Ed25519 or RSA as PEM, as the venue is given it. `None` where
+    /// it is neither.
+    pub(super) fn of_public_key(key: &str, pem: &str) -> Option<Self> {
+        let base64: String =
+            pem.lines().filter(|line| !line.starts_with("-----")).flat_map(str::split_whitespace).collect();
+        let der = BASE64.decode(base64.as_bytes()).ok()?;
+        let public = ParsedPublicKey::new(&ED25519, &der)
+            .or_else(|_| ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &der))
+            .ok()?;
+        Some(Self { key: key.to_owned(), proof: Proof::PublicKey(public) })
     }
 
     /// The key header: there, of a possible form, and the right one.
@@ -48,8 +66,17 @@ impl Credentials {
 
     /// The signature over the exact bytes that were sent.
     pub(super) fn check_signature(&self, payload: &[u8], signature: &str) -> Result<(), Problem> {
-        let tag = HEXLOWER_PERMISSIVE.decode(signature.as_bytes()).map_err(|_| Problem::of(-1022))?;
-        hmac::verify(&self.secret, payload, &tag).map_err(|_| Problem::of(-1022))
+        let wrong = |_| Problem::of(-1022);
+        match &self.proof {
+            Proof::Secret(secret) => {
+                let tag = HEXLOWER_PERMISSIVE.decode(signature.as_bytes()).map_err(|_| Problem::of(-1022))?;
+                hmac::verify(secret, payload, &tag).map_err(wrong)
+            }
+            Proof::PublicKey(public) => {
+                let signed = BASE64.decode(signature.as_bytes()).map_err(|_| Problem::of(-1022))?;
+                public.verify_sig(payload, &signed).map_err(wrong)
+            }
+        }
     }
 }
 

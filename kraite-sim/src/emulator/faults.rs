@@ -64,6 +64,13 @@ pub enum Fault {
         #[serde(default)]
         acts: bool,
     },
+    /// Some orders of a batch are refused, the others are taken.
+    Legs {
+        /// Which, counted from 0.
+        refused: Vec<usize>,
+        /// The code of their refusal.
+        code: i64,
+    },
     /// The request, or its answer, takes this long on the venue's clock.
     Delay {
         /// Milliseconds of the venue's clock.

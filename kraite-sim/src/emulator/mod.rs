@@ -48,6 +48,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::venue::Venue;
+use auth::Credentials;
 use listing::Listing;
 use market::Mover;
 use state::State;
@@ -91,8 +92,10 @@ pub struct Settings {
     pub port: u16,
     /// The API key that requests must carry.
     pub key: String,
-    /// The secret that signs them.
+    /// The secret that signs them, where there is no public key.
     pub secret: String,
+    /// The public half of the Ed25519 or RSA pair that signs them, as PEM.
+    pub public_key: Option<String>,
     /// The deposit, in USDT.
     pub balance: Notional,
     /// A saved `exchangeInfo` answer; the built-in contracts without.
@@ -116,6 +119,7 @@ impl Default for Settings {
             port: 0,
             key: "k".into(),
             secret: "s".into(),
+            public_key: None,
             balance: Notional::from_units(USUAL_BALANCE, 0).unwrap_or_default(),
             exchange_info: None,
             market: MarketSource::default(),
@@ -188,7 +192,13 @@ impl Emulator {
         let failed = |reason| StartError::Address { address: wanted, reason };
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let mut state = State::new(&settings, listing, mover, clock.clone());
+        let credentials = match &settings.public_key {
+            None => Credentials::new(&settings.key, &settings.secret),
+            Some(pem) => Credentials::of_public_key(&settings.key, pem).ok_or_else(|| {
+                StartError::BadData("the public key is neither Ed25519 nor RSA (2048 bits and more) as PEM".into())
+            })?,
+        };
+        let mut state = State::new(&settings, credentials, listing, mover, clock.clone());
         state.faults.add_all(settings.faults);
         let shared = Arc::new(Shared { state: Mutex::new(state), clock, stop: watch::Sender::new(()) });
         let tasks = vec![

@@ -188,6 +188,12 @@ where
             problem.status = status.filter(|s| (100..=999).contains(s)).unwrap_or(problem.status);
             Sent::Whole(Reply::problem(&problem))
         }
+        Fault::Legs { refused, code } => {
+            shared.lock().refused_legs = refused.into_iter().map(|leg| (leg, code)).collect();
+            let reply = act();
+            shared.lock().refused_legs.clear();
+            Sent::Whole(reply)
+        }
         Fault::Delay { ms, when: When::Before } => {
             shared.clock.sleep(Millis(i64::from(ms))).await;
             Sent::Whole(act())

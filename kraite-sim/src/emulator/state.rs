@@ -91,13 +91,21 @@ pub(super) struct State {
     pub(super) child_refusals: u32,
     /// The hour in which what is too old was let go of.
     pub(super) forgot: i64,
+    /// Orders of the batch at hand that are refused, by their place, with the code.
+    pub(super) refused_legs: BTreeMap<usize, i64>,
     keys_made: u64,
     names_made: u64,
 }
 
 impl State {
     /// A venue of these settings, its clock at `clock`.
-    pub(super) fn new(settings: &Settings, listing: Listing, mover: Mover, clock: Clock) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        credentials: Credentials,
+        listing: Listing,
+        mover: Mover,
+        clock: Clock,
+    ) -> Self {
         let now = VenueMillis(clock.now().0);
         let mut profile = presets::binance();
         profile.quirks.read_lag = ReadLag::default();
@@ -109,7 +117,7 @@ impl State {
             venue,
             clock,
             account,
-            credentials: Credentials::new(&settings.key, &settings.secret),
+            credentials,
             listing,
             limits: Limits::default(),
             streams: Streams::default(),
@@ -123,6 +131,7 @@ impl State {
             listen: None,
             child_refusals: 0,
             forgot: 0,
+            refused_legs: BTreeMap::new(),
             keys_made: settings.seed,
             names_made: 0,
         };
@@ -140,6 +149,11 @@ impl State {
     /// The venue's time.
     pub(super) fn now(&self) -> VenueMillis {
         VenueMillis(self.clock.now().0)
+    }
+
+    /// The venue's clock moves on at once; what is due by then happens with the next tick.
+    pub(super) fn skip(&self, span: Millis) {
+        self.clock.advance(span);
     }
 
     /// The contract of an object; only listed ones can be ordered.

@@ -8,10 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::ramp;
-use super::socket::{Said, Socket};
 use crate::client::backend::Inner;
 use crate::client::budget::Need;
+use crate::client::socket::{Said, Socket, ramp};
 use crate::client::transport::MAX_BODY;
 use crate::client::watch::{Ended, Socket as Which, Told};
 use crate::codec::calls::{CreateListenKey, KeepListenKey};
@@ -48,7 +47,7 @@ pub(super) async fn open(inner: &Arc<Inner>) -> Result<Open, ReadError> {
     }
     let mut url = inner.streams.clone();
     url.set_path(&format!("{}/private/ws/{}", url.path().trim_end_matches('/'), key.expose_secret()));
-    let socket = Socket::open(inner, &url).await;
+    let socket = inner.open_socket(&url).await;
     let socket = socket.map_err(|_| ReadError::NoAnswer("the account socket could not be opened".into()))?;
     Ok(Open { socket, key })
 }
@@ -73,11 +72,20 @@ pub(super) async fn follow(inner: Arc<Inner>, events: mpsc::Sender<StreamEvent>,
                 if reader.steady {
                     failures = 0;
                 }
-                let Some(ended) = ended else { return };
-                if events.send(StreamEvent::Disconnected).await.is_err() {
-                    return;
+                match ended {
+                    None => return,
+                    Some(End::Replaced(open)) => {
+                        inner.line.watch.told(Told::Down(Which::Account, Ended::Age, Millis(0)));
+                        (next, failures) = (Some(open), 0);
+                        continue;
+                    }
+                    Some(End::Broken(ended)) => {
+                        if events.send(StreamEvent::Disconnected).await.is_err() {
+                            return;
+                        }
+                        ended
+                    }
                 }
-                ended
             }
             None => Ended::Unopened,
         };
@@ -86,6 +94,14 @@ pub(super) async fn follow(inner: Arc<Inner>, events: mpsc::Sender<StreamEvent>,
         inner.line.watch.told(Told::Down(Which::Account, ended, wait));
         inner.line.clock.sleep(wait).await;
     }
+}
+
+/// How a socket's life ends.
+enum End {
+    /// It is gone.
+    Broken(Ended),
+    /// It was about to be cut for its age; the next one is open already.
+    Replaced(Open),
 }
 
 /// What became of an attempt to prolong the key.
@@ -103,6 +119,8 @@ struct Reader<'a> {
     opened: LocalMillis,
     kept: LocalMillis,
     keep_at: LocalMillis,
+    replacing: Option<JoinHandle<Option<Open>>>,
+    replace_at: LocalMillis,
     synced: LocalMillis,
     missed: bool,
     /// Something came, after a while: the storm, if it was one, is over (R114).
@@ -120,6 +138,8 @@ impl<'a> Reader<'a> {
             opened: now,
             kept: now,
             keep_at: now.plus(KEEP_EVERY),
+            replacing: None,
+            replace_at: now,
             synced: now,
             missed: false,
             steady: false,
@@ -127,17 +147,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads until the socket ends; `None` when nobody reads any more.
-    async fn run(&mut self, mut socket: Socket) -> Option<Ended> {
+    async fn run(&mut self, mut socket: Socket) -> Option<End> {
         loop {
-            let said = match socket.next(self.inner, SILENCE, None).await {
+            let said = match socket.next(SILENCE, None).await {
                 Ok(said) => said,
-                Err(ended) => return Some(ended),
+                Err(ended) => return Some(End::Broken(ended)),
             };
             let alive = !matches!(said, Said::Nothing);
             match said {
                 Said::Message(bytes) => {
                     if let Some(ended) = self.take(&bytes).await? {
-                        return Some(ended);
+                        return Some(End::Broken(ended));
                     }
                 }
                 Said::Nothing if self.events.is_closed() => return None,
@@ -146,7 +166,12 @@ impl<'a> Reader<'a> {
             let now = self.inner.line.clock.now();
             self.steady |= alive && now.since(self.opened) >= STEADY_AFTER;
             if let Some(ended) = self.keep(now).await {
-                return Some(ended);
+                return Some(End::Broken(ended));
+            }
+            if socket.is_old()
+                && let Some(next) = self.replace(now).await
+            {
+                return Some(End::Replaced(next));
             }
             if self.missed && now.since(self.synced) >= RESYNC_GAP {
                 (self.missed, self.synced) = (false, now);
@@ -188,6 +213,22 @@ impl<'a> Reader<'a> {
         Some(None)
     }
 
+    /// Opens the next socket beside the reading of frames; what happens meanwhile is told here still, and read anew
+    /// once the other one is up.
+    async fn replace(&mut self, now: LocalMillis) -> Option<Open> {
+        if let Some(task) = self.replacing.take_if(|task| task.is_finished()) {
+            if let Ok(Some(open)) = task.await {
+                return Some(open);
+            }
+            self.replace_at = now.plus(KEEP_AGAIN);
+        }
+        if self.replacing.is_none() && now >= self.replace_at {
+            let inner = Arc::clone(self.inner);
+            self.replacing = Some(tokio::spawn(async move { open(&inner).await.ok() }));
+        }
+        None
+    }
+
     /// Prolongs the key beside the reading of frames.
     async fn keep(&mut self, now: LocalMillis) -> Option<Ended> {
         if let Some(task) = self.keeping.take_if(|task| task.is_finished()) {
@@ -207,6 +248,9 @@ impl<'a> Reader<'a> {
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         if let Some(task) = &self.keeping {
+            task.abort();
+        }
+        if let Some(task) = &self.replacing {
             task.abort();
         }
     }

@@ -11,9 +11,8 @@ use kraite_core::id::Symbol;
 use kraite_core::time::Millis;
 use tokio::sync::{mpsc, watch};
 
-use super::ramp;
-use super::socket::{Said, Socket};
 use crate::client::backend::Inner;
+use crate::client::socket::{Said, ramp};
 use crate::client::watch::{Ended, Socket as Which, Told};
 use crate::codec::frame::Frame;
 
@@ -56,14 +55,14 @@ async fn run(
     let streams: Vec<String> = subscribed.iter().map(stream_of).collect();
     let mut url = inner.streams.clone();
     url.set_path(&format!("{}/market/ws/{}", url.path().trim_end_matches('/'), streams.join("/")));
-    let mut socket = match Socket::open(inner, &url).await {
+    let mut socket = match inner.open_socket(&url).await {
         Ok(socket) => socket,
         Err(ended) => return Some((ended, false)),
     };
     inner.line.watch.told(Told::Up(Which::Marks));
     let (mut steady, mut number) = (false, 0u32);
     loop {
-        let said = match socket.next(inner, SILENCE, Some(SILENCE)).await {
+        let said = match socket.next(SILENCE, Some(SILENCE)).await {
             Ok(said) => said,
             Err(ended) => return Some((ended, steady)),
         };
@@ -90,7 +89,7 @@ async fn run(
         let fresh: Vec<String> = now_wanted.difference(&subscribed).map(stream_of).collect();
         if !fresh.is_empty() {
             number = number.saturating_add(1);
-            if let Err(ended) = socket.say(inner, subscription(number, &fresh)).await {
+            if let Err(ended) = socket.say(subscription(number, &fresh)).await {
                 return Some((ended, steady));
             }
             subscribed = now_wanted;

@@ -21,7 +21,11 @@ fn each(state: &mut State, params: &Params, act: Act) -> Result<Value, Problem> 
         return Err(Problem::of(-4082));
     }
     let mut answers = Vec::with_capacity(rows.len());
-    for row in rows {
+    for (place, row) in rows.into_iter().enumerate() {
+        if let Some(code) = state.refused_legs.get(&place) {
+            answers.push(Problem::of(*code).body());
+            continue;
+        }
         let fields = row.as_object().ok_or_else(|| Problem::malformed("batchOrders"))?;
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let one = Params::of(fields.iter().map(|(name, value)| (name.clone(), text(value))));

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher};
 
 use kraite_core::engine::Engine;
-use kraite_core::exchange::{Direction, RejectKind, ReportStatus};
+use kraite_core::exchange::{Direction, RejectKind, ReportStatus, Service};
 use kraite_core::id::{AccountTag, Role, Symbol};
-use kraite_core::order::Order;
+use kraite_core::order::{Life, Order};
 use kraite_core::position::{Phase, Protective};
 use kraite_core::time::{Millis, VenueMillis};
 
@@ -246,6 +246,13 @@ fn windows(
     let again = |stop: &Order| stop.refusal.is_some_and(RejectKind::is_retryable);
     if position.stop() == Protective::Missing && position.latest(Role::Stop).is_some_and(again) {
         names.insert("a stop was refused for now");
+    }
+    // Legs of one call are answered one by one: the call goes out again only once both are known.
+    let unanswered = |target: &Order| {
+        target.service == Service::PositionPlan && matches!(target.life, Life::InDoubt | Life::PendingNew)
+    };
+    if position.stop() == Protective::Missing && position.latest(Role::Target).is_some_and(unanswered) {
+        names.insert("the other half of a pair call is in doubt");
     }
     if position.target() == Protective::Triggered {
         names.insert("the target fired, what it took off is not told yet");

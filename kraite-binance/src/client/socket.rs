@@ -1,5 +1,7 @@
 //! One socket: bounded in what it takes, and never trusted to be alive only because it is open.
 
+use std::sync::Arc;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use kraite_core::time::{LocalMillis, Millis};
 use reqwest::Url;
@@ -9,8 +11,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
-use crate::client::backend::Inner;
-use crate::client::watch::Ended;
+use super::local::LocalClock;
+use super::watch::Ended;
 
 /// The most bytes of one message: an account update lists what changed, a mark update one contract.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -20,13 +22,22 @@ const MAX_WRITES: usize = 256 << 10;
 const OPENING: Millis = Millis::from_secs(10);
 /// A ping of ours leaves this often; the venue allows five in a second.
 const PING_EVERY: Millis = Millis::from_secs(15);
-/// The venue cuts a socket after 24 hours; it is reopened before.
-const MAX_AGE: Millis = Millis::from_secs(23 * 3_600);
+/// A socket that is old for this long, and whose place no other could take, ends.
+const OVER_AGE: Millis = Millis::from_secs(1_800);
 /// Timers are looked at this often while nothing arrives.
 const TICK: Millis = Millis(500);
 
+/// A socket that ended is opened again after 2^n seconds, at most this (R111).
+const RAMP_MAX: Millis = Millis::from_secs(30);
+
+/// How long to wait after this many failures in a row: 1, 2, 4, … seconds.
+pub(crate) fn ramp(failures: u32) -> Millis {
+    let exponent = failures.saturating_sub(1).min(5);
+    Millis::from_secs(1i64 << exponent).min(RAMP_MAX)
+}
+
 /// What a socket said.
-pub(super) enum Said {
+pub(crate) enum Said {
     /// A message with content.
     Message(Bytes),
     /// A sign of life.
@@ -35,7 +46,9 @@ pub(super) enum Said {
     Nothing,
 }
 
-pub(super) struct Socket {
+pub(crate) struct Socket {
+    clock: Arc<dyn LocalClock>,
+    old: Millis,
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     opened: LocalMillis,
     heard: LocalMillis,
@@ -44,34 +57,35 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Opens a socket. The address may hold a listen key: no error shows it.
-    pub(super) async fn open(inner: &Inner, url: &Url) -> Result<Self, Ended> {
+    /// Opens a socket, which should be replaced at the age of `old`. The address may hold a listen key: no error shows
+    /// it.
+    pub(crate) async fn open(
+        clock: &Arc<dyn LocalClock>,
+        tls: &Arc<rustls::ClientConfig>,
+        url: &Url,
+        old: Millis,
+    ) -> Result<Self, Ended> {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_MESSAGE))
             .write_buffer_size(0)
             .max_write_buffer_size(MAX_WRITES);
-        let connector = Connector::Rustls(std::sync::Arc::clone(&inner.tls));
+        let connector = Connector::Rustls(Arc::clone(tls));
         let opening = connect_async_tls_with_config(url.as_str(), Some(config), true, Some(connector));
         let opened = tokio::select! {
             biased;
             opened = opening => opened.ok(),
-            () = inner.line.clock.sleep(OPENING) => None,
+            () = clock.sleep(OPENING) => None,
         };
         let (stream, _) = opened.ok_or(Ended::Unopened)?;
-        let now = inner.line.clock.now();
-        Ok(Self { stream, opened: now, heard: now, content: now, pinged: now })
+        let now = clock.now();
+        Ok(Self { clock: Arc::clone(clock), old, stream, opened: now, heard: now, content: now, pinged: now })
     }
 
     /// Waits for what comes next, at most a tick, and keeps the socket alive. `silence` is how long it may say nothing
     /// at all, `content` how long it may say nothing of content.
-    pub(super) async fn next(
-        &mut self,
-        inner: &Inner,
-        silence: Millis,
-        content: Option<Millis>,
-    ) -> Result<Said, Ended> {
-        let clock = &inner.line.clock;
+    pub(crate) async fn next(&mut self, silence: Millis, content: Option<Millis>) -> Result<Said, Ended> {
+        let clock = Arc::clone(&self.clock);
         let message = tokio::select! {
             biased;
             message = self.stream.next() => Some(message),
@@ -96,26 +110,31 @@ impl Socket {
         if muted || now.since(self.heard) > silence {
             return Err(Ended::Silent);
         }
-        if now.since(self.opened) > MAX_AGE {
+        if now.since(self.opened) > self.old.plus(OVER_AGE) {
             return Err(Ended::Age);
         }
         if now.since(self.pinged) >= PING_EVERY {
             self.pinged = now;
-            self.write(inner, Message::Ping(Bytes::new())).await?;
+            self.write(Message::Ping(Bytes::new())).await?;
         }
         Ok(said)
     }
 
-    pub(super) async fn say(&mut self, inner: &Inner, text: String) -> Result<(), Ended> {
-        self.write(inner, Message::Text(text.into())).await
+    /// True once another socket should take its place.
+    pub(crate) fn is_old(&self) -> bool {
+        self.clock.now().since(self.opened) > self.old
+    }
+
+    pub(crate) async fn say(&mut self, text: String) -> Result<(), Ended> {
+        self.write(Message::Text(text.into())).await
     }
 
     /// A peer that takes nothing must not hold up the reader.
-    async fn write(&mut self, inner: &Inner, message: Message) -> Result<(), Ended> {
+    async fn write(&mut self, message: Message) -> Result<(), Ended> {
         tokio::select! {
             biased;
             written = self.stream.send(message) => written.map_err(|error| why(&error)),
-            () = inner.line.clock.sleep(OPENING) => Err(Ended::Silent),
+            () = self.clock.sleep(OPENING) => Err(Ended::Silent),
         }
     }
 }
@@ -125,5 +144,16 @@ fn why(error: &Error) -> Ended {
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ended::Closed,
         Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_) | Error::AttackAttempt => Ended::Protocol,
         _ => Ended::Closed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r111_reconnects_wait_two_to_the_n_seconds_capped_at_thirty() {
+        let waits: Vec<i64> = (1..9).map(|failures| ramp(failures).0 / 1_000).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30]);
     }
 }

@@ -1,0 +1,98 @@
+//! Orders over the WebSocket API: lives of every kind, and the faults of the wire on that socket.
+
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use data_encoding::BASE64;
+use kraite_binance::codec::{Credentials, Signer};
+use kraite_binance::{Ended, OrderEntry, Socket, Told};
+use kraite_core::position::Why;
+use kraite_core::time::Millis;
+
+use crate::faults::{no_alarm, on_placing, rule};
+use crate::life::{Case, Life, Verdict};
+
+/// Stands in every request that is signed by itself and came over the socket, where the key is a parameter.
+const EACH_REQUEST: &str = r#"{"contains":"apiKey=k","times":1000,"fault":{"kind":"delay","ms":0,"when":"before"}}"#;
+
+async fn lived(life: Life, rules: &[String]) -> (Verdict, bool) {
+    life.open_under(rules).await;
+    life.active().await;
+    life.dip().await;
+    life.dip().await;
+    life.recover().await;
+    life.ended().await;
+    let broke = life.was_told(|told| matches!(told, Told::Down(Socket::Orders, Ended::Closed, _)));
+    let verdict = life.verdict().await;
+    assert_eq!(verdict.seen.why, Some(Why::TargetFilled), "{rules:?}: {verdict:?}");
+    (verdict, broke)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s01_every_life_goes_over_the_socket_for_orders() {
+    let cases = Case::all().into_iter().map(|case| Case { entry: OrderEntry::WebSocket, ..case });
+    let lives: Vec<_> = cases
+        .map(|case| tokio::spawn(async move { lived(Life::start(case).await, &[EACH_REQUEST.to_owned()]).await }))
+        .collect();
+    for life in lives {
+        let (verdict, broke) = life.await.unwrap();
+        // Entry, four rungs, stop, target and its two successors.
+        assert!(verdict.faults >= 9, "{verdict:?}");
+        assert!(verdict.naked < Millis::from_secs(10) && !broke, "{verdict:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s01_a_session_that_is_signed_in_carries_a_life() {
+    let pair = Ed25519KeyPair::generate().unwrap();
+    let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    let private = BASE64.encode(private.as_ref());
+    let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    let public = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(public.as_ref()));
+    let credentials = move || Credentials::new("k".into(), Signer::ed25519(&private.clone().into()).unwrap());
+    let life = Life::start_signed_by(Case::OVER_SOCKET, public, credentials).await;
+    // No request of the session carries the key.
+    let (verdict, broke) = lived(life, &[EACH_REQUEST.to_owned()]).await;
+    assert!(verdict.faults == 0 && !broke, "{verdict:?}");
+}
+
+/// Over the socket rungs go one by one.
+fn on_placing_alone(row: &str, fault: &str) -> Vec<(String, Vec<String>)> {
+    let mut rows = on_placing(row, fault);
+    rows.retain(|(name, _)| !name.ends_with("the rungs"));
+    rows.push((format!("{row} a rung"), vec![rule("POST", "/fapi/v1/order", "type=LIMIT", 1, fault)]));
+    rows
+}
+
+async fn each(rows: Vec<(String, Vec<String>)>, breaks: bool) {
+    let mut verdicts = Vec::new();
+    for some in rows.chunks(4) {
+        let running = some.iter().map(|(_, rules)| {
+            let rules = rules.clone();
+            tokio::spawn(async move { lived(Life::start(Case::OVER_SOCKET).await, &rules).await })
+        });
+        let running: Vec<_> = running.collect();
+        for ((name, _), life) in some.iter().zip(running) {
+            let (verdict, broke) = life.await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(verdict.faults > 0, "{name}: no fault was met");
+            assert_eq!(broke, breaks, "{name}: {verdict:?}");
+            println!("{name}: {} met, without a stop for {} at most", verdict.faults, verdict.naked);
+            verdicts.push((name.clone(), verdict));
+        }
+    }
+    no_alarm(&verdicts);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b01_b02_the_socket_breaks_before_and_after_the_venue_took_it() {
+    let mut rows = on_placing_alone("socket B1", r#"{"kind":"cut","when":"before"}"#);
+    rows.extend(on_placing_alone("socket B2", r#"{"kind":"cut","when":"after"}"#));
+    each(rows, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b04_b07_b08_late_unknown_and_known_already() {
+    let mut rows = on_placing_alone("socket B4", r#"{"kind":"delay","ms":12000,"when":"before"}"#);
+    rows.extend(on_placing_alone("socket B7", r#"{"kind":"timeout","acts":true}"#));
+    rows.extend(on_placing_alone("socket B8", r#"{"kind":"error","code":-4116,"acts":true}"#));
+    each(rows, false).await;
+}
