@@ -111,6 +111,10 @@ pub(super) fn signed_part(query: &str, body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 
     const SECRET: &str = "2b5eb11e18796d12d88f13dc27dbbd02c2cc51ff7059765ed9821957d82bb4d9";
 
@@ -125,6 +129,34 @@ mod tests {
         let other = payload.replace("quantity=1", "quantity=2");
         assert_eq!(credentials.check_signature(other.as_bytes(), tag), Err(Problem::of(-1022)));
         assert_eq!(credentials.check_signature(payload.as_bytes(), "zz"), Err(Problem::of(-1022)));
+    }
+
+    #[test]
+    fn a_public_key_checks_what_its_private_half_signed() {
+        let sent = b"symbol=BTCUSDT&timestamp=1591702613943";
+        let pem = |der: &[u8]| {
+            let base64 = BASE64.encode(der);
+            let lines: Vec<&str> =
+                base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+        };
+        let ed25519 = Ed25519KeyPair::generate().unwrap();
+        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let mut by_rsa = vec![0; rsa.public_modulus_len()];
+        rsa.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), sent, &mut by_rsa).unwrap();
+        let public = |key: &dyn AsDer<PublicKeyX509Der<'static>>| pem(key.as_der().unwrap().as_ref());
+        for (key, signature) in
+            [(public(ed25519.public_key()), ed25519.sign(sent).as_ref().to_vec()), (public(rsa.public_key()), by_rsa)]
+        {
+            let credentials = Credentials::of_public_key("k", &key).unwrap();
+            let signature = BASE64.encode(&signature);
+            assert_eq!(credentials.check_signature(sent, &signature), Ok(()));
+            assert_eq!(credentials.check_signature(b"symbol=ETHUSDT", &signature), Err(Problem::of(-1022)));
+            assert_eq!(credentials.check_signature(sent, "zz"), Err(Problem::of(-1022)));
+        }
+        for wrong in ["", "k", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"] {
+            assert!(Credentials::of_public_key("k", wrong).is_none(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The wire in one process and one run: see `README.md`.
 
 mod decode;
+mod latency;
 mod place;
 mod rounds;
 mod server;
@@ -18,5 +19,8 @@ fn main() {
     }
     if wanted("decode") {
         decode::run();
+    }
+    if wanted("latency") {
+        latency::run();
     }
 }
