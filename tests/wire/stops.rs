@@ -70,6 +70,48 @@ async fn a_stop_that_is_not_ours_is_left_alone() {
     assert!(!verdict.seen.alerts.contains(&Alert::EmergencyClose), "{verdict:?}");
 }
 
+/// A second target of full size is refused while the first is open: the old one goes first then, under the stop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r82_targets_that_may_not_overlap_follow_one_another() {
+    let life = opened(Case::LONG).await;
+    life.admin("POST", "/conditions", r#"{"trigger_overlap":"refuse"}"#).await;
+    life.dip().await;
+    life.dip().await;
+    life.recover().await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert_eq!(verdict.seen.why, Some(Why::TargetFilled), "{verdict:?}");
+    assert!(verdict.naked < Millis::from_secs(10), "{verdict:?}");
+}
+
+/// Stop and target are two requests here. A stop that is refused for good closes the position; a target that is refused
+/// leaves it behind its stop, with somebody told, until it is taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b14_only_one_of_stop_and_target_is_accepted() {
+    let refused = |kind: &str| {
+        let fault = r#"{"kind":"error","code":-2019}"#;
+        rule("POST", "/fapi/v1/algoOrder", &format!("type={kind}"), 1_000, fault)
+    };
+    let life = Life::start(Case::LONG).await;
+    life.open_under(&[refused("STOP_MARKET")]).await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert_eq!(verdict.seen.why, Some(Why::StopRefused), "{verdict:?}");
+    assert!(verdict.faults > 0 && verdict.naked < Millis::from_secs(45), "{verdict:?}");
+
+    let life = Life::start(Case::LONG).await;
+    life.open_under(&[refused("TAKE_PROFIT_MARKET")]).await;
+    life.until("told", |life| life.seen().alerts.contains(&Alert::NeedsAttention)).await;
+    assert_eq!((life.stop().len(), life.target().len()), (1, 0));
+    life.admin("DELETE", "/faults", "").await;
+    life.active().await;
+    life.recover().await;
+    life.ended().await;
+    let verdict = life.verdict().await;
+    assert_eq!(verdict.seen.why, Some(Why::TargetFilled), "{verdict:?}");
+    assert!(verdict.faults > 2 && verdict.naked < Millis::from_secs(10), "{verdict:?}");
+}
+
 /// The first attempt never arrived, the second is refused: that is a refusal of the second (B9).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b09_a_refusal_of_the_second_attempt_is_not_one_of_the_first() {

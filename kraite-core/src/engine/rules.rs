@@ -99,6 +99,7 @@ impl Turn<'_> {
         if !self.may_follow_refusal(no, Role::Target, wish) {
             return false;
         }
+        self.tell_of_refused_targets(no);
         let Some(position) = self.position(no) else { return false };
         let basis = position.entered_qty();
         let same = |o: &&Order| o.basis == basis;
@@ -111,6 +112,24 @@ impl Turn<'_> {
             self.wake(no, due, Wake::Retry);
         }
         self.at.local >= due && self.position(no).is_some_and(|p| p.phase.is_building())
+    }
+
+    /// Refusals for reasons of the account, and not of the contract's rules, may end any time and are tried on, ever
+    /// more slowly; somebody who can do something about them has to know.
+    fn tell_of_refused_targets(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let basis = position.entered_qty();
+        let of_account = |o: &&Order| {
+            let kinds = [RejectKind::Margin, RejectKind::OrderLimit, RejectKind::Account, RejectKind::Other];
+            o.basis == basis && o.refusal.is_some_and(|kind| kinds.contains(&kind))
+        };
+        let refusals = position.of(Role::Target).filter(of_account).count();
+        if let Some(kind) =
+            position.latest(Role::Target).and_then(|o| o.refusal).filter(|_| refusals >= MAX_UNEXPLAINED)
+        {
+            let why = format!("the target was refused {refusals} times ({kind:?}); the stop stands, it is tried on");
+            self.alert(no, Alert::NeedsAttention, why);
+        }
     }
 
     /// A target that no rule we know explains the refusal of. A position that has been complete keeps its stop and

@@ -20,7 +20,7 @@ use super::server::{Call, Reply};
 use super::state::{State, is_named, wire_id};
 use super::streams::Out;
 use super::text;
-use crate::venue::{CloseOverlap, Liquidity, ObjectId, Oversize, ReadLag};
+use crate::venue::{CloseOverlap, Liquidity, ObjectId, Oversize, ReadLag, TriggerOverlap};
 
 /// What every admin path begins with.
 pub(super) const BASE: &str = "/_kraite/v1";
@@ -132,6 +132,7 @@ struct Conditions {
     child_refusals: Option<u32>,
     close_overlap: Option<OverlapWord>,
     oversize: Option<OversizeWord>,
+    trigger_overlap: Option<TriggerOverlapWord>,
     position_unseen_ms: Option<u32>,
     read_lag_ms: Option<u32>,
 }
@@ -149,6 +150,13 @@ enum OverlapWord {
 #[serde(rename_all = "kebab-case")]
 enum OversizeWord {
     Cut,
+    Refuse,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+enum TriggerOverlapWord {
+    Accept,
     Refuse,
 }
 
@@ -383,6 +391,12 @@ fn conditions(state: &mut State, call: &Call) -> Result<Value, Wrong> {
         quirks.oversize = match word {
             OversizeWord::Cut => Oversize::Cut,
             OversizeWord::Refuse => Oversize::Refuse,
+        };
+    }
+    if let Some(word) = wanted.trigger_overlap {
+        quirks.trigger_overlap = match word {
+            TriggerOverlapWord::Accept => TriggerOverlap::Accept,
+            TriggerOverlapWord::Refuse => TriggerOverlap::Refuse,
         };
     }
     if let Some(ms) = wanted.position_unseen_ms {
