@@ -215,7 +215,8 @@ impl Mutation {
     }
 }
 
-/// Rungs wait for nobody and nobody waits for them; what protects is never held up by the answer to another order.
+/// Rungs have no edges among themselves, and nothing waits for one of them; what protects goes alone, so that no answer to
+/// another order holds it up.
 fn is_of_a_ladder(order: &NewOrder) -> bool {
     order.purpose == Purpose::Open && matches!(order.shape, OrderShape::Limit { .. })
 }

@@ -50,9 +50,11 @@ async fn s01_a_session_that_is_signed_in_carries_a_life() {
     let public = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(public.as_ref()));
     let credentials = move || Credentials::new("k".into(), Signer::ed25519(&private.clone().into()).unwrap());
     let life = Life::start_signed_by(Case::OVER_SOCKET, public, credentials).await;
-    // No request of the session carries the key.
-    let (verdict, broke) = lived(life, &[EACH_REQUEST.to_owned()]).await;
-    assert!(verdict.faults == 0 && !broke, "{verdict:?}");
+    // That the stop went over the socket shows in its breaking; that it was signed in, in no request with the key but the
+    // one that signs the next socket in.
+    let cut = rule("POST", "/fapi/v1/algoOrder", "type=STOP_MARKET", 1, r#"{"kind":"cut","when":"after"}"#);
+    let (verdict, broke) = lived(life, &[cut, EACH_REQUEST.to_owned()]).await;
+    assert!(verdict.faults == 2 && broke, "{verdict:?}");
 }
 
 /// Over the socket rungs go one by one.

@@ -8,7 +8,7 @@ use kraite_binance::codec::calls::SetPositionMode;
 use kraite_binance::codec::{Carrier, Credentials, KEY_HEADER, Signer, Stamp, encode};
 use kraite_binance::{Binance, Config, ConnectError, Hosts, LocalClock, OrderEntry, Socket, Told};
 use kraite_core::engine::{Alert, Command, CommandId, Config as EngineConfig, Effect, Engine, Notice, OpenRequest};
-use kraite_core::exchange::{Direction, Exchange as _, MarginMode, PositionMode, ReadError, TriggerBy};
+use kraite_core::exchange::{Direction, Exchange as _, MarginMode, PositionMode, ReadError, RejectKind, TriggerBy};
 use kraite_core::id::{AccountTag, PositionNo, Role, Symbol};
 use kraite_core::journal::Record;
 use kraite_core::number::{Price, Qty};
@@ -80,6 +80,8 @@ pub(crate) struct Seen {
     pub(crate) why: Option<Why>,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) says: Vec<String>,
+    /// What the orders of each role were refused for.
+    pub(crate) refused: Vec<(Role, RejectKind)>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -90,6 +92,7 @@ impl Observer for Log {
         let mut seen = self.0.lock().unwrap();
         if let Some(position) = engine.state().positions.values().next() {
             (seen.status, seen.phase, seen.why) = (Some(position.status()), Some(position.phase), Some(position.why));
+            seen.refused = position.orders.values().filter_map(|o| Some((o.role(), o.refusal?))).collect();
         }
     }
 

@@ -1,6 +1,8 @@
 //! Stops that fire and fail, stops that the venue does not take yet, and stops of somebody else.
 
 use kraite_core::engine::Alert;
+use kraite_core::exchange::RejectKind;
+use kraite_core::id::Role;
 use kraite_core::plan::TargetStyle;
 use kraite_core::position::Why;
 use kraite_core::time::Millis;
@@ -81,7 +83,8 @@ async fn r82_targets_that_may_not_overlap_follow_one_another() {
     life.ended().await;
     let verdict = life.verdict().await;
     assert_eq!(verdict.seen.why, Some(Why::TargetFilled), "{verdict:?}");
-    assert!(verdict.naked < Millis::from_secs(10), "{verdict:?}");
+    assert!(verdict.seen.refused.contains(&(Role::Target, RejectKind::ReduceOnly)), "{verdict:?}");
+    assert!(verdict.naked < Millis::from_secs(31), "{verdict:?}");
 }
 
 /// Stop and target are two requests here. A stop that is refused for good closes the position; a target that is refused
@@ -101,7 +104,7 @@ async fn b14_only_one_of_stop_and_target_is_accepted() {
 
     let life = Life::start(Case::LONG).await;
     life.open_under(&[refused("TAKE_PROFIT_MARKET")]).await;
-    life.until("told", |life| life.seen().alerts.contains(&Alert::NeedsAttention)).await;
+    life.until("told", |life| life.seen().alerts.contains(&Alert::TargetRefused)).await;
     assert_eq!((life.stop().len(), life.target().len()), (1, 0));
     life.admin("DELETE", "/faults", "").await;
     life.active().await;
@@ -109,7 +112,7 @@ async fn b14_only_one_of_stop_and_target_is_accepted() {
     life.ended().await;
     let verdict = life.verdict().await;
     assert_eq!(verdict.seen.why, Some(Why::TargetFilled), "{verdict:?}");
-    assert!(verdict.faults > 2 && verdict.naked < Millis::from_secs(10), "{verdict:?}");
+    assert!(verdict.faults > 2 && verdict.naked < Millis::from_secs(31), "{verdict:?}");
 }
 
 /// The first attempt never arrived, the second is refused: that is a refusal of the second (B9).

@@ -1,7 +1,7 @@
 //! The account at the venue: what it is made of and how it comes to be.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use kraite_core::capabilities::Capabilities;
 use kraite_core::exchange::{Outcome, PositionMode, ReadError};
@@ -36,7 +36,9 @@ impl std::fmt::Debug for Binance {
 
 pub(crate) struct Inner {
     pub(crate) line: Arc<Line>,
-    entry: Option<Entry>,
+    /// Opened once the account is known to be usable.
+    entry: OnceLock<Entry>,
+    orders: Url,
     pub(crate) capabilities: Capabilities,
     interpreter: Mutex<Interpreter>,
     largest_market: Mutex<BTreeMap<Symbol, Qty>>,
@@ -81,7 +83,7 @@ impl Binance {
     ///
     /// [`ConnectError`].
     pub async fn connect(config: Config, credentials: Credentials) -> Result<Self, ConnectError> {
-        let (keys, mode) = (config.keys, config.mode);
+        let (keys, mode, entry) = (config.keys, config.mode, config.entry);
         let account = Self(Arc::new(Inner::new(config, credentials)?));
         if keys == KeyPolicy::MustNotWithdraw {
             account.0.check_key().await?;
@@ -91,6 +93,9 @@ impl Binance {
             if found != wanted {
                 return Err(ConnectError::Mode { wanted, found });
             }
+        }
+        if entry == OrderEntry::WebSocket {
+            account.0.open_entry();
         }
         Ok(account)
     }
@@ -113,12 +118,10 @@ impl Inner {
             socket_age: config.socket_age,
             measuring: tokio::sync::Mutex::default(),
         };
-        let line = Arc::new(line);
-        let entry = (config.entry == OrderEntry::WebSocket)
-            .then(|| Entry::open(Arc::clone(&line), Arc::clone(&tls), config.hosts.orders.clone()));
         Ok(Self {
-            line,
-            entry,
+            line: Arc::new(line),
+            entry: OnceLock::new(),
+            orders: config.hosts.orders,
             capabilities: crate::capabilities(),
             interpreter: Mutex::default(),
             largest_market: Mutex::default(),
@@ -128,15 +131,24 @@ impl Inner {
         })
     }
 
-    /// Sends something that may change something, once: over the socket for orders where that can carry it.
+    fn open_entry(&self) {
+        self.entry.get_or_init(|| Entry::open(Arc::clone(&self.line), Arc::clone(&self.tls), self.orders.clone()));
+    }
+
+    /// Sends something that may change something, once: over the socket for orders where that can carry it, else, or
+    /// where it provably did not leave there, over HTTP.
     pub(crate) async fn mutate<C: Call>(&self, call: &C, need: Need, not_after: VenueMillis) -> Result<Heard, Outcome> {
-        let seat = self.entry.as_ref().filter(|_| C::SOCKET_METHOD.is_some()).and_then(Entry::seat);
-        self.line.mutate(call, need, not_after, seat).await
+        if let Some(entry) = self.entry.get().filter(|_| C::SOCKET_METHOD.is_some())
+            && let Some(heard) = self.line.mutate_over(entry, call, need, not_after).await
+        {
+            return heard;
+        }
+        self.line.mutate(call, need, not_after).await
     }
 
     /// Whether the socket for orders is up.
     pub(crate) fn has_seat(&self) -> bool {
-        self.entry.as_ref().is_some_and(|entry| entry.seat().is_some())
+        self.entry.get().is_some_and(|entry| entry.seat().is_some())
     }
 
     pub(crate) async fn open_socket(&self, url: &Url) -> Result<Socket, Ended> {

@@ -26,6 +26,8 @@ use crate::codec::{
 
 /// Requests that may wait to be written; beyond it nothing is taken.
 const QUEUE: usize = 64;
+/// A request that waits so long on a socket that says nothing meanwhile: others go over HTTP until it says something.
+const QUIET: Millis = Millis::from_secs(2);
 /// Signing in, with everything that comes before it, may take this long.
 const OPENING: Millis = Millis::from_secs(10);
 /// Nothing comes unasked for here; the answers to our pings have to.
@@ -79,6 +81,10 @@ impl Entry {
 
     /// A place on the socket for one request; `None` while it is not up.
     pub(crate) fn seat(&self) -> Option<Seat<'_>> {
+        // Whoever kept it is gone: what it said last counts no more.
+        if self.requests.is_closed() {
+            return None;
+        }
         (*self.up.borrow()).map(|up| Seat { entry: self, up })
     }
 }
@@ -148,10 +154,11 @@ impl Keeper {
                 Ok((socket, session)) => {
                     life = life.saturating_add(1);
                     let since = clock.now();
+                    let up = Up { life, session };
+                    self.state.send_replace(Some(up));
                     self.line.watch.told(Told::Up(Which::Orders));
-                    self.state.send_replace(Some(Up { life, session }));
                     let mut pending = BTreeMap::new();
-                    let ended = self.serve(socket, life, &mut queue, &mut pending).await;
+                    let ended = self.serve(socket, up, &mut queue, &mut pending).await;
                     self.state.send_replace(None);
                     for waiting in pending.into_values() {
                         let _ = waiting.reply.send(Err(Lost::Disconnected));
@@ -204,24 +211,28 @@ impl Keeper {
     async fn serve(
         &self,
         mut socket: Socket,
-        life: u64,
+        up: Up,
         queue: &mut mpsc::Receiver<Outgoing>,
         pending: &mut BTreeMap<u64, Waiting>,
     ) -> Ended {
         loop {
-            if socket.is_old() {
-                // Whoever comes now goes over HTTP; whoever waits is waited for.
-                self.state.send_replace(None);
-                pending.retain(|_, waiting| !waiting.reply.is_closed());
-                if pending.is_empty() {
-                    return Ended::Age;
-                }
+            let old = socket.is_old();
+            pending.retain(|_, waiting| !waiting.reply.is_closed());
+            if old && pending.is_empty() {
+                return Ended::Age;
             }
+            // Whoever comes now goes over HTTP; whoever waits is waited for.
+            let seats = (!old && !self.is_mute(&socket, pending)).then_some(up);
+            self.state.send_if_modified(|state| {
+                let changes = state.is_some() != seats.is_some();
+                *state = seats;
+                changes
+            });
             let said = tokio::select! {
                 biased;
                 out = queue.recv() => {
                     let Some(out) = out else { return Ended::Closed };
-                    if let Err(ended) = self.write(&mut socket, life, out, pending).await {
+                    if let Err(ended) = self.write(&mut socket, up.life, out, pending).await {
                         return ended;
                     }
                     continue;
@@ -230,7 +241,7 @@ impl Keeper {
             };
             match said {
                 Ok(Said::Message(bytes)) => {
-                    if let Err(ended) = self.hear(&bytes, pending) {
+                    if let Err(ended) = self.hear(&bytes, up.session, pending) {
                         return ended;
                     }
                 }
@@ -238,6 +249,13 @@ impl Keeper {
                 Err(ended) => return ended,
             }
         }
+    }
+
+    /// A request has waited for some time, and nothing at all came since it was written: a connection may be dead long
+    /// before anybody is told.
+    fn is_mute(&self, socket: &Socket, pending: &BTreeMap<u64, Waiting>) -> bool {
+        let now = self.line.clock.now();
+        pending.values().any(|waiting| now.since(waiting.before) > QUIET && socket.heard() <= waiting.before)
     }
 
     async fn write(
@@ -255,12 +273,11 @@ impl Keeper {
             out.refuse();
             return Ok(());
         }
-        pending.retain(|_, waiting| !waiting.reply.is_closed());
         pending.insert(out.request.id, Waiting { before: self.line.clock.now(), reply: out.reply });
         socket.say(out.request.text).await
     }
 
-    fn hear(&self, bytes: &[u8], pending: &mut BTreeMap<u64, Waiting>) -> Result<(), Ended> {
+    fn hear(&self, bytes: &[u8], session: Session, pending: &mut BTreeMap<u64, Waiting>) -> Result<(), Ended> {
         // What cannot be read answers nobody: who waits for it will call it unknown.
         let Some(reply) = SocketReply::read(bytes) else {
             self.line.watch.told(Told::Frame(Which::Orders));
@@ -271,12 +288,12 @@ impl Keeper {
                 if let Some(waiting) = pending.remove(&number) {
                     let _ = waiting.reply.send(Ok(heard(&reply, waiting.before, self.line.clock.now())));
                 }
-                Ok(())
             }
-            // The key was revoked.
-            None if reply.answer().status == 401 => Err(Ended::Key),
-            None => Ok(()),
+            None if reply.answer().status != 401 => return Ok(()),
+            None => return Err(Ended::Key),
         }
+        // The session is not signed in any more, or its key was revoked.
+        if session == Session::LoggedOn && reply.answer().status == 401 { Err(Ended::Key) } else { Ok(()) }
     }
 }
 

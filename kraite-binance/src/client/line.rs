@@ -8,7 +8,7 @@ use kraite_core::exchange::{Cause, Outcome, ReadError, Reject, RejectKind};
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::budget::{Budget, Cost, Need};
-use super::entry::Seat;
+use super::entry::Entry;
 use super::keeper::{Keeper, VenueNow};
 use super::local::LocalClock;
 use super::transport::{Lost, MAX_BODY, Reply, Transport};
@@ -68,6 +68,10 @@ impl Failed {
     }
 }
 
+fn unsigned(error: SignError) -> Outcome {
+    rejected(RejectKind::NotSent, &error.to_string())
+}
+
 /// A definite refusal from here: nothing left.
 pub(crate) fn rejected(kind: RejectKind, why: &str) -> Outcome {
     Outcome::Rejected(Reject { kind, code: 0, message: why.into() })
@@ -101,28 +105,35 @@ pub(crate) struct Line {
 
 impl Line {
     /// Sends something that may change something, once. An error is its outcome: nothing left, or nobody knows.
-    pub(crate) async fn mutate<C: Call>(
+    pub(crate) async fn mutate<C: Call>(&self, call: &C, need: Need, not_after: VenueMillis) -> Result<Heard, Outcome> {
+        let now = self.venue_now(need).await.map_err(|error| unsent(&error))?;
+        let stamp = Stamp::of_mutation(now.at, self.window, not_after).map_err(Outcome::Rejected)?;
+        let request = encode(call, carrier(C::METHOD), stamp, &self.credentials).map_err(unsigned)?;
+        let reply = self.exchange(request, cost_of(call), need, MAX_BODY).await.map_err(Failed::outcome)?;
+        Ok(Heard { status: reply.status, body: reply.body, sent_at: now.earliest() })
+    }
+
+    /// The same over the socket for orders; `None` where nothing left there.
+    pub(crate) async fn mutate_over<C: Call>(
         &self,
+        entry: &Entry,
         call: &C,
         need: Need,
         not_after: VenueMillis,
-        seat: Option<Seat<'_>>,
-    ) -> Result<Heard, Outcome> {
-        let now = self.venue_now(need).await.map_err(|error| unsent(&error))?;
-        let stamp = Stamp::of_mutation(now.at, self.window, not_after).map_err(Outcome::Rejected)?;
-        let unsigned = |error: SignError| rejected(RejectKind::NotSent, &error.to_string());
-        let frame = match &seat {
-            Some(seat) => seat.encode(call, stamp, &self.credentials).map_err(unsigned)?,
-            None => None,
+    ) -> Option<Result<Heard, Outcome>> {
+        let now = self.venue_now(need).await.ok()?;
+        // Only now: it may be another one after the wait.
+        let seat = entry.seat()?;
+        let stamp = match Stamp::of_mutation(now.at, self.window, not_after) {
+            Ok(stamp) => stamp,
+            Err(late) => return Some(Err(Outcome::Rejected(late))),
         };
-        let reply = if let (Some(seat), Some(frame)) = (seat, frame) {
-            self.counted(cost_of(call), need, seat.send(frame, self.clock.as_ref(), self.total)).await
-        } else {
-            let request = encode(call, carrier(C::METHOD), stamp, &self.credentials).map_err(unsigned)?;
-            self.exchange(request, cost_of(call), need, MAX_BODY).await
-        };
-        let reply = reply.map_err(Failed::outcome)?;
-        Ok(Heard { status: reply.status, body: reply.body, sent_at: now.earliest() })
+        let frame = seat.encode(call, stamp, &self.credentials).ok()??;
+        match self.counted(cost_of(call), need, seat.send(frame, self.clock.as_ref(), self.total)).await {
+            Ok(reply) => Some(Ok(Heard { status: reply.status, body: reply.body, sent_at: now.earliest() })),
+            Err(Failed::Lost(Lost::NotSent(_))) => None,
+            Err(failed) => Some(Err(failed.outcome())),
+        }
     }
 
     /// Asks something that has to be signed.

@@ -16,10 +16,12 @@ use super::watch::Ended;
 
 /// The most bytes of one message: an account update lists what changed, a mark update one contract.
 const MAX_MESSAGE: usize = 1 << 20;
-/// The most bytes that may wait to be written: pings and subscriptions.
+/// The most bytes that may wait to be written: pings, subscriptions, orders.
 const MAX_WRITES: usize = 256 << 10;
 /// Opening a socket, TLS included, may take this long.
 const OPENING: Millis = Millis::from_secs(10);
+/// Some hundred bytes that a peer does not take in so long reach it no more.
+const WRITING: Millis = Millis::from_secs(2);
 /// A ping of ours leaves this often; the venue allows five in a second.
 const PING_EVERY: Millis = Millis::from_secs(15);
 /// A socket that is old for this long, and whose place no other could take, ends.
@@ -86,6 +88,11 @@ impl Socket {
     /// at all, `content` how long it may say nothing of content.
     pub(crate) async fn next(&mut self, silence: Millis, content: Option<Millis>) -> Result<Said, Ended> {
         let clock = Arc::clone(&self.clock);
+        // Before anything is read: who stops waiting for this call must not lose a message by it.
+        if clock.now().since(self.pinged) >= PING_EVERY {
+            self.pinged = clock.now();
+            self.write(Message::Ping(Bytes::new())).await?;
+        }
         let message = tokio::select! {
             biased;
             message = self.stream.next() => Some(message),
@@ -113,11 +120,12 @@ impl Socket {
         if now.since(self.opened) > self.old.plus(OVER_AGE) {
             return Err(Ended::Age);
         }
-        if now.since(self.pinged) >= PING_EVERY {
-            self.pinged = now;
-            self.write(Message::Ping(Bytes::new())).await?;
-        }
         Ok(said)
+    }
+
+    /// When it last said anything.
+    pub(crate) const fn heard(&self) -> LocalMillis {
+        self.heard
     }
 
     /// True once another socket should take its place.
@@ -134,7 +142,7 @@ impl Socket {
         tokio::select! {
             biased;
             written = self.stream.send(message) => written.map_err(|error| why(&error)),
-            () = self.clock.sleep(OPENING) => Err(Ended::Silent),
+            () = self.clock.sleep(WRITING) => Err(Ended::Silent),
         }
     }
 }

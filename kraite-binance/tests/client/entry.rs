@@ -25,7 +25,7 @@ const FASTER: u32 = 10;
 
 type Peer = WebSocketStream<TcpStream>;
 
-/// What the other end does with a socket, by how many came before.
+/// What the other end does with a socket, by how many came before; a venue without one breaks each off unopened.
 type Behaviour = dyn Fn(usize, Frames, Peer) -> futures_core::future::BoxFuture<'static, ()> + Send + Sync;
 
 /// The frames that arrived, of all sockets.
@@ -64,6 +64,10 @@ struct Venue {
 
 impl Venue {
     async fn start(behaviour: Arc<Behaviour>) -> Self {
+        Self::with(Some(behaviour)).await
+    }
+
+    async fn with(behaviour: Option<Arc<Behaviour>>) -> Self {
         let http = Server::start(|request, _| {
             let id = request.parameter("newClientOrderId").or(request.parameter("clientAlgoId")).unwrap_or_default();
             answer(200, &accepted(&id, 7).to_string())
@@ -76,6 +80,7 @@ impl Venue {
         tokio::spawn(async move {
             let mut number = 0;
             while let Ok((socket, _)) = listener.accept().await {
+                let Some(behaviour) = &behaviour else { continue };
                 let Ok(peer) = tokio_tungstenite::accept_async(socket).await else { continue };
                 tokio::spawn(behaviour(number, all.clone(), peer));
                 number += 1;
@@ -88,7 +93,7 @@ impl Venue {
         let heard = Arc::clone(&self.told);
         let config = Config::new(Hosts::emulator(&self.http.url(), &self.ws).unwrap())
             .clock(Arc::new(SystemClock::scaled(FASTER)))
-            .timeouts(Millis(1_000), Millis::from_secs(20))
+            .timeouts(Millis(1_000), Millis::from_secs(30))
             .order_entry(OrderEntry::WebSocket)
             .socket_age(Millis::from_secs(60))
             .watch(Arc::new(move |what| heard.lock().unwrap().push(what)));
@@ -343,14 +348,36 @@ async fn c03_an_old_socket_waits_for_its_replies_and_is_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_no_socket_is_up_orders_go_over_http() {
-    let venue = Venue::start(Arc::new(|_, _, peer| Box::pin(async move { drop(peer) }))).await;
+    let venue = Venue::with(None).await;
     let backend = venue.connect(credentials()).await;
     venue.until(|told| matches!(told, Told::Down(Socket::Orders, ..))).await;
     for _ in 0..5 {
-        // Between two sockets it may be refused unsent, and is never in doubt.
-        let outcome = place(&backend, entry(Role::Entry)).await;
-        assert!(number(&outcome).is_some() || kind(&outcome) == Some(RejectKind::NotSent), "{outcome:?}");
+        assert_eq!(number(&place(&backend, entry(Role::Entry)).await).unwrap(), "7");
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
-    assert!(venue.orders_over_http() > 0);
+    assert_eq!(venue.orders_over_http(), 5);
+}
+
+/// A connection can be dead long before anybody is told: what waits on it is in doubt, and nothing more is put on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn b02_a_socket_that_has_gone_dead_holds_up_nothing_but_what_is_on_it() {
+    let venue = Venue::start(Arc::new(|_, frames, mut peer| {
+        Box::pin(async move {
+            let _ = frames.next(&mut peer).await;
+            // Neither closed nor read any more: not even a ping is answered.
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            drop(peer);
+        })
+    }))
+    .await;
+    let backend = venue.connected().await;
+    let lost = place(&backend, entry(Role::Entry));
+    let next = async {
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        place(&backend, entry(Role::Rung(1))).await
+    };
+    let (lost, next) = tokio::join!(lost, next);
+    assert!(matches!(lost, Outcome::Unknown(Cause::Timeout | Cause::Disconnected)), "{lost:?}");
+    assert_eq!(number(&next).unwrap(), "7");
+    assert_eq!((venue.frames.all().len(), venue.orders_over_http()), (1, 1));
 }

@@ -121,12 +121,20 @@ async fn events_arrive_and_a_dropped_socket_is_opened_again_with_connected_first
 /// read anew.
 #[tokio::test(flavor = "multi_thread")]
 async fn c03_an_old_socket_is_replaced_without_a_gap() {
-    let streams = Streams::start(Arc::new(|number, _, mut peer| {
+    let seen: Arc<Mutex<Vec<&str>>> = Arc::default();
+    let log = Arc::clone(&seen);
+    let streams = Streams::start(Arc::new(move |number, path, mut peer| {
+        let log = Arc::clone(&log);
         Box::pin(async move {
-            if number == 1 {
+            let is_account = path.starts_with("/private");
+            if is_account && number == 1 {
+                log.lock().unwrap().push("the second is open");
                 let _ = peer.send(Message::text(FILLED.trim())).await;
             }
             idle(peer).await;
+            if is_account && number == 0 {
+                log.lock().unwrap().push("the first is gone");
+            }
         })
     }))
     .await;
@@ -138,6 +146,10 @@ async fn c03_an_old_socket_is_replaced_without_a_gap() {
     assert!(matches!(next(&mut stream).await, StreamEvent::Order(_)));
     assert_eq!(streams.paths.lock().unwrap()[..2], ["/private/ws/key0", "/private/ws/key1"]);
     assert!(streams.was_told(|t| *t == Told::Down(Socket::Account, Ended::Age, Millis(0))));
+    while seen.lock().unwrap().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(seen.lock().unwrap()[..2], ["the second is open", "the first is gone"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

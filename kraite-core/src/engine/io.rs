@@ -291,6 +291,8 @@ pub enum Alert {
     Unproven,
     /// An invariant does not hold; the position is halted.
     Invariant,
+    /// The target is refused again and again for reasons other than the contract's rules; the stop stands.
+    TargetRefused,
 }
 
 /// When and why the engine wants to be called again.

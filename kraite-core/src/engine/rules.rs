@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::vec::Vec;
 
 use super::event::Event;
 use super::io::{Alert, Query, Wake};
@@ -118,17 +119,13 @@ impl Turn<'_> {
     /// more slowly; somebody who can do something about them has to know.
     fn tell_of_refused_targets(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
-        let basis = position.entered_qty();
-        let of_account = |o: &&Order| {
-            let kinds = [RejectKind::Margin, RejectKind::OrderLimit, RejectKind::Account, RejectKind::Other];
-            o.basis == basis && o.refusal.is_some_and(|kind| kinds.contains(&kind))
-        };
-        let refusals = position.of(Role::Target).filter(of_account).count();
-        if let Some(kind) =
-            position.latest(Role::Target).and_then(|o| o.refusal).filter(|_| refusals >= MAX_UNEXPLAINED)
-        {
-            let why = format!("the target was refused {refusals} times ({kind:?}); the stop stands, it is tried on");
-            self.alert(no, Alert::NeedsAttention, why);
+        let of_account =
+            |kind: &RejectKind| !kind.is_retryable() && !matches!(kind, RejectKind::Filter | RejectKind::WouldTrigger);
+        let kinds = position.of(Role::Target).rev().map(|o| o.refusal.filter(of_account));
+        let in_a_row: Vec<RejectKind> = kinds.map_while(|kind| kind).collect();
+        if let Some(kind) = in_a_row.first().filter(|_| in_a_row.len() >= MAX_UNEXPLAINED) {
+            let why = format!("the target was refused {} times ({kind:?}); it is tried on", in_a_row.len());
+            self.alert(no, Alert::TargetRefused, why);
         }
     }
 

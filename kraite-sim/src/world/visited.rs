@@ -203,6 +203,7 @@ const fn alerted(alert: Alert) -> &'static str {
         Alert::ExternalClose => "alerted: closed by others",
         Alert::OpeningRefused => "alerted: an opening given up",
         Alert::NeedsAttention => "alerted: needs attention",
+        Alert::TargetRefused => "alerted: the target is refused",
         Alert::Unproven => "alerted: cannot be proven clean",
         Alert::Invariant => "alerted: a broken invariant",
     }
