@@ -175,6 +175,9 @@ impl Inner {
 
     /// A contract that is traded: its mark price is streamed from now on.
     pub(crate) fn uses(&self, symbol: &Symbol) {
+        if self.marks.borrow().contains(symbol) {
+            return;
+        }
         let mut full = false;
         self.marks.send_if_modified(|marks| {
             full = marks.len() >= MAX_MARKS && !marks.contains(symbol);

@@ -26,9 +26,13 @@ impl Inner {
     /// Places orders; those without an edge among themselves leave together: LIMIT orders of one purpose in batches, or
     /// one by one over the socket for orders, which has none.
     pub(crate) async fn place_all(&self, orders: &[NewOrder], not_after: VenueMillis) -> Vec<Outcome> {
+        if let [order] = orders {
+            return vec![self.place_one(order, not_after).await];
+        }
         let mut outcomes: Vec<Option<Outcome>> = vec![None; orders.len()];
         let mut sendings = Vec::new();
-        for (purpose, need) in [(Purpose::Close, Need::Protect), (Purpose::Open, Need::Open)] {
+        for purpose in [Purpose::Close, Purpose::Open] {
+            let need = need_of(purpose);
             let mut limits = Vec::new();
             for (at, order) in orders.iter().enumerate().filter(|(_, order)| order.purpose == purpose) {
                 self.uses(&order.symbol);
@@ -56,6 +60,16 @@ impl Inner {
         }
         // None is left out; should one be, nothing is known of it.
         outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Unknown(Cause::Interrupted))).collect()
+    }
+
+    async fn place_one(&self, order: &NewOrder, not_after: VenueMillis) -> Outcome {
+        self.uses(&order.symbol);
+        let need = need_of(order.purpose);
+        match Placement::of(order) {
+            Ok(Placement::Regular(order)) => self.place_order(&order, need, not_after).await,
+            Ok(Placement::Algo(order)) => self.place_algo(&order, need, not_after).await,
+            Err(reject) => Outcome::Rejected(reject),
+        }
     }
 
     async fn send(&self, sending: Sending, need: Need, not_after: VenueMillis) -> Vec<(usize, Outcome)> {
@@ -164,6 +178,13 @@ impl Inner {
             Ok(heard) => mode_set(heard.answer()),
             Err(outcome) => outcome,
         }
+    }
+}
+
+const fn need_of(purpose: Purpose) -> Need {
+    match purpose {
+        Purpose::Close => Need::Protect,
+        Purpose::Open => Need::Open,
     }
 }
 

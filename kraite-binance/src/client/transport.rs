@@ -1,7 +1,8 @@
 //! One request out, one answer in. Nothing is sent twice, followed elsewhere, or taken from a proxy.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kraite_core::time::{LocalMillis, Millis};
@@ -55,6 +56,8 @@ pub(crate) struct Transport {
     account: Option<Url>,
     total: Millis,
     clock: Arc<dyn LocalClock>,
+    /// The addresses of the endpoints that were asked so far: they are few, and parsing one costs more than signing.
+    addresses: Mutex<BTreeMap<(Host, &'static str), Url>>,
 }
 
 impl Transport {
@@ -80,6 +83,7 @@ impl Transport {
             account: config.hosts.account.clone(),
             total: config.total_timeout,
             clock: Arc::clone(&config.clock),
+            addresses: Mutex::default(),
         })
     }
 
@@ -90,14 +94,11 @@ impl Transport {
         key: Option<&SecretString>,
         limit: usize,
     ) -> Result<Reply, Lost> {
-        let base = match request.host {
-            Host::Futures => &self.futures,
-            Host::Account => self.account.as_ref().ok_or(Lost::NotSent("there is no such host"))?,
-        };
-        let mut url = base.clone();
-        url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), request.path));
+        let mut url = self.address(request.host, request.path)?;
         // Byte for byte what was signed: the encoding leaves nothing that a URL would change.
-        url.set_query(Some(request.query.as_str()).filter(|query| !query.is_empty()));
+        if !request.query.is_empty() {
+            url.set_query(Some(&request.query));
+        }
         if url.query().unwrap_or_default() != request.query {
             return Err(Lost::NotSent("what was signed cannot be sent as it is"));
         }
@@ -123,6 +124,21 @@ impl Transport {
             reply = self.exchange(out, before, limit) => reply,
             () = self.clock.sleep(self.total) => Err(Lost::Timeout),
         }
+    }
+
+    fn address(&self, host: Host, path: &'static str) -> Result<Url, Lost> {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = addresses.get(&(host, path)) {
+            return Ok(known.clone());
+        }
+        let base = match host {
+            Host::Futures => &self.futures,
+            Host::Account => self.account.as_ref().ok_or(Lost::NotSent("there is no such host"))?,
+        };
+        let mut url = base.clone();
+        url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+        addresses.insert((host, path), url.clone());
+        Ok(url)
     }
 
     async fn exchange(
