@@ -150,7 +150,7 @@ impl Keeper {
         let clock = Arc::clone(&self.line.clock);
         let (mut failures, mut life) = (0u32, 0u64);
         loop {
-            let ended = match refusing(&mut queue, self.open()).await {
+            let ended = match refusing(&mut queue, Box::pin(self.open())).await {
                 Ok((socket, session)) => {
                     life = life.saturating_add(1);
                     let since = clock.now();

@@ -18,7 +18,7 @@ const LONGEST_WINDOW: i64 = 9_999_999;
 
 /// What proves that a request was signed.
 enum Proof {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     PublicKey(ParsedPublicKey),
 }
 
@@ -37,7 +37,10 @@ impl std::fmt::Debug for Credentials {
 impl Credentials {
     /// A pair of key and secret.
     pub(super) fn new(key: &str, secret: &str) -> Self {
-        Self { key: key.to_owned(), proof: Proof::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())) }
+        Self {
+            key: key.to_owned(),
+            proof: Proof::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))),
+        }
     }
 
     /// A key and the public half of the pair that signs: Ed25519 or RSA as PEM, as the venue is given it. `None` where

@@ -76,7 +76,7 @@ pub(super) async fn follow(inner: Arc<Inner>, events: mpsc::Sender<StreamEvent>,
                     None => return,
                     Some(End::Replaced(open)) => {
                         inner.line.watch.told(Told::Down(Which::Account, Ended::Age, Millis(0)));
-                        (next, failures) = (Some(open), 0);
+                        (next, failures) = (Some(*open), 0);
                         continue;
                     }
                     Some(End::Broken(ended)) => {
@@ -101,7 +101,7 @@ enum End {
     /// It is gone.
     Broken(Ended),
     /// It was about to be cut for its age; the next one is open already.
-    Replaced(Open),
+    Replaced(Box<Open>),
 }
 
 /// What became of an attempt to prolong the key.
@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
             if socket.is_old()
                 && let Some(next) = self.replace(now).await
             {
-                return Some(End::Replaced(next));
+                return Some(End::Replaced(Box::new(next)));
             }
             if self.missed && now.since(self.synced) >= RESYNC_GAP {
                 (self.missed, self.synced) = (false, now);
