@@ -1,5 +1,6 @@
 //! The backend against real sockets: what leaves, how often, and what is made of each answer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unused_crate_dependencies)]
+#![allow(clippy::disallowed_methods, reason = "a test waits for sockets on the wall clock")]
 
 #[path = "../common/mod.rs"]
 mod common;
