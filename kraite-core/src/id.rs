@@ -14,17 +14,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const VERSION: u128 = 1;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-/// Where the revision lies: above checksum, epoch and attempt.
-const REVISION_AT: u32 = 20 + 24 + 8;
-/// Where rung and role lie: above the revision.
-const ROLE_AT: u32 = REVISION_AT + 12;
+/// Where rung and role lie: above checksum, epoch, attempt and revision.
+const ROLE_AT: u32 = 20 + 24 + 8 + 12;
 /// How many bits the rung has.
 const RUNG_BITS: u32 = 5;
-const RUNG_MASK: u8 = 31;
 /// Where its position begins.
 const POSITION_AT: u32 = ROLE_AT + RUNG_BITS + 3;
-/// Where its account begins.
-const ACCOUNT_AT: u32 = POSITION_AT + 24;
 /// The length of every client order id.
 pub const CLIENT_ORDER_ID_LEN: usize = 24;
 /// The most rungs a ladder can have, bounded by the 5 bits an id has for them.
@@ -115,18 +110,6 @@ pub enum Role {
 }
 
 impl Role {
-    /// Role and rung as an id has them.
-    pub(crate) fn kind(self) -> Kind {
-        let (role, rung) = match self {
-            Self::Entry => (0, 0),
-            Self::Rung(n) => (1, n),
-            Self::Target => (2, 0),
-            Self::Stop => (3, 0),
-            Self::Close => (4, 0),
-        };
-        Kind((role << RUNG_BITS) | (rung & RUNG_MASK))
-    }
-
     fn bits(self) -> (u128, u128) {
         match self {
             Self::Entry => (0, 0),
@@ -172,15 +155,6 @@ impl fmt::Display for Role {
             Self::Close => f.write_str("close"),
         }
     }
-}
-
-/// Role and rung in the one byte that they take in an id: it rises with the id among the orders of one position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Kind(u8);
-
-impl Kind {
-    /// The first of the roles that only take exposure off; entry and rungs lie below.
-    pub(crate) const FIRST_EXIT: Self = Self(2 << RUNG_BITS);
 }
 
 /// The logical order within one position: what exists at most once alive.
@@ -272,47 +246,22 @@ impl ClientOrderId {
 
     /// The position alone.
     #[must_use]
-    #[inline]
     pub fn position(self) -> PositionNo {
         u32::try_from((self.0 >> POSITION_AT) & 0xFF_FFFF).map_or(PositionNo(0), PositionNo)
     }
 
     /// The role alone, which is asked for far more often than the rest.
     #[must_use]
-    #[inline]
     pub fn role(self) -> Role {
-        let Kind(kind) = self.kind();
-        match (kind >> RUNG_BITS, kind & RUNG_MASK) {
-            (1, rung @ 1..) => Role::Rung(rung),
-            (2, 0) => Role::Target,
-            (3, 0) => Role::Stop,
-            (4, 0) => Role::Close,
-            _ => Role::Entry,
-        }
+        let bits = self.0 >> ROLE_AT;
+        Role::from_bits((bits >> 5) & 7, bits & 31).unwrap_or(Role::Entry)
     }
 
-    /// Role and rung as they lie in it.
-    #[inline]
-    pub(crate) fn kind(self) -> Kind {
-        Kind(u8::try_from((self.0 >> ROLE_AT) & 0xFF).unwrap_or(0))
-    }
-
-    /// The account alone.
-    #[inline]
-    pub(crate) fn account(self) -> AccountTag {
-        u32::try_from((self.0 >> ACCOUNT_AT) & 0xF_FFFF).map_or(AccountTag(0), AccountTag)
-    }
-
-    /// Role and revision alone.
-    #[inline]
-    pub(crate) fn logical(self) -> LogicalOrder {
-        LogicalOrder { role: self.role(), revision: self.revision() }
-    }
-
-    /// The revision alone.
-    #[inline]
-    pub(crate) fn revision(self) -> Revision {
-        u16::try_from((self.0 >> REVISION_AT) & 0xFFF).map_or(Revision(0), Revision)
+    /// The first and the last id that a role has beside this one: of the same account and position.
+    pub(crate) fn span_of(self, role: Role) -> (Self, Self) {
+        let (kind, rung) = role.bits();
+        let place = ((self.0 >> POSITION_AT) << POSITION_AT) | (((kind << RUNG_BITS) | rung) << ROLE_AT);
+        (Self(place), Self(place | ((1 << ROLE_AT) - 1)))
     }
 
     /// True where both are of one account and position.
@@ -485,7 +434,6 @@ mod tests {
             let logical = LogicalOrder { role, revision: Revision::MAX };
             let id = ClientOrderId::encode(&OrderKey { logical, ..key() });
             assert_eq!((id.role(), id.position()), (role, key().position));
-            assert_eq!((id.account(), id.logical(), id.kind()), (key().account, logical, role.kind()));
         }
         for place in 0..text.len() {
             for other in ALPHABET {

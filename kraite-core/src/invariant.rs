@@ -66,7 +66,7 @@ fn exited_by_quantity(position: &Position) -> Qty {
 /// An exit's fill may be told before the fills that it took off: an order that may trade counts in full.
 fn enterable(position: &Position) -> Qty {
     let mut total = Qty::ZERO;
-    for order in position.orders.openers() {
+    for order in position.orders.values().filter(|o| !o.role().is_exit()) {
         let executed = order.executed_qty();
         let untold = order.life.may_trade() || order.life == Life::Done(Terminal::Filled);
         let most = if untold { order.shape.qty().map_or(executed, |stated| stated.max(executed)) } else { executed };
@@ -80,9 +80,9 @@ fn two_live(position: &Position, faults: &mut Vec<Fault>) {
     let mut open = position.orders.values().filter(|o| o.life.is_open() && !o.role().is_protective()).peekable();
     while let Some(order) = open.next() {
         if let Some(next) = open.peek()
-            && next.id.logical() == order.id.logical()
+            && next.id.key().logical == order.id.key().logical
         {
-            faults.push(Fault::TwoLive { logical: order.id.logical(), first: order.id, second: next.id });
+            faults.push(Fault::TwoLive { logical: order.id.key().logical, first: order.id, second: next.id });
         }
     }
 }

@@ -116,28 +116,8 @@ fn quotient(dividend: Number, divisor: Number) -> Result<Number, ArithmeticError
     if divisor.is_zero() {
         return Err(ArithmeticError::DivisionByZero);
     }
-    if let Some(exact) = small::quotient(dividend, divisor) {
-        return Ok(exact);
-    }
     let exact = dividend.decimal().checked_div(divisor.decimal()).ok_or(ArithmeticError::Overflow)?;
-    readable(exact).map(Number::from).ok_or(ArithmeticError::Overflow)
-}
-
-/// The least number of 29 digits.
-const TOO_LONG: u128 = 10_000_000_000_000_000_000_000_000_000;
-
-/// With 28 significant digits at most, half to even. A decimal has 29 at most, so mostly one digit goes, and that takes
-/// no loop.
-fn readable(value: Decimal) -> Option<Decimal> {
-    let digits = value.mantissa().unsigned_abs();
-    if digits < TOO_LONG {
-        return Some(value);
-    }
-    let Some(scale) = value.scale().checked_sub(1) else { return value.round_sf(28) };
-    let (kept, last) = (digits / 10, digits % 10);
-    let up = last > 5 || (last == 5 && kept % 2 == 1);
-    let kept = i128::try_from(kept.saturating_add(u128::from(up))).ok()?;
-    Decimal::try_from_i128_with_scale(if value.is_sign_negative() { kept.saturating_neg() } else { kept }, scale).ok()
+    exact.round_sf(28).map(Number::from).ok_or(ArithmeticError::Overflow)
 }
 
 macro_rules! decimal_newtype {
@@ -294,11 +274,6 @@ decimal_newtype! {
 }
 
 impl Price {
-    /// The largest multiple of `tick` that is not above this, where small arithmetic can tell.
-    pub(crate) fn small_floor(self, tick: Self) -> Option<Self> {
-        small::floor(self.0, tick.0).map(Self)
-    }
-
     /// Price x quantity.
     #[inline(always)]
     pub fn checked_mul(self, qty: Qty) -> Result<Notional, ArithmeticError> {
@@ -307,9 +282,6 @@ impl Price {
 
     /// This price moved up by `percent` (down for a negative one), not rounded to a tick.
     pub fn shifted_by(self, percent: Percent) -> Result<Self, ArithmeticError> {
-        if let Some(shifted) = small::shifted(self.0, percent.0) {
-            return Ok(Self(shifted));
-        }
         let factor = percent.decimal().checked_div(Decimal::ONE_HUNDRED).ok_or(ArithmeticError::Overflow)?;
         let factor = Decimal::ONE.checked_add(factor).ok_or(ArithmeticError::Overflow)?;
         self.decimal().checked_mul(factor).map(Self::of).ok_or(ArithmeticError::Overflow)
@@ -332,16 +304,6 @@ impl Price {
 }
 
 impl Qty {
-    /// The largest multiple of `lot` whose product with `den` is at most `num`, where small arithmetic can tell.
-    pub(crate) fn small_ratio(num: Decimal, den: Decimal, lot: Self) -> Option<Self> {
-        small::floor_ratio(Number::from(num), Number::from(den), lot.0).map(Self)
-    }
-
-    /// The largest multiple of `lot` that is not above this, where small arithmetic can tell.
-    pub(crate) fn small_floor(self, lot: Self) -> Option<Self> {
-        small::floor(self.0, lot.0).map(Self)
-    }
-
     /// This quantity times a factor, not rounded to a lot.
     pub fn scaled_by(self, factor: Factor) -> Result<Self, ArithmeticError> {
         product(self.0, factor.0).map(Self)
@@ -403,27 +365,6 @@ mod tests {
         {
             assert!(bad.parse::<Price>().is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn r22_a_quotient_is_cut_to_the_digits_that_the_text_form_takes() {
-        let mut state = 11u64;
-        let mut draw = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            i128::from(state >> 33)
-        };
-        let mut cut = 0;
-        for round in 0..100_000u32 {
-            let digits = ((draw() << 65) | (draw() << 34) | draw()) % 79_228_162_514_264_337_593_543_950_335;
-            let digits = if round % 3 == 0 { digits / 10 * 10 + 5 } else { digits };
-            let digits = if round % 2 == 0 { digits } else { -digits };
-            let value = Decimal::try_from_i128_with_scale(digits, round % 29).unwrap_or_default();
-            let short = readable(value);
-            assert_eq!(short, value.round_sf(28), "{value}");
-            cut += u32::from(short != Some(value));
-        }
-        assert!(cut > 30_000, "{cut}");
-        assert_eq!(readable(Decimal::MAX), Decimal::MAX.round_sf(28));
     }
 
     #[test]

@@ -8,8 +8,7 @@ use rust_decimal::Decimal;
 
 use crate::number::{self, ArithmeticError, Price, Qty};
 
-/// The wide form of it, which takes over where the small one cannot tell.
-pub(crate) fn floor_step(value: Decimal, step: Decimal) -> Result<Decimal, ArithmeticError> {
+fn floor_step(value: Decimal, step: Decimal) -> Result<Decimal, ArithmeticError> {
     if step.is_zero() {
         return Ok(value);
     }
@@ -30,10 +29,7 @@ fn less(from: Decimal, what: Decimal) -> Result<Decimal, ArithmeticError> {
 
 /// The highest multiple of `tick` at or below `price`; a zero tick means the venue has none.
 pub fn floor_price(price: Price, tick: Price) -> Result<Price, ArithmeticError> {
-    match price.small_floor(tick) {
-        Some(floored) => Ok(floored),
-        None => floor_step(price.decimal(), tick.decimal()).map(Price::of),
-    }
+    floor_step(price.decimal(), tick.decimal()).map(Price::of)
 }
 
 /// The lowest multiple of `tick` at or above `price`; a zero tick means the venue has none.
@@ -48,10 +44,7 @@ pub fn ceil_price(price: Price, tick: Price) -> Result<Price, ArithmeticError> {
 
 /// The highest multiple of `lot` at or below `qty`: never more than was asked for.
 pub fn floor_qty(qty: Qty, lot: Qty) -> Result<Qty, ArithmeticError> {
-    match qty.small_floor(lot) {
-        Some(floored) => Ok(floored),
-        None => floor_step(qty.decimal(), lot.decimal()).map(Qty::of),
-    }
+    floor_step(qty.decimal(), lot.decimal()).map(Qty::of)
 }
 
 /// The lowest multiple of `lot` at or above `qty`: used only to say what would satisfy a minimum.

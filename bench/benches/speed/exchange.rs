@@ -44,11 +44,10 @@ enum Message {
     Open(CommandId),
 }
 
-/// What waits for its time; the message lies elsewhere, so that the queue moves three words.
 struct Due {
     at: VenueMillis,
     number: u64,
-    place: usize,
+    message: Message,
 }
 
 impl PartialEq for Due {
@@ -77,9 +76,6 @@ struct Bench {
     venue: Venue,
     journal: ModelJournal,
     queue: BinaryHeap<Due>,
-    /// Messages that wait, and the places of those that have been taken.
-    messages: Vec<Option<Message>>,
-    free: Vec<usize>,
     posted: u64,
     now: VenueMillis,
     template: OpenRequest,
@@ -110,19 +106,13 @@ impl Bench {
         let tag: AccountTag = account();
         let engine = Engine::restore(Config::default(), venue.capabilities().clone(), tag, epoch, Loaded::default())
             .expect("empty");
-        let (queue, messages, free) = (BinaryHeap::new(), Vec::new(), Vec::new());
-        let (posted, order_events) = (0, 0);
-        Self { engine, venue, journal, queue, messages, free, posted, now: START, template, order_events }
+        let (queue, posted, order_events) = (BinaryHeap::new(), 0, 0);
+        Self { engine, venue, journal, queue, posted, now: START, template, order_events }
     }
 
     fn post(&mut self, delay: Millis, message: Message) {
         self.posted += 1;
-        let place = self.free.pop().unwrap_or(self.messages.len());
-        match self.messages.get_mut(place) {
-            Some(room) => *room = Some(message),
-            None => self.messages.push(Some(message)),
-        }
-        self.queue.push(Due { at: self.now.plus(delay), number: self.posted, place });
+        self.queue.push(Due { at: self.now.plus(delay), number: self.posted, message });
     }
 
     fn input(&mut self, kind: InputKind) {
@@ -187,11 +177,8 @@ impl Bench {
                 }
                 (_, Some(at)) => {
                     self.now = at;
-                    if let Some(due) = self.queue.pop()
-                        && let Some(message) = self.messages.get_mut(due.place).and_then(Option::take)
-                    {
-                        self.free.push(due.place);
-                        self.deliver(message);
+                    if let Some(due) = self.queue.pop() {
+                        self.deliver(due.message);
                     }
                 }
                 _ => break,

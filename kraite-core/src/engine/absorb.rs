@@ -3,8 +3,6 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use smallvec::SmallVec;
-
 use super::event::{CommandRefusal, Event};
 use super::io::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Query, Sent, Setup};
 use super::state::{all_reports, reports_of};
@@ -161,7 +159,7 @@ impl Turn<'_> {
                         self.refused_by_rules(*id);
                     }
                 }
-                alloc::vec![id.position()]
+                alloc::vec![id.key().position]
             }
         }
     }
@@ -169,8 +167,8 @@ impl Turn<'_> {
     /// The bug `outcome-on-wrong-row`: the newest send of a logical order stands for the one that is meant.
     #[cfg(kraite_zoo)]
     fn newest_attempt(&self, id: ClientOrderId) -> ClientOrderId {
-        let position = self.position(id.position()).filter(|_| zoo!(OutcomeOnWrongRow));
-        position.and_then(|p| p.attempts(id.logical()).next_back()).map_or(id, |newest| newest.id)
+        let position = self.position(id.key().position).filter(|_| zoo!(OutcomeOnWrongRow));
+        position.and_then(|p| p.attempts(id.key().logical).next_back()).map_or(id, |newest| newest.id)
     }
 
     fn absorb_answer(&mut self, answer: &Answer) -> Vec<PositionNo> {
@@ -178,7 +176,7 @@ impl Turn<'_> {
         self.take_answer(answer);
         match answer {
             Answer::Lookup(order, endpoint, result) => {
-                let no = order.id.position();
+                let no = order.id.key().position;
                 match result {
                     Ok(reading) => match &reading.value {
                         Lookup::Found(_) => self.found(order.id),
@@ -269,10 +267,10 @@ impl Turn<'_> {
     fn merge_all(&mut self) -> Vec<PositionNo> {
         let input = self.input;
         let mut touched = Vec::new();
-        let mut seen: SmallVec<[ClientOrderId; 4]> = SmallVec::new();
+        let mut seen: Vec<ClientOrderId> = Vec::new();
         for report in all_reports(input) {
             match &report.id {
-                ReportedId::Ours(id) if id.account() == self.state.account || zoo!(OtherAccountAdopted) => {
+                ReportedId::Ours(id) if id.key().account == self.state.account || zoo!(OtherAccountAdopted) => {
                     if !seen.contains(id) {
                         seen.push(*id);
                         touched.extend(self.merge_one(input, *id));
@@ -286,7 +284,7 @@ impl Turn<'_> {
     }
 
     fn merge_one(&mut self, input: &InputKind, id: ClientOrderId) -> Option<PositionNo> {
-        let no = id.position();
+        let no = id.key().position;
         if self.is_not_what_we_asked_for(input, id) {
             return Some(no);
         }
@@ -347,7 +345,7 @@ impl Turn<'_> {
     /// An order under our id on another contract or side: another journal's, or a venue's error. It is told
     /// and never merged; the row stays what it was.
     fn is_not_what_we_asked_for(&mut self, input: &InputKind, id: ClientOrderId) -> bool {
-        let no = id.position();
+        let no = id.key().position;
         let Some((symbol, side)) = self.position(no).and_then(|p| Some((p.symbol(), p.order(id)?.side))) else {
             return false;
         };

@@ -12,12 +12,12 @@ use super::turn::{Next, Turn, wait_until};
 use super::volatile::{Change, OpenOrders};
 use crate::exchange::{OrderShape, RejectKind, Service};
 use crate::id::{PositionNo, Role};
-use crate::number::Price;
+use crate::number::{Price, Qty};
 use crate::order::{Life, Order, Terminal};
 use crate::plan::{Gate, StepKind};
 use crate::position::{Phase, PhaseEvent, Position, Protective, SetupState, Why};
 use crate::rounding;
-use crate::sizing;
+use crate::sizing::{self, RungPlan};
 use crate::time::{LocalMillis, Millis};
 
 /// What the rows of a role allow now.
@@ -100,9 +100,17 @@ impl Turn<'_> {
         }
         self.flatten_excess(no);
         self.rebuild(no);
-        let mut seen = 0;
-        while let Some((index, kind)) = self.next_step(no, seen) {
-            seen = index.saturating_add(1);
+        let steps = self.position(no).map_or(0, |p| p.plan.steps.len());
+        for index in 0..steps {
+            let Some((kind, ready)) = self.position(no).and_then(|p| {
+                let step = p.plan.steps.get(index)?;
+                Some((step.kind, step.after.iter().all(|after| reached_step(p, after.step, after.gate))))
+            }) else {
+                continue;
+            };
+            if !ready {
+                continue;
+            }
             match kind {
                 StepKind::MarginMode => self.setup(no, Setup::MarginMode),
                 StepKind::Leverage => self.setup(no, Setup::Leverage),
@@ -117,41 +125,6 @@ impl Turn<'_> {
             if self.position(no).is_none_or(|p| !p.phase.is_building()) {
                 return;
             }
-        }
-    }
-
-    /// The first step of the plan, from `from` on, that may be taken and has something to do.
-    fn next_step(&self, no: PositionNo, from: usize) -> Option<(usize, StepKind)> {
-        let position = self.position(no)?;
-        let mut rest = position.plan.steps.iter().enumerate().skip(from);
-        let next = rest.find(|(_, step)| {
-            // What has nothing to do need not be asked whether it may.
-            !self.is_idle(position, step.kind)
-                && step.after.iter().all(|after| reached_step(position, after.step, after.gate))
-        });
-        next.map(|(index, step)| (index, step.kind))
-    }
-
-    /// True where a step would do nothing, told from the rows alone. It may say no without need; where it says yes, the
-    /// step returns before it does anything.
-    fn is_idle(&self, position: &Position, kind: StepKind) -> bool {
-        let flat = || !position.exposure().is_positive();
-        match kind {
-            StepKind::MarginMode => matches!(position.setups.margin_mode, SetupState::Done | SetupState::Sent),
-            StepKind::Leverage => matches!(position.setups.leverage, SetupState::Done | SetupState::Sent),
-            StepKind::Entry => position.rebuilt || position.entered_qty().is_positive(),
-            // While the journal is distrusted a rung is waited for, whatever its rows say.
-            StepKind::Rung(rung) => {
-                self.at.local >= self.volatile.distrust_until
-                    && (position.of(Role::Rung(rung)).any(|o| o.life.may_trade()) || position.rung_left(rung).is_none())
-            }
-            StepKind::Stop => flat(),
-            StepKind::Target => position.halted || flat(),
-            StepKind::PositionTpsl => {
-                flat() || position.stop() == Protective::Triggered || position.target() == Protective::Triggered
-            }
-            StepKind::Activate => position.phase != Phase::Opening,
-            _ => false,
         }
     }
 
@@ -368,14 +341,23 @@ impl Turn<'_> {
             self.wake(no, self.volatile.distrust_until, Wake::Retry);
             return;
         }
+        if position.halted || position.dropped.contains(&rung) {
+            return;
+        }
+        let Some(plan) = position.rungs.iter().find(|r| r.rung == rung).copied() else { return };
         let role = Role::Rung(rung);
-        let Some((left, done)) = position.rung_left(rung) else { return };
+        let done = position.of(role).map(Order::executed_qty).try_fold(Qty::ZERO, Qty::checked_add);
+        let done = done.unwrap_or_default();
+        let left = plan.qty.checked_sub(done).unwrap_or(Qty::ZERO);
+        if !left.is_positive() {
+            return;
+        }
         // Filled, and how much is not told yet: nothing of it may be placed again.
         let untold = |o: &&Order| o.life == Life::Done(Terminal::Filled) && o.executed_qty().is_zero();
         if position.of(role).any(|o| untold(&o)) || matches!(slot(position, role), Slot::Taken) {
             return;
         }
-        let now = position.rung_now(&left);
+        let now = position.rung_now(&RungPlan { qty: left, ..plan });
         let shape = now.map(|rung| OrderShape::Limit { price: rung.price, qty: rung.qty });
         if self.is_refused_for_good(no, rung, shape.ok()) {
             return;
@@ -404,7 +386,7 @@ impl Turn<'_> {
         let refused = position.latest(role).filter(|o| o.life == Life::Done(Terminal::Refused));
         let Some(latest) = refused else { return false };
         let why = latest.refusal;
-        let spent = position.attempts(latest.id.logical()).count() >= usize::from(self.config.max_attempts);
+        let spent = position.attempts(latest.id.key().logical).count() >= usize::from(self.config.max_attempts);
         let explained = position.is_outdated(role) && wish.is_none_or(|wish| position.is_regridded(role, &wish));
         if !spent && explained {
             return false;
@@ -492,9 +474,6 @@ impl Turn<'_> {
             .filter(|(_, _, extra)| !extra.status.is_terminal())
             .map(|(id, service, extra)| (id, service, extra.venue_id.clone()))
             .collect();
-        if extras.is_empty() {
-            return;
-        }
         let symbol = position.symbol().clone();
         for (id, service, venue_id) in extras {
             let sent = super::Sent::Cancel(id, Some(venue_id.clone()));
@@ -546,7 +525,7 @@ pub(super) fn after(position: &Position, latest: &Order) -> Slot {
         Life::Done(Terminal::Refused | Terminal::Absent) => {
             // What was tried for other fills is no reason to wait now.
             let same = |o: &&Order| o.basis == latest.basis;
-            let attempts = position.attempts(latest.id.logical()).filter(same).count();
+            let attempts = position.attempts(latest.id.key().logical).filter(same).count();
             Slot::Free(Next::Attempt, wait_until(latest, attempts))
         }
         _ => {

@@ -61,7 +61,7 @@ impl Turn<'_> {
             } else {
                 let wait = Millis(bound.since(self.at.venue).0.saturating_add(1));
                 let at = self.at.local.plus(wait);
-                self.wake(id.position(), at, Wake::Overdue);
+                self.wake(id.key().position, at, Wake::Overdue);
             }
         }
     }
@@ -186,7 +186,7 @@ impl Turn<'_> {
         probe.rounds = probe.rounds.saturating_add(1);
         probe.next_at = now.plus(gap).plus(MIN_PROBE_GAP);
         if probe.rounds >= needed {
-            self.prove(id.position(), id);
+            self.prove(id.key().position, id);
         }
     }
 
@@ -247,7 +247,7 @@ impl Turn<'_> {
             self.emit(Event::Vanished { id });
         }
         let message = format!("the venue no longer knows what became of {id:?}");
-        self.alert(id.position(), Alert::Unknowable, message);
+        self.alert(id.key().position, Alert::Unknowable, message);
         self.ask_later(id);
     }
 

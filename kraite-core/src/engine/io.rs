@@ -147,7 +147,7 @@ impl Request {
     #[must_use]
     pub fn is_protective(&self) -> bool {
         match self {
-            Self::Place(order) => order.id.role().is_exit(),
+            Self::Place(order) => order.id.key().logical.role.is_exit(),
             Self::PlacePair(_) | Self::Amend(..) | Self::Cancel(_) => true,
             Self::SetMarginMode(..) | Self::SetLeverage(..) => false,
         }

@@ -67,7 +67,7 @@ impl Turn<'_> {
         }
         let Some(position) = self.position(no) else { return };
         if let Some(latest) = position.latest(Role::Stop).filter(|o| o.life == Life::Done(Terminal::Refused)) {
-            let refusals = self.hopeless_stops(no, &wish, position.attempts(latest.id.logical()));
+            let refusals = self.hopeless_stops(no, &wish, position.attempts(latest.id.key().logical));
             let sent_at = latest.not_after.minus(self.config.send_budget);
             match latest.refusal {
                 Some(RejectKind::WouldTrigger) => {
@@ -127,7 +127,7 @@ impl Turn<'_> {
     fn repeat(&mut self, no: PositionNo, role: Role, shape: OrderShape) {
         let Some(at) = self.position(no).and_then(|p| {
             let latest = p.latest(role)?;
-            Some(wait_until(latest, p.attempts(latest.id.logical()).count()))
+            Some(wait_until(latest, p.attempts(latest.id.key().logical).count()))
         }) else {
             return;
         };
@@ -141,11 +141,11 @@ impl Turn<'_> {
             let closes = |qty| position.is_closed_by(qty) || zoo!(StopKeepsQuantity);
             o.states_what_we_want() && o.shape.qty().is_none_or(closes)
         };
+        let open: Vec<ClientOrderId> =
+            position.of(Role::Stop).filter(|o| o.life == Life::Working).map(|o| o.id).collect();
         let good = position.of(Role::Stop).rev().find(|o| o.life == Life::Working && fits(o)).map(|o| o.id);
         if let Some(good) = good {
-            let open = position.of(Role::Stop).filter(|o| o.life == Life::Working).map(|o| o.id);
-            let others: Vec<ClientOrderId> = open.filter(|id| *id != good).collect();
-            for id in others {
+            for id in open.into_iter().filter(|id| *id != good) {
                 self.cancel(no, id);
             }
             return;
@@ -362,7 +362,7 @@ impl Turn<'_> {
             self.cancel(no, old);
             return;
         }
-        let attempts = position.attempts(latest.id.logical()).count();
+        let attempts = position.attempts(latest.id.key().logical).count();
         let (due, planned, id) = (wait_until(latest, attempts), latest.life == Life::Planned, latest.id);
         let at_once = position.is_regridded(Role::Target, &shape);
         if planned {
@@ -400,7 +400,7 @@ impl Turn<'_> {
         }
         let Some(position) = self.position(no) else { return };
         if let Some(latest) = position.latest(Role::Stop).filter(|o| o.life == Life::Done(Terminal::Refused)) {
-            let refusals = self.hopeless_stops(no, &wish, position.attempts(latest.id.logical()));
+            let refusals = self.hopeless_stops(no, &wish, position.attempts(latest.id.key().logical));
             match latest.refusal {
                 Some(RejectKind::WouldTrigger) => {
                     self.begin_close(no, Why::StopWouldTrigger);
@@ -445,7 +445,7 @@ impl Turn<'_> {
     fn pair_leg(&self, no: PositionNo, role: Role) -> Option<(Next, LocalMillis)> {
         let position = self.position(no)?;
         if let Some(latest) = position.latest(role).filter(|o| o.life == Life::InDoubt) {
-            let count = position.attempts(latest.id.logical()).count();
+            let count = position.attempts(latest.id.key().logical).count();
             return self.may_repeat_pair(position, role).then(|| (Next::Attempt, wait_until(latest, count)));
         }
         // A leg that was refused is paced by its refusals, whatever an older one in doubt may still become; where an

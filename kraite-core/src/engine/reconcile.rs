@@ -25,6 +25,7 @@ impl Turn<'_> {
         if zoo!(PollForgotten) && position.phase == Phase::Active {
             return;
         }
+        let (symbol, from) = (position.symbol().clone(), position.request.mark.at.minus(HISTORY_SLACK));
         let (now, every) = (self.at.local, self.config.poll_every);
         let readings = self.volatile.readings.entry(no).or_default();
         if readings.poll_at.0 == 0 {
@@ -39,8 +40,6 @@ impl Turn<'_> {
         let history = core::mem::take(&mut readings.want_history);
         let at = readings.poll_at;
         self.wake(no, at, Wake::Poll);
-        let Some(position) = self.position(no) else { return };
-        let (symbol, from) = (position.symbol().clone(), position.request.mark.at.minus(HISTORY_SLACK));
         self.ask(Query::OpenOrders(symbol.clone()));
         self.ask(Query::Positions);
         if history {
@@ -63,10 +62,10 @@ impl Turn<'_> {
             return Vec::new();
         }
         let account = self.state.account;
-        let ours = |report: &OrderReport| matches!(report.id, ReportedId::Ours(id) if id.account() == account);
+        let ours = |report: &OrderReport| matches!(report.id, ReportedId::Ours(id) if id.key().account == account);
         let touched = self.positions_on(symbol);
         for no in &touched {
-            let mine = |r: &&OrderReport| matches!(r.id, ReportedId::Ours(id) if id.account() == account && id.position() == *no);
+            let mine = |r: &&OrderReport| matches!(r.id, ReportedId::Ours(id) if id.key().account == account && id.key().position == *no);
             let what = if reading.value.iter().any(|r| mine(&r)) {
                 OpenOrders::Ours
             } else if reading.value.is_empty() {

@@ -27,8 +27,8 @@ impl Turn<'_> {
     /// The venue refused an order, or a change of one, by the rules of its contract: ours may be out of date. A
     /// refused entry ends its opening and asks nothing.
     pub(super) fn refused_by_rules(&mut self, id: ClientOrderId) {
-        let Some(symbol) = self.position(id.position()).map(|p| p.symbol().clone()) else { return };
-        if id.role() == Role::Entry {
+        let Some(symbol) = self.position(id.key().position).map(|p| p.symbol().clone()) else { return };
+        if id.key().logical.role == Role::Entry {
             return;
         }
         self.volatile.rules.entry(symbol.clone()).or_default().refused_at = Some(self.at.local);
@@ -49,7 +49,7 @@ impl Turn<'_> {
                 // What was refused so far was refused on other grids.
                 self.volatile
                     .changes
-                    .retain(|change, _| !matches!(change, Change::Amend(id, _) if id.position() == no));
+                    .retain(|change, _| !matches!(change, Change::Amend(id, _) if id.key().position == no));
             }
         }
     }

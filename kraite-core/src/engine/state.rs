@@ -75,7 +75,7 @@ impl State {
         self.at = at;
         if let Some(position) = touched.and_then(|no| self.positions.get_mut(&no)) {
             if let Event::Merged { id } | Event::OutcomeNoted { id } = event
-                && id.role().is_exit()
+                && id.key().logical.role.is_exit()
             {
                 book_once(position);
             }
@@ -103,7 +103,7 @@ impl State {
             }
             Event::Adopted { id } => {
                 self.adopt(at, input, *id)?;
-                Ok(Some(id.position()))
+                Ok(Some(id.key().position))
             }
             Event::Opened { position, ladder, plan } => {
                 self.insert(at, input, *position, ladder, plan)?;
@@ -210,7 +210,7 @@ impl State {
             | Event::Vanished { id }
             | Event::Resurfaced { id } => {
                 self.apply_to_order(at, input, event, *id)?;
-                Ok(Some(id.position()))
+                Ok(Some(id.key().position))
             }
         }
     }
@@ -256,10 +256,10 @@ impl State {
 
     /// Takes over an order that the journal did not know, with the values its report states.
     fn adopt(&mut self, at: Moment, input: &InputKind, id: ClientOrderId) -> Result<(), EvolveError> {
-        let position = self.position_mut(id.position())?;
+        let position = self.position_mut(id.key().position)?;
         for report in reports_of(input, id) {
             if !position.orders.contains_key(&id) {
-                let shape = shape_of(report, id.role());
+                let shape = shape_of(report, id.key().logical.role);
                 let mut order = Order::new(id, report.side, shape, report.service, at.local, report.at);
                 order.apply(LifeEvent::HandedToWire);
                 position.orders.insert(order);
@@ -306,7 +306,7 @@ impl State {
         id: ClientOrderId,
     ) -> Result<(), EvolveError> {
         if let Event::Intended { side, shape, service, not_after, basis, .. } = event {
-            let position = self.position_mut(id.position())?;
+            let position = self.position_mut(id.key().position)?;
             if position.orders.contains_key(&id) {
                 return Err(EvolveError::IdUsedTwice(id));
             }
@@ -316,7 +316,7 @@ impl State {
             position.orders.insert(order);
             return Ok(());
         }
-        let position = self.positions.get_mut(&id.position());
+        let position = self.positions.get_mut(&id.key().position);
         let changed = position.and_then(|p| p.orders.change(id, |order| change_order(order, at, input, event)));
         changed.ok_or(EvolveError::NoSuchOrder(id))?
     }

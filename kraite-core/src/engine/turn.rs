@@ -66,13 +66,16 @@ impl<'a> Turn<'a> {
 
     fn due(&mut self) -> Vec<PositionNo> {
         let now = self.at.local;
-        self.volatile.wakes.first().filter(|(_, first)| first.at <= now).map(|(no, _)| no).collect()
+        self.volatile
+            .wakes
+            .iter()
+            .filter(|(_, set)| set.first().is_some_and(|first| first.at <= now))
+            .map(|(no, _)| *no)
+            .collect()
     }
 
     /// Records a fact and applies it at once, so that the next decision sees it.
     pub(super) fn emit(&mut self, event: Event) -> bool {
-        // An error may have changed something too.
-        self.volatile.sound.0.clear();
         match self.state.evolve(self.at, self.input, &event) {
             Ok(()) => {
                 if let Event::ProvenAbsent { id } | Event::Vanished { id } | Event::Superseded { id } = &event {
@@ -92,7 +95,7 @@ impl<'a> Turn<'a> {
     fn impossible(&mut self, event: &Event, error: &EvolveError) {
         let position = match event {
             Event::Intended { id, .. } | Event::OutcomeNoted { id } | Event::Merged { id } | Event::Adopted { id } => {
-                Some(id.position())
+                Some(id.key().position)
             }
             _ => None,
         };
@@ -193,13 +196,7 @@ impl<'a> Turn<'a> {
     }
 
     pub(super) fn send(&mut self, request: Request, not_after: VenueMillis) {
-        match &request {
-            // The most frequent ones, without a list of one.
-            Request::Place(order) => {
-                self.volatile.in_flight.insert(super::Sent::Place(order.id));
-            }
-            request => self.volatile.in_flight.extend(request.sent()),
-        }
+        self.volatile.in_flight.extend(request.sent());
         self.effects.push(Effect::Send { request, not_after });
     }
 
@@ -223,11 +220,11 @@ impl<'a> Turn<'a> {
         let latest = position.latest(role).filter(|o| !earlier_run(o));
         let (revision, attempt) = match (latest, next) {
             (None, _) => (crate::id::Revision::new(0)?, crate::id::Attempt::new(0)?),
-            (Some(order), Next::Attempt) if zoo!(IdReused) => (order.id.revision(), order.id.key().attempt),
+            (Some(order), Next::Attempt) if zoo!(IdReused) => (order.id.key().logical.revision, order.id.key().attempt),
             (Some(order), Next::Attempt) if !came_to_be(position, order) => {
-                (order.id.revision(), order.id.key().attempt.next()?)
+                (order.id.key().logical.revision, order.id.key().attempt.next()?)
             }
-            (Some(order), _) => (order.id.revision().next()?, crate::id::Attempt::new(0)?),
+            (Some(order), _) => (order.id.key().logical.revision.next()?, crate::id::Attempt::new(0)?),
         };
         Some(ClientOrderId::encode(&OrderKey {
             account: self.state.account,
@@ -264,7 +261,7 @@ impl<'a> Turn<'a> {
         shape: OrderShape,
     ) -> Option<(crate::exchange::NewOrder, Service)> {
         let position = self.position(no)?;
-        let role = id.role();
+        let role = id.key().logical.role;
         let direction = position.direction();
         let (side, purpose) = if role.is_exit() {
             (direction.closing_side(), crate::exchange::Purpose::Close)
@@ -348,7 +345,7 @@ impl<'a> Turn<'a> {
     pub(super) fn pursue(&mut self, no: PositionNo) {
         for _ in 0..MAX_PASSES {
             let before = self.events.len();
-            self.volatile.wakes.clear(no);
+            self.volatile.wakes.remove(&no);
             let Some(phase) = self.position(no).map(|p| p.phase) else { return };
             if !phase.is_terminal() {
                 self.pursue_doubts(no);
@@ -385,8 +382,7 @@ impl<'a> Turn<'a> {
     /// Invariants stay on in release; a broken one halts the position rather than guess.
     fn verify(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
-        // Without a fact since they were looked at last, the invariants hold as they did.
-        if position.halted || self.volatile.sound.0.contains(&no) {
+        if position.halted {
             return;
         }
         let faults = invariant::check(position);
@@ -394,8 +390,6 @@ impl<'a> Turn<'a> {
             let message = format!("{fault}");
             self.emit(Event::Halted { position: no });
             self.alert(no, Alert::Invariant, message);
-        } else {
-            self.volatile.sound.0.push(no);
         }
     }
 
@@ -454,7 +448,7 @@ impl State {
 
 /// Whether any attempt of an order's revision has an exchange id.
 fn came_to_be(position: &Position, order: &Order) -> bool {
-    position.attempts(order.id.logical()).any(|o| o.exchange_order_id().is_some())
+    position.attempts(order.id.key().logical).any(|o| o.exchange_order_id().is_some())
 }
 
 /// The wait that an order's rows impose before the next one of its kind.

@@ -79,7 +79,7 @@ impl Turn<'_> {
             position.orders.values().filter(goes).filter(|o| o.life == Life::Working).map(|o| o.id).collect();
         for id in open {
             // A working MARKET order fills by itself; there is nothing to cancel.
-            if id.role() != Role::Entry {
+            if id.key().logical.role != Role::Entry {
                 self.cancel_when_due(no, id);
             }
         }
@@ -130,7 +130,7 @@ impl Turn<'_> {
             return;
         }
         if let Some(latest) = position.latest(Role::Close).filter(|o| o.life == Life::Done(Terminal::Refused)) {
-            let refusals = position.attempts(latest.id.logical()).count();
+            let refusals = position.attempts(latest.id.key().logical).count();
             let kind = latest.refusal;
             if refusals >= CLOSE_REFUSALS {
                 self.alert(no, Alert::NeedsAttention, format!("the close was refused {refusals} times ({kind:?})"));

@@ -3,8 +3,6 @@
 //! Nothing here decides what was sent; losing all of it costs time, never safety.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::vec::Vec;
-use core::hash::{Hash, Hasher};
 
 use super::io::{Deadline, Query, Sent, Wake};
 use crate::exchange::{Endpoint, Mark};
@@ -115,163 +113,30 @@ pub(super) struct Volatile {
     pub(super) readings: BTreeMap<PositionNo, Readings>,
     pub(super) marks: BTreeMap<Symbol, Mark>,
     pub(super) rules: BTreeMap<Symbol, RulesReading>,
-    pub(super) wakes: Wakes,
-    pub(super) sound: Sound,
-}
-
-/// Positions that have kept every invariant since the last fact: a fact makes all of them doubtful. It saves work and
-/// tells nothing apart.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Sound(pub(super) Vec<PositionNo>);
-
-impl PartialEq for Sound {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Sound {}
-
-impl Hash for Sound {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
-
-/// When each position wants to be looked at again, and why; earliest first. A position that waits for nothing keeps its
-/// room, as it will wait again in a moment, and is as if it were not there.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Wakes(Vec<(PositionNo, Vec<Deadline>)>);
-
-impl Wakes {
-    /// The positions that wait, and what for.
-    fn waiting(&self) -> impl Iterator<Item = &(PositionNo, Vec<Deadline>)> {
-        self.0.iter().filter(|(_, all)| !all.is_empty())
-    }
-
-    /// Each position that waits, with what is due first.
-    pub(super) fn first(&self) -> impl Iterator<Item = (PositionNo, Deadline)> {
-        self.0.iter().filter_map(|(no, all)| Some((*no, *all.first()?)))
-    }
-
-    /// A position waits for nothing any more.
-    pub(super) fn clear(&mut self, position: PositionNo) {
-        if let Ok(at) = self.place(position)
-            && let Some((_, all)) = self.0.get_mut(at)
-        {
-            all.clear();
-        }
-    }
-
-    fn forget(&mut self, position: PositionNo) {
-        if let Ok(at) = self.place(position) {
-            self.0.remove(at);
-        }
-    }
-
-    fn add(&mut self, position: PositionNo, deadline: Deadline) {
-        let at = match self.place(position) {
-            Ok(at) => at,
-            Err(at) => {
-                self.0.insert(at, (position, Vec::new()));
-                at
-            }
-        };
-        if let Some((_, all)) = self.0.get_mut(at)
-            && let Err(place) = all.binary_search(&deadline)
-        {
-            all.insert(place, deadline);
-        }
-    }
-
-    fn place(&self, position: PositionNo) -> Result<usize, usize> {
-        self.0.binary_search_by(|(no, _)| no.cmp(&position))
-    }
-}
-
-impl PartialEq for Wakes {
-    fn eq(&self, other: &Self) -> bool {
-        self.waiting().eq(other.waiting())
-    }
-}
-
-impl Eq for Wakes {}
-
-impl Hash for Wakes {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_usize(self.waiting().count());
-        self.waiting().for_each(|one| one.hash(state));
-    }
+    pub(super) wakes: BTreeMap<PositionNo, BTreeSet<Deadline>>,
 }
 
 impl Volatile {
     pub(super) fn next_wake(&self) -> Option<Deadline> {
         let reading = self.wanted.values().min().map(|at| Deadline { at: *at, why: Wake::Poll });
-        self.wakes.first().map(|(_, first)| first).chain(reading).min()
+        self.wakes.values().filter_map(|set| set.first()).min().copied().into_iter().chain(reading).min()
     }
 
     /// Forgets everything about a position.
     pub(super) fn forget(&mut self, position: PositionNo) {
         self.readings.remove(&position);
-        self.wakes.forget(position);
-        self.probes.retain(|id, _| id.position() != position);
-        self.reread.retain(|id| id.position() != position);
-        self.triggered.retain(|id, _| id.position() != position);
-        self.gone.retain(|id, _| id.position() != position);
+        self.wakes.remove(&position);
+        self.probes.retain(|id, _| id.key().position != position);
+        self.reread.retain(|id| id.key().position != position);
+        self.triggered.retain(|id, _| id.key().position != position);
+        self.gone.retain(|id, _| id.key().position != position);
         self.changes.retain(|change, _| {
             let (Change::Cancel(id, _) | Change::Amend(id, _)) = change;
-            id.position() != position
+            id.key().position != position
         });
     }
 
     pub(super) fn wake(&mut self, position: PositionNo, at: LocalMillis, why: Wake) {
-        self.wakes.add(position, Deadline { at, why });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Everything that was hashed.
-    #[derive(Default)]
-    struct Bytes(Vec<u8>);
-
-    impl Hasher for Bytes {
-        fn write(&mut self, bytes: &[u8]) {
-            self.0.extend_from_slice(bytes);
-        }
-
-        fn finish(&self) -> u64 {
-            0
-        }
-    }
-
-    #[test]
-    fn i18_a_position_that_waits_for_nothing_is_as_if_it_were_not_there() {
-        let no = |number| PositionNo::new(number).unwrap();
-        let mut wakes = Wakes::default();
-        let later = Deadline { at: LocalMillis(9), why: Wake::Poll };
-        let sooner = Deadline { at: LocalMillis(3), why: Wake::Retry };
-        for deadline in [later, sooner, later] {
-            wakes.add(no(7), deadline);
-        }
-        wakes.add(no(2), later);
-        assert_eq!(wakes.first().collect::<Vec<_>>(), [(no(2), later), (no(7), sooner)]);
-        assert_eq!(wakes.0.last(), Some(&(no(7), alloc::vec![sooner, later])));
-        wakes.clear(no(7));
-        wakes.clear(no(8));
-        let mut other = Wakes::default();
-        other.add(no(2), later);
-        assert_eq!(wakes, other);
-        let print = |wakes: &Wakes| {
-            let mut all = Bytes::default();
-            wakes.hash(&mut all);
-            all.0
-        };
-        assert_eq!(print(&wakes), print(&other));
-        other.clear(no(2));
-        assert_ne!(wakes, other);
-        assert_ne!(print(&wakes), print(&other));
-        wakes.forget(no(2));
-        assert_eq!(wakes, other);
+        self.wakes.entry(position).or_default().insert(Deadline { at, why });
     }
 }

@@ -209,69 +209,9 @@ pub(super) fn rest(one: Number, other: Number) -> Option<Number> {
     Number::of_units(a.checked_rem(b)?, finer(one, other))
 }
 
-/// The largest multiple of `step` that is not above `value`; `value` itself where the step is zero.
-#[inline]
-pub(super) fn floor(value: Number, step: Number) -> Option<Number> {
-    if step.is_zero() {
-        return Some(value);
-    }
-    let (a, b) = aligned(value, step)?;
-    let rest = a.checked_rem(b)?;
-    if rest == 0 {
-        return Some(value);
-    }
-    let down = a.checked_sub(rest)?;
-    let floored = if rest < 0 { down.checked_sub(b)? } else { down };
-    Number::of_units(floored, finer(value, step))
-}
-
-/// The quotient where it is a number of few digits; `None` for one that has more, or that has no end.
-#[inline]
-pub(super) fn quotient(one: Number, other: Number) -> Option<Number> {
-    let (a, b) = (one.units()?.checked_mul(ten_to(QUOTIENT_PLACES)?)?, other.units()?);
-    if a.checked_rem(b)? != 0 {
-        return None;
-    }
-    let units = a.checked_div(b)?;
-    let scale = one.scale().saturating_add(QUOTIENT_PLACES);
-    match scale.checked_sub(other.scale()) {
-        Some(scale) => Number::of_units(units, scale),
-        None => Number::of_units(units.checked_mul(ten_to(other.scale().abs_diff(scale))?)?, 0),
-    }
-}
-
-/// How many more places than its dividend a quotient is looked for with.
-const QUOTIENT_PLACES: u32 = 6;
-
-/// The largest multiple of `lot` whose product with `den` is at most `num`; only for what is above zero.
-#[inline]
-pub(super) fn floor_ratio(num: Number, den: Number, lot: Number) -> Option<Number> {
-    let (top, bottom, lots) = (num.units()?, den.units()?, lot.units()?);
-    if top < 0 || bottom <= 0 || lots <= 0 {
-        return None;
-    }
-    let (top, bottom) = (i128::from(top), i128::from(bottom).checked_mul(i128::from(lots))?);
-    let (finer, coarser) = (den.scale().saturating_add(lot.scale()), num.scale());
-    let (top, bottom) = match finer.checked_sub(coarser) {
-        Some(places) => (top.checked_mul(i128::from(ten_to(places)?))?, bottom),
-        None => (top, bottom.checked_mul(i128::from(ten_to(coarser.abs_diff(finer))?))?),
-    };
-    let count = i64::try_from(top.checked_div(bottom)?).ok()?;
-    Number::of_units(count.checked_mul(lots)?, lot.scale())
-}
-
-/// `value` x (1 + `percent` / 100).
-#[inline]
-pub(super) fn shifted(value: Number, percent: Number) -> Option<Number> {
-    let scale = percent.scale().saturating_add(2);
-    let factor = ten_to(scale)?.checked_add(percent.units()?)?;
-    product(value, Number::of_units(factor, scale)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::number::Qty;
     use alloc::vec::Vec;
 
     #[test]
@@ -281,7 +221,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % most
         };
-        let mut tried = [0; 9];
+        let mut tried = [0; 5];
         for _ in 0..200_000 {
             let digits = u32::try_from(draw(19)).unwrap_or(0);
             let mut number = || {
@@ -299,33 +239,6 @@ mod tests {
             ];
             let (one, other) = (Number::from(one), Number::from(other));
             let small = [sum(one, other), sum(one, other.negated()), product(one, other), rest(one, other)];
-            let dear = [
-                crate::rounding::floor_step(one.decimal(), other.decimal()).ok(),
-                // What divides is mostly a factor of what it divides, as a quantity is of its cost.
-                product(one, other).map(Number::decimal).and_then(|cost| cost.checked_div(other.decimal())),
-                one.decimal().checked_div(Decimal::ONE_HUNDRED).and_then(|part| Decimal::ONE.checked_add(part)),
-            ];
-            let cheap = [
-                floor(one, other),
-                product(one, other).and_then(|cost| quotient(cost, other)),
-                shifted(Number::ONE, one),
-            ];
-            for (at, (cheap, dear)) in cheap.into_iter().zip(dear).enumerate() {
-                let (Some(cheap), Some(dear)) = (cheap, dear) else { continue };
-                tried[5 + at] += 1;
-                let dear = Number::from(dear.round_sf(28).unwrap_or_default());
-                assert!(cheap == dear, "{at}: {} and {}", one.decimal(), other.decimal());
-            }
-            let lot = Number::of_units(5, u32::try_from(draw(9)).unwrap_or(0)).unwrap_or(Number::ONE);
-            if let Some(cheap) = floor_ratio(one, other, lot) {
-                let (num, den, lot) = (one.decimal(), other.decimal(), Qty(lot));
-                tried[8] += 1;
-                assert_eq!(Ok(Qty(cheap)), crate::sizing::wide_floor_ratio(num, den, lot), "{num} by {den} in {lot}");
-            }
-            if let Some(cheap) = quotient(one, other) {
-                let dear = one.decimal().checked_div(other.decimal()).and_then(|exact| exact.round_sf(28));
-                assert!(Some(cheap) == dear.map(Number::from), "{} by {}", one.decimal(), other.decimal());
-            }
             for (at, (small, wide)) in small.into_iter().zip(wide).enumerate() {
                 let (Some(small), Some(wide)) = (small, wide) else { continue };
                 tried[at] += 1;
@@ -342,7 +255,7 @@ mod tests {
                 assert_eq!(order, one.decimal().cmp(&other.decimal()), "{} and {}", one.decimal(), other.decimal());
             }
         }
-        assert!(tried.iter().all(|tried| *tried > 10_000), "{tried:?}");
+        assert!(tried.iter().all(|tried| *tried > 80_000), "{tried:?}");
         assert!(sum(Number::from(Decimal::MAX), Number::ONE).is_none());
         assert!(rest(Number::ONE, Number::ZERO).is_none());
     }

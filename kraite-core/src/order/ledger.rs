@@ -184,51 +184,30 @@ impl VenueObject {
         }
     }
 
-    /// What it states after a report, apart from parent and fills.
-    #[inline(always)]
-    fn statement(&self, report: &OrderReport) -> Statement {
-        let status = if zoo!(StatusMovesBack) { report.status } else { self.status.max(report.status) };
-        let mut said = Statement { status, price: self.price, qty: self.qty };
-        if zoo!(AverageIsAnEdit)
-            && let Some(average) = report.average_price
-        {
-            said.price = Some((report.at, average));
-        }
-        let Some(stated) = &report.stated else { return said };
-        if let Some(price) = stated.price.filter(|p| p.is_positive() || zoo!(ZeroEchoErases)) {
-            if zoo!(LastArrivalWins) {
-                said.price = Some((stated.at, price));
-            } else {
-                renew(&mut said.price, stated.at, price);
-            }
-        }
-        if let Some(qty) = stated.qty.filter(|q| q.is_positive()) {
-            renew(&mut said.qty, stated.at, qty);
-        }
-        said
-    }
-
-    /// What it states now.
-    #[inline(always)]
-    const fn said(&self) -> Statement {
-        Statement { status: self.status, price: self.price, qty: self.qty }
-    }
-
-    /// Whether a report says anything new apart from fills.
-    #[inline(always)]
-    fn is_restated_by(&self, report: &OrderReport) -> bool {
-        report.parent > self.parent || self.statement(report) != self.said()
-    }
-
     /// Takes what a report says apart from fills; says whether that changed anything.
     #[inline(always)]
     fn restate(&mut self, report: &OrderReport) -> bool {
-        let said = self.statement(report);
-        let mut changed = said != self.said();
-        Statement { status: self.status, price: self.price, qty: self.qty } = said;
+        let status = if zoo!(StatusMovesBack) { report.status } else { self.status.max(report.status) };
+        let mut changed = set(&mut self.status, status);
+        if zoo!(AverageIsAnEdit)
+            && let Some(average) = report.average_price
+        {
+            changed |= set(&mut self.price, Some((report.at, average)));
+        }
         if report.parent > self.parent {
             self.parent.clone_from(&report.parent);
             changed = true;
+        }
+        let Some(stated) = &report.stated else { return changed };
+        if let Some(price) = stated.price.filter(|p| p.is_positive() || zoo!(ZeroEchoErases)) {
+            changed |= if zoo!(LastArrivalWins) {
+                set(&mut self.price, Some((stated.at, price)))
+            } else {
+                renew(&mut self.price, stated.at, price)
+            };
+        }
+        if let Some(qty) = stated.qty.filter(|q| q.is_positive()) {
+            changed |= renew(&mut self.qty, stated.at, qty);
         }
         changed
     }
@@ -239,21 +218,24 @@ impl VenueObject {
     }
 }
 
-/// What an object states: its status, and price and quantity with the time at which each was said.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Statement {
-    status: ReportStatus,
-    price: Option<(VenueMillis, Price)>,
-    qty: Option<(VenueMillis, Qty)>,
+/// Writes a value where there is another; says whether that changed anything.
+fn set<T: PartialEq>(place: &mut T, value: T) -> bool {
+    let changed = *place != value;
+    if changed {
+        *place = value;
+    }
+    changed
 }
 
-/// Writes a value that was said later than the one there, or is the larger of two said at once.
+/// Writes a value that was said later than the one there, or is the larger of two said at once; says whether that
+/// changed anything.
 #[inline]
-fn renew<T: Ord + Copy>(place: &mut Option<(VenueMillis, T)>, at: VenueMillis, value: T) {
+fn renew<T: Ord + Copy>(place: &mut Option<(VenueMillis, T)>, at: VenueMillis, value: T) -> bool {
     let older = place.as_ref().is_some_and(|(known, is)| at < *known || (at == *known && value <= *is));
     if !older {
         *place = Some((at, value));
     }
+    !older
 }
 
 fn rank(id: &VenueOrderId) -> (usize, &VenueOrderId) {
@@ -266,25 +248,6 @@ pub struct Ledger {
     pub(super) objects: SmallVec<[VenueObject; INLINE_OBJECTS]>,
     /// The trades of all objects, object by object, by id.
     pub(super) trades: SmallVec<[TradeEntry; INLINE_TRADES]>,
-    totals: Totals,
-}
-
-/// What all objects executed together, kept because it is asked for far more often than it changes: a function of the
-/// objects, so it is never stored and tells nothing apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Totals {
-    qty: Result<Qty, ArithmeticError>,
-    executed: Result<Executed, ArithmeticError>,
-}
-
-impl Default for Totals {
-    fn default() -> Self {
-        Self { qty: Ok(Qty::ZERO), executed: Ok(Executed::NOTHING) }
-    }
-}
-
-impl Hash for Totals {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// What a report comes to, worked out and not yet written.
@@ -326,9 +289,6 @@ impl Ledger {
         let Some(object) = self.objects.get_mut(place) else { return Ok(false) };
         let restated = object.restate(report);
         object.count.take(&worked);
-        if worked.is_more() {
-            self.add_up();
-        }
         if let (Some(NewTrade { at, cost, .. }), Some(trade)) = (&worked.trade, &report.trade) {
             let entry = TradeEntry { id: trade.id.clone(), qty: trade.qty, cost: *cost, fee: trade.fee };
             if *at == self.trades.len() {
@@ -344,7 +304,7 @@ impl Ledger {
     pub fn is_news(&self, report: &OrderReport) -> Result<bool, ArithmeticError> {
         let worked = self.work_out(report)?;
         let known = worked.found.ok().and_then(|place| self.objects.get(place));
-        Ok(worked.is_more() || known.is_some_and(|object| object.is_restated_by(report)))
+        Ok(worked.is_more() || known.is_some_and(|object| object.clone().restate(report)))
     }
 
     /// Everything about a report that can fail.
@@ -446,22 +406,13 @@ impl Ledger {
     }
 
     /// How much all objects under this id executed together.
-    #[inline]
-    pub const fn executed_qty(&self) -> Result<Qty, ArithmeticError> {
-        self.totals.qty
+    pub fn executed_qty(&self) -> Result<Qty, ArithmeticError> {
+        self.objects.iter().try_fold(Qty::ZERO, |sum, object| sum.checked_add(object.count.executed_qty()?))
     }
 
     /// What all objects under this id executed together.
-    #[inline]
-    pub const fn executed(&self) -> Result<Executed, ArithmeticError> {
-        self.totals.executed
-    }
-
-    /// Works the totals out anew; whoever changes what an object executed calls it.
-    pub(super) fn add_up(&mut self) {
-        let counts = || self.objects.iter().map(|object| &object.count);
-        let qty = counts().try_fold(Qty::ZERO, |sum, count| sum.checked_add(count.executed_qty()?));
-        self.totals = Totals { qty, executed: total(counts()) };
+    pub fn executed(&self) -> Result<Executed, ArithmeticError> {
+        total(self.objects.iter().map(|o| &o.count))
     }
 }
 

@@ -224,6 +224,6 @@ impl Order {
     /// moves both, so only damage or other code leaves such a row; nothing is placed on its word (S2, S3).
     #[must_use]
     pub fn denies_its_id(&self) -> bool {
-        !self.life.was_accepted() && self.exchange_order_id().is_some()
+        self.exchange_order_id().is_some() && !self.life.was_accepted()
     }
 }

@@ -89,7 +89,6 @@ impl<'de> Deserialize<'de> for Ledger {
             ledger.trades.extend(trades.into_owned());
             ledger.objects.push(VenueObject { venue_id, parent, service, status, price, qty, count });
         }
-        ledger.add_up();
         Ok(ledger)
     }
 }

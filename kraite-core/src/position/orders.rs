@@ -11,7 +11,7 @@ use core::slice::Iter;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::id::{ClientOrderId, Kind, Role};
+use crate::id::{ClientOrderId, Role};
 use crate::number::{ArithmeticError, Qty};
 use crate::order::{Executed, Order};
 
@@ -23,8 +23,6 @@ use crate::order::{Executed, Order};
 pub struct Orders {
     /// The id of each row, for look-ups that touch no row.
     ids: Vec<ClientOrderId>,
-    /// What each row is for, as its id says it.
-    kinds: Vec<Kind>,
     rows: Vec<Order>,
     sums: Sums,
 }
@@ -138,33 +136,18 @@ impl Orders {
 
     /// Every order of a role, oldest revision and attempt first.
     pub(super) fn of(&self, role: Role) -> impl DoubleEndedIterator<Item = &Order> {
-        let kind = role.kind();
-        let rows = if self.are_beside() {
-            let from = self.kinds.partition_point(|known| *known < kind);
-            let rest = self.kinds.get(from..).unwrap_or_default();
-            let count = rest.iter().take_while(|known| **known == kind).count();
-            self.rows.get(from..from.saturating_add(count)).unwrap_or_default()
-        } else {
-            &self.rows
+        let rows = match (self.ids.first(), self.ids.last()) {
+            (Some(first), Some(last)) if first.is_beside(*last) => {
+                let (low, high) = first.span_of(role);
+                let from = self.ids.partition_point(|id| *id < low);
+                let rest = self.rows.get(from..).unwrap_or_default();
+                let count = self.ids.get(from..).unwrap_or_default().iter().take_while(|id| **id <= high).count();
+                rest.get(..count).unwrap_or_default()
+            }
+            // Rows of several accounts are never made; where they are there all the same, each is looked at.
+            _ => &self.rows,
         };
-        rows.iter().filter(move |order| order.id.kind() == kind)
-    }
-
-    /// Every order that can add exposure: entry and rungs.
-    pub fn openers(&self) -> impl Iterator<Item = &Order> {
-        let rows = if self.are_beside() {
-            let end = self.kinds.partition_point(|known| *known < Kind::FIRST_EXIT);
-            self.rows.get(..end).unwrap_or_default()
-        } else {
-            &self.rows
-        };
-        rows.iter().filter(|order| order.id.kind() < Kind::FIRST_EXIT)
-    }
-
-    /// True where all rows are of one account and position, so that they lie by role. Others are never made; where
-    /// they are there all the same, each row is looked at.
-    fn are_beside(&self) -> bool {
-        matches!((self.ids.first(), self.ids.last()), (Some(first), Some(last)) if first.is_beside(*last))
+        rows.iter().filter(move |order| order.role() == role)
     }
 
     /// Puts an order in under its id; gives back the one that was there.
@@ -174,7 +157,6 @@ impl Orders {
             Ok(at) => self.rows.get_mut(at).map(|row| core::mem::replace(row, order)),
             Err(at) => {
                 self.ids.insert(at, order.id);
-                self.kinds.insert(at, order.id.kind());
                 self.rows.insert(at, order);
                 None
             }
@@ -207,7 +189,6 @@ impl Orders {
     pub fn retain(&mut self, keep: impl FnMut(&Order) -> bool) {
         self.rows.retain(keep);
         self.ids = self.rows.iter().map(|order| order.id).collect();
-        self.kinds = self.ids.iter().map(|id| id.kind()).collect();
         self.sums = Sums::of(&self.rows);
     }
 
@@ -260,52 +241,13 @@ impl<'de> Deserialize<'de> for Orders {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let rows = BTreeMap::<ClientOrderId, Order>::deserialize(deserializer)?;
         let (ids, rows): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-        Ok(Self { sums: Sums::of(&rows), kinds: ids.iter().map(|id: &ClientOrderId| id.kind()).collect(), ids, rows })
+        Ok(Self { sums: Sums::of(&rows), ids, rows })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{OrderShape, Service, Side};
-    use crate::id::{AccountTag, Attempt, Epoch, LogicalOrder, OrderKey, PositionNo, Revision};
-    use crate::time::{LocalMillis, VenueMillis};
-
-    fn order(position: u32, role: Role, revision: u16) -> Order {
-        let id = ClientOrderId::encode(&OrderKey {
-            account: AccountTag::new(3).unwrap(),
-            position: PositionNo::new(position).unwrap(),
-            logical: LogicalOrder { role, revision: Revision::new(revision).unwrap() },
-            attempt: Attempt::default(),
-            epoch: Epoch::default(),
-        });
-        let shape = OrderShape::Market { qty: Qty::ZERO };
-        Order::new(id, Side::Buy, shape, Service::Regular, LocalMillis(0), VenueMillis(0))
-    }
-
-    #[test]
-    fn s1_orders_of_a_role_are_those_whose_ids_say_so() {
-        let roles = [Role::Close, Role::Rung(31), Role::Entry, Role::Target, Role::Rung(1), Role::Stop, Role::Rung(2)];
-        let mut orders = Orders::default();
-        let ids = |orders: &mut dyn Iterator<Item = &Order>| orders.map(|order| order.id).collect::<Vec<_>>();
-        for (position, revision) in [(7, 2), (7, 0), (7, 1), (8, 0)] {
-            for role in roles {
-                orders.insert(order(position, role, revision));
-                for role in roles {
-                    let all = ids(&mut orders.values().filter(|order| order.role() == role));
-                    assert_eq!(ids(&mut orders.of(role)), all, "{role}");
-                }
-                let openers = ids(&mut orders.values().filter(|order| !order.role().is_exit()));
-                assert_eq!(ids(&mut orders.openers()), openers);
-            }
-        }
-        orders.retain(|order| order.id.position().get() == 7 && order.role() != Role::Rung(2));
-        assert_eq!(
-            (orders.of(Role::Stop).count(), orders.of(Role::Rung(2)).count(), orders.openers().count()),
-            (3, 0, 9)
-        );
-        assert!(orders.of(Role::Rung(3)).next().is_none());
-    }
 
     #[test]
     fn i10_sums_that_were_kept_are_those_that_are_worked_out_from_the_rows() {

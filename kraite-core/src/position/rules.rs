@@ -49,18 +49,6 @@ impl Position {
         self.stop_price = sizing::regrid_stop(self.direction(), &self.request.instrument, anchor, self.stop_price);
     }
 
-    /// What is left of a rung to be placed, and how much of it executed; `None` where nothing of it is wanted any more.
-    pub(crate) fn rung_left(&self, rung: u8) -> Option<(RungPlan, Qty)> {
-        if self.halted || self.dropped.contains(&rung) {
-            return None;
-        }
-        let plan = self.rungs.iter().find(|r| r.rung == rung).copied()?;
-        let done = self.of(Role::Rung(rung)).map(Order::executed_qty).try_fold(Qty::ZERO, Qty::checked_add);
-        let done = done.unwrap_or_default();
-        let qty = plan.qty.checked_sub(done).unwrap_or(Qty::ZERO);
-        qty.is_positive().then_some((RungPlan { qty, ..plan }, done))
-    }
-
     /// A rung as the rules take it now.
     pub(crate) fn rung_now(&self, rung: &RungPlan) -> Result<RungPlan, Rule> {
         sizing::regrid(self.direction(), &self.request.instrument, self.reference(), rung)

@@ -60,7 +60,7 @@ impl Position {
 
     /// Every attempt of one logical order.
     pub fn attempts(&self, logical: LogicalOrder) -> impl DoubleEndedIterator<Item = &Order> {
-        self.of(logical.role).filter(move |o| o.id.revision() == logical.revision)
+        self.of(logical.role).filter(move |o| o.id.key().logical == logical)
     }
 
     /// What all orders of the roles that `pick` names executed together.
@@ -111,7 +111,7 @@ impl Position {
     #[must_use]
     pub fn excess(&self) -> Qty {
         let mut excess = Qty::ZERO;
-        for order in self.orders.openers() {
+        for order in self.orders.values().filter(|o| !o.role().is_exit()) {
             let executed = order.executed_qty();
             let stated = order.shape.qty().filter(|stated| executed > *stated);
             if let Some(over) = stated.and_then(|stated| executed.checked_sub(stated).ok()) {
@@ -126,7 +126,7 @@ impl Position {
     /// True while an order that can add exposure may still trade.
     #[must_use]
     pub fn may_still_enter(&self) -> bool {
-        self.orders.openers().any(|o| o.life.may_trade())
+        self.orders.values().any(|o| !o.role().is_exit() && o.life.may_trade())
     }
 
     /// How the stop stands.

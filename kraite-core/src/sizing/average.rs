@@ -1,5 +1,6 @@
 //! Average entry and break-even, computed from our own fills only (architecture 4a.11).
 
+use super::math::readable;
 use crate::exchange::Direction;
 use crate::number::{ArithmeticError, Factor, Notional, Price, Qty};
 
@@ -16,7 +17,7 @@ pub fn average_entry(fills: impl Iterator<Item = (Price, Qty)>) -> Result<Option
         cost = cost.checked_add(price.checked_mul(qty)?)?;
         total = total.checked_add(qty)?;
     }
-    if total.is_zero() { Ok(None) } else { cost.checked_div_qty(total).map(Some) }
+    if total.is_zero() { Ok(None) } else { cost.checked_div_qty(total).map(|p| Some(Price::of(readable(p.decimal())))) }
 }
 
 /// The price at which closing earns exactly the fees of entry and exit, not rounded to a tick.
@@ -55,7 +56,7 @@ pub fn break_even_paid(
         Direction::Long => (cost.checked_add(fees_paid)?, Factor::ONE.checked_sub(exit_fee)?),
         Direction::Short => (cost.checked_sub(fees_paid)?, Factor::ONE.checked_add(exit_fee)?),
     };
-    earned.checked_div_qty(qty.scaled_by(kept)?)
+    earned.checked_div_qty(qty.scaled_by(kept)?).map(|p| Price::of(readable(p.decimal())))
 }
 
 #[cfg(test)]

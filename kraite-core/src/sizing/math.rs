@@ -36,14 +36,6 @@ pub(super) fn readable(value: Decimal) -> Decimal {
 ///
 /// A quotient has 28 digits and may have been rounded up to the very next lot; the product decides.
 pub(super) fn floor_ratio(num: Decimal, den: Decimal, lot: Qty) -> Result<Qty, ArithmeticError> {
-    match Qty::small_ratio(num, den, lot) {
-        Some(floored) => Ok(floored),
-        None => wide_floor_ratio(num, den, lot),
-    }
-}
-
-/// The same in wide arithmetic, which takes over where the small one cannot tell.
-pub(crate) fn wide_floor_ratio(num: Decimal, den: Decimal, lot: Qty) -> Result<Qty, ArithmeticError> {
     let rough = floor_qty(Qty::of(div(num, den)?), lot)?;
     if mul(rough.decimal(), den)? > num { rough.checked_sub(lot) } else { Ok(rough) }
 }

@@ -7,7 +7,7 @@ use kraite_core::number::{ArithmeticError, Notional, Price, Qty};
 use super::account::{Change, Fill};
 use super::book::Safety;
 use super::money::{between, rest, share, slices, taker_price};
-use super::object::{ObjectId, OrderObject, TradeRecord, digits};
+use super::object::{ObjectId, OrderObject, TradeRecord};
 use super::profile::WhenFlat;
 use super::{PriceMove, Venue};
 
@@ -210,7 +210,7 @@ impl Venue {
     fn record(&mut self, id: ObjectId, fill: &Fill<'_>, change: &Change) -> Trade {
         let number = self.next_trade;
         self.next_trade = number.saturating_add(1);
-        let trade = TradeId(digits(number));
+        let trade = TradeId(compact_str::format_compact!("{number}"));
         if self.kept_trades > 0
             && let Some(object) = self.objects.get(&id)
         {

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash as _, Hasher};
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use kraite_core::exchange::{
     Direction, OrderReport, OrderShape, Purpose, ReportStatus, ReportedId, Service, Side, Stated, Trade, TriggerBy,
     TriggerSize, VenueCause,
@@ -19,7 +19,7 @@ impl ObjectId {
     /// The id as clients see it.
     #[must_use]
     pub fn venue_id(self) -> VenueOrderId {
-        VenueOrderId(digits(self.0))
+        VenueOrderId(format_compact!("{}", self.0))
     }
 
     /// The object a client names; `None` for an id this venue never gave.
@@ -27,21 +27,6 @@ impl ObjectId {
     pub fn parse(id: &VenueOrderId) -> Option<Self> {
         id.as_str().parse().ok().map(Self)
     }
-}
-
-/// A number as text. Every report names objects and trades, so it is written without a formatter.
-pub(super) fn digits(mut number: u64) -> CompactString {
-    let mut text = [b'0'; 20];
-    let mut from = text.len();
-    for (place, byte) in text.iter_mut().enumerate().rev() {
-        *byte = b'0' + u8::try_from(number % 10).unwrap_or(0);
-        from = place;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    CompactString::from_utf8(text.get(from..).unwrap_or_default()).unwrap_or_default()
 }
 
 /// Whose order it is.
