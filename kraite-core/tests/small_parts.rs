@@ -188,6 +188,23 @@ fn requests_that_protect_are_told_from_those_that_add() {
 }
 
 #[test]
+fn i10_the_orders_of_a_position_come_back_from_storage_with_their_sums() {
+    use kraite_core::position::Orders;
+    let mut bench = active();
+    bench.fill(Role::Rung(1));
+    let mut position = bench.position().clone();
+    let stored = postcard::to_allocvec(&position.orders).unwrap();
+    let read: Orders = postcard::from_bytes(&stored).unwrap();
+    assert!(!read.is_empty() && Orders::default().is_empty());
+    assert!(read == position.orders && read.keys().eq(position.orders.keys()));
+    assert!((&read).into_iter().all(|(id, order)| *id == order.id));
+    let (entered, rungs) = (position.entered(), position.executed_by(|role| matches!(role, Role::Rung(_))).unwrap());
+    assert!(rungs.qty.is_positive() && rungs.qty < entered.qty);
+    position.orders = read;
+    assert_eq!(position.entered(), entered);
+}
+
+#[test]
 fn s11_a_ledger_says_of_each_object_what_it_executed() {
     let mut bench = active();
     bench.fill(Role::Rung(1));
