@@ -121,7 +121,11 @@ impl Line {
         need: Need,
         not_after: VenueMillis,
     ) -> Option<Result<Heard, Outcome>> {
-        let now = self.venue_now(need).await.ok()?;
+        // HTTP needs the clock as well: it is not measured a second time for it.
+        let now = match self.venue_now(need).await {
+            Ok(now) => now,
+            Err(error) => return Some(Err(unsent(&error))),
+        };
         // Only now: it may be another one after the wait.
         let seat = entry.seat()?;
         let stamp = match Stamp::of_mutation(now.at, self.window, not_after) {
