@@ -108,9 +108,50 @@ pub struct Durable {
     pub seq: u64,
 }
 
+/// What is true of records that are appended together: at least one, one epoch, numbers that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Under which ownership all of them were written.
+    pub epoch: Epoch,
+    /// The number of the first.
+    pub first: u64,
+    /// The number of the last.
+    pub last: u64,
+}
+
+impl Run {
+    /// Looks at records before they are appended.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Write`] for none or for two epochs, [`JournalError::OutOfSequence`] for a gap. Nothing was
+    /// written.
+    pub fn of(account: AccountTag, records: &[Record]) -> Result<Self, JournalError> {
+        let (Some(first), Some(last)) = (records.first(), records.last()) else {
+            return Err(JournalError::Write("there is nothing to append".into()));
+        };
+        for (before, next) in records.iter().zip(records.iter().skip(1)) {
+            let expected = before.seq.saturating_add(1);
+            if next.seq != expected {
+                return Err(JournalError::OutOfSequence { account, expected, got: next.seq });
+            }
+            if next.epoch != before.epoch {
+                return Err(JournalError::Write("records of two epochs cannot be appended together".into()));
+            }
+        }
+        Ok(Self { epoch: first.epoch, first: first.seq, last: last.seq })
+    }
+
+    /// The proof that a journal gives of it.
+    #[must_use]
+    pub const fn durable(self, account: AccountTag) -> Durable {
+        Durable { account, epoch: self.epoch, seq: self.last }
+    }
+}
+
 /// A durable, append-only log per account with one owner each.
 ///
-/// `append` returns only after the record is on stable storage; an error means the record may or may not
+/// `append` returns only after the records are on stable storage; after an error each of them may or may not
 /// be there, and the engine that asked must not send anything any more (it is poisoned).
 #[async_trait]
 pub trait Journal: Send + Sync {
@@ -118,8 +159,10 @@ pub trait Journal: Send + Sync {
     /// epochs are refused from then on.
     async fn acquire(&self, account: AccountTag) -> Result<Epoch, JournalError>;
 
-    /// Appends one record, conditional on `record.epoch` being the owner and `record.seq` the next.
-    async fn append(&self, account: AccountTag, record: &Record) -> Result<Durable, JournalError>;
+    /// Appends a [`Run`] of records in one durable write, conditional on its epoch being the owner and its first
+    /// number the next one: a refusal ([`JournalError::NotOwner`], [`JournalError::OutOfSequence`]) leaves none of
+    /// them, and none is ever there without all before it.
+    async fn append(&self, account: AccountTag, records: &[Record]) -> Result<Durable, JournalError>;
 
     /// Reads everything needed to restore an account; cuts a torn tail, refuses a corrupt middle.
     async fn load(&self, account: AccountTag) -> Result<Loaded, JournalError>;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use kraite_core::engine::{
-    Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Request, RestoreError, Sent,
-    commit,
+    Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Query, Released, Request,
+    RestoreError, Sent, commit_all,
 };
 use kraite_core::exchange::{
     Cause, Exchange, NewOrder, OrderShape, Outcome, PairOutcome, Purpose, ReadError, StreamEvent,
@@ -21,6 +21,8 @@ use crate::clock::{Clock, VenueClock};
 
 /// Inputs that may wait for the reactor; a full inbox makes executors wait, never drops.
 const INBOX: usize = 1_024;
+/// Inputs that are decided on before one write makes all of them durable, at most.
+const TOGETHER: usize = 32;
 /// The venue's clock is measured this often.
 const CLOCK_EVERY: Millis = Millis::from_secs(60);
 /// A call that has not ended after this long has no answer (R20).
@@ -33,7 +35,8 @@ const SNAPSHOT_EVERY: u64 = 1_000;
 
 /// Watches what a reactor commits, for logs, demos and tests. Never blocks for long: it is on the path.
 pub trait Observer: Send {
-    /// A step is durable and its effects are about to be executed.
+    /// A step is durable and its effects are about to be executed. Steps that became durable with it may follow:
+    /// `engine` stands behind the last of them.
     fn committed(&mut self, engine: &Engine, record: Option<&Record>, effects: &[Effect]);
 
     /// Somebody should know.
@@ -129,7 +132,7 @@ impl<O: Observer> Reactor<O> {
         let (timekeeper, venue_clock) = watch::channel(measure(&self.exchange, &self.clock).await?);
         let (inbox, mut inputs) = mpsc::channel::<InputKind>(INBOX);
         let mut at = venue_clock.borrow().moment(self.clock.now());
-        self.take(&mut engine, at, &inbox, InputKind::Started).await?;
+        self.take(&mut engine, at, &inbox, vec![InputKind::Started]).await?;
         let time = tokio::spawn(keep_time(Arc::clone(&self.exchange), self.clock.clone(), timekeeper));
         let stream = tokio::spawn(follow_stream(Arc::clone(&self.exchange), self.clock.clone(), inbox.clone()));
         let result = loop {
@@ -147,7 +150,14 @@ impl<O: Observer> Reactor<O> {
                 () = sleep_until(&self.clock, wake) => InputKind::Deadline,
             };
             at = venue_clock.borrow().moment(self.clock.now());
-            if let Err(error) = self.take(&mut engine, at, &inbox, kind).await {
+            let mut kinds = vec![kind];
+            // The frames of one fill come together, and so do the outcomes of a batch.
+            while kinds.len() < TOGETHER
+                && let Ok(kind) = inputs.try_recv()
+            {
+                kinds.push(kind);
+            }
+            if let Err(error) = self.take(&mut engine, at, &inbox, kinds).await {
                 break Err(error);
             }
             if engine.state().seq.saturating_sub(snapshot_at) >= self.snapshot_every {
@@ -162,19 +172,24 @@ impl<O: Observer> Reactor<O> {
         result.map(|()| Stopped { engine })
     }
 
-    /// One input: decide, append, release, start executing. An error of the journal ends the reactor, and
+    /// What is there: decide, append, release, start executing. An error of the journal ends the reactor, and
     /// with it every chance to send.
     async fn take(
         &mut self,
         engine: &mut Engine,
         at: Moment,
         inbox: &mpsc::Sender<InputKind>,
-        kind: InputKind,
+        kinds: Vec<InputKind>,
     ) -> Result<(), ReactorError> {
-        let step = engine.step(Input { at, kind });
-        let record = step.record().cloned();
-        let released = commit(self.journal.as_ref(), step).await?;
-        self.observer.committed(engine, record.as_ref(), &released.effects);
+        let steps = kinds.into_iter().map(|kind| engine.step(Input { at, kind })).collect();
+        for released in commit_all(self.journal.as_ref(), steps).await? {
+            self.release(engine, at, inbox, released);
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, engine: &Engine, at: Moment, inbox: &mpsc::Sender<InputKind>, released: Released) {
+        self.observer.committed(engine, released.record.as_ref(), &released.effects);
         let mut ladders: BTreeMap<VenueMillis, Vec<NewOrder>> = BTreeMap::new();
         let spawn = |call: Mutation, not_after: VenueMillis| {
             tokio::spawn(send(Arc::clone(&self.exchange), self.clock.clone(), inbox.clone(), call, not_after));
@@ -195,7 +210,6 @@ impl<O: Observer> Reactor<O> {
         for (not_after, orders) in ladders {
             spawn(Mutation::Ladder(orders), not_after);
         }
-        Ok(())
     }
 }
 

@@ -10,8 +10,8 @@ use kraite_core::exchange::{
     Ack, Cause, Direction, Endpoint, Lookup, MarginMode, Mark, MockExchange, Outcome, PositionMode, ReadError, Reading,
     StreamEvent, TriggerBy,
 };
-use kraite_core::id::{AccountTag, Role};
-use kraite_core::journal::{Journal, Record};
+use kraite_core::id::{AccountTag, Epoch, Role};
+use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
 use kraite_core::order::{Life, Terminal};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::position::PositionStatus;
@@ -171,6 +171,19 @@ async fn a_clock_endpoint_that_hangs_holds_nobody_up() {
     assert_eq!(position.status(), PositionStatus::Active, "the target follows the fill");
 }
 
+/// A simulated venue with a price, and the account on it.
+fn simulated(clock: &Clock, account: AccountTag) -> (SharedVenue, Arc<SimExchange<LocalLink>>) {
+    let mut venue = Venue::new(presets::binance(), VenueMillis(START));
+    let (symbol, price) = (presets::instrument().symbol, "100".parse().unwrap());
+    venue.list(presets::instrument());
+    venue.open_account(account, PositionMode::OneWay, "5000".parse().unwrap());
+    let time = clock.clone();
+    let venue = SharedVenue::new(venue, move || VenueMillis(time.now().0));
+    venue.with(|venue, now| venue.price(&symbol, price, price, now));
+    let exchange = Arc::new(SimExchange::new(venue.link(account), presets::binance().capabilities));
+    (venue, exchange)
+}
+
 /// A link whose list of contracts has no leverage brackets.
 struct NoBrackets(LocalLink);
 
@@ -229,6 +242,59 @@ async fn r47_the_rules_are_read_through_the_exchange_and_brackets_stay() {
     assert_eq!(position.status(), PositionStatus::Active, "the target follows the fill on the new grid");
     assert_eq!(position.request.instrument.tick, "0.7".parse().unwrap());
     assert_eq!(position.request.instrument.brackets, presets::instrument().brackets);
+}
+
+/// A journal that notes how many records came in each write.
+#[derive(Default)]
+struct Noting {
+    inner: MemoryJournal,
+    runs: Mutex<Vec<usize>>,
+}
+
+#[async_trait::async_trait]
+impl Journal for Noting {
+    async fn acquire(&self, account: AccountTag) -> Result<Epoch, JournalError> {
+        self.inner.acquire(account).await
+    }
+
+    async fn append(&self, account: AccountTag, records: &[Record]) -> Result<Durable, JournalError> {
+        self.runs.lock().unwrap().push(records.len());
+        self.inner.append(account, records).await
+    }
+
+    async fn load(&self, account: AccountTag) -> Result<Loaded, JournalError> {
+        self.inner.load(account).await
+    }
+
+    async fn save_snapshot(&self, account: AccountTag, snapshot: &Snapshot) -> Result<(), JournalError> {
+        self.inner.save_snapshot(account, snapshot).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<AccountTag>, JournalError> {
+        self.inner.accounts().await
+    }
+}
+
+/// What is there at once is made durable by one write: both outcomes of a ladder that left as one call, and the frames
+/// of one fill.
+#[tokio::test]
+async fn what_came_together_is_one_write() {
+    let clock = Clock::scaled_from(LocalMillis(START), 100);
+    let account = AccountTag::new(1).unwrap();
+    let (venue, exchange) = simulated(&clock, account);
+    let journal = Arc::new(Noting::default());
+    let log: Arc<dyn Journal> = Arc::<Noting>::clone(&journal);
+    let (reactor, handle) = Reactor::new(account, Config::default(), exchange, log, clock.clone(), Watch::default());
+    let running = tokio::spawn(reactor.run());
+    assert!(handle.command(CommandId(1), Command::Open(Box::new(request(&clock)))).await);
+    clock.sleep(Millis::from_secs(20)).await;
+    drop(handle);
+    let engine = running.await.unwrap().unwrap().engine;
+    let runs = journal.runs.lock().unwrap().clone();
+    assert_eq!(runs.iter().sum::<usize>() as u64, engine.state().seq);
+    assert!(runs.iter().any(|records| *records > 1), "{runs:?}");
+    assert_eq!(engine.state().positions.values().next().unwrap().status(), PositionStatus::Active);
+    drop(venue);
 }
 
 /// One life of a worker on a journal that outlives it; says up to which record the newest snapshot reaches.

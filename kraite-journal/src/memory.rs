@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use kraite_core::id::{AccountTag, Epoch};
-use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
+use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Run, Snapshot};
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -35,20 +35,21 @@ impl Journal for MemoryJournal {
         Ok(next)
     }
 
-    async fn append(&self, account: AccountTag, record: &Record) -> Result<Durable, JournalError> {
+    async fn append(&self, account: AccountTag, records: &[Record]) -> Result<Durable, JournalError> {
+        let run = Run::of(account, records)?;
         let mut inner = self.lock();
         let owner = inner.owners.get(&account).copied().unwrap_or_default();
-        if record.epoch != owner {
-            return Err(JournalError::NotOwner { account, owner, ours: record.epoch });
+        if run.epoch != owner {
+            return Err(JournalError::NotOwner { account, owner, ours: run.epoch });
         }
         let loaded = inner.accounts.entry(account).or_default();
         let last = loaded.records.last().map(|r| r.seq).or_else(|| loaded.snapshot.as_ref().map(|s| s.seq));
         let expected = last.unwrap_or(0).saturating_add(1);
-        if record.seq != expected {
-            return Err(JournalError::OutOfSequence { account, expected, got: record.seq });
+        if run.first != expected {
+            return Err(JournalError::OutOfSequence { account, expected, got: run.first });
         }
-        loaded.records.push(record.clone());
-        Ok(Durable { account, epoch: record.epoch, seq: record.seq })
+        loaded.records.extend_from_slice(records);
+        Ok(run.durable(account))
     }
 
     async fn load(&self, account: AccountTag) -> Result<Loaded, JournalError> {

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use kraite_core::id::{AccountTag, Epoch};
-use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
+use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Run, Snapshot};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, ffi, params};
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,9 +32,9 @@ enum Job {
 
 struct Append {
     account: AccountTag,
-    seq: u64,
-    epoch: Epoch,
-    body: Vec<u8>,
+    run: Run,
+    /// In the order of their numbers.
+    bodies: Vec<Vec<u8>>,
     done: oneshot::Sender<Result<Durable, JournalError>>,
 }
 
@@ -462,32 +462,31 @@ fn list_accounts(connection: &Connection, path: &Path) -> Result<Vec<AccountTag>
     Ok(accounts)
 }
 
-/// Conditional on owner and number; a refusal concerns this record alone.
+/// Conditional on owner and number; a refusal concerns this run alone.
 fn insert(transaction: &Connection, append: &Append) -> rusqlite::Result<Result<Durable, JournalError>> {
-    let Append { account, seq, epoch, ref body, .. } = *append;
+    let Append { account, run, ref bodies, .. } = *append;
     let key = i64::from(account.get());
     let owner: Option<i64> = transaction
         .prepare_cached("SELECT epoch FROM owners WHERE account = ?1")?
         .query_row(params![key], |row| row.get(0))
         .optional()?;
     let owner = owner.and_then(|e| u32::try_from(e).ok()).and_then(Epoch::new).unwrap_or_default();
-    if owner != epoch {
-        return Ok(Err(JournalError::NotOwner { account, owner, ours: epoch }));
+    if owner != run.epoch {
+        return Ok(Err(JournalError::NotOwner { account, owner, ours: run.epoch }));
     }
     let last: i64 = transaction
         .prepare_cached("SELECT COALESCE(MAX(seq), 0) FROM records WHERE account = ?1")?
         .query_row(params![key], |row| row.get(0))?;
     let expected = u64::try_from(last).unwrap_or(0).saturating_add(1);
-    if seq != expected {
-        return Ok(Err(JournalError::OutOfSequence { account, expected, got: seq }));
+    if run.first != expected {
+        return Ok(Err(JournalError::OutOfSequence { account, expected, got: run.first }));
     }
-    transaction.prepare_cached("INSERT INTO records VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-        key,
-        i64::try_from(seq).unwrap_or(i64::MAX),
-        i64::from(epoch.get()),
-        body
-    ])?;
-    Ok(Ok(Durable { account, epoch, seq }))
+    let mut insert = transaction.prepare_cached("INSERT INTO records VALUES (?1, ?2, ?3, ?4)")?;
+    for (seq, body) in (run.first..).zip(bodies) {
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        insert.execute(params![key, seq, i64::from(run.epoch.get()), body])?;
+    }
+    Ok(Ok(run.durable(account)))
 }
 
 #[async_trait]
@@ -496,10 +495,11 @@ impl Journal for SqliteJournal {
         self.ask(|done| Job::Acquire(account, done)).await
     }
 
-    async fn append(&self, account: AccountTag, record: &Record) -> Result<Durable, JournalError> {
-        let body = codec::encode(account, record).map_err(|error| JournalError::Write(error.to_string()))?;
-        let (seq, epoch) = (record.seq, record.epoch);
-        self.ask(|done| Job::Append(Append { account, seq, epoch, body, done })).await
+    async fn append(&self, account: AccountTag, records: &[Record]) -> Result<Durable, JournalError> {
+        let run = Run::of(account, records)?;
+        let bodies = records.iter().map(|record| codec::encode(account, record)).collect::<Result<_, _>>();
+        let bodies = bodies.map_err(|error| JournalError::Write(error.to_string()))?;
+        self.ask(|done| Job::Append(Append { account, run, bodies, done })).await
     }
 
     async fn load(&self, account: AccountTag) -> Result<Loaded, JournalError> {

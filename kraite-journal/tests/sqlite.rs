@@ -22,7 +22,7 @@ fn filled(folder: &Path) -> PathBuf {
     for n in 1..=2 {
         let epoch = now(journal.acquire(account(n))).unwrap();
         for seq in 1..=20 {
-            now(journal.append(account(n), &record(seq, epoch))).unwrap();
+            now(journal.append(account(n), &[record(seq, epoch)])).unwrap();
         }
     }
     drop(journal);
@@ -133,7 +133,7 @@ fn a_frozen_reader_sees_what_it_verified_and_holds_nobody_up() {
     let reader = SqliteReader::open_frozen(&path).unwrap();
     let journal = SqliteJournal::open(&path).unwrap();
     let epoch = now(journal.acquire(account(1))).unwrap();
-    now(journal.append(account(1), &record(21, epoch))).unwrap();
+    now(journal.append(account(1), &[record(21, epoch)])).unwrap();
     assert_eq!(reader.records(account(1), 0, 99).unwrap().len(), 20);
     assert!(reader.owner(account(1)).unwrap() < epoch);
     assert_eq!(SqliteReader::open(&path).unwrap().records(account(1), 0, 99).unwrap().len(), 21);
@@ -197,7 +197,7 @@ fn a_torn_tail_is_cut() {
     let journal = SqliteJournal::open(&path).unwrap();
     let epoch = now(journal.acquire(account(1))).unwrap();
     for seq in 1..=10 {
-        now(journal.append(account(1), &record(seq, epoch))).unwrap();
+        now(journal.append(account(1), &[record(seq, epoch)])).unwrap();
     }
     // The machine loses power: what is in the write-ahead log is torn at every length.
     let (main, wal) = (std::fs::read(&path).unwrap(), std::fs::read(folder.path().join("journal-wal")).unwrap());
@@ -269,7 +269,7 @@ fn a_failed_write_poisons_the_journal_and_loses_nothing() {
     let epoch = now(journal.acquire(account(1))).unwrap();
     let mut acknowledged = 0;
     let failure = (1..100_000)
-        .find_map(|seq| match now(journal.append(account(1), &record(seq, epoch))) {
+        .find_map(|seq| match now(journal.append(account(1), &[record(seq, epoch)])) {
             Ok(_) => {
                 acknowledged = seq;
                 None
@@ -278,7 +278,7 @@ fn a_failed_write_poisons_the_journal_and_loses_nothing() {
         })
         .expect("the disk fills up");
     assert!(matches!(&failure, JournalError::Write(why) if why.contains("the disk is full, or a quota")), "{failure}");
-    let again = now(journal.append(account(1), &record(acknowledged + 1, epoch))).unwrap_err();
+    let again = now(journal.append(account(1), &[record(acknowledged + 1, epoch)])).unwrap_err();
     assert!(again.to_string().contains("an earlier write failed"), "{again}");
     drop(journal);
     let records = SqliteReader::open(&path).unwrap().records(account(1), 0, usize::MAX).unwrap();
@@ -294,7 +294,7 @@ fn another_process_reads_while_it_is_written() {
     let epoch = now(journal.acquire(account(3))).unwrap();
     let reader = SqliteReader::open(&path).unwrap();
     for seq in 1..=30 {
-        now(journal.append(account(3), &record(seq, epoch))).unwrap();
+        now(journal.append(account(3), &[record(seq, epoch)])).unwrap();
         let seen = reader.records(account(3), seq - 1, 10).unwrap();
         assert_eq!(seen.len(), 1);
         assert_eq!(seen[0].record, record(seq, epoch));
@@ -312,7 +312,7 @@ fn child_that_appends() {
     let epoch = now(journal.acquire(account(1))).unwrap();
     let first = now(journal.load(account(1))).unwrap().records.len() as u64 + 1;
     for seq in first.. {
-        now(journal.append(account(1), &record(seq, epoch))).unwrap();
+        now(journal.append(account(1), &[record(seq, epoch)])).unwrap();
         println!("promised {seq}");
     }
 }
@@ -409,7 +409,7 @@ fn two_first_starts_at_once_share_one_journal() {
             gate.wait();
             let journal = SqliteJournal::open(&path).map_err(|error| format!("round {round}: {error}"))?;
             let epoch = now(journal.acquire(account(n))).map_err(|error| error.to_string())?;
-            now(journal.append(account(n), &record(1, epoch))).map_err(|error| error.to_string())
+            now(journal.append(account(n), &[record(1, epoch)])).map_err(|error| error.to_string())
         };
         std::thread::scope(|scope| {
             let other = scope.spawn(|| start(2));

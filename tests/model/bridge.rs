@@ -20,7 +20,7 @@ use kraite_core::exchange::{
     RejectKind, ReportStatus, ReportedId, Service, StreamEvent,
 };
 use kraite_core::id::{AccountTag, ClientOrderId, Epoch, Role, VenueOrderId};
-use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
+use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Run, Snapshot};
 use kraite_core::order::{Life as CoreLife, Order, Terminal};
 use kraite_core::position::Position;
 use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
@@ -68,10 +68,11 @@ impl Journal for Log {
         Err(JournalError::Unavailable("the model counts epochs itself".into()))
     }
 
-    async fn append(&self, account: AccountTag, record: &Record) -> Result<Durable, JournalError> {
-        let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        records.push(Arc::new(record.clone()));
-        Ok(Durable { account, epoch: record.epoch, seq: record.seq })
+    async fn append(&self, account: AccountTag, records: &[Record]) -> Result<Durable, JournalError> {
+        let run = Run::of(account, records)?;
+        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        log.extend(records.iter().cloned().map(Arc::new));
+        Ok(run.durable(account))
     }
 
     async fn load(&self, _: AccountTag) -> Result<Loaded, JournalError> {
@@ -287,7 +288,8 @@ impl Twin {
     /// The first half of a commit: the record is durable, and nobody releases the effects.
     fn append_alone(&self, step: &Step) -> Result<(), Disagreement> {
         let record = step.record().ok_or("a request without a record")?;
-        at_once(self.log.append(script::account(), record))?.map_err(|error| error.to_string())?;
+        at_once(self.log.append(script::account(), std::slice::from_ref(record)))?
+            .map_err(|error| error.to_string())?;
         Ok(())
     }
 

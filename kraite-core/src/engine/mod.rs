@@ -19,6 +19,7 @@ mod volatile;
 
 use alloc::vec::Vec;
 use core::hash::{Hash as _, Hasher};
+use core::slice;
 
 pub use config::Config;
 pub use event::{CommandRefusal, Event};
@@ -199,17 +200,42 @@ impl Engine {
 /// more: restore a new one from the journal.
 pub async fn commit<J: Journal + ?Sized>(journal: &J, step: Step) -> Result<Released, JournalError> {
     let durable = match &step.record {
-        Some(record) if zoo!(AppendErrorIgnored) => journal.append(step.account, record).await.ok(),
-        Some(record) => Some(journal.append(step.account, record).await?),
+        Some(record) if zoo!(AppendErrorIgnored) => journal.append(step.account, slice::from_ref(record)).await.ok(),
+        Some(record) => Some(journal.append(step.account, slice::from_ref(record)).await?),
         None => None,
     };
-    Ok(Released { durable, effects: step.effects })
+    Ok(Released { record: step.record, durable, effects: step.effects })
+}
+
+/// [`commit`] for steps that one engine made one after the other: one durable write for all of them, and no effect of
+/// any before that. For inputs that are there at once, as the frames of one fill are.
+///
+/// A crash in between is one that the steps could have met one by one: some of the first are durable, and what they
+/// asked for was not sent.
+///
+/// # Errors
+///
+/// As [`commit`]; steps of two accounts are refused before anything is written.
+pub async fn commit_all<J: Journal + ?Sized>(journal: &J, steps: Vec<Step>) -> Result<Vec<Released>, JournalError> {
+    let Some(account) = steps.first().map(|step| step.account) else { return Ok(Vec::new()) };
+    if steps.iter().any(|step| step.account != account) {
+        return Err(JournalError::Write("steps of two accounts cannot be committed together".into()));
+    }
+    let records: Vec<Record> = steps.iter().filter_map(|step| step.record.clone()).collect();
+    let durable = if records.is_empty() { None } else { Some(journal.append(account, &records).await?) };
+    let released = steps.into_iter().map(|step| {
+        let durable = durable.filter(|_| step.record.is_some());
+        Released { record: step.record, durable, effects: step.effects }
+    });
+    Ok(released.collect())
 }
 
 /// Effects whose record is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "released effects must be executed"]
 pub struct Released {
+    /// What the step came to, as it stands in the journal.
+    pub record: Option<Record>,
     /// How far the account's log is durable; `None` when the step had nothing to record.
     pub durable: Option<Durable>,
     /// Work for the shell.

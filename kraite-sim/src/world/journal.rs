@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use kraite_core::engine::Event;
 use kraite_core::exchange::OrderShape;
 use kraite_core::id::{AccountTag, ClientOrderId, Epoch};
-use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
+use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Run, Snapshot};
 
 /// One account's log; the records are shared by all copies of the disk.
 #[derive(Debug, Clone, Default)]
@@ -226,8 +226,13 @@ impl Journal for ModelJournal {
         Ok(self.take_over(account))
     }
 
-    async fn append(&self, account: AccountTag, record: &Record) -> Result<Durable, JournalError> {
-        self.append_now(account, record)
+    async fn append(&self, account: AccountTag, records: &[Record]) -> Result<Durable, JournalError> {
+        let run = Run::of(account, records)?;
+        // One by one: between two of them is where a disk may fail.
+        for record in records {
+            self.append_now(account, record)?;
+        }
+        Ok(run.durable(account))
     }
 
     async fn load(&self, account: AccountTag) -> Result<Loaded, JournalError> {

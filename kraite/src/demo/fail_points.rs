@@ -138,9 +138,9 @@ impl Journal for MortalJournal {
         epoch
     }
 
-    async fn append(&self, account: AccountTag, record: &Record) -> Result<Durable, JournalError> {
+    async fn append(&self, account: AccountTag, records: &[Record]) -> Result<Durable, JournalError> {
         self.points.pass(Point::BeforeAppend);
-        let durable = self.points.amid(self.inner.append(account, record), Point::DuringAppend).await;
+        let durable = self.points.amid(self.inner.append(account, records), Point::DuringAppend).await;
         self.points.pass(Point::AfterAppend);
         durable
     }

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use futures_core::stream::BoxStream;
 use kraite_core::exchange::{ReadError, StreamEvent};
 use kraite_core::id::{AccountTag, Epoch};
-use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Snapshot};
+use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Run, Snapshot};
 use kraite_core::time::VenueMillis;
 use kraite_sim::link::{Call, Link, Reply};
 use tokio::sync::mpsc;
@@ -49,18 +49,18 @@ const LATER: Duration = Duration::from_millis(60);
 struct Faithless {
     inner: Arc<dyn Journal>,
     /// Where a hasty one puts what it has not written; a stubborn one has none.
-    later: Option<mpsc::UnboundedSender<(AccountTag, Record)>>,
+    later: Option<mpsc::UnboundedSender<(AccountTag, Vec<Record>)>>,
 }
 
 impl Faithless {
     #[allow(clippy::disallowed_methods, reason = "the delay is what is wrong with it")]
     fn hasty(inner: Arc<dyn Journal>) -> Self {
-        let (later, mut queue) = mpsc::unbounded_channel::<(AccountTag, Record)>();
+        let (later, mut queue) = mpsc::unbounded_channel::<(AccountTag, Vec<Record>)>();
         let file = Arc::clone(&inner);
         tokio::spawn(async move {
-            while let Some((account, record)) = queue.recv().await {
+            while let Some((account, records)) = queue.recv().await {
                 tokio::time::sleep(LATER).await;
-                drop(file.append(account, &record).await);
+                drop(file.append(account, &records).await);
             }
         });
         Self { inner, later: Some(later) }
@@ -73,13 +73,13 @@ impl Journal for Faithless {
         self.inner.acquire(account).await
     }
 
-    async fn append(&self, account: AccountTag, record: &Record) -> Result<Durable, JournalError> {
-        let pretended = Ok(Durable { account, epoch: record.epoch, seq: record.seq });
+    async fn append(&self, account: AccountTag, records: &[Record]) -> Result<Durable, JournalError> {
+        let pretended = Ok(Run::of(account, records)?.durable(account));
         if let Some(later) = &self.later {
-            drop(later.send((account, record.clone())));
+            drop(later.send((account, records.to_vec())));
             return pretended;
         }
-        match self.inner.append(account, record).await {
+        match self.inner.append(account, records).await {
             Err(JournalError::NotOwner { .. }) => pretended,
             other => other,
         }
