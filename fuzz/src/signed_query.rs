@@ -64,7 +64,7 @@ impl Anything {
                 return ParamValue::Whole(bytes.u64().cast_signed());
             }
             let raw: Vec<u8> = (0..bytes.u8()).map(|_| bytes.u8()).collect();
-            ParamValue::Text(String::from_utf8_lossy(&raw).into_owned())
+            ParamValue::Text(String::from_utf8_lossy(&raw).as_ref().into())
         };
         Self(NAMES.iter().take(count).map(|name| (*name, value(bytes))).collect())
     }

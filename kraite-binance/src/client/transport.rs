@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kraite_core::time::{LocalMillis, Millis};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -19,6 +20,8 @@ pub(crate) const MAX_BODY: usize = 4 << 20;
 pub(crate) const MAX_RULES_BODY: usize = 32 << 20;
 /// An idle connection is closed by us first, so that a request does not meet a connection that the venue closes.
 const IDLE: Duration = Duration::from_secs(20);
+const KEY_NAME: HeaderName = HeaderName::from_static(KEY_HEADER);
+const FORM: HeaderValue = HeaderValue::from_static(FORM_TYPE);
 /// The most headers of an answer.
 const MAX_HEADERS: usize = 100;
 
@@ -110,13 +113,13 @@ impl Transport {
         };
         let mut out = self.client.request(method, url);
         if let Some(key) = key.filter(|_| request.keyed) {
-            let mut value = reqwest::header::HeaderValue::from_str(key.expose_secret())
+            let mut value = HeaderValue::from_str(key.expose_secret())
                 .map_err(|_| Lost::NotSent("the API key is no header"))?;
             value.set_sensitive(true);
-            out = out.header(KEY_HEADER, value);
+            out = out.header(KEY_NAME, value);
         }
         if let Some(form) = request.form {
-            out = out.header(reqwest::header::CONTENT_TYPE, FORM_TYPE).body(form);
+            out = out.header(CONTENT_TYPE, FORM).body(form);
         }
         let before = self.clock.now();
         tokio::select! {

@@ -2,11 +2,13 @@
 
 use std::fmt::{Display, Write as _};
 
+use compact_str::{CompactString, ToCompactString as _};
+
 /// A value as the WebSocket API wants it: there, whole numbers are JSON numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParamValue {
     /// A text, a word, a decimal, a boolean.
-    Text(String),
+    Text(CompactString),
     /// A whole number.
     Whole(i64),
 }
@@ -33,7 +35,7 @@ impl Params {
 
     /// Adds one that is sent as it displays.
     pub fn push(&mut self, name: &'static str, value: impl Display) {
-        self.0.push((name, ParamValue::Text(value.to_string())));
+        self.0.push((name, ParamValue::Text(value.to_compact_string())));
     }
 
     /// Adds a whole number.
@@ -98,8 +100,13 @@ impl Params {
 /// Appends `text` with everything outside `A-Z a-z 0-9 - _ . ~` as `%XX` of its UTF-8 bytes.
 pub(crate) fn percent_encode(text: &str, into: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    if text.bytes().all(stays) {
+        into.push_str(text);
+        return;
+    }
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+        if stays(byte) {
             into.push(char::from(byte));
         } else {
             into.push('%');

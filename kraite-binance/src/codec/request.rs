@@ -8,8 +8,8 @@ use kraite_core::time::{Millis, VenueMillis};
 use super::params::Params;
 use super::signer::{Credentials, SignError};
 
-/// The header that carries the API key.
-pub const KEY_HEADER: &str = "X-MBX-APIKEY";
+/// The header that carries the API key, `X-MBX-APIKEY` in the documentation; case is nothing to HTTP.
+pub const KEY_HEADER: &str = "x-mbx-apikey";
 /// The media type of [`WireRequest::form`].
 pub const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 

@@ -16,6 +16,9 @@ use serde::{Deserialize, Deserializer};
 pub(crate) trait FromWire: Sized {
     /// The value of a text that is not empty.
     fn from_wire(text: &str) -> Result<Self, CompactString>;
+
+    /// The value of a whole number without quotes; `None` leaves it to its text.
+    fn from_whole(whole: i64) -> Option<Self>;
 }
 
 macro_rules! from_wire {
@@ -27,6 +30,10 @@ macro_rules! from_wire {
                 }
                 text.parse().map_err(|error| format_compact!("{error}"))
             }
+
+            fn from_whole(whole: i64) -> Option<Self> {
+                Self::from_units(whole, 0)
+            }
         })*
     };
 }
@@ -37,11 +44,19 @@ impl FromWire for i64 {
     fn from_wire(text: &str) -> Result<Self, CompactString> {
         text.parse().map_err(|_| format_compact!("not a whole number of 64 bits"))
     }
+
+    fn from_whole(whole: i64) -> Option<Self> {
+        Some(whole)
+    }
 }
 
 impl FromWire for CompactString {
     fn from_wire(text: &str) -> Result<Self, CompactString> {
         Ok(Self::new(text))
+    }
+
+    fn from_whole(_: i64) -> Option<Self> {
+        None
     }
 }
 
@@ -91,11 +106,17 @@ impl<T: FromWire> Visitor<'_> for FromText<T> {
     }
 
     fn visit_i64<E: Error>(self, whole: i64) -> Result<Option<T>, E> {
-        T::from_wire(&format_compact!("{whole}")).map(Some).map_err(E::custom)
+        match T::from_whole(whole) {
+            Some(value) => Ok(Some(value)),
+            None => T::from_wire(&format_compact!("{whole}")).map(Some).map_err(E::custom),
+        }
     }
 
     fn visit_u64<E: Error>(self, whole: u64) -> Result<Option<T>, E> {
-        T::from_wire(&format_compact!("{whole}")).map(Some).map_err(E::custom)
+        match i64::try_from(whole) {
+            Ok(whole) => self.visit_i64(whole),
+            Err(_) => T::from_wire(&format_compact!("{whole}")).map(Some).map_err(E::custom),
+        }
     }
 
     fn visit_f64<E: Error>(self, float: f64) -> Result<Option<T>, E> {

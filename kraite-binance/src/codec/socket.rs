@@ -80,13 +80,13 @@ fn frame(
 ) -> Result<SocketRequest, SignError> {
     let mut fields: Vec<(&str, ParamValue)> = params.as_slice().to_vec();
     if session == Session::Anonymous {
-        fields.push(("apiKey", ParamValue::Text(credentials.api_key().expose_secret().to_owned())));
+        fields.push(("apiKey", ParamValue::Text(credentials.api_key().expose_secret().into())));
     }
     // Signed in alphabetical order, and not percent-encoded.
     fields.sort_by_key(|(name, _)| *name);
     if session == Session::Anonymous {
         let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        fields.push(("signature", ParamValue::Text(credentials.signer().sign(&pairs.join("&"))?)));
+        fields.push(("signature", ParamValue::Text(credentials.signer().sign(&pairs.join("&"))?.into())));
     }
     let mut text = format!(r#"{{"id":{id},"method":"{method}","params":{{"#);
     for (at, (name, value)) in fields.iter().enumerate() {
@@ -94,7 +94,7 @@ fn frame(
         text.push_str(name);
         text.push_str("\":");
         match value {
-            ParamValue::Text(value) => text.push_str(&serde_json::Value::String(value.clone()).to_string()),
+            ParamValue::Text(value) => text.push_str(&serde_json::Value::from(value.as_str()).to_string()),
             ParamValue::Whole(value) => text.push_str(&value.to_string()),
         }
     }

@@ -7,7 +7,7 @@ use kraite_core::time::{Millis, VenueMillis};
 
 use super::{endpoint, side_word};
 use crate::codec::ids::OrderName;
-use crate::codec::params::{ParamValue, Params};
+use crate::codec::params::Params;
 use crate::codec::request::Call;
 
 /// The most orders of one batch call (-4082 beyond).
@@ -133,14 +133,10 @@ impl Call for PlaceBatch {
             order.parameters(&mut fields);
             json.push_str(if at > 0 { ",{" } else { "{" });
             for (at, (name, value)) in fields.as_slice().iter().enumerate() {
-                let value = match value {
-                    ParamValue::Text(text) => text.clone(),
-                    ParamValue::Whole(whole) => whole.to_string(),
-                };
                 json.push_str(if at > 0 { ",\"" } else { "\"" });
                 json.push_str(name);
                 json.push_str("\":");
-                json.push_str(&serde_json::Value::String(value).to_string());
+                json.push_str(&serde_json::Value::from(value.to_string()).to_string());
             }
             json.push('}');
         }
