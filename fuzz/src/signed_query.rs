@@ -7,8 +7,7 @@ use aws_lc_rs::hmac;
 use data_encoding::{BASE64, HEXLOWER};
 use kraite_binance::codec::calls::{CancelAlgo, CancelOrder, PlaceBatch, PlaceOrder, Placement, SetLeverage};
 use kraite_binance::codec::{
-    Call, Carrier, Credentials, Method, ParamValue, Params, Security, Session, Signer, Stamp, WireRequest, encode,
-    encode_socket,
+    Call, Carrier, Credentials, Method, Params, Security, Session, Signer, Stamp, WireRequest, encode, encode_socket,
 };
 use kraite_core::exchange::{OrderRef, Service};
 use kraite_core::id::{Role, Symbol, VenueOrderId};
@@ -31,8 +30,13 @@ const WINDOW: Millis = Millis(3_000);
 /// The field that stands last.
 const SIGNATURE: &str = "&signature=";
 
+enum Value {
+    Text(String),
+    Whole(i64),
+}
+
 /// A request with any values at all.
-struct Anything(Vec<(&'static str, ParamValue)>);
+struct Anything(Vec<(&'static str, Value)>);
 
 impl Call for Anything {
     const METHOD: Method = Method::Post;
@@ -48,8 +52,8 @@ impl Call for Anything {
     fn parameters(&self, params: &mut Params) {
         for (name, value) in &self.0 {
             match value {
-                ParamValue::Text(text) => params.push(name, text),
-                ParamValue::Whole(whole) => params.push_whole(name, *whole),
+                Value::Text(text) => params.push(name, text),
+                Value::Whole(whole) => params.push_whole(name, *whole),
             }
         }
     }
@@ -61,19 +65,19 @@ impl Anything {
         let count = usize::from(bytes.u8()) % (NAMES.len() + 1);
         let value = |bytes: &mut Bytes<'_>| {
             if bytes.flag() {
-                return ParamValue::Whole(bytes.u64().cast_signed());
+                return Value::Whole(bytes.u64().cast_signed());
             }
             let raw: Vec<u8> = (0..bytes.u8()).map(|_| bytes.u8()).collect();
-            ParamValue::Text(String::from_utf8_lossy(&raw).as_ref().into())
+            Value::Text(String::from_utf8_lossy(&raw).into_owned())
         };
         Self(NAMES.iter().take(count).map(|name| (*name, value(bytes))).collect())
     }
 
     /// The first text among the values.
     fn text(&self) -> &str {
-        let text = |(_, value): &'_ (_, ParamValue)| matches!(value, ParamValue::Text(_));
+        let text = |(_, value): &'_ (_, Value)| matches!(value, Value::Text(_));
         match self.0.iter().find(|pair| text(pair)) {
-            Some((_, ParamValue::Text(text))) => text,
+            Some((_, Value::Text(text))) => text,
             _ => "",
         }
     }
@@ -179,20 +183,21 @@ fn meant<C: Call>(call: &C, at: VenueMillis) -> Vec<(String, String)> {
     call.parameters(&mut params);
     params.push_whole("recvWindow", WINDOW.0);
     params.push_whole("timestamp", at.0);
-    params.as_slice().iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect()
+    params.iter().map(|(name, value)| (name.to_owned(), value.as_str().to_owned())).collect()
 }
 
 /// The batch of the JSON that it travels as holds what each order alone holds.
 fn batch_says_its_orders(batch: &PlaceBatch) {
     let mut params = Params::new();
     batch.parameters(&mut params);
-    let json: serde_json::Value = serde_json::from_str(&params.as_slice()[0].1.to_string()).expect("no JSON");
+    let (_, list) = params.iter().next().expect("one parameter");
+    let json: serde_json::Value = serde_json::from_str(list.as_str()).expect("no JSON");
     for (row, order) in json.as_array().expect("no list").iter().zip(batch.orders()) {
         let mut fields = Params::new();
         order.parameters(&mut fields);
         assert_eq!(row.as_object().map(serde_json::Map::len), Some(fields.len()));
-        for (name, value) in fields.as_slice() {
-            assert_eq!(row[*name].as_str(), Some(&*value.to_string()), "{row}");
+        for (name, value) in fields.iter() {
+            assert_eq!(row[name].as_str(), Some(value.as_str()), "{row}");
         }
     }
 }

@@ -112,7 +112,7 @@ fn round_trip<C: Call>(call: &C, carrier: Carrier, at: i64) -> Vec<(String, Stri
     let text = sent.form.as_ref().unwrap_or(&sent.query);
     let (read, payload, signature) = read_again(text);
     let mut expected: Vec<(String, String)> =
-        params.as_slice().iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
+        params.iter().map(|(name, value)| (name.to_owned(), value.as_str().to_owned())).collect();
     expected.push(("recvWindow".into(), "3000".into()));
     expected.push(("timestamp".into(), at.to_string()));
     assert_eq!(read, expected);

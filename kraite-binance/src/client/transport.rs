@@ -113,8 +113,8 @@ impl Transport {
         };
         let mut out = self.client.request(method, url);
         if let Some(key) = key.filter(|_| request.keyed) {
-            let mut value = HeaderValue::from_str(key.expose_secret())
-                .map_err(|_| Lost::NotSent("the API key is no header"))?;
+            let mut value =
+                HeaderValue::from_str(key.expose_secret()).map_err(|_| Lost::NotSent("the API key is no header"))?;
             value.set_sensitive(true);
             out = out.header(KEY_NAME, value);
         }

@@ -22,15 +22,15 @@ impl UsedLimits {
     pub fn of<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut used = Self::default();
         for (name, value) in headers {
-            let Ok(value) = value.trim().parse::<u32>() else { continue };
+            let number = || value.trim().parse::<u32>().ok();
             if name.eq_ignore_ascii_case("x-mbx-used-weight-1m") {
-                used.weight_minute = Some(value);
+                used.weight_minute = number().or(used.weight_minute);
             } else if name.eq_ignore_ascii_case("x-mbx-order-count-10s") {
-                used.orders_ten_seconds = Some(value);
+                used.orders_ten_seconds = number().or(used.orders_ten_seconds);
             } else if name.eq_ignore_ascii_case("x-mbx-order-count-1m") {
-                used.orders_minute = Some(value);
+                used.orders_minute = number().or(used.orders_minute);
             } else if name.eq_ignore_ascii_case("retry-after") {
-                used.retry_after = Some(Millis::from_secs(i64::from(value)));
+                used.retry_after = number().map(|value| Millis::from_secs(i64::from(value))).or(used.retry_after);
             }
         }
         used

@@ -49,6 +49,7 @@ mod limits;
 mod links;
 mod outcome;
 mod params;
+mod plain;
 mod readings;
 pub mod reply;
 mod request;

@@ -13,6 +13,7 @@ use super::calls::{PlaceAlgo, PlaceBatch, PlaceOrder, Placement};
 use super::failure::{Answer, Failure};
 use super::ids::OrderName;
 use super::interpret::{Asked, Interpreter, Unmapped};
+use super::plain;
 use super::reply::{AlgoReply, CodeReply, LeverageReply, OrderReply};
 
 /// What a success has to hold to be about the order that was asked for.
@@ -67,6 +68,12 @@ fn success<'a, T: Deserialize<'a>>(answer: Answer<'a>) -> Result<T, Outcome> {
     serde_json::from_slice(answer.body).map_err(|_| UNDECODABLE)
 }
 
+/// [`success`] of what names one regular order.
+fn order_reply(answer: Answer<'_>) -> Result<OrderReply, Outcome> {
+    let text = std::str::from_utf8(answer.body).ok().filter(|_| answer.is_success());
+    text.and_then(plain::order_reply).map_or_else(|| success(answer), Ok)
+}
+
 impl Interpreter {
     /// What became of a placed order.
     pub fn placed(&mut self, order: &Placement, sent_at: VenueMillis, answer: Answer<'_>) -> Outcome {
@@ -78,7 +85,7 @@ impl Interpreter {
 
     /// What became of a placed regular order.
     pub fn placed_order(&self, order: &PlaceOrder, sent_at: VenueMillis, answer: Answer<'_>) -> Outcome {
-        match success::<OrderReply>(answer) {
+        match order_reply(answer) {
             Ok(reply) => self.accept_order(order, sent_at, &reply),
             Err(outcome) => outcome,
         }
@@ -142,7 +149,7 @@ impl Interpreter {
 
     /// What became of a change.
     pub fn amended(&self, change: &Amend, sent_at: VenueMillis, answer: Answer<'_>) -> Outcome {
-        let reply: OrderReply = match success(answer) {
+        let reply = match order_reply(answer) {
             Ok(reply) => reply,
             Err(outcome) => return outcome,
         };
@@ -164,7 +171,7 @@ impl Interpreter {
         let asked = Asked { symbol: Some(&order.symbol), id: Some(order.id), side: None, direction: None, sent_at };
         let wanted = Wanted::named(order);
         if order.service != Service::Conditional {
-            return match success::<OrderReply>(answer) {
+            return match order_reply(answer) {
                 Ok(reply) if wanted.is_order(&reply) => accepted(self.order(&reply, asked)),
                 Ok(_) => UNDECODABLE,
                 Err(outcome) => outcome,

@@ -2,45 +2,63 @@
 
 use std::fmt::{Display, Write as _};
 
-use compact_str::{CompactString, ToCompactString as _};
-
 /// A value as the WebSocket API wants it: there, whole numbers are JSON numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ParamValue {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamValue<'a> {
     /// A text, a word, a decimal, a boolean.
-    Text(CompactString),
-    /// A whole number.
-    Whole(i64),
+    Text(&'a str),
+    /// A whole number, in digits.
+    Whole(&'a str),
 }
 
-impl Display for ParamValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<'a> ParamValue<'a> {
+    /// As it is sent, before it is encoded.
+    #[must_use]
+    pub const fn as_str(self) -> &'a str {
         match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Whole(whole) => Display::fmt(whole, f),
+            Self::Text(text) | Self::Whole(text) => text,
         }
     }
 }
 
 /// The parameters of one request. Never holds a secret: a signature is added to the text that is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Params(Vec<(&'static str, ParamValue)>);
+pub struct Params {
+    /// All values, one after the other.
+    text: String,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Field {
+    name: &'static str,
+    /// Where its value ends, and the next one begins.
+    end: usize,
+    whole: bool,
+}
 
 impl Params {
     /// None yet.
     #[must_use]
-    pub const fn new() -> Self {
-        Self(Vec::new())
+    pub fn new() -> Self {
+        // A request has about a dozen.
+        Self { text: String::with_capacity(160), fields: Vec::with_capacity(14) }
     }
 
     /// Adds one that is sent as it displays.
     pub fn push(&mut self, name: &'static str, value: impl Display) {
-        self.0.push((name, ParamValue::Text(value.to_compact_string())));
+        self.add(name, value, false);
     }
 
     /// Adds a whole number.
     pub fn push_whole(&mut self, name: &'static str, value: i64) {
-        self.0.push((name, ParamValue::Whole(value)));
+        self.add(name, value, true);
+    }
+
+    fn add(&mut self, name: &'static str, value: impl Display, whole: bool) {
+        // Writing to a string does not fail.
+        let _ = write!(self.text, "{value}");
+        self.fields.push(Field { name, end: self.text.len(), whole });
     }
 
     /// Adds one if there is one.
@@ -58,49 +76,61 @@ impl Params {
     }
 
     /// The parameters, in order.
-    #[must_use]
-    pub fn as_slice(&self) -> &[(&'static str, ParamValue)] {
-        &self.0
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, ParamValue<'_>)> {
+        let mut from = 0;
+        self.fields.iter().map(move |field| {
+            let value = self.text.get(from..field.end).unwrap_or_default();
+            from = field.end;
+            (field.name, if field.whole { ParamValue::Whole(value) } else { ParamValue::Text(value) })
+        })
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.fields.len()
     }
 
     /// True when there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.fields.is_empty()
     }
 
     /// `name=value&…`, percent-encoded: a query string and a form are the same text.
     #[must_use]
     pub fn encoded(&self) -> String {
-        let mut text = String::with_capacity(self.0.len().saturating_mul(24));
-        for (at, (name, value)) in self.0.iter().enumerate() {
+        // With room for a signature.
+        let names = self.fields.len().saturating_mul(18);
+        let mut text = String::with_capacity(self.text.len().saturating_add(names).saturating_add(80));
+        for (at, (name, value)) in self.iter().enumerate() {
             if at > 0 {
                 text.push('&');
             }
             text.push_str(name);
             text.push('=');
-            match value {
-                ParamValue::Text(value) => percent_encode(value, &mut text),
-                ParamValue::Whole(value) => {
-                    // Writing to a string does not fail.
-                    let _ = write!(text, "{value}");
-                }
-            }
+            percent_encode(value.as_str(), &mut text);
         }
         text
     }
 }
 
+/// The bytes that need no encoding.
+#[allow(clippy::indexing_slicing, reason = "a byte is below 256")]
+const STAYS: [bool; 256] = {
+    let mut stays = [false; 256];
+    let mut byte = 0u8;
+    while byte < u8::MAX {
+        stays[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+        byte += 1;
+    }
+    stays
+};
+
 /// Appends `text` with everything outside `A-Z a-z 0-9 - _ . ~` as `%XX` of its UTF-8 bytes.
 pub(crate) fn percent_encode(text: &str, into: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let stays = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let stays = |byte: u8| STAYS.get(usize::from(byte)) == Some(&true);
     if text.bytes().all(stays) {
         into.push_str(text);
         return;

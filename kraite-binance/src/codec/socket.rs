@@ -78,15 +78,17 @@ fn frame(
     credentials: &Credentials,
     mutates: bool,
 ) -> Result<SocketRequest, SignError> {
-    let mut fields: Vec<(&str, ParamValue)> = params.as_slice().to_vec();
+    let mut fields: Vec<(&str, ParamValue<'_>)> = params.iter().collect();
     if session == Session::Anonymous {
-        fields.push(("apiKey", ParamValue::Text(credentials.api_key().expose_secret().into())));
+        fields.push(("apiKey", ParamValue::Text(credentials.api_key().expose_secret())));
     }
     // Signed in alphabetical order, and not percent-encoded.
     fields.sort_by_key(|(name, _)| *name);
+    let signature;
     if session == Session::Anonymous {
-        let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        fields.push(("signature", ParamValue::Text(credentials.signer().sign(&pairs.join("&"))?.into())));
+        let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", value.as_str())).collect();
+        signature = credentials.signer().sign(&pairs.join("&"))?;
+        fields.push(("signature", ParamValue::Text(&signature)));
     }
     let mut text = format!(r#"{{"id":{id},"method":"{method}","params":{{"#);
     for (at, (name, value)) in fields.iter().enumerate() {
@@ -94,8 +96,8 @@ fn frame(
         text.push_str(name);
         text.push_str("\":");
         match value {
-            ParamValue::Text(value) => text.push_str(&serde_json::Value::from(value.as_str()).to_string()),
-            ParamValue::Whole(value) => text.push_str(&value.to_string()),
+            ParamValue::Text(value) => text.push_str(&serde_json::Value::from(*value).to_string()),
+            ParamValue::Whole(digits) => text.push_str(digits),
         }
     }
     text.push_str("}}");

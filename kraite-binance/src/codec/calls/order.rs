@@ -132,11 +132,11 @@ impl Call for PlaceBatch {
             let mut fields = Params::new();
             order.parameters(&mut fields);
             json.push_str(if at > 0 { ",{" } else { "{" });
-            for (at, (name, value)) in fields.as_slice().iter().enumerate() {
+            for (at, (name, value)) in fields.iter().enumerate() {
                 json.push_str(if at > 0 { ",\"" } else { "\"" });
                 json.push_str(name);
                 json.push_str("\":");
-                json.push_str(&serde_json::Value::from(value.to_string()).to_string());
+                json.push_str(&serde_json::Value::from(value.as_str()).to_string());
             }
             json.push('}');
         }

@@ -4,7 +4,6 @@ mod account;
 mod algo;
 mod mark;
 mod order;
-mod plain;
 
 pub use account::{
     AccountUpdate, AccountUpdateBody, BalanceChange, ExpiredKey, MarginCall, PositionAtRisk, PositionChange,
@@ -18,7 +17,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::failure::Failure;
-use super::scalar;
+use super::{plain, scalar};
 
 /// One frame.
 #[derive(Debug)]

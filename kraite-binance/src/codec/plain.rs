@@ -1,20 +1,22 @@
-//! ORDER_TRADE_UPDATE in one pass: this frame is on the way from a fill to its consequences.
+//! ORDER_TRADE_UPDATE and the reply to an order in one pass: they are on the way from a fill to its consequences.
 //!
-//! Takes the plain form in which the venue sends it and leaves everything else to the general reader: blanks between
+//! Takes the plain form in which the venue sends them and leaves everything else to the general reader: blanks between
 //! values, escapes, fractions without quotes, nested values, a field that comes twice, a value that is wrong. So there
-//! is one meaning of every frame, and one place that says what is wrong with one.
+//! is one meaning of every text, and one place that says what is wrong with one.
 
 use kraite_core::time::VenueMillis;
 
-use super::order::{OrderUpdate, OrderUpdateBody};
-use crate::codec::scalar::FromWire;
+use super::frame::{OrderUpdate, OrderUpdateBody};
+use super::reply::OrderReply;
+use super::scalar::FromWire;
+use super::word::{ExecutionType, OrderStatus, OrderType, PositionSide, SideWord};
 
 /// More digits than this may not fit 64 bits without a sign, from where on a JSON reader sees a float.
 const MAX_WHOLE: usize = 19;
 
 /// Reads the frame, or leaves it to the general reader.
 pub(super) fn order_update(text: &str) -> Option<OrderUpdate> {
-    let mut scan = Scan { text, at: 0 };
+    let mut scan = Scan::of(text)?;
     let (mut event_at, mut at, mut order) = (None, None, None);
     let mut seen = 0u32;
     scan.object(|scan, key| {
@@ -42,14 +44,14 @@ fn body(scan: &mut Scan<'_>) -> Option<OrderUpdateBody> {
         match key {
             "s" => o.symbol = scan.once(&mut seen, 0)?.wire()?,
             "c" => o.client_id = scan.once(&mut seen, 1)?.wire()?,
-            "S" => o.side = scan.once(&mut seen, 2)?.word(crate::codec::SideWord::of)?,
-            "o" => o.kind = scan.once(&mut seen, 3)?.word(crate::codec::OrderType::of)?,
-            "ot" => o.orig_type = scan.once(&mut seen, 4)?.word(crate::codec::OrderType::of)?,
+            "S" => o.side = scan.once(&mut seen, 2)?.word(SideWord::of)?,
+            "o" => o.kind = scan.once(&mut seen, 3)?.word(OrderType::of)?,
+            "ot" => o.orig_type = scan.once(&mut seen, 4)?.word(OrderType::of)?,
             "q" => o.qty = scan.once(&mut seen, 5)?.wire()?,
             "p" => o.price = scan.once(&mut seen, 6)?.wire()?,
             "ap" => o.average_price = scan.once(&mut seen, 7)?.wire()?,
-            "x" => o.execution = scan.once(&mut seen, 8)?.word(crate::codec::ExecutionType::of)?,
-            "X" => o.status = scan.once(&mut seen, 9)?.word(crate::codec::OrderStatus::of)?,
+            "x" => o.execution = scan.once(&mut seen, 8)?.word(ExecutionType::of)?,
+            "X" => o.status = scan.once(&mut seen, 9)?.word(OrderStatus::of)?,
             "i" => o.order_id = scan.once(&mut seen, 10)?.wire()?,
             "l" => o.last_qty = scan.once(&mut seen, 11)?.wire()?,
             "z" => o.executed_qty = scan.once(&mut seen, 12)?.wire()?,
@@ -59,7 +61,7 @@ fn body(scan: &mut Scan<'_>) -> Option<OrderUpdateBody> {
             "t" => o.trade_id = scan.once(&mut seen, 16)?.wire()?,
             "m" => o.maker = scan.once(&mut seen, 17)?.truth()?,
             "R" => o.reduce_only = scan.once(&mut seen, 18)?.truth()?,
-            "ps" => o.position_side = scan.once(&mut seen, 19)?.word(crate::codec::PositionSide::of)?,
+            "ps" => o.position_side = scan.once(&mut seen, 19)?.word(PositionSide::of)?,
             "cp" => o.close_position = scan.once(&mut seen, 20)?.truth()?,
             "er" => o.expiry_reason = scan.once(&mut seen, 21)?.wire()?,
             _ => {
@@ -69,6 +71,39 @@ fn body(scan: &mut Scan<'_>) -> Option<OrderUpdateBody> {
         Some(())
     })?;
     Some(o)
+}
+
+/// Reads the reply to an order, or leaves it to the general reader.
+pub(super) fn order_reply(text: &str) -> Option<OrderReply> {
+    let mut scan = Scan::of(text)?;
+    let mut o = OrderReply::default();
+    let mut seen = 0u32;
+    scan.object(|scan, key| {
+        match key {
+            "orderId" => o.order_id = scan.once(&mut seen, 0)?.wire()?,
+            "clientOrderId" => o.client_order_id = scan.once(&mut seen, 1)?.wire()?,
+            "symbol" => o.symbol = scan.once(&mut seen, 2)?.wire()?,
+            "side" => o.side = scan.once(&mut seen, 3)?.word(SideWord::of)?,
+            "positionSide" => o.position_side = scan.once(&mut seen, 4)?.word(PositionSide::of)?,
+            "status" => o.status = scan.once(&mut seen, 5)?.word(OrderStatus::of)?,
+            "type" => o.kind = scan.once(&mut seen, 6)?.word(OrderType::of)?,
+            "origType" => o.orig_type = scan.once(&mut seen, 7)?.word(OrderType::of)?,
+            "price" => o.price = scan.once(&mut seen, 8)?.wire()?,
+            "origQty" => o.orig_qty = scan.once(&mut seen, 9)?.wire()?,
+            "executedQty" => o.executed_qty = scan.once(&mut seen, 10)?.wire()?,
+            "avgPrice" => o.avg_price = scan.once(&mut seen, 11)?.wire()?,
+            "cumQuote" => o.cum_quote = scan.once(&mut seen, 12)?.wire()?,
+            "reduceOnly" => o.reduce_only = scan.once(&mut seen, 13)?.truth()?,
+            "closePosition" => o.close_position = scan.once(&mut seen, 14)?.truth()?,
+            "time" => o.time = scan.once(&mut seen, 15)?.instant()?,
+            "updateTime" => o.update_time = scan.once(&mut seen, 16)?.instant()?,
+            _ => {
+                scan.value()?;
+            }
+        }
+        Some(())
+    })?;
+    (scan.at == text.len()).then_some(o)
 }
 
 /// A value without parts.
@@ -118,6 +153,12 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
+    /// Of a text without escapes and without line breaks or other control characters.
+    fn of(text: &'a str) -> Option<Self> {
+        let is_plain = |plain, byte: &u8| plain & (*byte >= 0x20) & (*byte != b'\\');
+        text.as_bytes().iter().fold(true, is_plain).then_some(Self { text, at: 0 })
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -148,10 +189,7 @@ impl<'a> Scan<'a> {
         self.take(b'"')?;
         let from = self.at;
         let rest = self.text.as_bytes().get(from..)?;
-        let len = rest.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20)?;
-        if rest.get(len) != Some(&b'"') {
-            return None;
-        }
+        let len = rest.iter().position(|byte| *byte == b'"')?;
         self.at = from + len + 1;
         self.text.get(from..from + len)
     }
@@ -203,34 +241,61 @@ mod tests {
         serde_json::from_str(text).ok()
     }
 
-    const FULL: &str = include_str!("../../../tests/golden/frames/order_all_keys.json");
-    const FILLED: &str = include_str!("../../../tests/golden/frames/order_filled.json");
+    const FULL: &str = include_str!("../../tests/golden/frames/order_all_keys.json");
+    const FILLED: &str = include_str!("../../tests/golden/frames/order_filled.json");
+    const PLACED: &str = include_str!("../../tests/golden/replies/order_placed.json");
+    const QUERIED: &str = include_str!("../../tests/golden/replies/order_queried.json");
+
+    /// As the venue sends it: without blanks between values.
+    fn compact(text: &str) -> String {
+        let (mut quoted, mut kept) = (false, String::new());
+        for letter in text.chars() {
+            quoted ^= letter == '"';
+            if quoted || !letter.is_whitespace() {
+                kept.push(letter);
+            }
+        }
+        kept
+    }
 
     #[test]
     fn both_readers_read_the_venues_own_frames_alike() {
-        for text in [FULL, FILLED, include_str!("../../../tests/golden/frames/order_amended.json")] {
+        for text in [FULL, FILLED, include_str!("../../tests/golden/frames/order_amended.json")] {
             let plain = order_update(text.trim()).expect("the plain form");
             assert_eq!(Some(plain), general(text));
+        }
+        for text in [PLACED, QUERIED] {
+            let plain = order_reply(&compact(text)).expect("the plain form");
+            assert_eq!(Some(plain), serde_json::from_str(text).ok());
         }
     }
 
     #[test]
     fn c09_what_the_plain_reader_takes_the_general_one_takes_for_the_same() {
+        changed(&[FULL.trim(), FILLED.trim()], order_update);
+        changed(&[&compact(PLACED), &compact(QUERIED)], order_reply);
+    }
+
+    /// Every change of a few bytes anywhere: what the plain reader takes, the general one takes for the same.
+    fn changed<T>(texts: &[&str], read: impl Fn(&str) -> Option<T>)
+    where
+        T: serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
+    {
         let mut taken = 0;
         let pieces = [
             "", "\"", "0", "-", "\\", "}", "{", ",", ":", "null", "true", "1.5", "\"\"", "01", "\"1e5\"", "[", " ",
             "é", "\u{1}",
         ];
-        for text in [FULL.trim(), FILLED.trim()] {
+        for text in texts {
             let places: Vec<usize> = (0..text.len()).filter(|at| text.is_char_boundary(*at)).collect();
             for from in places.iter().copied() {
                 for len in [0, 1, 2, 5] {
                     let Some(rest) = text.get(from + len..) else { continue };
                     for piece in pieces {
                         let changed = format!("{}{piece}{rest}", &text[..from]);
-                        if let Some(plain) = order_update(&changed) {
+                        if let Some(plain) = read(&changed) {
                             taken += 1;
-                            assert_eq!(Some(plain), general(&changed), "{changed}");
+                            assert_eq!(Some(plain), serde_json::from_str(&changed).ok(), "{changed}");
                         }
                     }
                 }
