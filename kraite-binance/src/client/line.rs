@@ -1,6 +1,5 @@
 //! A call on its way: clock, budget, signature, transport, and what the answer teaches all of them.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use compact_str::format_compact;
@@ -86,6 +85,12 @@ pub(crate) fn unsent(error: &ReadError) -> Outcome {
     rejected(kind, &format_compact!("not sent: {error}"))
 }
 
+/// What a request costs was taken, in this minute of the venue's.
+#[derive(Clone, Copy)]
+struct Taken {
+    sent_in: i64,
+}
+
 pub(crate) struct Line {
     pub(crate) transport: Transport,
     pub(crate) keeper: Keeper,
@@ -133,7 +138,13 @@ impl Line {
             Err(late) => return Some(Err(Outcome::Rejected(late))),
         };
         let frame = seat.encode(call, stamp, &self.credentials).ok()??;
-        match self.counted(cost_of(call), need, seat.send(frame, self.clock.as_ref(), self.total)).await {
+        let cost = cost_of(call);
+        let taken = match self.take(cost, need) {
+            Ok(taken) => taken,
+            Err(spent) => return Some(Err(spent.outcome())),
+        };
+        let answer = seat.send(frame, self.clock.as_ref(), self.total).await;
+        match self.settle(taken, cost, need, answer) {
             Ok(reply) => Some(Ok(Heard { status: reply.status, body: reply.body, sent_at: now.earliest() })),
             Err(Failed::Lost(Lost::NotSent(_))) => None,
             Err(failed) => Some(Err(failed.outcome())),
@@ -177,7 +188,8 @@ impl Line {
         if let Some(now) = self.keeper.now() {
             return Ok(now);
         }
-        self.measure(need).await?;
+        // Seldom, and too large to be carried by everything that asks for the time.
+        Box::pin(self.measure(need)).await?;
         self.keeper.now().ok_or_else(|| ReadError::NoAnswer("the venue's clock is not known".into()))
     }
 
@@ -202,19 +214,27 @@ impl Line {
     }
 
     async fn exchange(&self, request: WireRequest, cost: Cost, need: Need, limit: usize) -> Result<Reply, Failed> {
-        self.counted(cost, need, self.transport.send(request, Some(self.credentials.api_key()), limit)).await
+        let taken = self.take(cost, need)?;
+        let answer = self.transport.send(request, Some(self.credentials.api_key()), limit).await;
+        self.settle(taken, cost, need, answer)
     }
 
-    /// Takes what a request costs before it is sent, and learns from its answer.
-    async fn counted(
-        &self,
-        cost: Cost,
-        need: Need,
-        sending: impl Future<Output = Result<Reply, Lost>>,
-    ) -> Result<Reply, Failed> {
+    /// Takes what a request costs, before it is sent.
+    fn take(&self, cost: Cost, need: Need) -> Result<Taken, Failed> {
         let sent_in = self.sent_in();
         self.budget.take(cost, need, sent_in).map_err(|spent| Failed::Spent(spent.wait))?;
-        match sending.await {
+        Ok(Taken { sent_in })
+    }
+
+    /// Learns from what came back.
+    fn settle(
+        &self,
+        Taken { sent_in }: Taken,
+        cost: Cost,
+        need: Need,
+        answer: Result<Reply, Lost>,
+    ) -> Result<Reply, Failed> {
+        match answer {
             Ok(reply) => {
                 self.learn(&reply, need, sent_in);
                 Ok(reply)

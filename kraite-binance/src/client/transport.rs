@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kraite_core::time::{LocalMillis, Millis};
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use reqwest::{Client, Url};
+use reqwest::{Client, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::config::{Config, ConfigError};
@@ -124,7 +124,7 @@ impl Transport {
         let before = self.clock.now();
         tokio::select! {
             biased;
-            reply = self.exchange(out, before, limit) => reply,
+            reply = self.exchange(out.send(), before, limit) => reply,
             () = self.clock.sleep(self.total) => Err(Lost::Timeout),
         }
     }
@@ -146,11 +146,11 @@ impl Transport {
 
     async fn exchange(
         &self,
-        request: reqwest::RequestBuilder,
+        sending: impl Future<Output = Result<Response, reqwest::Error>>,
         before: LocalMillis,
         limit: usize,
     ) -> Result<Reply, Lost> {
-        let mut response = request.send().await.map_err(|error| lost(&error))?;
+        let mut response = sending.await.map_err(|error| lost(&error))?;
         let after = self.clock.now();
         let used = UsedLimits::of(
             response.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))),

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
-use kraite_bench_binance::{order, ours, params, place, theirs};
+use kraite_bench_binance::{KEY, order, ours, params, place, theirs};
 use kraite_core::exchange::{Exchange as _, Outcome};
 use tokio::runtime::{Builder, Runtime};
 
@@ -37,6 +37,23 @@ fn sent() -> Vec<u8> {
     });
     runtime().block_on(async { place(&ours(address).await, &order()).await });
     reader.join().expect("a request")
+}
+
+/// What follows the head of a request.
+fn body(bytes: &[u8]) -> Vec<u8> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    bytes[head + 4..].to_vec()
+}
+
+/// As our client has it.
+fn transport() -> reqwest::Client {
+    // Not used on the loopback, but without it there is no client.
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let tls = tls.expect("versions").with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).retry(reqwest::retry::never());
+    let client = client.no_proxy().http1_only();
+    client.redirect(reqwest::redirect::Policy::none()).referer(false).tcp_nodelay(true).build().expect("a client")
 }
 
 pub(crate) fn run() {
@@ -91,19 +108,40 @@ fn measure() {
         });
     };
 
-    let [floor, kraite, official] = rounds(CALLS, [&mut floor, &mut kraite, &mut official]);
+    // What the transport alone costs, for the same bytes.
+    let (bare, body) = (runtime(), body(&bytes));
+    let (transport, url) = (transport(), format!("http://{}/fapi/v1/order", server.address));
+    let url: reqwest::Url = url.parse().expect("an address");
+    let mut bare = |calls: u32| {
+        bare.block_on(async {
+            for _ in 0..calls {
+                let form = "application/x-www-form-urlencoded";
+                let out = transport.post(url.clone()).header("x-mbx-apikey", KEY).header("content-type", form);
+                let answer = out.body(body.clone()).send().await.expect("an answer");
+                assert!(answer.bytes().await.expect("a body").len() > 100);
+            }
+        });
+    };
+
+    let [floor, kraite, official, bare] = rounds(CALLS, [&mut floor, &mut kraite, &mut official, &mut bare]);
     let us = |nanos: f64| nanos / 1e3;
-    for (what, kraite, official, floor) in [
-        ("best round", kraite.min, official.min, floor.min),
-        ("middle round", kraite.median, official.median, floor.median),
+    for (what, kraite, official, bare, floor) in [
+        ("best round", kraite.min, official.min, bare.min, floor.min),
+        ("middle round", kraite.median, official.median, bare.median, floor.median),
     ] {
-        let (ours, theirs) = (kraite - floor, official - floor);
+        let (ours, theirs, bare) = (kraite - floor, official - floor, bare - floor);
         println!(
             "| P17: client µs per placed order above a floor of {:.1}, {what} | {:.1} | {:.1} (binance-sdk) | {:.2} | at most 0.65, aim 0.25 |",
             us(floor),
             us(ours),
             us(theirs),
             ours / theirs
+        );
+        println!(
+            "| of that the transport: reqwest alone with the same bytes, {what} | {:.1} | {:.1} (binance-sdk) | {:.2} | |",
+            us(bare),
+            us(theirs),
+            bare / theirs
         );
     }
 }
