@@ -208,7 +208,7 @@ macro_rules! decimal_newtype {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&self.decimal(), f)
+                self.0.write(f)
             }
         }
 

@@ -196,12 +196,11 @@ impl Keeper {
         let stamp = self.line.stamp_of_read().await.map_err(|_| Ended::Unopened)?;
         let id = next(&self.numbers);
         let request = encode_logon(id, stamp, &self.line.credentials).map_err(|_| Ended::Unopened)?;
-        let before = self.line.clock.now();
         socket.say(request.text).await?;
         loop {
             let Said::Message(bytes) = socket.next(SILENCE, None).await? else { continue };
             let Some(reply) = SocketReply::read(&bytes).filter(|reply| number_of(reply) == Some(id)) else { continue };
-            let reply = heard(&reply, before, self.line.clock.now());
+            let reply = heard(&reply);
             self.line.learn_of_session(&reply);
             return if reply.answer().is_success() { Ok(()) } else { Err(Ended::Key) };
         }
@@ -286,7 +285,7 @@ impl Keeper {
         match number_of(&reply) {
             Some(number) => {
                 if let Some(waiting) = pending.remove(&number) {
-                    let _ = waiting.reply.send(Ok(heard(&reply, waiting.before, self.line.clock.now())));
+                    let _ = waiting.reply.send(Ok(heard(&reply)));
                 }
             }
             None if reply.answer().status != 401 => return Ok(()),
@@ -301,10 +300,10 @@ fn number_of(reply: &SocketReply<'_>) -> Option<u64> {
     reply.id.as_ref()?.parse().ok()
 }
 
-fn heard(reply: &SocketReply<'_>, before: LocalMillis, after: LocalMillis) -> Reply {
+fn heard(reply: &SocketReply<'_>) -> Reply {
     let answer = reply.answer();
     let used = UsedLimits::of_socket(&reply.used_limits());
-    Reply { status: answer.status, body: answer.body.to_vec(), used, before, after }
+    Reply { status: answer.status, body: answer.body.to_vec(), used }
 }
 
 /// Waits for something while every request is told that nothing can be sent.

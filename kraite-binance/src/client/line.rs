@@ -85,9 +85,11 @@ pub(crate) fn unsent(error: &ReadError) -> Outcome {
     rejected(kind, &format_compact!("not sent: {error}"))
 }
 
-/// What a request costs was taken, in this minute of the venue's.
+/// What was taken for a request that is to be sent, and when on the venue's clock.
 #[derive(Clone, Copy)]
 struct Taken {
+    cost: Cost,
+    need: Need,
     sent_in: i64,
 }
 
@@ -114,7 +116,8 @@ impl Line {
         let now = self.venue_now(need).await.map_err(|error| unsent(&error))?;
         let stamp = Stamp::of_mutation(now.at, self.window, not_after).map_err(Outcome::Rejected)?;
         let request = encode(call, carrier(C::METHOD), stamp, &self.credentials).map_err(unsigned)?;
-        let reply = self.exchange(request, cost_of(call), need, MAX_BODY).await.map_err(Failed::outcome)?;
+        let taken = self.take(cost_of(call), need, now.at.0).map_err(Failed::outcome)?;
+        let reply = self.exchange(request, taken, MAX_BODY).await.map_err(Failed::outcome)?;
         Ok(Heard { status: reply.status, body: reply.body, sent_at: now.earliest() })
     }
 
@@ -138,13 +141,12 @@ impl Line {
             Err(late) => return Some(Err(Outcome::Rejected(late))),
         };
         let frame = seat.encode(call, stamp, &self.credentials).ok()??;
-        let cost = cost_of(call);
-        let taken = match self.take(cost, need) {
+        let taken = match self.take(cost_of(call), need, now.at.0) {
             Ok(taken) => taken,
             Err(spent) => return Some(Err(spent.outcome())),
         };
         let answer = seat.send(frame, self.clock.as_ref(), self.total).await;
-        match self.settle(taken, cost, need, answer) {
+        match self.settle(taken, answer) {
             Ok(reply) => Some(Ok(Heard { status: reply.status, body: reply.body, sent_at: now.earliest() })),
             Err(Failed::Lost(Lost::NotSent(_))) => None,
             Err(failed) => Some(Err(failed.outcome())),
@@ -157,15 +159,16 @@ impl Line {
         let stamp = Stamp::of_read(now.at, self.read_window);
         let request = encode(call, Carrier::Query, stamp, &self.credentials)
             .map_err(|error| ReadError::Refused(error.to_string().into()))?;
-        let reply = self.exchange(request, cost_of(call), need, MAX_BODY).await.map_err(Failed::read_error)?;
+        let taken = self.take(cost_of(call), need, now.at.0).map_err(Failed::read_error)?;
+        let reply = self.exchange(request, taken, MAX_BODY).await.map_err(Failed::read_error)?;
         Ok(Heard { status: reply.status, body: reply.body, sent_at: now.earliest() })
     }
 
     /// Asks something that is not signed.
     pub(crate) async fn ask<C: UnsignedCall>(&self, call: &C, need: Need, limit: usize) -> Result<Heard, ReadError> {
         let sent_at = self.keeper.guess().map_or(VenueMillis(0), VenueNow::earliest);
-        let reply =
-            self.exchange(encode_unsigned(call), cost_of(call), need, limit).await.map_err(Failed::read_error)?;
+        let taken = self.take(cost_of(call), need, self.sent_in()).map_err(Failed::read_error)?;
+        let reply = self.exchange(encode_unsigned(call), taken, limit).await.map_err(Failed::read_error)?;
         Ok(Heard { status: reply.status, body: reply.body, sent_at })
     }
 
@@ -173,9 +176,12 @@ impl Line {
     pub(crate) async fn measure(&self, need: Need) -> Result<VenueMillis, ReadError> {
         let call = GetServerTime;
         let request = encode_unsigned(&call);
-        let reply = self.exchange(request, cost_of(&call), need, MAX_BODY).await.map_err(Failed::read_error)?;
+        let taken = self.take(cost_of(&call), need, self.sent_in()).map_err(Failed::read_error)?;
+        let before = self.clock.now();
+        let reply = self.exchange(request, taken, MAX_BODY).await.map_err(Failed::read_error)?;
+        let after = self.clock.now();
         let told = server_time(reply.answer())?;
-        self.keeper.observe(reply.before, told, reply.after);
+        self.keeper.observe(before, told, after);
         Ok(told)
     }
 
@@ -213,27 +219,19 @@ impl Line {
         self.keeper.guess().map_or(self.clock.now().0, |now| now.at.0)
     }
 
-    async fn exchange(&self, request: WireRequest, cost: Cost, need: Need, limit: usize) -> Result<Reply, Failed> {
-        let taken = self.take(cost, need)?;
+    async fn exchange(&self, request: WireRequest, taken: Taken, limit: usize) -> Result<Reply, Failed> {
         let answer = self.transport.send(request, Some(self.credentials.api_key()), limit).await;
-        self.settle(taken, cost, need, answer)
+        self.settle(taken, answer)
     }
 
     /// Takes what a request costs, before it is sent.
-    fn take(&self, cost: Cost, need: Need) -> Result<Taken, Failed> {
-        let sent_in = self.sent_in();
+    fn take(&self, cost: Cost, need: Need, sent_in: i64) -> Result<Taken, Failed> {
         self.budget.take(cost, need, sent_in).map_err(|spent| Failed::Spent(spent.wait))?;
-        Ok(Taken { sent_in })
+        Ok(Taken { cost, need, sent_in })
     }
 
     /// Learns from what came back.
-    fn settle(
-        &self,
-        Taken { sent_in }: Taken,
-        cost: Cost,
-        need: Need,
-        answer: Result<Reply, Lost>,
-    ) -> Result<Reply, Failed> {
+    fn settle(&self, Taken { cost, need, sent_in }: Taken, answer: Result<Reply, Lost>) -> Result<Reply, Failed> {
         match answer {
             Ok(reply) => {
                 self.learn(&reply, need, sent_in);

@@ -5,9 +5,9 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kraite_core::time::{LocalMillis, Millis};
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use reqwest::{Client, Response, Url};
+use kraite_core::time::Millis;
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::config::{Config, ConfigError};
@@ -22,6 +22,8 @@ pub(crate) const MAX_RULES_BODY: usize = 32 << 20;
 const IDLE: Duration = Duration::from_secs(20);
 const KEY_NAME: HeaderName = HeaderName::from_static(KEY_HEADER);
 const FORM: HeaderValue = HeaderValue::from_static(FORM_TYPE);
+/// How the headers of the venue's own begin, those about limits among them.
+const LIMITS: &str = "x-mbx-";
 /// The most headers of an answer.
 const MAX_HEADERS: usize = 100;
 
@@ -43,8 +45,6 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
     pub(crate) used: UsedLimits,
-    pub(crate) before: LocalMillis,
-    pub(crate) after: LocalMillis,
 }
 
 impl Reply {
@@ -91,12 +91,25 @@ impl Transport {
     }
 
     /// Sends `request`, once. Whatever comes back comes back within the total timeout.
-    pub(crate) async fn send(
+    pub(crate) fn send(
         &self,
         request: WireRequest,
         key: Option<&SecretString>,
         limit: usize,
-    ) -> Result<Reply, Lost> {
+    ) -> impl Future<Output = Result<Reply, Lost>> {
+        // Not within, where each part of it would be carried along.
+        let sending = self.prepared(request, key).map(RequestBuilder::send);
+        async move {
+            let sending = sending?;
+            tokio::select! {
+                biased;
+                reply = self.exchange(sending, limit) => reply,
+                () = self.clock.sleep(self.total) => Err(Lost::Timeout),
+            }
+        }
+    }
+
+    fn prepared(&self, request: WireRequest, key: Option<&SecretString>) -> Result<RequestBuilder, Lost> {
         let mut url = self.address(request.host, request.path)?;
         // Byte for byte what was signed: the encoding leaves nothing that a URL would change.
         if !request.query.is_empty() {
@@ -121,12 +134,7 @@ impl Transport {
         if let Some(form) = request.form {
             out = out.header(CONTENT_TYPE, FORM).body(form);
         }
-        let before = self.clock.now();
-        tokio::select! {
-            biased;
-            reply = self.exchange(out.send(), before, limit) => reply,
-            () = self.clock.sleep(self.total) => Err(Lost::Timeout),
-        }
+        Ok(out)
     }
 
     fn address(&self, host: Host, path: &'static str) -> Result<Url, Lost> {
@@ -147,14 +155,12 @@ impl Transport {
     async fn exchange(
         &self,
         sending: impl Future<Output = Result<Response, reqwest::Error>>,
-        before: LocalMillis,
         limit: usize,
     ) -> Result<Reply, Lost> {
         let mut response = sending.await.map_err(|error| lost(&error))?;
-        let after = self.clock.now();
-        let used = UsedLimits::of(
-            response.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))),
-        );
+        let told =
+            response.headers().iter().filter(|(name, _)| name.as_str().starts_with(LIMITS) || *name == RETRY_AFTER);
+        let used = UsedLimits::of(told.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))));
         let status = response.status().as_u16();
         let mut body = Vec::new();
         // A broken body is a broken answer, whatever its status line said.
@@ -164,7 +170,7 @@ impl Transport {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, body, used, before, after })
+        Ok(Reply { status, body, used })
     }
 }
 

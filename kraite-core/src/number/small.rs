@@ -4,6 +4,7 @@
 //! Each function gives what the wide arithmetic gives, to the digit, or `None` where it cannot and leaves it to that.
 
 use core::cmp::Ordering;
+use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::num::NonZeroU64;
 
@@ -126,6 +127,35 @@ impl Number {
         Some(if self.is_negative() { units.saturating_neg() } else { units })
     }
 
+    /// As a decimal displays itself; one of few digits and without padding is written from its digits.
+    pub(super) fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let padded = f.width().is_some() || f.precision().is_some() || f.sign_plus();
+        let Some(units) = self.units().filter(|_| !padded) else { return fmt::Display::fmt(&self.decimal(), f) };
+        let scale = usize::try_from(self.scale()).unwrap_or(usize::MAX);
+        // A sign, a zero, a point, and as many places as a number can have.
+        let mut text = [0u8; 3 + Decimal::MAX_SCALE as usize];
+        let (mut from, mut rest, mut written) = (text.len(), units.unsigned_abs(), 0usize);
+        let mut before = |byte: u8| {
+            from = from.saturating_sub(1);
+            if let Some(place) = text.get_mut(from) {
+                *place = byte;
+            }
+        };
+        while rest > 0 || written <= scale {
+            if written == scale && scale > 0 {
+                before(b'.');
+            }
+            before(b'0' | u8::try_from(rest % 10).unwrap_or(0));
+            rest /= 10;
+            written = written.saturating_add(1);
+        }
+        if units < 0 {
+            before(b'-');
+        }
+        let digits = text.get(from..).and_then(|digits| str::from_utf8(digits).ok());
+        f.write_str(digits.unwrap_or_default())
+    }
+
     /// `units` x 10^-`scale`; `None` where the scale is beyond what there is room for.
     #[inline(always)]
     pub(super) fn of_units(mut units: i64, mut scale: u32) -> Option<Self> {
@@ -212,7 +242,27 @@ pub(super) fn rest(one: Number, other: Number) -> Option<Number> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
     use alloc::vec::Vec;
+
+    #[test]
+    fn r22_a_number_reads_as_its_decimal() {
+        struct Shown(Number);
+        impl fmt::Display for Shown {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write(f)
+            }
+        }
+        let units = [0, 1, 5, 9, 10, 99, 105, 6_712_340, i64::MAX, i64::MIN + 1, -1, -250];
+        for (units, scale) in units.into_iter().flat_map(|units| (0..=28).map(move |scale| (units, scale))) {
+            let decimal = Decimal::try_new(units, scale).unwrap_or_default();
+            let number = Number::from(decimal);
+            let (wide, shown) = (number.decimal(), Shown(number));
+            assert_eq!(format!("{shown}"), format!("{wide}"));
+            assert_eq!(format!("{shown:>40}|{shown:+}|{shown:.3}"), format!("{wide:>40}|{wide:+}|{wide:.3}"));
+        }
+        assert_eq!(format!("{}", Shown(Number::from(Decimal::MIN))), format!("{}", Decimal::MIN));
+    }
 
     #[test]
     fn small_arithmetic_is_what_the_wide_arithmetic_says() {
