@@ -23,7 +23,11 @@ impl Exchange for Binance {
     }
 
     async fn place(&self, orders: &[NewOrder], not_after: VenueMillis) -> Vec<Outcome> {
-        self.0.place_all(orders, not_after).await
+        // One is the most frequent, and nothing of many is carried with it.
+        match orders {
+            [order] => vec![self.0.place_one(order, not_after).await],
+            many => Box::pin(self.0.place_many(many, not_after)).await,
+        }
     }
 
     async fn place_position_tpsl(&self, _: &PositionTpsl, _: VenueMillis) -> PairOutcome {

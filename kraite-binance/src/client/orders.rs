@@ -25,10 +25,7 @@ enum Sending {
 impl Inner {
     /// Places orders; those without an edge among themselves leave together: LIMIT orders of one purpose in batches, or
     /// one by one over the socket for orders, which has none.
-    pub(crate) async fn place_all(&self, orders: &[NewOrder], not_after: VenueMillis) -> Vec<Outcome> {
-        if let [order] = orders {
-            return vec![self.place_one(order, not_after).await];
-        }
+    pub(crate) async fn place_many(&self, orders: &[NewOrder], not_after: VenueMillis) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; orders.len()];
         let mut sendings = Vec::new();
         for purpose in [Purpose::Close, Purpose::Open] {
@@ -62,7 +59,7 @@ impl Inner {
         outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Unknown(Cause::Interrupted))).collect()
     }
 
-    async fn place_one(&self, order: &NewOrder, not_after: VenueMillis) -> Outcome {
+    pub(crate) async fn place_one(&self, order: &NewOrder, not_after: VenueMillis) -> Outcome {
         self.uses(&order.symbol);
         let need = need_of(order.purpose);
         match Placement::of(order) {
