@@ -1,0 +1,199 @@
+//! Keys and signatures: HMAC-SHA256 and RSA, both as base64. Secrets live in types that neither print nor serialize.
+
+use std::fmt;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::{hmac, signature};
+use data_encoding::BASE64;
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+
+/// A key that cannot be used. Says which, never what was in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Nothing but blanks.
+    #[error("the secret is empty")]
+    Empty,
+    /// Neither PEM nor base64.
+    #[error("the private key is neither PEM nor base64")]
+    Encoding,
+    /// Not a PKCS#8 private key of the expected kind.
+    #[error("this is no unencrypted PKCS#8 {0} private key")]
+    Kind(&'static str),
+}
+
+/// Signs what is sent. The same text always gives the same signature.
+pub struct Signer(Kind);
+
+enum Kind {
+    Hmac(Box<hmac::Key>),
+    Rsa(Box<RsaKeyPair>),
+}
+
+/// Signing failed inside the cryptographic library: nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the request could not be signed")]
+pub struct SignError;
+
+impl Signer {
+    /// A signer for the secret that came with a system-generated key.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Empty`].
+    pub fn hmac(secret: &SecretString) -> Result<Self, KeyError> {
+        let secret = secret.expose_secret().trim();
+        if secret.is_empty() {
+            return Err(KeyError::Empty);
+        }
+        Ok(Self(Kind::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())))))
+    }
+
+    /// A signer for an RSA private key, PKCS#8 as PEM or base64: RSASSA-PKCS1-v1_5 with SHA-256.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] when it is something else.
+    pub fn rsa(private_key: &SecretString) -> Result<Self, KeyError> {
+        let der = der_of(private_key)?;
+        RsaKeyPair::from_pkcs8(der.expose_secret())
+            .map(|pair| Self(Kind::Rsa(Box::new(pair))))
+            .map_err(|_| KeyError::Kind("RSA"))
+    }
+
+    /// The signature of `payload` in base64.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError`] when the cryptographic library fails.
+    pub fn sign(&self, payload: &str) -> Result<String, SignError> {
+        match &self.0 {
+            Kind::Hmac(key) => Ok(BASE64.encode(hmac::sign(key, payload.as_bytes()).as_ref())),
+            Kind::Rsa(pair) => {
+                let mut bytes = vec![0; pair.public_modulus_len()];
+                let padding: &'static dyn signature::RsaEncoding = &RSA_PKCS1_SHA256;
+                pair.sign(padding, &SystemRandom::new(), payload.as_bytes(), &mut bytes).map_err(|_| SignError)?;
+                Ok(BASE64.encode(&bytes))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Hmac(_) => "Signer(HMAC-SHA256)",
+            Kind::Rsa(_) => "Signer(RSA)",
+        })
+    }
+}
+
+/// The bytes of a private key: PEM of one block, or its base64 alone.
+fn der_of(private_key: &SecretString) -> Result<SecretSlice<u8>, KeyError> {
+    let base64: String = private_key
+        .expose_secret()
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with("-----"))
+        .flat_map(|line| line.chars().filter(|c| !c.is_whitespace()))
+        .collect();
+    let base64 = SecretString::from(base64);
+    if base64.expose_secret().is_empty() {
+        return Err(KeyError::Empty);
+    }
+    let der = BASE64.decode(base64.expose_secret().as_bytes()).map_err(|_| KeyError::Encoding)?;
+    Ok(SecretSlice::from(der))
+}
+
+/// What a request is sent with: the key that names the account, its passphrase, and the signer.
+pub struct Credentials {
+    api_key: SecretString,
+    passphrase: SecretString,
+    signer: Signer,
+}
+
+impl Credentials {
+    /// Of an API key, the passphrase that was chosen with it, and the signer of its secret.
+    #[must_use]
+    pub const fn new(api_key: SecretString, passphrase: SecretString, signer: Signer) -> Self {
+        Self { api_key, passphrase, signer }
+    }
+
+    /// The value of the header [`super::KEY_HEADER`].
+    #[must_use]
+    pub const fn api_key(&self) -> &SecretString {
+        &self.api_key
+    }
+
+    /// The value of the header [`super::PASSPHRASE_HEADER`].
+    #[must_use]
+    pub const fn passphrase(&self) -> &SecretString {
+        &self.passphrase
+    }
+
+    /// The signer.
+    #[must_use]
+    pub const fn signer(&self) -> &Signer {
+        &self.signer
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("api_key", &"[hidden]")
+            .field("passphrase", &"[hidden]")
+            .field("signer", &self.signer)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+
+    const PAYLOAD: &str = "1695806875837GET/api/v2/mix/order/detail?clientOid=caaaoaaaamaaaaaaaaabbaum&symbol=BTCUSDT";
+
+    fn pem(der: &[u8]) -> SecretString {
+        let base64 = BASE64.encode(der);
+        let lines: Vec<&str> = base64.as_bytes().chunks(64).map(|l| std::str::from_utf8(l).unwrap()).collect();
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n")).into()
+    }
+
+    #[test]
+    fn hmac_gives_the_base64_that_another_implementation_gives() {
+        let signer = Signer::hmac(&"2b5eb11e18796d12d88f13dc27dbbd02c2cc51ff7059765ed9821957d82bb4d9".into()).unwrap();
+        assert_eq!(signer.sign(PAYLOAD).unwrap(), "ZfC2sRbSboEP4oDRBDxWSEFEidoKLfkzv/pAt+XdWmc=");
+        // RFC 4231, test case 2.
+        let rfc = Signer::hmac(&"Jefe".into()).unwrap();
+        assert_eq!(rfc.sign("what do ya want for nothing?").unwrap(), "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=");
+    }
+
+    #[test]
+    fn rsa_signatures_verify() {
+        let pair = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+        let der = aws_lc_rs::encoding::AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
+        for key in [pem(der.as_ref()), BASE64.encode(der.as_ref()).into()] {
+            let signature = BASE64.decode(Signer::rsa(&key).unwrap().sign(PAYLOAD).unwrap().as_bytes()).unwrap();
+            let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref());
+            public.verify(PAYLOAD.as_bytes(), &signature).unwrap();
+            assert!(public.verify(b"other", &signature).is_err());
+        }
+    }
+
+    #[test]
+    fn r109_no_secret_is_in_any_debug_or_error() {
+        const CANARY: &str = "canary0secret0canary";
+        let credentials = Credentials::new(CANARY.into(), CANARY.into(), Signer::hmac(&CANARY.into()).unwrap());
+        let mut seen = format!("{credentials:?} {:#?}", credentials.signer());
+        for key in [CANARY, "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5MHNlY3JldDBjYW5hcnk=\n-----END PRIVATE KEY-----", ""]
+        {
+            let error = Signer::rsa(&key.into()).unwrap_err();
+            seen.push_str(&format!(" {error} {error:?}"));
+        }
+        seen.push_str(&format!("{}", Signer::hmac(&"  ".into()).unwrap_err()));
+        assert!(!seen.contains("canary") && !seen.contains("Y2FuYXJ5"), "{seen}");
+        assert!(seen.contains("HMAC-SHA256"));
+    }
+}
