@@ -17,7 +17,7 @@ use super::calls::{Order, PartialPlan, Placement, classic as v2, unified as v3};
 use super::failure::{Answer, Failure};
 use super::ids::{Leg, OrderName, plan_id, regular_id, strategy_id};
 use super::interpret::Interpreter;
-use super::reply::{IdReply, ItemReply, ListsReply, Rows, Success, classic, open, rows_of};
+use super::reply::{IdReply, ItemReply, ListsReply, Rows, Success, classic, object, open, rows_of};
 use super::terms::{Generation, margin_mode_of};
 use super::word::HoldMode;
 
@@ -35,7 +35,7 @@ fn opened(answer: Answer<'_>) -> Result<Success<'_>, Outcome> {
 fn success<'a, T: Deserialize<'a>>(answer: Answer<'a>) -> Result<(T, Option<VenueMillis>), Outcome> {
     let success = opened(answer)?;
     let data = success.data.ok_or(UNDECODABLE)?;
-    Ok((serde_json::from_str(data.get()).map_err(|_| UNDECODABLE)?, success.at))
+    Ok((object(data).map_err(|_| UNDECODABLE)?, success.at))
 }
 
 /// Whether an answer names an order by our id; `None` where it leaves that out.
@@ -122,7 +122,7 @@ impl Interpreter {
         };
         let Some(data) = opened.data else { return vec![UNDECODABLE; orders.len()] };
         let (mut done, mut failed): (Vec<ItemReply>, Vec<ItemReply>) = (Vec::new(), Vec::new());
-        if let Ok(ListsReply { success_list: Some(success), failure_list }) = serde_json::from_str(data.get()) {
+        if let Ok(ListsReply { success_list: Some(success), failure_list }) = object(data) {
             done.extend(success);
             failed.extend(failure_list.unwrap_or_default());
         } else if let Ok(rows) = rows_of::<ItemReply>(data) {
@@ -231,7 +231,7 @@ impl Interpreter {
         let outcome = match opened(answer) {
             Err(outcome) => outcome,
             Ok(opened) => {
-                let named = opened.data.map(|data| serde_json::from_str::<IdReply>(data.get()));
+                let named = opened.data.map(|data| object::<IdReply>(data));
                 match named {
                     Some(Ok(IdReply { order_id: Some(number), .. })) if number != call.strategy => UNDECODABLE,
                     Some(Err(_)) => UNDECODABLE,
@@ -288,7 +288,7 @@ impl Interpreter {
         match opened(answer) {
             Err(outcome) => outcome,
             Ok(Success { data: None, .. }) => accepted(None),
-            Ok(Success { data: Some(data), .. }) => match serde_json::from_str::<IdReply>(data.get()) {
+            Ok(Success { data: Some(data), .. }) => match object::<IdReply>(data) {
                 Ok(reply) if is_other(order, &reply) != Some(true) => accepted(None),
                 _ => UNDECODABLE,
             },
@@ -356,7 +356,7 @@ pub fn closed(symbol: &Symbol, answer: Answer<'_>) -> Outcome {
         Err(outcome) => return outcome,
     };
     let items: Vec<(ItemReply, bool)> = if let Ok(ListsReply { success_list: Some(done), failure_list: Some(failed) }) =
-        serde_json::from_str(data.get())
+        object(data)
     {
         done.into_iter().map(|row| (row, true)).chain(failed.into_iter().map(|row| (row, false))).collect()
     } else {
@@ -430,8 +430,8 @@ pub fn mode_set(call: &v2::SetPositionMode, answer: Answer<'_>) -> Outcome {
 /// What became of a change of leverage, margin or position mode in the unified API, which only says that it was done.
 #[must_use]
 pub fn setting_set(answer: Answer<'_>) -> Outcome {
-    match success::<CompactString>(answer) {
-        Ok((word, _)) if word.eq_ignore_ascii_case("success") => accepted(None),
+    match opened(answer) {
+        Ok(Success { data: Some(data), .. }) if data.get().eq_ignore_ascii_case("\"success\"") => accepted(None),
         Ok(_) => UNDECODABLE,
         Err(outcome) => outcome,
     }

@@ -22,7 +22,8 @@ impl Interpreter {
     /// # Errors
     ///
     /// [`ReadError`]; an order in a state that is not known is undecodable, never missing (C10), and so is a success
-    /// without data. One in which every field is empty is how some deployments say that there is none.
+    /// without data. One in which every field is empty, or an empty list, is how some deployments say that there is
+    /// none.
     pub fn looked_up(
         &self,
         order: &OrderRef,
@@ -30,8 +31,11 @@ impl Interpreter {
         sent_at: VenueMillis,
         answer: Answer<'_>,
     ) -> Result<Lookup, ReadError> {
-        if let Err(failure) = open(answer) {
-            return if failure.verdict == Verdict::NotFound { Ok(Lookup::NotFound) } else { Err(failure.read_error()) };
+        match open(answer) {
+            Err(failure) if failure.verdict == Verdict::NotFound => return Ok(Lookup::NotFound),
+            Err(failure) => return Err(failure.read_error()),
+            Ok(success) if success.data.is_some_and(|data| data.get() == "[]") => return Ok(Lookup::NotFound),
+            Ok(_) => {}
         }
         let asked = Asked { symbol: Some(&order.symbol), id: None, side: None, direction: None, sent_at };
         let report = match generation {

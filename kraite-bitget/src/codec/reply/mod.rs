@@ -164,9 +164,21 @@ impl<T> Rows<Vec<T>> {
 ///
 /// What the failure means for a reader, or [`ReadError::Undecodable`].
 pub fn read<'a, T: Deserialize<'a>>(answer: Answer<'a>) -> Result<T, ReadError> {
+    object(data_of(answer)?).map_err(|error| undecodable(&error))
+}
+
+fn data_of(answer: Answer<'_>) -> Result<&RawValue, ReadError> {
     let success = open(answer).map_err(|failure| failure.read_error())?;
-    let data = success.data.ok_or_else(|| undecodable(&"a success without data"))?;
-    serde_json::from_str(data.get()).map_err(|error| undecodable(&error))
+    success.data.ok_or_else(|| undecodable(&"a success without data"))
+}
+
+/// Reads a struct from an object alone: by itself a list would do too, field by field in the order of the struct.
+pub(crate) fn object<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, serde_json::Error> {
+    if data.get().starts_with('{') {
+        serde_json::from_str(data.get())
+    } else {
+        Err(serde::de::Error::custom("no object"))
+    }
 }
 
 /// Reads a list row by row: one that is malformed does not hide the others. The list is the data itself, or stands in
@@ -177,8 +189,7 @@ pub fn read<'a, T: Deserialize<'a>>(answer: Answer<'a>) -> Result<T, ReadError> 
 /// What the failure means for a reader, or [`ReadError::Undecodable`] where there is no list, or one of more than
 /// [`MAX_ROWS`]: nothing at all is never an empty list.
 pub fn read_rows<'a, T: Deserialize<'a>>(answer: Answer<'a>) -> Result<Rows<T>, ReadError> {
-    let data: &RawValue = read(answer)?;
-    rows_of(data)
+    rows_of(data_of(answer)?)
 }
 
 pub(crate) fn rows_of<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<Rows<T>, ReadError> {
@@ -197,7 +208,7 @@ pub(crate) fn rows_of<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<Rows
     if sent > MAX_ROWS {
         return Err(undecodable(&format_args!("{sent} rows; more than {MAX_ROWS} are no list of the venue")));
     }
-    let rows: Vec<T> = raw.into_iter().filter_map(|row| serde_json::from_str(row.get()).ok()).collect();
+    let rows: Vec<T> = raw.into_iter().filter_map(|row| object(row).ok()).collect();
     Ok(Rows { complete: rows.len() == sent, rows, sent, next })
 }
 
