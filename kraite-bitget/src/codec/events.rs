@@ -5,11 +5,11 @@ use kraite_core::id::Symbol;
 use kraite_core::number::Qty;
 use kraite_core::time::VenueMillis;
 
+use super::fills::{classic_fees, unified_fees};
 use super::frame::{Frame, Push, classic, unified};
 use super::ids::plan_id;
 use super::interpret::{
-    Asked, Interpreter, Seen, SeenPlan, Unmapped, cause_of, classic_fees, is_yes, kind_of, plan_status, symbol_of,
-    unified_fees,
+    Asked, Interpreter, Seen, SeenPlan, Unmapped, cause_of, is_yes, kind_of, plan_status, symbol_of,
 };
 use super::readings::{mark_of, side_of_position};
 use super::way::{Convention, Way};

@@ -14,7 +14,7 @@ use kraite_core::time::VenueMillis;
 use serde::Deserialize;
 
 use super::calls::{Order, PartialPlan, Placement, classic as v2, unified as v3};
-use super::failure::{Answer, Failure};
+use super::failure::{Answer, Failure, Verdict};
 use super::ids::{Leg, OrderName, plan_id, regular_id, strategy_id};
 use super::interpret::Interpreter;
 use super::reply::{IdReply, ItemReply, ListsReply, Rows, Success, classic, object, open, rows_of};
@@ -227,16 +227,20 @@ impl Interpreter {
     }
 
     /// What became of other prices for a pair of the unified API. The answer has the ids, or nothing.
+    ///
+    /// Where the prices were so already (25600) it is accepted without a report, and read back under the new ids.
     pub fn changed_strategy(&mut self, call: &v3::ModifyPair, sent_at: VenueMillis, answer: Answer<'_>) -> PairOutcome {
-        let outcome = match opened(answer) {
-            Err(outcome) => outcome,
-            Ok(opened) => {
-                let named = opened.data.map(|data| object::<IdReply>(data));
-                match named {
-                    Some(Ok(IdReply { order_id: Some(number), .. })) if number != call.strategy => UNDECODABLE,
-                    Some(Err(_)) => UNDECODABLE,
-                    _ => return self.set_both(&call.strategy, &call.pair, opened.at.unwrap_or(sent_at)),
+        let outcome = match open(answer) {
+            Ok(opened) => match opened.data.map(object::<IdReply>) {
+                Some(Ok(IdReply { order_id: Some(number), .. })) if number != call.strategy => UNDECODABLE,
+                Some(Err(_)) => UNDECODABLE,
+                _ => return self.set_both(&call.strategy, &call.pair, opened.at.unwrap_or(sent_at)),
+            },
+            Err(failure) => {
+                if failure.verdict == Verdict::NoChange {
+                    self.set_both(&call.strategy, &call.pair, sent_at);
                 }
+                failure.outcome()
             }
         };
         PairOutcome { stop: outcome.clone(), target: outcome }

@@ -10,8 +10,9 @@ use kraite_core::number::{Factor, Notional, Price, Qty};
 use kraite_core::time::VenueMillis;
 
 use super::failure::{Answer, Verdict};
+use super::fills::Fill;
 use super::ids::OrderName;
-use super::interpret::{Asked, Fill, Interpreter, Unmapped, symbol_of};
+use super::interpret::{Asked, Interpreter, Unmapped, symbol_of};
 use super::reply::{Rows, classic, open, read, read_rows, undecodable, unified};
 use super::terms::{Generation, Product, margin_mode_of};
 use super::word::{AccountMode, HoldMode, PositionSide};
