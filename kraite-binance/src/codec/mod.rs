@@ -52,10 +52,11 @@ mod params;
 mod readings;
 pub mod reply;
 mod request;
-mod scalar;
 mod signer;
 mod socket;
 mod word;
+
+use kraite_wire::scalar;
 
 pub use errors::{Class, ERRORS, ErrorRow, Placed, error_row};
 pub use events::Events;

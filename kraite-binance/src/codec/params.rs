@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write as _};
 
+use kraite_wire::percent_encode;
+
 /// A value as the WebSocket API wants it: there, whole numbers are JSON numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParamValue {
@@ -92,21 +94,6 @@ impl Params {
             }
         }
         text
-    }
-}
-
-/// Appends `text` with everything outside `A-Z a-z 0-9 - _ . ~` as `%XX` of its UTF-8 bytes.
-pub(crate) fn percent_encode(text: &str, into: &mut String) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            into.push(char::from(byte));
-        } else {
-            into.push('%');
-            for digit in [byte >> 4, byte & 15] {
-                into.push(HEX.get(usize::from(digit)).copied().map_or('0', char::from));
-            }
-        }
     }
 }
 

@@ -55,12 +55,13 @@ mod params;
 mod readings;
 pub mod reply;
 mod request;
-mod scalar;
 mod signer;
 mod socket;
 mod terms;
 mod way;
 mod word;
+
+use kraite_wire::scalar;
 
 pub use errors::{Class, ERRORS, ErrorRow, Placed, error_row};
 pub use events::Events;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use compact_str::{CompactString, ToCompactString};
+use kraite_wire::percent_encode;
 
 /// A value of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,21 +120,6 @@ fn add_rows(rows: &[Params], into: &mut String) {
 
 fn add_quoted(text: &str, into: &mut String) {
     into.push_str(&serde_json::Value::String(text.to_owned()).to_string());
-}
-
-/// Appends `text` with everything outside `A-Z a-z 0-9 - _ . ~` as `%XX` of its UTF-8 bytes.
-pub(crate) fn percent_encode(text: &str, into: &mut String) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            into.push(char::from(byte));
-        } else {
-            into.push('%');
-            for digit in [byte >> 4, byte & 15] {
-                into.push(HEX.get(usize::from(digit)).copied().map_or('0', char::from));
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,61 +1,13 @@
 //! The venue's words. Casing and spelling differ between pages and generations, so they are read in any case; lists
 //! grow without notice, so each has a place for what is not known yet, text kept.
 
-use std::fmt;
-
 use compact_str::CompactString;
 use kraite_core::exchange::VenueCause;
-
-use super::scalar::FromWire;
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $text:literal $(| $also:literal)*,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name {
-            $($(#[$of])* $variant,)*
-            /// A word that this version does not know.
-            Other(CompactString),
-        }
-
-        impl $name {
-            /// Every word that is known.
-            pub const KNOWN: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The venue's spelling; the first, where it has several.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $text,)*
-                    Self::Other(text) => text.as_str(),
-                }
-            }
-
-            /// The word of that spelling, in any case.
-            #[must_use]
-            pub fn of(text: &str) -> Self {
-                $(if text.eq_ignore_ascii_case($text) $(|| text.eq_ignore_ascii_case($also))* {
-                    return Self::$variant;
-                })*
-                Self::Other(CompactString::new(text))
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromWire for $name {
-            fn from_wire(text: &str) -> Result<Self, CompactString> {
-                Ok(Self::of(text))
-            }
-        }
-    };
-}
+use kraite_wire::scalar::FromWire;
+use kraite_wire::words;
 
 words! {
+    any_case;
     /// Which way an order trades; of a classic order in hedge mode, which position it belongs to.
     SideWord {
         /// Takes base currency, or the long.
@@ -65,6 +17,7 @@ words! {
     }
 }
 words! {
+    any_case;
     /// Which position an order or a row belongs to.
     PositionSide {
         /// The long.
@@ -76,6 +29,7 @@ words! {
     }
 }
 words! {
+    any_case;
     /// How the account nets.
     HoldMode {
         /// One net position per contract.
@@ -85,6 +39,7 @@ words! {
     }
 }
 words! {
+    any_case;
     /// Where a regular order stands.
     OrderStatus {
         /// Taken by the order system; of a classic order also: in the book.
@@ -100,6 +55,7 @@ words! {
     }
 }
 words! {
+    any_case;
     /// Where a plan or a strategy stands.
     PlanStatus {
         /// Waits for its trigger.
@@ -115,6 +71,7 @@ words! {
     }
 }
 words! {
+    any_case;
     /// The kind of a classic plan; the stream has shorter words than the calls.
     PlanKind {
         /// The target of a position.
@@ -134,6 +91,7 @@ words! {
     }
 }
 words! {
+    any_case;
     /// The kind of a unified strategy.
     StrategyKind {
         /// Stop and target.
@@ -151,6 +109,7 @@ words! {
     }
 }
 words! {
+    any_case;
     /// Which leg of a strategy fired.
     FiredLeg {
         /// The target.
@@ -160,6 +119,7 @@ words! {
     }
 }
 words! {
+    any_case;
     /// Whether a trade rested.
     TradeScope {
         /// It took.
@@ -169,6 +129,7 @@ words! {
     }
 }
 words! {
+    any_case;
     /// The operating state of a unified account.
     AccountMode {
         /// In use.

@@ -1,4 +1,4 @@
-//! How single values are read: decimals from their text alone, integers of 64 bits, words and texts.
+//! How single values are read: decimals from their text alone, integers of 64 bits, booleans in both spellings.
 //!
 //! A decimal that arrives as a JSON number with a fraction has been, or would be, a float: it is refused, and with
 //! it the message. Nothing here ever holds one.
@@ -13,8 +13,12 @@ use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// What a text on the wire stands for.
-pub(crate) trait FromWire: Sized {
+pub trait FromWire: Sized {
     /// The value of a text that is not empty.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
     fn from_wire(text: &str) -> Result<Self, CompactString>;
 }
 
@@ -112,7 +116,11 @@ impl<T: FromWire> Visitor<'_> for FromText<T> {
 }
 
 /// A decimal: text, or a whole JSON number. Missing, `null` and `""` are `None`; fractions without quotes are refused.
-pub(crate) fn decimal<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn decimal<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromWire,
@@ -121,32 +129,96 @@ where
 }
 
 /// A whole number of 64 bits, in quotes or not.
-pub(crate) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     from.deserialize_any(FromText { what: "a whole number of 64 bits", holds: PhantomData })
 }
 
 /// An instant of the venue's clock.
-pub(crate) fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<VenueMillis>, D::Error> {
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<VenueMillis>, D::Error> {
     whole(from).map(|at| at.map(VenueMillis))
 }
 
 /// A text, or a number kept as the text it was sent as; missing, `null` and `""` are `None`.
-pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<CompactString>, D::Error> {
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<CompactString>, D::Error> {
     from.deserialize_any(FromText { what: "a text", holds: PhantomData })
 }
 
 /// A word that may be missing, `null` or empty.
-pub(crate) fn word<'de, D: Deserializer<'de>, T: FromWire>(from: D) -> Result<Option<T>, D::Error> {
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn word<'de, D: Deserializer<'de>, T: FromWire>(from: D) -> Result<Option<T>, D::Error> {
     from.deserialize_any(FromText { what: "a word", holds: PhantomData })
 }
 
+struct Truth;
+
+impl Visitor<'_> for Truth {
+    type Value = Option<bool>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("true or false, in quotes or not")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Option<bool>, E> {
+        Ok(Some(value))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Option<bool>, E> {
+        match text {
+            "true" | "TRUE" => Ok(Some(true)),
+            "false" | "FALSE" => Ok(Some(false)),
+            "" => Ok(None),
+            other => Err(E::invalid_value(Unexpected::Str(other), &self)),
+        }
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Option<bool>, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Option<bool>, E> {
+        Ok(None)
+    }
+}
+
+/// A boolean, in quotes or not.
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn truth<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+    from.deserialize_any(Truth)
+}
+
 /// A list that may be missing or `null`.
-pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     Option::<Vec<T>>::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// A list that may be missing or `null`, where that is not the same as empty.
-pub(crate) fn some_list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn some_list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
     Option::deserialize(from)
 }
 
@@ -161,6 +233,8 @@ mod tests {
         p: Option<Price>,
         #[serde(default, deserialize_with = "whole")]
         i: Option<i64>,
+        #[serde(default, deserialize_with = "truth")]
+        b: Option<bool>,
         #[serde(default, deserialize_with = "text")]
         t: Option<CompactString>,
     }
@@ -226,7 +300,11 @@ mod tests {
     }
 
     #[test]
-    fn texts_come_in_both_spellings() {
+    fn booleans_and_texts_come_in_both_spellings() {
+        assert_eq!(read(r#"{"b":true}"#).unwrap().b, Some(true));
+        assert_eq!(read(r#"{"b":"false"}"#).unwrap().b, Some(false));
+        assert_eq!(read(r#"{"b":null}"#).unwrap().b, None);
+        assert!(read(r#"{"b":1}"#).is_err());
         assert_eq!(read(r#"{"t":200}"#).unwrap().t.as_deref(), Some("200"));
         assert_eq!(read(r#"{"t":"200"}"#).unwrap().t.as_deref(), Some("200"));
         assert_eq!(read(r#"{"t":"\u4e2d\/"}"#).unwrap().t.as_deref(), Some("中/"));
