@@ -1,7 +1,7 @@
 //! The classic API, `/api/v2`.
 //!
 //! In hedge mode `side` names the position here, not the trade: closing a long is `buy` with `tradeSide=close`. One
-//! place decides it ([`add_direction`]), since `tradeSide` forgotten opens the opposite position.
+//! place decides it, since `tradeSide` forgotten opens the opposite position.
 
 mod account;
 mod plan;
