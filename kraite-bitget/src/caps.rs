@@ -5,7 +5,7 @@ use kraite_core::exchange::Endpoint;
 use kraite_core::time::Millis;
 
 /// A request is refused once its timestamp is this old.
-const WINDOW: Millis = Millis::from_secs(30);
+pub(crate) const WINDOW: Millis = Millis::from_secs(30);
 /// Added to the window: an order is proven absent 35 s after its timestamp at the earliest.
 const BOUND: Millis = Millis::from_secs(5);
 /// An order that never filled can be queried this long after it ended.

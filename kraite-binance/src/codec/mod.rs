@@ -53,10 +53,11 @@ mod plain;
 mod readings;
 pub mod reply;
 mod request;
-mod scalar;
 mod signer;
 mod socket;
 mod word;
+
+use kraite_wire::scalar;
 
 pub use errors::{Class, ERRORS, ErrorRow, Placed, error_row};
 pub use events::Events;

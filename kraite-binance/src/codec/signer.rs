@@ -2,41 +2,15 @@
 
 use std::fmt;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
-use aws_lc_rs::{hmac, signature};
 use data_encoding::{BASE64, HEXLOWER};
-use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use kraite_wire::{KeyKind, percent_encode};
+use secrecy::SecretString;
 
-use super::params::percent_encode;
-
-/// A key that cannot be used. Says which, never what was in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// Nothing but blanks.
-    #[error("the secret is empty")]
-    Empty,
-    /// Neither PEM nor base64.
-    #[error("the private key is neither PEM nor base64")]
-    Encoding,
-    /// Not a PKCS#8 private key of the expected kind.
-    #[error("this is no unencrypted PKCS#8 {0} private key")]
-    Kind(&'static str),
-}
+pub use kraite_wire::{KeyError, SignError};
 
 /// Signs what is sent. The same text always gives the same signature.
-pub struct Signer(Kind);
-
-enum Kind {
-    Hmac(Box<hmac::Key>),
-    Ed25519(Ed25519KeyPair),
-    Rsa(Box<RsaKeyPair>),
-}
-
-/// Signing failed inside the cryptographic library: nothing was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the request could not be signed")]
-pub struct SignError;
+#[derive(Debug)]
+pub struct Signer(kraite_wire::Signer);
 
 impl Signer {
     /// A signer for the secret that came with a system-generated key.
@@ -45,11 +19,7 @@ impl Signer {
     ///
     /// [`KeyError::Empty`].
     pub fn hmac(secret: &SecretString) -> Result<Self, KeyError> {
-        let secret = secret.expose_secret().trim();
-        if secret.is_empty() {
-            return Err(KeyError::Empty);
-        }
-        Ok(Self(Kind::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())))))
+        kraite_wire::Signer::hmac(secret).map(Self)
     }
 
     /// A signer for an Ed25519 private key, PKCS#8 as PEM or base64.
@@ -58,10 +28,7 @@ impl Signer {
     ///
     /// [`KeyError`] when it is something else.
     pub fn ed25519(private_key: &SecretString) -> Result<Self, KeyError> {
-        let der = der_of(private_key)?;
-        Ed25519KeyPair::from_pkcs8(der.expose_secret())
-            .map(|pair| Self(Kind::Ed25519(pair)))
-            .map_err(|_| KeyError::Kind("Ed25519"))
+        kraite_wire::Signer::ed25519(private_key).map(Self)
     }
 
     /// A signer for an RSA private key, PKCS#8 as PEM or base64: RSASSA-PKCS1-v1_5 with SHA-256.
@@ -70,10 +37,7 @@ impl Signer {
     ///
     /// [`KeyError`] when it is something else.
     pub fn rsa(private_key: &SecretString) -> Result<Self, KeyError> {
-        let der = der_of(private_key)?;
-        RsaKeyPair::from_pkcs8(der.expose_secret())
-            .map(|pair| Self(Kind::Rsa(Box::new(pair))))
-            .map_err(|_| KeyError::Kind("RSA"))
+        kraite_wire::Signer::rsa(private_key).map(Self)
     }
 
     /// The signature of `payload` as it stands in JSON: hex of an HMAC, base64 of the others.
@@ -82,16 +46,8 @@ impl Signer {
     ///
     /// [`SignError`] when the cryptographic library fails.
     pub fn sign(&self, payload: &str) -> Result<String, SignError> {
-        match &self.0 {
-            Kind::Hmac(key) => Ok(HEXLOWER.encode(hmac::sign(key, payload.as_bytes()).as_ref())),
-            Kind::Ed25519(pair) => Ok(BASE64.encode(pair.sign(payload.as_bytes()).as_ref())),
-            Kind::Rsa(pair) => {
-                let mut bytes = vec![0; pair.public_modulus_len()];
-                let padding: &'static dyn signature::RsaEncoding = &RSA_PKCS1_SHA256;
-                pair.sign(padding, &SystemRandom::new(), payload.as_bytes(), &mut bytes).map_err(|_| SignError)?;
-                Ok(BASE64.encode(&bytes))
-            }
-        }
+        let bytes = self.0.sign(payload)?;
+        Ok(if self.0.kind() == KeyKind::Hmac { HEXLOWER.encode(&bytes) } else { BASE64.encode(&bytes) })
     }
 
     /// Appends `&signature=…` to the text that it signs; base64 is percent-encoded.
@@ -108,36 +64,9 @@ impl Signer {
 
     /// True for the one kind that a WebSocket API session can be opened with.
     #[must_use]
-    pub const fn can_log_on(&self) -> bool {
-        matches!(self.0, Kind::Ed25519(_))
+    pub fn can_log_on(&self) -> bool {
+        self.0.kind() == KeyKind::Ed25519
     }
-}
-
-impl fmt::Debug for Signer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Kind::Hmac(_) => "Signer(HMAC-SHA256)",
-            Kind::Ed25519(_) => "Signer(Ed25519)",
-            Kind::Rsa(_) => "Signer(RSA)",
-        })
-    }
-}
-
-/// The bytes of a private key: PEM of one block, or its base64 alone.
-fn der_of(private_key: &SecretString) -> Result<SecretSlice<u8>, KeyError> {
-    let base64: String = private_key
-        .expose_secret()
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with("-----"))
-        .flat_map(|line| line.chars().filter(|c| !c.is_whitespace()))
-        .collect();
-    let base64 = SecretString::from(base64);
-    if base64.expose_secret().is_empty() {
-        return Err(KeyError::Empty);
-    }
-    let der = BASE64.decode(base64.expose_secret().as_bytes()).map_err(|_| KeyError::Encoding)?;
-    Ok(SecretSlice::from(der))
 }
 
 /// What a request is sent with: the key that names the account, and the signer.
@@ -175,7 +104,7 @@ impl fmt::Debug for Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
 
     /// The venue's own example.
     const SECRET: &str = "2b5eb11e18796d12d88f13dc27dbbd02c2cc51ff7059765ed9821957d82bb4d9";

@@ -1,69 +1,9 @@
 //! The venue's words. Lists grow without notice, so each has a place for what is not known yet, text kept.
 
-use std::fmt;
-
-use compact_str::CompactString;
-use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer};
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name {
-            $($(#[$of])* $variant,)*
-            /// A word that this version does not know.
-            Other(CompactString),
-        }
-
-        impl $name {
-            /// Every word that is known.
-            pub const KNOWN: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The venue's spelling.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $text,)*
-                    Self::Other(text) => text.as_str(),
-                }
-            }
-
-            /// The word of that spelling.
-            #[must_use]
-            pub fn of(text: &str) -> Self {
-                match text {
-                    $($text => Self::$variant,)*
-                    other => Self::Other(CompactString::new(other)),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                struct Word;
-                impl Visitor<'_> for Word {
-                    type Value = $name;
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("a word")
-                    }
-                    fn visit_str<E: Error>(self, text: &str) -> Result<$name, E> {
-                        Ok($name::of(text))
-                    }
-                }
-                from.deserialize_str(Word)
-            }
-        }
-    };
-}
+use kraite_wire::words;
 
 words! {
+    exact;
     /// Which way an order trades.
     SideWord {
         /// Takes base currency.
@@ -73,6 +13,7 @@ words! {
     }
 }
 words! {
+    exact;
     /// Which position an order or a row belongs to.
     PositionSide {
         /// The one net position of one-way mode.
@@ -84,6 +25,7 @@ words! {
     }
 }
 words! {
+    exact;
     /// Where a regular order stands.
     OrderStatus {
         /// Open, nothing filled.
@@ -107,6 +49,7 @@ words! {
     }
 }
 words! {
+    exact;
     /// Where a conditional order stands.
     AlgoStatus {
         /// Waits for its trigger.
@@ -126,6 +69,7 @@ words! {
     }
 }
 words! {
+    exact;
     /// What an order update is about.
     ExecutionType {
         /// The order was taken.
@@ -145,6 +89,7 @@ words! {
     }
 }
 words! {
+    exact;
     /// The kind of an order.
     OrderType {
         /// Rests at a price.
@@ -166,6 +111,7 @@ words! {
     }
 }
 words! {
+    exact;
     /// Why an account update was sent.
     UpdateReason {
         /// An order filled.

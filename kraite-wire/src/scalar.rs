@@ -13,17 +13,25 @@ use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// What a text on the wire stands for.
-pub(crate) trait FromWire: Sized {
+pub trait FromWire: Sized {
     /// The value of a text that is not empty.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
     fn from_wire(text: &str) -> Result<Self, CompactString>;
 
     /// The value of a whole number without quotes; `None` leaves it to its text.
-    fn from_whole(whole: i64) -> Option<Self>;
+    #[inline]
+    fn from_whole(_: i64) -> Option<Self> {
+        None
+    }
 }
 
 macro_rules! from_wire {
     ($($name:ident)*) => {
         $(impl FromWire for $name {
+            #[inline]
             fn from_wire(text: &str) -> Result<Self, CompactString> {
                 if let Some(exact) = small_decimal(text).and_then(|(units, scale)| Self::from_units(units, scale)) {
                     return Ok(exact);
@@ -41,6 +49,7 @@ macro_rules! from_wire {
 from_wire! { Price Qty Notional Factor }
 
 impl FromWire for i64 {
+    #[inline]
     fn from_wire(text: &str) -> Result<Self, CompactString> {
         text.parse().map_err(|_| format_compact!("not a whole number of 64 bits"))
     }
@@ -51,17 +60,15 @@ impl FromWire for i64 {
 }
 
 impl FromWire for CompactString {
+    #[inline]
     fn from_wire(text: &str) -> Result<Self, CompactString> {
         Ok(Self::new(text))
-    }
-
-    fn from_whole(_: i64) -> Option<Self> {
-        None
     }
 }
 
 /// A plain decimal of up to 18 digits as units and scale; `None` leaves it to the core's own reader, which takes the
 /// same texts for the same values and more, and says why it refuses one.
+#[inline]
 fn small_decimal(text: &str) -> Option<(i64, u32)> {
     let (negative, digits) = match text.as_bytes() {
         [b'-', digits @ ..] => (true, digits),
@@ -133,7 +140,11 @@ impl<T: FromWire> Visitor<'_> for FromText<T> {
 }
 
 /// A decimal: text, or a whole JSON number. Missing, `null` and `""` are `None`; fractions without quotes are refused.
-pub(crate) fn decimal<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn decimal<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromWire,
@@ -142,18 +153,39 @@ where
 }
 
 /// A whole number of 64 bits, in quotes or not.
-pub(crate) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     from.deserialize_any(FromText { what: "a whole number of 64 bits", holds: PhantomData })
 }
 
 /// An instant of the venue's clock.
-pub(crate) fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<VenueMillis>, D::Error> {
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<VenueMillis>, D::Error> {
     whole(from).map(|at| at.map(VenueMillis))
 }
 
 /// A text, or a number kept as the text it was sent as; missing, `null` and `""` are `None`.
-pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<CompactString>, D::Error> {
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<CompactString>, D::Error> {
     from.deserialize_any(FromText { what: "a text", holds: PhantomData })
+}
+
+/// A word that may be missing, `null` or empty.
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn word<'de, D: Deserializer<'de>, T: FromWire>(from: D) -> Result<Option<T>, D::Error> {
+    from.deserialize_any(FromText { what: "a word", holds: PhantomData })
 }
 
 struct Truth;
@@ -188,13 +220,30 @@ impl Visitor<'_> for Truth {
 }
 
 /// A boolean, in quotes or not.
-pub(crate) fn truth<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn truth<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
     from.deserialize_any(Truth)
 }
 
 /// A list that may be missing or `null`.
-pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     Option::<Vec<T>>::deserialize(from).map(Option::unwrap_or_default)
+}
+
+/// A list that may be missing or `null`, where that is not the same as empty.
+///
+/// # Errors
+///
+/// That of the deserializer where it is something else.
+pub fn some_list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
+    Option::deserialize(from)
 }
 
 #[cfg(test)]

@@ -1,0 +1,18 @@
+//! What the languages of venues have in common, and no venue's name: how single values are read ([`scalar`]), words
+//! that grow without notice ([`words!`]), percent-encoding, and signatures ([`Signer`]).
+//!
+//! For the codecs of kraite's backends; it does no I/O.
+
+mod percent;
+pub mod scalar;
+mod signer;
+mod word;
+
+pub use percent::percent_encode;
+pub use signer::{KeyError, KeyKind, SignError, Signer};
+pub use word::{any_case, exact};
+
+#[doc(hidden)]
+pub use compact_str::CompactString;
+#[doc(hidden)]
+pub use serde;
