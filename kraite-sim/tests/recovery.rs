@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kraite_core::engine::{Alert, Answer, Command, CommandId, Effect, Input, InputKind};
+use kraite_core::engine::{Alert, Answer, Command, CommandId, Effect, Input, InputKind, Request};
 use kraite_core::exchange::{Endpoint, Lookup, OrderReport, Reading, ReportStatus, Side};
 use kraite_core::id::{ClientOrderId, PositionNo, Role};
 use kraite_core::number::Price;
@@ -161,6 +161,108 @@ fn r41_of_two_pair_calls_the_one_that_the_venue_took_last_is_the_one_that_counts
     assert_eq!(believed, at_venue);
     let verdict = world.conclude();
     assert_eq!(verdict.violations, 0, "{:?}", verdict.findings);
+}
+
+/// A rung has filled, and of the pair call that followed a copy is still on the wire.
+fn a_pair_is_doubled() -> World {
+    let first_fill = |schedule| {
+        let mut world = world(presets::bitget(), schedule);
+        open(&mut world, 1);
+        let sent_before = requests(&world).len();
+        world.price(&presets::instrument().symbol, price("137"));
+        world.run_for(Millis(500));
+        (world, sent_before)
+    };
+    let (calm, sent_before) = first_fill(BTreeMap::new());
+    first_fill(BTreeMap::from([(requests(&calm)[sent_before], Fate::Double)])).0
+}
+
+/// The second rung fills before the copy comes, so the copy overwrites a newer pair: the venue calls the stop by the
+/// older id again and has the older target. `told` is the stream from the instant at which the newer pair leaves.
+fn a_copy_comes_last(told: Stream) -> World {
+    let mut world = a_pair_is_doubled();
+    let sent = requests(&world).len();
+    world.price(&presets::instrument().symbol, price("124"));
+    while requests(&world).len() == sent {
+        world.run_for(Millis(10));
+    }
+    world.set_stream(told);
+    world
+}
+
+fn open_target(world: &World) -> Option<Price> {
+    let mut open = world.venue.open(script::account());
+    let target = |id: ClientOrderId| id.key().logical.role == Role::Target;
+    open.find(|o| o.client_id().is_some_and(target)).and_then(|o| o.shape.price())
+}
+
+fn take_away(world: &mut World, stop: ClientOrderId) {
+    let open = world.venue.under(script::account(), stop).find(|o| o.is_open()).unwrap().id.venue_id();
+    world.by_hand(|venue, now| venue.user_cancel(&open, now)).unwrap();
+    assert_eq!(open_stops(world), []);
+}
+
+fn take_the_stop_of_the_copy_away(world: &mut World) {
+    let stop = open_stops(world)[0];
+    assert_eq!(stop.key().logical.revision.get(), 1, "the copy was the last");
+    assert!(position(world).of(Role::Stop).any(|o| o.id > stop), "and overwrote a newer one");
+    take_away(world, stop);
+}
+
+fn is_protected_as_wanted(world: &mut World) {
+    let at_venue = open_stops(world);
+    let position = position(world);
+    let believed: Vec<_> = position.of(Role::Stop).filter(|o| o.life == Life::Working).map(|o| o.id).collect();
+    assert_eq!((believed.len(), &believed), (1, &at_venue));
+    assert_eq!(open_target(world), position.wanted_target(None).map(|(price, _)| price));
+    let verdict = world.conclude();
+    assert_eq!(verdict.violations, 0, "{:?}", verdict.findings);
+}
+
+#[test]
+fn r53_a_pair_that_a_copy_of_the_call_before_it_overwrote_is_set_again() {
+    let mut world = a_copy_comes_last(Stream::Push);
+    world.run_for(Millis::from_secs(5));
+    is_protected_as_wanted(&mut world);
+}
+
+/// The frame that tells of the copy is lost, the one that the stop is gone is not.
+#[test]
+fn r53_r67_a_stop_that_is_gone_under_the_id_of_a_copy_is_replaced_at_once() {
+    let mut world = a_copy_comes_last(Stream::Push);
+    world.run_for(Millis(500));
+    world.set_stream(Stream::Silent);
+    world.run_for(Millis::from_secs(3));
+    world.set_stream(Stream::Push);
+    take_the_stop_of_the_copy_away(&mut world);
+    world.run_for(Millis::from_secs(2));
+    is_protected_as_wanted(&mut world);
+}
+
+/// Somebody takes the stop away before the copy comes: the copy takes over the stop that replaced it, the only one.
+#[test]
+fn r42_r85_a_stop_that_a_copy_took_over_is_overwritten_and_never_cancelled_as_one_too_many() {
+    let mut world = a_pair_is_doubled();
+    world.venue.note_requests();
+    let stop = open_stops(&world)[0];
+    take_away(&mut world, stop);
+    world.run_for(Millis::from_secs(5));
+    is_protected_as_wanted(&mut world);
+    let stops =
+        world.venue.objects().filter(|o| o.client_id().is_some_and(|id| id.key().logical == stop.key().logical));
+    assert_eq!(stops.count(), 1, "the copy's was overwritten");
+    let cancels = world.venue.drain_requests().into_iter().filter(|note| matches!(note.request, Request::Cancel(_)));
+    assert_eq!(cancels.count(), 0);
+}
+
+/// Nobody tells anything, neither of the newer pair nor of the copy nor of the end.
+#[test]
+fn r53_r67_a_stop_that_is_gone_under_the_id_of_a_copy_is_missed_at_the_next_reading() {
+    let mut world = a_copy_comes_last(Stream::Silent);
+    world.run_for(Millis::from_secs(3));
+    take_the_stop_of_the_copy_away(&mut world);
+    world.run_for(Millis::from_secs(310));
+    is_protected_as_wanted(&mut world);
 }
 
 fn requests(world: &World) -> Vec<u64> {

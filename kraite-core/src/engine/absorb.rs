@@ -7,7 +7,7 @@ use super::event::{CommandRefusal, Event};
 use super::io::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Query, Sent, Setup};
 use super::state::{all_reports, reports_of};
 use super::turn::Turn;
-use crate::exchange::{Lookup, Outcome, RejectKind, ReportedId, StreamEvent};
+use crate::exchange::{Lookup, OrderReport, Outcome, RejectKind, ReportedId, Service, StreamEvent};
 use crate::id::{ClientOrderId, PositionNo, Role, VenueOrderId};
 use crate::number::Qty;
 use crate::order::Order;
@@ -179,6 +179,9 @@ impl Turn<'_> {
                 let no = order.id.key().position;
                 match result {
                     Ok(reading) => match &reading.value {
+                        Lookup::Found(_) if self.is_overwritten(order.id) => {
+                            self.missed(order.id, *endpoint, reading.sent_at, reading.complete);
+                        }
                         Lookup::Found(_) => self.found(order.id),
                         Lookup::NotFound => self.missed(order.id, *endpoint, reading.sent_at, reading.complete),
                         Lookup::Unknowable => self.unknowable(order.id),
@@ -392,6 +395,15 @@ impl Turn<'_> {
     pub(super) fn external(&mut self, no: PositionNo, cause: VenueOrderId, qty: Qty, how: &str) {
         self.emit(Event::External { position: no, cause, qty });
         self.alert(no, Alert::ExternalClose, format!("{qty} left without an order of ours: {how}"));
+    }
+
+    /// The plan that was asked for by the venue's id bears another id of ours: a copy of an older call set it last
+    /// (R53). It does the work of this order only while it is open at the price that this one wants.
+    fn is_overwritten(&self, id: ClientOrderId) -> bool {
+        let Some(order) = self.state.order(id).filter(|o| o.service == Service::PositionPlan) else { return false };
+        let price = |report: &OrderReport| report.stated.and_then(|stated| stated.price);
+        reports_of(self.input, id).next().is_none()
+            && !all_reports(self.input).any(|r| is_open(r.status) && price(r) == order.shape.price())
     }
 
     /// A lookup found the order.

@@ -460,16 +460,18 @@ impl Turn<'_> {
         self.moved(no, PhaseEvent::Activated, Why::Planned);
     }
 
-    /// Cancels copies that the wire made of our resting orders.
+    /// Cancels copies that the wire made of our resting orders. A plan never stands beside another: one that a copy of a
+    /// pair call set is all that protects, until the next call overwrites it or the exposure is gone (R42, R85).
     pub(super) fn cancel_extras(&mut self, no: PositionNo) {
         if zoo!(ExtraCopiesLeft) {
             return;
         }
         let Some(position) = self.position(no) else { return };
+        let exposed = position.exposure().is_positive();
         let extras: Vec<_> = position
             .orders
             .values()
-            .filter(|o| o.ledger.objects().len() > 1)
+            .filter(|o| o.ledger.objects().len() > 1 && !(exposed && o.service == Service::PositionPlan))
             .flat_map(|o| o.ledger.extras().map(move |extra| (o.id, o.service, extra)))
             .filter(|(_, _, extra)| !extra.status.is_terminal())
             .map(|(id, service, extra)| (id, service, extra.venue_id.clone()))

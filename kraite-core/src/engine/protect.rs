@@ -13,7 +13,7 @@ use crate::capabilities::{ProtectiveRepeat, Reprice, StopSizing};
 use crate::exchange::{Amend, OrderShape, PairLeg, PositionTpsl, RejectKind, Service, TriggerSize};
 use crate::id::{ClientOrderId, PositionNo, Role};
 use crate::number::{Price, Qty};
-use crate::order::{Life, Order, Terminal};
+use crate::order::{Life, Order, Terminal, VenueObject};
 use crate::plan::TargetStyle;
 use crate::position::{PhaseEvent, Position, Protective, Why};
 use crate::rounding::floor_qty;
@@ -513,15 +513,20 @@ impl Turn<'_> {
 
     /// The leg that was accepted last overwrote the legs of its role before it, whatever became of the other leg, and
     /// of itself since: one that has fired or is gone leaves none of them behind. An attempt in doubt may come true
-    /// after a newer one was accepted: what counts is when the venue says so, as long as it stands; what a venue says of
-    /// one that has ended may be about its end.
+    /// after a newer one was accepted, and a copy of a call after the one that overwrote it: what counts is when the
+    /// venue says so, under whichever id (R53), of a plan that stands for all we know; what a venue says of one that has
+    /// ended may be about its end.
     fn supersede_older(&mut self, no: PositionNo, role: Role) {
         let Some(position) = self.position(no) else { return };
         let working = |o: &&Order| o.life == Life::Working && o.service == Service::PositionPlan;
         let stood = |o: &&Order| o.service == Service::PositionPlan && o.life.was_accepted();
+        let stands = |plan: &&VenueObject| {
+            let mut standing = position.of(role).filter(working).filter_map(|o| o.ledger.primary());
+            standing.any(|known| known.venue_id == plan.venue_id && known.price.is_some())
+        };
         let accepted = |o: &Order| {
-            let told = o.stated_at().filter(|_| o.life == Life::Working);
-            told.unwrap_or_else(|| self.sent_after(o))
+            let told = o.ledger.objects().iter().filter(stands).filter_map(|plan| plan.price).max();
+            told.map_or_else(|| self.sent_after(o), |(at, _)| at)
         };
         let newest = |o: &&Order| (accepted(o), o.id);
         let Some(last) = position.of(role).filter(stood).max_by_key(newest).map(|o| o.id) else { return };
