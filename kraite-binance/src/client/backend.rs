@@ -106,7 +106,7 @@ impl Inner {
         config.check()?;
         let tls = client_config(if config.hosts.encrypts() { Needed::Yes } else { Needed::No })?;
         let line = Line {
-            transport: Transport::new(&config, &tls)?,
+            transport: Transport::new(&config, credentials.api_key(), &tls)?,
             keeper: Keeper::new(Arc::clone(&config.clock)),
             budget: Budget::new(Arc::clone(&config.clock), config.address.clone()),
             credentials,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use compact_str::format_compact;
 use kraite_core::exchange::{Cause, Outcome, ReadError, Reject, RejectKind};
 use kraite_core::time::{Millis, VenueMillis};
@@ -29,7 +30,7 @@ const LOG_ON: u32 = 2;
 /// What came back, and when the question left at the earliest.
 pub(crate) struct Heard {
     status: u16,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
     pub(crate) sent_at: VenueMillis,
 }
 
@@ -220,7 +221,7 @@ impl Line {
     }
 
     async fn exchange(&self, request: WireRequest, taken: Taken, limit: usize) -> Result<Reply, Failed> {
-        let answer = self.transport.send(request, Some(self.credentials.api_key()), limit).await;
+        let answer = self.transport.send(request, limit).await;
         self.settle(taken, answer)
     }
 

@@ -7,6 +7,7 @@
 //! * Limits are counted before the venue has to, with a reserve for what protects.
 //! * The account stream reopens by itself; each `Connected` asks for a reading of what happened before.
 
+mod alarm;
 mod backend;
 mod budget;
 mod config;

@@ -5,13 +5,13 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kraite_core::time::Millis;
+use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::alarm::Alarms;
 use super::config::{Config, ConfigError};
-use super::local::LocalClock;
 use crate::codec::{Answer, FORM_TYPE, Host, KEY_HEADER, Method, UsedLimits, WireRequest};
 
 /// The most bytes of an answer about one thing or a list of orders: a page of 1000 rows has about half a megabyte.
@@ -43,7 +43,7 @@ pub(crate) enum Lost {
 /// A whole answer.
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
     pub(crate) used: UsedLimits,
 }
 
@@ -57,14 +57,16 @@ pub(crate) struct Transport {
     client: Client,
     futures: Url,
     account: Option<Url>,
-    total: Millis,
-    clock: Arc<dyn LocalClock>,
+    key: HeaderValue,
+    alarms: Alarms,
     /// The addresses of the endpoints that were asked so far: they are few, and parsing one costs more than signing.
     addresses: Mutex<BTreeMap<(Host, &'static str), Url>>,
 }
 
 impl Transport {
-    pub(crate) fn new(config: &Config, tls: &rustls::ClientConfig) -> Result<Self, ConfigError> {
+    pub(crate) fn new(config: &Config, key: &SecretString, tls: &rustls::ClientConfig) -> Result<Self, ConfigError> {
+        let mut key = HeaderValue::from_str(key.expose_secret()).map_err(|_| ConfigError::ApiKey)?;
+        key.set_sensitive(true);
         let connect = Duration::from_millis(u64::try_from(config.connect_timeout.0).unwrap_or(1));
         let client = Client::builder()
             .tls_backend_preconfigured(tls.clone())
@@ -84,32 +86,28 @@ impl Transport {
             client,
             futures: config.hosts.futures.clone(),
             account: config.hosts.account.clone(),
-            total: config.total_timeout,
-            clock: Arc::clone(&config.clock),
+            key,
+            alarms: Alarms::new(Arc::clone(&config.clock), config.total_timeout),
             addresses: Mutex::default(),
         })
     }
 
     /// Sends `request`, once. Whatever comes back comes back within the total timeout.
-    pub(crate) fn send(
-        &self,
-        request: WireRequest,
-        key: Option<&SecretString>,
-        limit: usize,
-    ) -> impl Future<Output = Result<Reply, Lost>> {
+    pub(crate) fn send(&self, request: WireRequest, limit: usize) -> impl Future<Output = Result<Reply, Lost>> {
         // Not within, where each part of it would be carried along.
-        let sending = self.prepared(request, key).map(RequestBuilder::send);
+        let sending = self.prepared(request).map(RequestBuilder::send);
         async move {
             let sending = sending?;
+            let mut alarm = self.alarms.set();
             tokio::select! {
                 biased;
                 reply = self.exchange(sending, limit) => reply,
-                () = self.clock.sleep(self.total) => Err(Lost::Timeout),
+                () = alarm.rings() => Err(Lost::Timeout),
             }
         }
     }
 
-    fn prepared(&self, request: WireRequest, key: Option<&SecretString>) -> Result<RequestBuilder, Lost> {
+    fn prepared(&self, request: WireRequest) -> Result<RequestBuilder, Lost> {
         let mut url = self.address(request.host, request.path)?;
         // Byte for byte what was signed: the encoding leaves nothing that a URL would change.
         if !request.query.is_empty() {
@@ -125,11 +123,8 @@ impl Transport {
             Method::Delete => reqwest::Method::DELETE,
         };
         let mut out = self.client.request(method, url);
-        if let Some(key) = key.filter(|_| request.keyed) {
-            let mut value =
-                HeaderValue::from_str(key.expose_secret()).map_err(|_| Lost::NotSent("the API key is no header"))?;
-            value.set_sensitive(true);
-            out = out.header(KEY_NAME, value);
+        if request.keyed {
+            out = out.header(KEY_NAME, self.key.clone());
         }
         if let Some(form) = request.form {
             out = out.header(CONTENT_TYPE, FORM).body(form);
@@ -162,16 +157,25 @@ impl Transport {
             response.headers().iter().filter(|(name, _)| name.as_str().starts_with(LIMITS) || *name == RETRY_AFTER);
         let used = UsedLimits::of(told.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))));
         let status = response.status().as_u16();
-        let mut body = Vec::new();
-        // A broken body is a broken answer, whatever its status line said.
-        while let Some(chunk) = response.chunk().await.map_err(|error| within(&error))? {
-            if body.len().saturating_add(chunk.len()) > limit {
-                return Err(Lost::TooLarge);
+        // Most answers come in one piece.
+        let mut body = next(&mut response, limit).await?.unwrap_or_default();
+        if let Some(more) = next(&mut response, limit.saturating_sub(body.len())).await? {
+            let mut whole = BytesMut::from(body);
+            whole.extend_from_slice(&more);
+            while let Some(more) = next(&mut response, limit.saturating_sub(whole.len())).await? {
+                whole.extend_from_slice(&more);
             }
-            body.extend_from_slice(&chunk);
+            body = whole.freeze();
         }
         Ok(Reply { status, body, used })
     }
+}
+
+/// The next piece of a body, of which at most `room` bytes are wanted. A broken body is a broken answer, whatever its
+/// status line said.
+async fn next(response: &mut Response, room: usize) -> Result<Option<Bytes>, Lost> {
+    let piece = response.chunk().await.map_err(|error| within(&error))?;
+    if piece.as_ref().is_some_and(|piece| piece.len() > room) { Err(Lost::TooLarge) } else { Ok(piece) }
 }
 
 /// What an error before the status line proves. Only a connection that was never made proves that nothing left; the
