@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a body says what is wrong by a panic")]
 
+mod bitget_body;
+mod bitget_frame;
 mod bytes;
 mod client_id;
 mod crash_window;
@@ -22,6 +24,8 @@ mod ws_frame;
 
 use std::path::PathBuf;
 
+pub use bitget_body::bitget_body;
+pub use bitget_frame::bitget_frame;
 pub use bytes::Bytes;
 pub use client_id::client_id;
 pub use crash_window::crash_window;
@@ -37,7 +41,9 @@ pub use ws_frame::ws_frame;
 pub type Body = fn(&[u8]);
 
 /// Every target: its name, and its body.
-pub const TARGETS: [(&str, Body); 9] = [
+pub const TARGETS: [(&str, Body); 11] = [
+    ("bitget_body", bitget_body),
+    ("bitget_frame", bitget_frame),
     ("client_id", client_id),
     ("crash_window", crash_window),
     ("journal_decode", journal_decode),

@@ -3,6 +3,7 @@
 //! `KRAITE_BLESS=1 cargo test --manifest-path fuzz/Cargo.toml --lib` writes them anew; files that were added by hand
 //! (an input that once failed) stay. Seeds follow the engine, so their bytes are not compared, only their names.
 
+mod bitget;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -50,6 +51,8 @@ pub(crate) fn seeds_of(target: &str) -> Seeds {
 
 fn made(target: &str) -> Seeds {
     match target {
+        "bitget_body" => bitget::bodies(),
+        "bitget_frame" => bitget::frames(),
         "client_id" => ids(),
         "crash_window" => lives(),
         "journal_decode" => records(),
@@ -385,6 +388,7 @@ fn s12_the_seeds_still_reach_what_they_are_about() {
     let sized = ladders.iter().filter(|(_, seed)| planner::is_accepted(seed)).count();
     assert!(sized >= 4 && ladders.len() - sized >= 4, "{sized} of {} ladders are accepted", ladders.len());
     wire::still_reach();
+    bitget::still_reach();
     let files = seeds_of("klines_csv");
     let read = files.iter().filter(|(_, seed)| klines_csv::is_accepted(seed)).count();
     assert!(read >= 5 && files.len() - read >= 4, "{read} of {} files are read", files.len());
