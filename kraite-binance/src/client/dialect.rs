@@ -1,0 +1,45 @@
+//! What this venue says beside its answers, and the header that names the account.
+
+use kraite_wire::client::{Dialect, Lost, Outgoing, Transport};
+use reqwest::header::{HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::codec::{FORM_TYPE, Host, KEY_HEADER, UsedLimits, WireRequest};
+
+const KEY_NAME: HeaderName = HeaderName::from_static(KEY_HEADER);
+
+/// The venue's way with HTTP.
+pub(crate) struct Venue;
+
+impl Dialect for Venue {
+    type Host = Host;
+    type Limits = UsedLimits;
+
+    const LIMIT_HEADERS: &'static str = "x-mbx-";
+
+    fn limits<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> UsedLimits {
+        UsedLimits::of(headers)
+    }
+}
+
+/// A whole answer.
+pub(crate) type Reply = kraite_wire::client::Reply<UsedLimits>;
+
+/// Sends `request`, once.
+pub(crate) fn send(
+    transport: &Transport<Venue>,
+    request: WireRequest,
+    key: &SecretString,
+    limit: usize,
+) -> impl Future<Output = Result<Reply, Lost>> {
+    let headers = if request.keyed { key_header(key).map(Some) } else { Ok(None) };
+    let WireRequest { method, host, path, query, form, .. } = request;
+    transport.send(Outgoing { host, method, path, query, body: form, media: FORM_TYPE }, headers, limit)
+}
+
+fn key_header(key: &SecretString) -> Result<(HeaderName, HeaderValue), Lost> {
+    let mut value =
+        HeaderValue::from_str(key.expose_secret()).map_err(|_| Lost::NotSent("the API key is no header"))?;
+    value.set_sensitive(true);
+    Ok((KEY_NAME, value))
+}
