@@ -53,8 +53,8 @@ impl Pages {
     fn take(&mut self, of: Generation, rows: Rows<OrderReport>, sent_at: VenueMillis) -> Option<String> {
         self.turned = self.turned.saturating_add(1);
         // A classic list goes on below its lowest id, whether or not it says so; a cursor can only be told.
-        let parents = rows.rows.iter().filter(|row| row.parent.is_none());
-        let last = parents.last().filter(|_| of == Generation::Classic).map(wire_name);
+        let mut parents = rows.rows.iter().filter(|row| row.parent.is_none());
+        let last = parents.next_back().filter(|_| of == Generation::Classic).map(wire_name);
         let next = rows.next.map(String::from).or(last);
         let full = rows.sent >= LIST_LIMIT as usize;
         let more = next.filter(|_| full && self.turned < MAX_PAGES);

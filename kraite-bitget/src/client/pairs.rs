@@ -182,7 +182,9 @@ impl Inner {
             Err(outcome) => outcome,
         };
         if matches!(outcome, Outcome::Accepted(_)) {
-            self.known().strategies.retain(|_, held| *held != strategy);
+            let mut known = self.known();
+            known.strategies.retain(|_, held| *held != strategy);
+            known.unwanted.retain(|id| id.position() != order.id.position());
         }
         outcome
     }
