@@ -51,7 +51,7 @@ pub(crate) struct Inner {
 
 impl Bitget {
     /// Makes the account usable: finds out its generation, and checks the key and the position mode as far as the
-    /// configuration demands it. Nothing is changed at the venue.
+    /// configuration demands it; one that is told to withdraw is refused in any case. Nothing is changed at the venue.
     ///
     /// # Errors
     ///
@@ -60,6 +60,10 @@ impl Bitget {
         let (keys, mode) = (config.keys, config.mode);
         let account = Self(Arc::new(Inner::new(config, credentials)?));
         account.0.generation(Need::Open).await?;
+        let told = account.0.known().rights.as_ref().and_then(|rights| rights.withdraw);
+        if told == Some(true) {
+            return Err(ConnectError::MayWithdraw);
+        }
         if keys == KeyPolicy::MustNotWithdraw {
             check_key(account.0.read_key_rights().await?)?;
         }

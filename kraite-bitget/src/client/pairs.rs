@@ -82,10 +82,18 @@ impl Inner {
             self.holds(pair, &outcome);
             return outcome;
         }
+        // Lists lag: one that is not shown yet is looked for again soon.
+        let unseen = || both(rejected(RejectKind::ChangePending, "a strategy is there that is not listed yet"));
+        let Ok(listed) = self.pending_plans(Generation::Unified, product, &pair.symbol).await else { return unseen() };
+        let stands = |leg: &&OrderReport| {
+            leg.direction == pair.direction && leg.service == Service::PositionPlan && leg.status == ReportStatus::New
+        };
+        let mut there = listed.iter().filter(stands).peekable();
+        if there.peek().is_none() {
+            return unseen();
+        }
         // One that is not ours is left alone (R99): the core has another way to protect the position then.
-        let Ok(listed) = self.pending_plans(Generation::Unified, product, &pair.symbol).await else { return outcome };
-        let ours = listed.iter().filter(|leg| leg.direction == pair.direction && leg.service == Service::PositionPlan);
-        match ours.filter(|leg| leg.status == ReportStatus::New).find_map(strategy_of) {
+        match there.find_map(strategy_of) {
             Some(strategy) => self.change_strategy(&strategy, pair, not_after).await,
             None => outcome,
         }

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kraite_bitget::codec::Generation;
-use kraite_bitget::{Bitget, Config, ConnectError, Hosts, KeyPolicy, Told};
+use kraite_bitget::{Bitget, Config, ConnectError, Hosts, KeyPolicy, SystemClock, Told};
 use kraite_core::exchange::{Direction, Exchange, PositionMode, ReadError, RejectKind};
 use kraite_core::id::Role;
+use kraite_core::time::Millis;
 
 use crate::common::{BOTH, credentials, done, market, new_order, refused};
 use crate::server::{PROBE, SETTINGS, Server, account, answer, asked, of_account};
@@ -30,14 +31,12 @@ async fn r106_the_generation_is_probed_once_and_routes_every_call() {
     }
 }
 
-/// The owner moves the account while the engine runs: nothing is sent again by itself, and what was known is not used.
-#[tokio::test]
-async fn r106_an_account_that_moves_is_found_out_and_read_anew() {
+/// An account that is moved between two requests; another margin mode lives on the other side.
+async fn movable() -> (Server, Arc<AtomicBool>) {
     let moved = Arc::new(AtomicBool::new(false));
     let script_moved = Arc::clone(&moved);
     let server = Server::start(move |request, _| {
         let now = if script_moved.load(Ordering::SeqCst) { Generation::Unified } else { Generation::Classic };
-        // Another margin mode lives there.
         let margin = if now == Generation::Unified { "isolated" } else { "crossed" };
         of_account(now, margin, request).unwrap_or_else(|| {
             let client = value(&request.body, "clientOid").unwrap();
@@ -45,28 +44,41 @@ async fn r106_an_account_that_moves_is_found_out_and_read_anew() {
         })
     })
     .await;
-    let told: Arc<Mutex<Vec<Told>>> = Arc::default();
-    let heard = Arc::clone(&told);
-    // The probe may be made once in a second.
-    let clock = Arc::new(kraite_bitget::SystemClock::scaled(20));
-    let config = config(&server)
-        .clock(clock)
-        .timeouts(kraite_core::time::Millis(200), kraite_core::time::Millis::from_secs(10))
-        .watch(Arc::new(move |what| heard.lock().unwrap().push(what)));
-    let backend = Bitget::connect(config, credentials()).await.unwrap();
-    let far = later().plus(kraite_core::time::Millis::from_secs(3_600));
-    let order = new_order(Role::Entry, Direction::Long, PositionMode::Hedge, market("30"));
-    assert!(is_accepted(&backend.place(std::slice::from_ref(&order), far).await[0]));
-    tokio::time::sleep(std::time::Duration::from_millis(80)).await;
-    moved.store(true, Ordering::SeqCst);
-    let refused = backend.place(std::slice::from_ref(&order), far).await.remove(0);
-    assert_eq!(kind(&refused), Some(RejectKind::Account), "refused for good, and not sent in other words");
-    assert_eq!(server.count("POST", "/api/v3/trade/place-order"), 0);
-    assert!(told.lock().unwrap().contains(&Told::Moved));
-    assert!(is_accepted(&backend.place(&[order], far).await[0]));
-    let last = asked(&server).pop().unwrap();
-    assert!(last.is("POST", "/api/v3/trade/place-order"));
-    assert_eq!(value(&last.body, "marginMode").as_deref(), Some("isolated"), "the old margin mode is forgotten");
+    (server, moved)
+}
+
+/// The owner moves the account while the engine runs: nothing is sent again by itself, and what was known is not used,
+/// whether an order or a reading finds it out.
+#[tokio::test]
+async fn r106_an_account_that_moves_is_found_out_and_read_anew() {
+    for by_reading in [false, true] {
+        let (server, moved) = movable().await;
+        let told: Arc<Mutex<Vec<Told>>> = Arc::default();
+        let heard = Arc::clone(&told);
+        // The probe may be made once in a second.
+        let config = config(&server)
+            .clock(Arc::new(SystemClock::scaled(20)))
+            .timeouts(Millis(200), Millis::from_secs(10))
+            .watch(Arc::new(move |what| heard.lock().unwrap().push(what)));
+        let backend = Bitget::connect(config, credentials()).await.unwrap();
+        let far = later().plus(Millis::from_secs(3_600));
+        let order = new_order(Role::Entry, Direction::Long, PositionMode::Hedge, market("30"));
+        assert!(is_accepted(&backend.place(std::slice::from_ref(&order), far).await[0]));
+        tokio::time::sleep(std::time::Duration::from_millis(80)).await;
+        moved.store(true, Ordering::SeqCst);
+        if by_reading {
+            assert!(backend.positions().await.is_err());
+        } else {
+            let refused = backend.place(std::slice::from_ref(&order), far).await.remove(0);
+            assert_eq!(kind(&refused), Some(RejectKind::Account), "refused for good, and not sent in other words");
+        }
+        assert_eq!(server.count("POST", "/api/v3/trade/place-order"), 0);
+        assert!(told.lock().unwrap().contains(&Told::Moved));
+        assert!(is_accepted(&backend.place(&[order], far).await[0]));
+        let last = asked(&server).pop().unwrap();
+        assert!(last.is("POST", "/api/v3/trade/place-order"));
+        assert_eq!(value(&last.body, "marginMode").as_deref(), Some("isolated"), "the old margin mode is forgotten");
+    }
 }
 
 #[tokio::test]
@@ -110,6 +122,9 @@ async fn r109_a_key_that_may_withdraw_and_one_of_which_nobody_says_are_refused()
     assert_eq!(check(&with(r#"["contract_order"]"#).await).await, ConnectError::RightsUnknown);
     let unified = account(Generation::Unified, |_, _| answer(200, &done("{}"))).await;
     assert_eq!(check(&unified).await, ConnectError::RightsUnknown);
+    // What the key says itself counts without being asked for.
+    let unchecked = with(r#"["withdraw"]"#).await;
+    assert_eq!(Bitget::connect(config(&unchecked), credentials()).await.unwrap_err(), ConnectError::MayWithdraw);
 }
 
 #[tokio::test]

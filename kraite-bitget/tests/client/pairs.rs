@@ -234,6 +234,24 @@ async fn r99_a_strategy_of_somebody_else_is_left_alone() {
     assert_eq!(server.count("POST", CHANGE_V3), 0);
 }
 
+/// Lists lag: one that exists and is not listed yet is asked for again soon, and is no refusal of the pair.
+#[tokio::test]
+async fn r107_a_strategy_that_exists_and_is_not_listed_yet_is_waited_for() {
+    for listed in [answer(200, &done("[]")), answer(500, "")] {
+        let server = account(Generation::Unified, move |request, _| match request.path() {
+            PLACE_V3 => answer(400, &refused("25594")),
+            PENDING_V3 => listed.clone(),
+            path => panic!("{path}"),
+        })
+        .await;
+        let outcome = backend(&server).await.place_position_tpsl(&the_pair(), later()).await;
+        for leg in [outcome.stop, outcome.target] {
+            assert_eq!(kind(&leg), Some(RejectKind::ChangePending));
+        }
+        assert_eq!(server.count("POST", CHANGE_V3), 0);
+    }
+}
+
 #[tokio::test]
 async fn a_strategy_that_is_gone_is_placed_anew() {
     let server = account(Generation::Unified, move |request, before| match (request.path(), before) {
