@@ -4,7 +4,6 @@
 //! revision, attempt and owner epoch with a checksum, so a worker with an empty disk can tell whose order
 //! it is looking at. It fits the client id rules of every supported venue with room for a broker prefix.
 
-use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
@@ -327,14 +326,29 @@ impl FromStr for ClientOrderId {
     }
 }
 
+impl ClientOrderId {
+    fn text(self) -> [u8; CLIENT_ORDER_ID_LEN] {
+        let mut text = [0; CLIENT_ORDER_ID_LEN];
+        let mut rest = self.0;
+        for byte in text.iter_mut().rev() {
+            let index = usize::try_from(rest & 31).unwrap_or(0);
+            *byte = ALPHABET.get(index).copied().unwrap_or(b'a');
+            rest >>= 5;
+        }
+        text
+    }
+}
+
+/// True where the text spells this id.
+impl PartialEq<str> for ClientOrderId {
+    fn eq(&self, text: &str) -> bool {
+        self.text() == *text.as_bytes()
+    }
+}
+
 impl fmt::Display for ClientOrderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(CLIENT_ORDER_ID_LEN);
-        for place in (0..CLIENT_ORDER_ID_LEN).rev() {
-            let index = usize::try_from((self.0 >> (place.saturating_mul(5))) & 31).unwrap_or(0);
-            text.push(char::from(ALPHABET.get(index).copied().unwrap_or(b'a')));
-        }
-        f.pad(&text)
+        f.pad(core::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
@@ -429,6 +443,7 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.len(), CLIENT_ORDER_ID_LEN);
         assert_eq!(text.parse::<ClientOrderId>(), Ok(id));
+        assert!(id == *text);
         assert_eq!(id.key(), key());
         for role in [Role::Entry, Role::Rung(1), Role::Rung(MAX_RUNGS), Role::Target, Role::Stop, Role::Close] {
             let logical = LogicalOrder { role, revision: Revision::MAX };
@@ -444,6 +459,7 @@ mod tests {
                 bytes[place] = *other;
                 let flipped = String::from_utf8(bytes).unwrap_or_default();
                 assert!(flipped.parse::<ClientOrderId>().is_err(), "{flipped}");
+                assert!(id != *flipped);
             }
         }
     }
@@ -454,6 +470,7 @@ mod tests {
             ["", "web_abc", "x-cvBPrNm94d4f2c7d79294456984674", "autoclose-1234567890", "ABCDEFGHIJKLMNOPQRSTUVWX"]
         {
             assert!(text.parse::<ClientOrderId>().is_err());
+            assert!(ClientOrderId::encode(&key()) != *text);
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::budget::Budget;
 use super::config::{Config, MAX_MARKS, OrderEntry};
+use super::dialect::key_header;
 use super::entry::Entry;
 use super::line::{Heard, Line};
 use crate::codec::{Call, Credentials, Host, Interpreter};
@@ -83,6 +84,7 @@ impl Inner {
             transport: Transport::new(hosts, config.hosts.encrypted_only(), timeouts, &config.clock, &tls)?,
             keeper: Keeper::new(Arc::clone(&config.clock)),
             budget: Budget::new(Arc::clone(&config.clock), config.address.clone()),
+            key: key_header(credentials.api_key())?,
             credentials,
             clock: Arc::clone(&config.clock),
             watch: Arc::clone(&config.watch),

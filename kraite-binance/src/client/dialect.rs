@@ -1,6 +1,6 @@
 //! What this venue says beside its answers, and the header that names the account.
 
-use kraite_wire::client::{Dialect, Lost, Outgoing, Transport};
+use kraite_wire::client::{ConfigError, Dialect, Lost, Outgoing, Transport};
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -29,17 +29,17 @@ pub(crate) type Reply = kraite_wire::client::Reply<UsedLimits>;
 pub(crate) fn send(
     transport: &Transport<Venue>,
     request: WireRequest,
-    key: &SecretString,
+    key: &HeaderValue,
     limit: usize,
 ) -> impl Future<Output = Result<Reply, Lost>> {
-    let headers = if request.keyed { key_header(key).map(Some) } else { Ok(None) };
+    let headers = request.keyed.then(|| (KEY_NAME, key.clone()));
     let WireRequest { method, host, path, query, form, .. } = request;
-    transport.send(Outgoing { host, method, path, query, body: form, media: FORM_TYPE }, headers, limit)
+    transport.send(Outgoing { host, method, path, query, body: form, media: FORM_TYPE }, Ok(headers), limit)
 }
 
-fn key_header(key: &SecretString) -> Result<(HeaderName, HeaderValue), Lost> {
-    let mut value =
-        HeaderValue::from_str(key.expose_secret()).map_err(|_| Lost::NotSent("the API key is no header"))?;
+/// The key as it is sent.
+pub(crate) fn key_header(key: &SecretString) -> Result<HeaderValue, ConfigError> {
+    let mut value = HeaderValue::from_str(key.expose_secret()).map_err(|_| ConfigError::ApiKey)?;
     value.set_sensitive(true);
-    Ok((KEY_NAME, value))
+    Ok(value)
 }

@@ -302,7 +302,7 @@ fn number_of(reply: &SocketReply<'_>) -> Option<u64> {
 fn heard(reply: &SocketReply<'_>) -> Reply {
     let answer = reply.answer();
     let used = UsedLimits::of_socket(&reply.used_limits());
-    Reply { status: answer.status, body: answer.body.to_vec(), used }
+    Reply { status: answer.status, body: answer.body.to_vec().into(), used }
 }
 
 /// Waits for something while every request is told that nothing can be sent.

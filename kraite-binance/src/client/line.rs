@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kraite_core::exchange::{Outcome, ReadError, RejectKind};
 use kraite_core::time::{Millis, VenueMillis};
 use kraite_wire::client::{
     Failed, Keeper, LocalClock, Lost, MAX_BODY, Need, Told, Transport, VenueNow, Watch, rejected, unsent,
 };
+use reqwest::header::HeaderValue;
 
 use super::budget::{Budget, Cost};
 use super::dialect::{Reply, Venue, send};
@@ -28,7 +30,7 @@ const LOG_ON: u32 = 2;
 /// What came back, and when the question left at the earliest.
 pub(crate) struct Heard {
     status: u16,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
     pub(crate) sent_at: VenueMillis,
 }
 
@@ -55,6 +57,8 @@ pub(crate) struct Line {
     pub(crate) keeper: Keeper,
     pub(crate) budget: Budget,
     pub(crate) credentials: Credentials,
+    /// The key as a header.
+    pub(crate) key: HeaderValue,
     pub(crate) clock: Arc<dyn LocalClock>,
     pub(crate) watch: Arc<dyn Watch>,
     pub(crate) window: Millis,
@@ -177,7 +181,7 @@ impl Line {
     }
 
     async fn exchange(&self, request: WireRequest, taken: Taken, limit: usize) -> Result<Reply, Failed> {
-        let answer = send(&self.transport, request, self.credentials.api_key(), limit).await;
+        let answer = send(&self.transport, request, &self.key, limit).await;
         self.settle(taken, answer)
     }
 

@@ -1,7 +1,7 @@
 //! The venue's ids in the core's words. Regular and conditional orders number themselves apart, so that the same
 //! number can stand for one of each: the latter carry a prefix, which never reaches the wire.
 
-use compact_str::format_compact;
+use compact_str::{ToCompactString as _, format_compact};
 use kraite_core::exchange::{OrderRef, Service};
 use kraite_core::id::{ClientOrderId, VenueOrderId};
 
@@ -11,7 +11,7 @@ const ALGO: &str = "algo:";
 /// The id of a regular order.
 #[must_use]
 pub fn regular_id(id: i64) -> VenueOrderId {
-    VenueOrderId(format_compact!("{id}"))
+    VenueOrderId(id.to_compact_string())
 }
 
 /// The id of a conditional order.

@@ -56,9 +56,13 @@ impl Signer {
     ///
     /// [`SignError`]; `payload` is unchanged then.
     pub fn append_to(&self, payload: &mut String) -> Result<(), SignError> {
-        let signature = self.sign(payload)?;
+        let bytes = self.0.sign(payload)?;
         payload.push_str(if payload.is_empty() { "signature=" } else { "&signature=" });
-        percent_encode(&signature, payload);
+        if self.0.kind() == KeyKind::Hmac {
+            HEXLOWER.encode_append(&bytes, payload);
+        } else {
+            percent_encode(&BASE64.encode(&bytes), payload);
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use kraite_binance::codec::{Credentials, Signer};
-use kraite_binance::{Binance, Told};
+use kraite_binance::{Binance, ConfigError, ConnectError, Told};
 use kraite_core::exchange::{Direction, Exchange, OrderShape, PositionMode};
 use kraite_core::id::Role;
 
@@ -51,4 +51,14 @@ async fn r109_no_key_secret_signature_or_listen_key_is_in_any_debug_error_or_out
     for secret in ["canary", "x-mbx-apikey"].into_iter().chain(signatures.iter().map(String::as_str)) {
         assert!(!shown.to_lowercase().contains(secret), "{secret} in {shown}");
     }
+}
+
+#[tokio::test]
+async fn r109_a_key_that_no_header_can_hold_is_refused_at_once_and_not_shown() {
+    let server = Server::start(|_, _| answer(200, "{}")).await;
+    let credentials = Credentials::new(format!("{KEY}\n").into(), Signer::hmac(&SECRET.into()).unwrap());
+    let error = Binance::connect(config(&server), credentials).await.unwrap_err();
+    assert_eq!(error, ConnectError::Config(ConfigError::ApiKey));
+    assert!(!format!("{error} {error:?}").contains("canary"));
+    assert!(server.all().is_empty());
 }

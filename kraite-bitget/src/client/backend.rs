@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::account::Known;
 use super::budget::Budget;
 use super::config::{Config, MAX_MARKS};
+use super::dialect::Headers;
 use super::line::Line;
 use crate::codec::frame::{PING, PONG};
 use crate::codec::{Credentials, Interpreter, Product};
@@ -87,10 +88,10 @@ impl Inner {
             transport: Transport::new(hosts, config.hosts.encrypted_only(), timeouts, &config.clock, &tls)?,
             keeper: Keeper::new(Arc::clone(&config.clock)),
             budget: Budget::new(Arc::clone(&config.clock), config.address.clone()),
+            account: Headers::of(&credentials, config.hosts.money)?,
             credentials,
             clock: Arc::clone(&config.clock),
             watch: Arc::clone(&config.watch),
-            money: config.hosts.money,
             generation: watch::Sender::new(None),
             socket_age: config.socket_age,
             measuring: tokio::sync::Mutex::default(),

@@ -1,6 +1,6 @@
 //! What this venue says beside its answers, and the headers that a request carries.
 
-use kraite_wire::client::{Dialect, Lost, Outgoing, Transport};
+use kraite_wire::client::{ConfigError, Dialect, Lost, Outgoing, Transport};
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 
@@ -34,45 +34,54 @@ pub(crate) enum Money {
     Paper,
 }
 
+/// The headers that every request of an account carries.
+pub(crate) struct Headers {
+    always: Vec<(HeaderName, HeaderValue)>,
+    signed: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Headers {
+    pub(crate) fn of(credentials: &Credentials, money: Money) -> Result<Self, ConfigError> {
+        let mut always = vec![header(LOCALE_HEADER.0, LOCALE_HEADER.1)?];
+        if money == Money::Paper {
+            always.push(header(DEMO_HEADER.0, DEMO_HEADER.1)?);
+        }
+        let secrets = [(KEY_HEADER, credentials.api_key()), (PASSPHRASE_HEADER, credentials.passphrase())];
+        let mut signed = Vec::new();
+        for (name, secret) in secrets {
+            let (name, mut value) = header(name, secret.expose_secret())?;
+            value.set_sensitive(true);
+            signed.push((name, value));
+        }
+        Ok(Self { always, signed })
+    }
+
+    fn with(&self, request: &WireRequest) -> Result<Vec<(HeaderName, HeaderValue)>, ConfigError> {
+        let mut all = self.always.clone();
+        if let (Some(at), Some(signature)) = (request.timestamp(), request.signature()) {
+            all.extend(self.signed.iter().cloned());
+            let (name, mut value) = header(SIGN_HEADER, signature.expose_secret())?;
+            value.set_sensitive(true);
+            all.push((name, value));
+            all.push(header(TIMESTAMP_HEADER, &at.0.to_string())?);
+        }
+        Ok(all)
+    }
+}
+
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), ConfigError> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| ConfigError::ApiKey)?;
+    Ok((name, HeaderValue::from_str(value).map_err(|_| ConfigError::ApiKey)?))
+}
+
 /// Sends `request`, once.
 pub(crate) fn send(
     transport: &Transport<Venue>,
     request: WireRequest,
-    credentials: &Credentials,
-    money: Money,
+    account: &Headers,
     limit: usize,
 ) -> impl Future<Output = Result<Reply, Lost>> {
-    let headers = headers_of(&request, credentials, money);
+    let headers = account.with(&request).map_err(|_| Lost::NotSent("the signature is no header"));
     let WireRequest { method, path, query, body, .. } = request;
     transport.send(Outgoing { host: (), method, path, query, body, media: BODY_TYPE }, headers, limit)
-}
-
-fn headers_of(
-    request: &WireRequest,
-    credentials: &Credentials,
-    money: Money,
-) -> Result<Vec<(HeaderName, HeaderValue)>, Lost> {
-    let mut headers = vec![header(LOCALE_HEADER.0, LOCALE_HEADER.1)?];
-    if money == Money::Paper {
-        headers.push(header(DEMO_HEADER.0, DEMO_HEADER.1)?);
-    }
-    if let (Some(at), Some(signature)) = (request.timestamp(), request.signature()) {
-        headers.push(secret(KEY_HEADER, credentials.api_key().expose_secret())?);
-        headers.push(secret(PASSPHRASE_HEADER, credentials.passphrase().expose_secret())?);
-        headers.push(secret(SIGN_HEADER, signature.expose_secret())?);
-        headers.push(header(TIMESTAMP_HEADER, &at.0.to_string())?);
-    }
-    Ok(headers)
-}
-
-fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Lost> {
-    let broken = Lost::NotSent("the key, its passphrase or its signature is no header");
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| broken)?;
-    Ok((name, HeaderValue::from_str(value).map_err(|_| broken)?))
-}
-
-fn secret(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Lost> {
-    let (name, mut value) = header(name, value)?;
-    value.set_sensitive(true);
-    Ok((name, value))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kraite_core::exchange::{Outcome, ReadError, RejectKind};
 use kraite_core::time::{Millis, VenueMillis};
 use kraite_wire::client::{
@@ -10,7 +11,7 @@ use kraite_wire::client::{
 use tokio::sync::watch;
 
 use super::budget::{Budget, Cost};
-use super::dialect::{Money, Reply, Venue, send};
+use super::dialect::{Headers, Reply, Venue, send};
 use crate::codec::calls::market::GetServerTime;
 use crate::codec::{
     Answer, Call, Credentials, Failure, Generation, Quiet, Scope, SignError, Stamp, UnsignedCall, Verdict, WireRequest,
@@ -23,7 +24,7 @@ const PROTECTION_WAITS: Millis = Millis::from_secs(1);
 /// What came back, and when the question left at the earliest.
 pub(crate) struct Heard {
     status: u16,
-    body: Vec<u8>,
+    body: Bytes,
     pub(crate) sent_at: VenueMillis,
 }
 
@@ -48,7 +49,7 @@ pub(crate) struct Line {
     pub(crate) credentials: Credentials,
     pub(crate) clock: Arc<dyn LocalClock>,
     pub(crate) watch: Arc<dyn Watch>,
-    pub(crate) money: Money,
+    pub(crate) account: Headers,
     /// Which generation the account is of, while that is known.
     pub(crate) generation: watch::Sender<Option<Generation>>,
     /// When a socket should be replaced.
@@ -124,7 +125,7 @@ impl Line {
         limit: usize,
     ) -> Result<Reply, Failed> {
         self.budget.take(cost, need, sent_in).map_err(|spent| Failed::Spent(spent.wait))?;
-        match send(&self.transport, request, &self.credentials, self.money, limit).await {
+        match send(&self.transport, request, &self.account, limit).await {
             Ok(reply) => {
                 self.learn(&reply, cost, need);
                 Ok(reply)

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use kraite_bitget::codec::{Credentials, Signer};
-use kraite_bitget::{Bitget, Told};
+use kraite_bitget::{Bitget, ConfigError, ConnectError, Told};
 use kraite_core::exchange::{Direction, Exchange, PositionMode};
 use kraite_core::id::Role;
 
 use crate::common::{BOTH, market, new_order, pair};
-use crate::server::{Reaction, Server, answer, of_account};
+use crate::server::{Reaction, Server, account, answer, of_account};
 use crate::{config, later};
 
 const CANARY: &str = "canary0secret0canary";
@@ -52,4 +52,15 @@ async fn r109_no_key_passphrase_secret_or_signature_is_in_any_debug_error_or_out
             assert!(!shown.to_lowercase().contains(secret), "{secret} in {shown}");
         }
     }
+}
+
+#[tokio::test]
+async fn r109_a_passphrase_that_no_header_can_hold_is_refused_at_once_and_not_shown() {
+    let server = account(BOTH[0], |_, _| answer(200, "{}")).await;
+    let signer = Signer::hmac(&CANARY.into()).unwrap();
+    let credentials = Credentials::new("key".into(), format!("{CANARY}\n").into(), signer);
+    let error = Bitget::connect(config(&server), credentials).await.unwrap_err();
+    assert_eq!(error, ConnectError::Config(ConfigError::ApiKey));
+    assert!(!format!("{error} {error:?}").contains("canary"));
+    assert!(server.all().is_empty());
 }

@@ -29,6 +29,9 @@ pub enum ConfigError {
     /// The HTTP library cannot be set up.
     #[error("the HTTP client cannot be set up")]
     Http,
+    /// The API key is no text that a header can hold.
+    #[error("the API key holds a character that no key has")]
+    ApiKey,
 }
 
 /// An account that cannot be used.

@@ -4,6 +4,7 @@
 //!
 //! The venue gives its hosts, headers, limits and heartbeat; nothing here knows one by name.
 
+mod alarm;
 mod budget;
 mod config;
 mod events;

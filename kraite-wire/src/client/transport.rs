@@ -5,10 +5,12 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use kraite_core::time::Millis;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, Url};
 
+use super::alarm::Alarms;
 use super::config::ConfigError;
 use super::local::LocalClock;
 use super::lost::Lost;
@@ -58,7 +60,7 @@ pub struct Reply<L> {
     /// The HTTP status.
     pub status: u16,
     /// The whole body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// What its headers say about the limits.
     pub used: L,
 }
@@ -67,8 +69,7 @@ pub struct Reply<L> {
 pub struct Transport<D: Dialect> {
     client: Client,
     hosts: BTreeMap<D::Host, Url>,
-    total: Millis,
-    clock: Arc<dyn LocalClock>,
+    alarms: Alarms,
     /// The addresses of the endpoints that were asked so far: they are few, and parsing one costs more than signing.
     addresses: Mutex<BTreeMap<(D::Host, &'static str), Url>>,
 }
@@ -101,8 +102,8 @@ impl<D: Dialect> Transport<D> {
             .tcp_nodelay(true)
             .build()
             .map_err(|_| ConfigError::Http)?;
-        let (hosts, clock) = (hosts.into_iter().collect(), Arc::clone(clock));
-        Ok(Self { client, hosts, total, clock, addresses: Mutex::default() })
+        let (hosts, alarms) = (hosts.into_iter().collect(), Alarms::new(Arc::clone(clock), total));
+        Ok(Self { client, hosts, alarms, addresses: Mutex::default() })
     }
 
     /// Sends `request`, once. Whatever comes back comes back within the total timeout.
@@ -117,10 +118,11 @@ impl<D: Dialect> Transport<D> {
         let sending = headers.and_then(|headers| self.prepared(request, headers)).map(RequestBuilder::send);
         async move {
             let sending = sending?;
+            let mut alarm = self.alarms.set();
             tokio::select! {
                 biased;
                 reply = self.exchange(sending, limit) => reply,
-                () = self.clock.sleep(self.total) => Err(Lost::Timeout),
+                () = alarm.rings() => Err(Lost::Timeout),
             }
         }
     }
@@ -176,16 +178,25 @@ impl<D: Dialect> Transport<D> {
         let told = response.headers().iter().filter(|(name, _)| is_told(name));
         let used = D::limits(told.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))));
         let status = response.status().as_u16();
-        let mut body = Vec::new();
-        // A broken body is a broken answer, whatever its status line said.
-        while let Some(chunk) = response.chunk().await.map_err(|error| within(&error))? {
-            if body.len().saturating_add(chunk.len()) > limit {
-                return Err(Lost::TooLarge);
+        // Most answers come in one piece.
+        let mut body = next(&mut response, limit).await?.unwrap_or_default();
+        if let Some(more) = next(&mut response, limit.saturating_sub(body.len())).await? {
+            let mut whole = BytesMut::from(body);
+            whole.extend_from_slice(&more);
+            while let Some(more) = next(&mut response, limit.saturating_sub(whole.len())).await? {
+                whole.extend_from_slice(&more);
             }
-            body.extend_from_slice(&chunk);
+            body = whole.freeze();
         }
         Ok(Reply { status, body, used })
     }
+}
+
+/// The next piece of a body, of which at most `room` bytes are wanted. A broken body is a broken answer, whatever its
+/// status line said.
+async fn next(response: &mut Response, room: usize) -> Result<Option<Bytes>, Lost> {
+    let piece = response.chunk().await.map_err(|error| within(&error))?;
+    if piece.as_ref().is_some_and(|piece| piece.len() > room) { Err(Lost::TooLarge) } else { Ok(piece) }
 }
 
 /// What an error before the status line proves. Only a connection that was never made proves that nothing left; the
