@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::codec::{FORM_TYPE, Host, KEY_HEADER, UsedLimits, WireRequest};
 
 const KEY_NAME: HeaderName = HeaderName::from_static(KEY_HEADER);
+const FORM: HeaderValue = HeaderValue::from_static(FORM_TYPE);
 
 /// The venue's way with HTTP.
 pub(crate) struct Venue;
@@ -34,7 +35,7 @@ pub(crate) fn send(
 ) -> impl Future<Output = Result<Reply, Lost>> {
     let headers = request.keyed.then(|| (KEY_NAME, key.clone()));
     let WireRequest { method, host, path, query, form, .. } = request;
-    transport.send(Outgoing { host, method, path, query, body: form, media: FORM_TYPE }, Ok(headers), limit)
+    transport.send(Outgoing { host, method, path, query, body: form, media: FORM }, Ok(headers), limit)
 }
 
 /// The key as it is sent.

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 use kraite_core::exchange::{Direction, KeyRights, MarginMode, Outcome, ReadError, Reject, RejectKind};
-use kraite_core::id::{ClientOrderId, Symbol};
+use kraite_core::id::{Symbol, VenueOrderId};
 use kraite_core::number::Factor;
 use kraite_wire::client::{Need, rejected, unsent};
 
 use super::backend::Inner;
 use crate::codec::calls::{classic, unified};
-use crate::codec::{Generation, Product, Setup, Terms, classic_setup, generation, key_rights, unified_setup};
+use crate::codec::{
+    Generation, Leg, Product, Setup, Terms, classic_setup, generation, key_rights, strategy_id, unified_setup,
+};
 
 /// What was read or heard, of the generation it was read in.
 #[derive(Default)]
@@ -23,7 +25,7 @@ pub(crate) struct Known {
     /// The strategy that holds the pair of a side of a contract.
     pub(crate) strategies: BTreeMap<(Symbol, Direction), CompactString>,
     /// Legs of a strategy that are not wanted any more, while the other one still is.
-    pub(crate) unwanted: BTreeSet<ClientOrderId>,
+    pub(crate) unwanted: BTreeSet<VenueOrderId>,
     /// Which product line a contract is of, as the venue lists it.
     pub(crate) products: BTreeMap<Symbol, Product>,
     /// Maker and taker rate of the contracts.
@@ -40,6 +42,13 @@ impl Known {
             self.margins.clear();
             self.strategies.clear();
             self.unwanted.clear();
+        }
+    }
+
+    /// Nothing is remembered against the legs of a strategy any more.
+    pub(crate) fn wants(&mut self, strategy: &str) {
+        for leg in Leg::BOTH {
+            self.unwanted.remove(&strategy_id(strategy, leg));
         }
     }
 }

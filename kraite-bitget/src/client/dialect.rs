@@ -9,6 +9,8 @@ use crate::codec::{
     UsedLimits, WireRequest,
 };
 
+const JSON: HeaderValue = HeaderValue::from_static(BODY_TYPE);
+
 /// The venue's way with HTTP: one host for both generations.
 pub(crate) struct Venue;
 
@@ -83,5 +85,5 @@ pub(crate) fn send(
 ) -> impl Future<Output = Result<Reply, Lost>> {
     let headers = account.with(&request).map_err(|_| Lost::NotSent("the signature is no header"));
     let WireRequest { method, path, query, body, .. } = request;
-    transport.send(Outgoing { host: (), method, path, query, body, media: BODY_TYPE }, headers, limit)
+    transport.send(Outgoing { host: (), method, path, query, body, media: JSON }, headers, limit)
 }

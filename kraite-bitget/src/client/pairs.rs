@@ -6,12 +6,15 @@ use kraite_core::exchange::{
     Service,
 };
 use kraite_core::id::Symbol;
-use kraite_core::time::VenueMillis;
+use kraite_core::time::{Millis, VenueMillis};
 use kraite_wire::client::{Need, rejected, unsent};
 
 use super::backend::Inner;
 use crate::codec::calls::{classic, unified};
 use crate::codec::{Generation, OrderName, Product};
+
+/// Reading back may take this long: what was accepted is not to be kept from the core for it.
+const READ_BACK: Millis = Millis::from_secs(2);
 
 fn both(outcome: Outcome) -> PairOutcome {
     PairOutcome { stop: outcome.clone(), target: outcome }
@@ -100,6 +103,8 @@ impl Inner {
     }
 
     async fn change_strategy(&self, strategy: &str, pair: &PositionTpsl, not_after: VenueMillis) -> PairOutcome {
+        // Both legs are wanted from now on.
+        self.known().wants(strategy);
         let call = unified::ModifyPair { strategy: strategy.into(), pair: pair.clone() };
         let outcome = match self.line.mutate(&call, Need::Protect, not_after).await {
             Ok(heard) => self.interpreter().changed_strategy(&call, heard.sent_at, heard.answer()),
@@ -109,14 +114,11 @@ impl Inner {
         outcome
     }
 
-    /// Remembers which strategy holds a pair; what was not wanted of an earlier one is of no interest any more.
+    /// Remembers which strategy holds a pair.
     fn holds(&self, pair: &PositionTpsl, outcome: &PairOutcome) {
         let Outcome::Accepted(Ack { report: Some(report) }) = &outcome.stop else { return };
         if let Some(strategy) = strategy_of(report) {
-            let mut known = self.known();
-            let position = pair.stop.id.position();
-            known.unwanted.retain(|id| id.position() != position);
-            known.strategies.insert((pair.symbol.clone(), pair.direction), strategy);
+            self.known().strategies.insert((pair.symbol.clone(), pair.direction), strategy);
         }
     }
 
@@ -129,7 +131,12 @@ impl Inner {
         pair: &PositionTpsl,
         outcome: PairOutcome,
     ) -> PairOutcome {
-        let Ok(listed) = self.pending_plans(generation, product, &pair.symbol).await else { return outcome };
+        let listed = tokio::select! {
+            biased;
+            listed = self.pending_plans(generation, product, &pair.symbol) => listed.ok(),
+            () = self.line.clock.sleep(READ_BACK) => None,
+        };
+        let Some(listed) = listed else { return outcome };
         let seen = |leg: &PairLeg, answered: Outcome| {
             let stands = |row: &&OrderReport| {
                 row.id == ReportedId::Ours(leg.id)
@@ -166,20 +173,15 @@ impl Inner {
         let Some(strategy) = strategy_of(leg) else {
             return rejected(RejectKind::UnknownOrder, "the strategy is not one of ours");
         };
-        let others = listed.iter().filter(|row| {
-            row.venue_id != leg.venue_id
-                && row.status == ReportStatus::New
-                && strategy_of(row).as_ref() == Some(&strategy)
-        });
         let wanted = {
             let mut known = self.known();
-            known.unwanted.insert(order.id);
-            others
-                .filter_map(|row| match row.id {
-                    ReportedId::Ours(id) => Some(id),
-                    ReportedId::Venue(_) | ReportedId::Foreign(_) => None,
-                })
-                .any(|id| !known.unwanted.contains(&id))
+            // By the venue's ids: the list may show the ids of an earlier pair.
+            known.unwanted.insert(leg.venue_id.clone());
+            listed.iter().any(|row| {
+                row.status == ReportStatus::New
+                    && strategy_of(row).as_ref() == Some(&strategy)
+                    && !known.unwanted.contains(&row.venue_id)
+            })
         };
         if wanted {
             return rejected(RejectKind::ChangePending, "both legs go together, and the other one is still wanted");
@@ -192,7 +194,7 @@ impl Inner {
         if matches!(outcome, Outcome::Accepted(_)) {
             let mut known = self.known();
             known.strategies.retain(|_, held| *held != strategy);
-            known.unwanted.retain(|id| id.position() != order.id.position());
+            known.wants(&strategy);
         }
         outcome
     }

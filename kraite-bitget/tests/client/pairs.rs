@@ -1,14 +1,16 @@
 //! Stop and target of a position: one call that overwrites, or one strategy behind two orders.
 
+use kraite_bitget::LocalClock as _;
 use kraite_bitget::codec::{Generation, PairName};
 use kraite_core::exchange::{
     Cause, Direction, Exchange, Outcome, PairOutcome, PositionMode, PositionTpsl, RejectKind, Service,
 };
 use kraite_core::id::{Role, VenueOrderId};
+use kraite_core::time::Millis;
 
-use crate::common::{BOTH, done, order_ref, pair, refused, revised};
+use crate::common::{BOTH, credentials, done, order_ref, pair, refused, revised};
 use crate::server::{Reaction, Request, Server, account, answer, asked};
-use crate::{backend, is_accepted, kind, later, value};
+use crate::{backend, config, is_accepted, kind, later, value};
 
 const PLACE_V2: &str = "/api/v2/mix/order/place-pos-tpsl";
 const PENDING_V2: &str = "/api/v2/mix/order/orders-plan-pending";
@@ -288,6 +290,67 @@ async fn r107_one_leg_of_a_strategy_is_not_cancelled_while_the_other_is_open_and
     assert_eq!(server.count("POST", CANCEL_V3), 0, "the stop stands");
     assert!(is_accepted(&backend.cancel(&stop, later()).await), "neither is wanted");
     assert_eq!(server.count("POST", CANCEL_V3), 1);
+}
+
+/// After a restart the list still shows the ids of an earlier pair.
+#[tokio::test]
+async fn r107_both_legs_are_known_by_the_venues_id_whatever_id_the_list_shows() {
+    let client = name(&the_pair());
+    let server = account(Generation::Unified, move |request, _| match request.path() {
+        PENDING_V3 => answer(200, &done(&format!("[{}]", strategy("77", &client, "0.34", "0.401")))),
+        CANCEL_V3 => answer(200, &done("null")),
+        path => panic!("{path}"),
+    })
+    .await;
+    let backend = backend(&server).await;
+    let leg = |role, number| {
+        let mut order = order_ref(role, Service::PositionPlan, Some(number));
+        order.id = revised(role, 1, 0);
+        order
+    };
+    let stop = backend.cancel(&leg(Role::Stop, "strategy:77:stop"), later()).await;
+    assert_eq!(kind(&stop), Some(RejectKind::ChangePending));
+    assert!(is_accepted(&backend.cancel(&leg(Role::Target, "strategy:77:target"), later()).await));
+}
+
+/// A pair that is set anew wants both legs again.
+#[tokio::test]
+async fn r107_what_was_not_wanted_before_a_change_is_wanted_after_it() {
+    let client = name(&the_pair());
+    let server = account(Generation::Unified, move |request, _| match request.path() {
+        PLACE_V3 => answer(400, &refused("25594")),
+        CHANGE_V3 => answer(400, &refused("25600")),
+        PENDING_V3 => answer(200, &done(&format!("[{}]", strategy("77", &client, "0.34", "0.401")))),
+        path => panic!("{path}"),
+    })
+    .await;
+    let backend = backend(&server).await;
+    let target = order_ref(Role::Target, Service::PositionPlan, Some("strategy:77:target"));
+    let stop = order_ref(Role::Stop, Service::PositionPlan, Some("strategy:77:stop"));
+    assert_eq!(kind(&backend.cancel(&target, later()).await), Some(RejectKind::ChangePending));
+    let outcome = backend.place_position_tpsl(&pair(1, Direction::Long, PositionMode::Hedge), later()).await;
+    assert!(is_accepted(&outcome.stop), "r14: {outcome:?}");
+    assert_eq!(kind(&backend.cancel(&stop, later()).await), Some(RejectKind::ChangePending), "the target is wanted");
+    assert_eq!(server.count("POST", CANCEL_V3), 0);
+}
+
+#[tokio::test]
+async fn a_list_that_hangs_does_not_keep_an_accepted_pair_from_the_core() {
+    let answered = rows(&[stop_row(), target_row()]);
+    let server = account(Generation::Classic, move |request, _| match request.path() {
+        PLACE_V2 => answer(200, &answered),
+        _ => Reaction::Hang,
+    })
+    .await;
+    let clock = std::sync::Arc::new(kraite_bitget::SystemClock::scaled(20));
+    let config = config(&server).clock(clock.clone());
+    let config = config.timeouts(Millis(200), Millis::from_secs(30));
+    let backend = kraite_bitget::Bitget::connect(config, credentials()).await.unwrap();
+    let far = later().plus(Millis::from_secs(3_600));
+    let before = clock.now();
+    let outcome = backend.place_position_tpsl(&the_pair(), far).await;
+    assert!(is_accepted(&outcome.stop) && is_accepted(&outcome.target));
+    assert!(clock.now().since(before) < Millis::from_secs(10), "{}", clock.now().since(before));
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ pub struct Outgoing<H> {
     /// The body.
     pub body: Option<String>,
     /// The media type of the body.
-    pub media: &'static str,
+    pub media: HeaderValue,
 }
 
 /// A whole answer.
@@ -151,7 +151,7 @@ impl<D: Dialect> Transport<D> {
             out = out.header(name, value);
         }
         if let Some(body) = request.body {
-            out = out.header(CONTENT_TYPE, HeaderValue::from_static(request.media)).body(body);
+            out = out.header(CONTENT_TYPE, request.media).body(body);
         }
         Ok(out)
     }
