@@ -167,6 +167,19 @@ async fn r21_an_error_is_one_under_200_and_under_400_alike() {
     }
 }
 
+/// A deep rung beyond the price band is this rung's alone to lose, and no reason to stop.
+#[tokio::test]
+async fn r48_a_rung_outside_the_price_band_is_refused_as_a_filter() {
+    for (generation, code) in
+        [(Generation::Classic, "40815"), (Generation::Classic, "22047"), (Generation::Unified, "25206")]
+    {
+        let server = account(generation, move |_, _| answer(400, &refused(code))).await;
+        let outcome = backend(&server).await.place(&[rung(4)], later()).await.remove(0);
+        assert_eq!(kind(&outcome), Some(RejectKind::Filter), "{code}");
+        assert!(!kind(&outcome).unwrap().is_retryable());
+    }
+}
+
 #[tokio::test]
 async fn r12_a_duplicate_id_is_an_order_to_be_looked_up() {
     for (generation, code) in [(Generation::Classic, "40786"), (Generation::Unified, "25212")] {
