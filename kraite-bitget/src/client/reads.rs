@@ -122,10 +122,14 @@ impl Inner {
         }
         let mut all = Vec::new();
         for product in &self.products {
-            let call = classic::GetBalances { product: *product };
-            all.extend(balances(generation, self.line.read(&call, Need::Read).await?.answer())?);
+            let heard = self.line.read(&classic::GetBalances { product: *product }, Need::Read).await?;
+            // A line that holds nothing may have no row; an account without any row is none (R109).
+            let rows: reply::Rows<reply::classic::AccountRow> = reply::read_rows(heard.answer())?;
+            if rows.sent > 0 {
+                all.extend(balances(generation, heard.answer())?);
+            }
         }
-        Ok(all)
+        if all.is_empty() { Err(undecodable(&"balances are missing")) } else { Ok(all) }
     }
 
     /// What is read here also values fees that are paid in another currency from now on. A unified account has no call

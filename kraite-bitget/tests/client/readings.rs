@@ -232,6 +232,25 @@ async fn r09_the_history_asks_for_what_ended_and_what_is_open() {
 }
 
 #[tokio::test]
+async fn r109_a_product_line_without_a_balance_is_no_empty_account_and_an_account_without_any_is_an_error() {
+    for (usdt, found) in [(true, true), (false, false)] {
+        let server = account(Generation::Classic, move |request, _| {
+            let row = r#"[{"marginCoin":"USDT","available":"90","crossedMaxAvailable":"80","accountEquity":"100","unrealizedPL":"0"}]"#;
+            let has = usdt && request.parameters().contains("USDT");
+            answer(200, &done(if has { row } else { "[]" }))
+        })
+        .await;
+        match backend(&server).await.balances().await {
+            Ok(balances) => {
+                assert!(found);
+                assert_eq!((balances.len(), balances[0].available), (1, "80".parse().unwrap()));
+            }
+            Err(error) => assert!(!found && matches!(error, ReadError::Undecodable(_))),
+        }
+    }
+}
+
+#[tokio::test]
 async fn r105_all_contracts_are_asked_about_in_every_product_line_and_one_that_fails_fails_all() {
     for generation in BOTH {
         let server = account(generation, |request, _| {
