@@ -57,7 +57,7 @@ fn names_a_venue(text: &str) -> bool {
 fn venues_are_named_only_by_backends_presets_emulators_and_the_command() {
     let rooms = [Path::new("kraite-sim/src/presets"), Path::new("kraite-sim/src/emulator")];
     let mut looked_at = 0;
-    for folder in ["kraite-core/src", "kraite-engine/src", "kraite-journal/src", "kraite-sim/src"] {
+    for folder in ["kraite-core/src", "kraite-engine/src", "kraite-journal/src", "kraite-sim/src", "kraite-wire/src"] {
         for file in rust_files(folder) {
             let place = file.strip_prefix(root()).unwrap();
             if rooms.iter().any(|room| place.starts_with(room)) {

@@ -284,6 +284,26 @@ fn r107_strategies_of_the_stream_are_both_legs() {
     assert_eq!((all.events.len(), all.skipped.len()), (0, 1), "which leg is not said");
 }
 
+/// The order that a strategy spawned says which leg it came from; its trades do not.
+#[test]
+fn r69_the_trades_of_what_a_strategy_spawned_are_the_leg_s_too() {
+    let name = PairName::of(&pair(2, Direction::Long, PositionMode::OneWay)).unwrap().text();
+    let stop = revised(Role::Stop, 2, 0);
+    let strategy = format!(
+        r#"[{{"symbol":"ADAUSDT","orderId":"77","clientOid":"{name}","side":"sell","type":"tpsl","status":"pending","takeProfit":"0.401","stopLoss":"0.34","updatedTime":"6"}}]"#
+    );
+    let order = r#"[{"symbol":"ADAUSDT","orderId":"500","clientOid":"77","qty":"30","holdMode":"one_way_mode","holdSide":"net","side":"sell","cumExecQty":"30","orderStatus":"filled","delegateType":"loss_market","updatedTime":"7"}]"#;
+    let fill = r#"[{"symbol":"ADAUSDT","orderId":"500","clientOid":"77","execId":"t1","side":"sell","holdSide":"net","tradeScope":"taker","execPrice":"0.339","execQty":"30","feeDetail":[{"feeCoin":"USDT","fee":"0.0066"}],"execTime":"7"}]"#;
+    let mut interpreter = Interpreter::new();
+    for (topic, data) in [("strategy-order", strategy.as_str()), ("order", order)] {
+        assert!(interpreter.events(&frame(&unified(topic, data))).skipped.is_empty());
+    }
+    let events = interpreter.events(&frame(&unified("fill", fill))).events;
+    let [StreamEvent::Order(report)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((&report.id, &report.parent), (&ReportedId::Ours(stop), &Some(strategy_id("77", Leg::Stop))));
+    assert_eq!(report.direction, Direction::Long, "a stop closes");
+}
+
 #[test]
 fn marks_and_balances() {
     let classic = push(

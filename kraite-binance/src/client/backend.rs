@@ -4,23 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use kraite_core::capabilities::Capabilities;
-use kraite_core::exchange::{Outcome, PositionMode, ReadError};
+use kraite_core::exchange::Outcome;
 use kraite_core::id::Symbol;
 use kraite_core::number::Qty;
 use kraite_core::time::VenueMillis;
+use kraite_wire::client::{
+    ConfigError, ConnectError, Ended, Heartbeat, Keeper, KeyPolicy, Need, Needed, Socket, Told, Transport, check_key,
+    client_config,
+};
 use reqwest::Url;
 use tokio::sync::watch;
 
-use super::budget::{Budget, Need};
-use super::config::{Config, ConfigError, KeyPolicy, MAX_MARKS, OrderEntry};
+use super::budget::Budget;
+use super::config::{Config, MAX_MARKS, OrderEntry};
+use super::dialect::key_header;
 use super::entry::Entry;
-use super::keeper::Keeper;
 use super::line::{Heard, Line};
-use super::socket::Socket;
-use super::tls::{Needed, client_config};
-use super::transport::Transport;
-use super::watch::{Ended, Told};
-use crate::codec::{Call, Credentials, Interpreter};
+use crate::codec::{Call, Credentials, Host, Interpreter};
 
 /// An account on Binance USD-M futures. Cloning gives the same account.
 ///
@@ -47,34 +47,6 @@ pub(crate) struct Inner {
     tls: Arc<rustls::ClientConfig>,
 }
 
-/// An account that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConnectError {
-    /// The configuration cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The key may move money out of the account.
-    #[error("the key may withdraw or transfer; use one that may only trade")]
-    MayWithdraw,
-    /// The venue does not say whether the key may move money out, or whether it may trade.
-    #[error("the venue does not tell all rights of the key")]
-    RightsUnknown,
-    /// The key may not trade futures.
-    #[error("the key may not trade futures")]
-    MayNotTrade,
-    /// The account nets positions in another way.
-    #[error("the account is in {found:?} mode, not in {wanted:?} mode")]
-    Mode {
-        /// As configured.
-        wanted: PositionMode,
-        /// As the venue says.
-        found: PositionMode,
-    },
-    /// What has to be known first could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
-
 impl Binance {
     /// Makes the account usable: checks the key and the position mode as far as the configuration demands it. Nothing
     /// is changed at the venue.
@@ -86,7 +58,7 @@ impl Binance {
         let (keys, mode, entry) = (config.keys, config.mode, config.entry);
         let account = Self(Arc::new(Inner::new(config, credentials)?));
         if keys == KeyPolicy::MustNotWithdraw {
-            account.0.check_key().await?;
+            check_key(account.0.read_key_rights().await?)?;
         }
         if let Some(wanted) = mode {
             let found = account.0.read_position_mode().await?;
@@ -105,10 +77,14 @@ impl Inner {
     fn new(config: Config, credentials: Credentials) -> Result<Self, ConfigError> {
         config.check()?;
         let tls = client_config(if config.hosts.encrypts() { Needed::Yes } else { Needed::No })?;
+        let account = config.hosts.account.clone().map(|url| (Host::Account, url));
+        let hosts = std::iter::once((Host::Futures, config.hosts.futures.clone())).chain(account);
+        let timeouts = (config.connect_timeout, config.total_timeout);
         let line = Line {
-            transport: Transport::new(&config, credentials.api_key(), &tls)?,
+            transport: Transport::new(hosts, config.hosts.encrypted_only(), timeouts, &config.clock, &tls)?,
             keeper: Keeper::new(Arc::clone(&config.clock)),
             budget: Budget::new(Arc::clone(&config.clock), config.address.clone()),
+            key: key_header(credentials.api_key())?,
             credentials,
             clock: Arc::clone(&config.clock),
             watch: Arc::clone(&config.watch),
@@ -152,17 +128,7 @@ impl Inner {
     }
 
     pub(crate) async fn open_socket(&self, url: &Url) -> Result<Socket, Ended> {
-        Socket::open(&self.line.clock, &self.tls, url, self.line.socket_age).await
-    }
-
-    async fn check_key(&self) -> Result<(), ConnectError> {
-        let rights = self.read_key_rights().await?;
-        match (rights.withdraw, rights.trade) {
-            (Some(true), _) => Err(ConnectError::MayWithdraw),
-            (None, _) | (_, None) => Err(ConnectError::RightsUnknown),
-            (Some(false), Some(false)) => Err(ConnectError::MayNotTrade),
-            (Some(false), Some(true)) => Ok(()),
-        }
+        Socket::open(&self.line.clock, &self.tls, url, self.line.socket_age, Heartbeat::Frames).await
     }
 
     pub(crate) fn interpreter(&self) -> MutexGuard<'_, Interpreter> {

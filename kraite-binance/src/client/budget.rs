@@ -5,9 +5,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kraite_core::time::{LocalMillis, Millis};
+use kraite_core::time::Millis;
+use kraite_wire::client::{LocalClock, Need, SharedBudget, Silence, Spent, Window};
 
-use super::local::LocalClock;
 use crate::codec::{Quiet, Scope, UsedLimits};
 use crate::instruments::{Counted, RateLimit};
 
@@ -19,115 +19,14 @@ const WEIGHT_MINUTE: u32 = 2_400;
 const ORDERS_TEN_SECONDS: u32 = 300;
 /// Orders of an account in a minute, until exchangeInfo says otherwise.
 const ORDERS_MINUTE: u32 = 1_200;
-/// The longest ban that the venue gives; a longer wait is not believed.
-const LONGEST_QUIET: Millis = Millis::from_secs(3 * 86_400);
-/// "Overloaded" again and again doubles its wait up to this.
-const LONGEST_OVERLOAD: Millis = Millis::from_secs(5);
-/// How long a call that finds the budget used up is told to wait: until the venue's minute is over, at worst.
-const WINDOW_WAIT: Millis = MINUTE;
-
-/// What a call is for: who may use the last of the budget (R115).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Need {
-    /// Readings, which leave a fifth to the others.
-    Read,
-    /// What adds exposure, and settings; leaves a tenth.
-    Open,
-    /// Stops, targets, closes, cancellations, and the readings that these need: all there is.
-    Protect,
-}
-
-impl Need {
-    /// How much of a limit it may fill, in tenths.
-    const fn share(self) -> u32 {
-        match self {
-            Self::Read => 8,
-            Self::Open => 9,
-            Self::Protect => 10,
-        }
-    }
-}
-
-/// Why a call was not sent, and for how long there is no use in trying.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Spent {
-    pub(crate) wait: Millis,
-}
-
-/// One limit over fixed windows, as the venue counts them.
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    span: Millis,
-    limit: u32,
-    index: i64,
-    used: u32,
-}
-
-impl Window {
-    const fn new(span: Millis, limit: u32) -> Self {
-        Self { span, limit, index: 0, used: 0 }
-    }
-
-    fn turn(&mut self, venue_now: i64) {
-        let index = venue_now.div_euclid(self.span.0.max(1));
-        if index != self.index {
-            (self.index, self.used) = (index, 0);
-        }
-    }
-
-    fn has(&self, cost: u32, need: Need) -> bool {
-        let share = u64::from(self.limit).saturating_mul(u64::from(need.share())) / 10;
-        cost == 0 || u64::from(self.used).saturating_add(u64::from(cost)) <= share
-    }
-
-    fn take(&mut self, cost: u32) {
-        self.used = self.used.saturating_add(cost);
-    }
-
-    /// The venue's count is believed where it is higher: others may use the same budget.
-    fn correct(&mut self, counted: Option<u32>, sent_in: i64) {
-        if let Some(counted) = counted.filter(|_| sent_in.div_euclid(self.span.0.max(1)) == self.index) {
-            self.used = self.used.max(counted);
-        }
-    }
-}
-
-/// How long to be quiet. What the venue said is obeyed by all; what was only concluded does not hold up protection.
-#[derive(Debug, Clone, Copy, Default)]
-struct Silence {
-    said: Option<LocalMillis>,
-    concluded: Option<LocalMillis>,
-}
-
-impl Silence {
-    fn left(&self, now: LocalMillis, need: Need) -> Option<Millis> {
-        let concluded = self.concluded.filter(|_| need != Need::Protect);
-        let until = self.said.into_iter().chain(concluded).max()?;
-        Some(until.since(now)).filter(|left| left.0 > 0)
-    }
-}
-
-#[derive(Debug)]
-struct Address {
-    weight: Window,
-    silence: Silence,
-    overloads: u32,
-}
 
 /// The budget of one network address, shared by every account that calls from it. Cloning gives the same budget.
 #[derive(Debug, Clone)]
-pub struct AddressBudget(Arc<Mutex<Address>>);
+pub struct AddressBudget(SharedBudget);
 
 impl Default for AddressBudget {
     fn default() -> Self {
-        let weight = Window::new(MINUTE, WEIGHT_MINUTE);
-        Self(Arc::new(Mutex::new(Address { weight, silence: Silence::default(), overloads: 0 })))
-    }
-}
-
-impl AddressBudget {
-    fn lock(&self) -> MutexGuard<'_, Address> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        Self(SharedBudget::new(Window::new(MINUTE, WEIGHT_MINUTE)))
     }
 }
 
@@ -169,16 +68,10 @@ impl Budget {
     /// Takes what a call costs, or says why it is not sent. `venue_now` places it in the venue's windows.
     pub(crate) fn take(&self, cost: Cost, need: Need, venue_now: i64) -> Result<(), Spent> {
         let now = self.clock.now();
-        let counts_orders = cost.orders != (0, 0);
-        let mut address = self.address.lock();
-        if let Some(wait) = address.silence.left(now, need) {
-            return Err(Spent { wait });
-        }
-        address.weight.turn(venue_now);
-        if !address.weight.has(cost.weight, need) {
-            return Err(Spent { wait: WINDOW_WAIT });
-        }
-        if counts_orders {
+        self.address.0.take(cost.weight, need, now, venue_now, || {
+            if cost.orders == (0, 0) {
+                return Ok(());
+            }
             let mut account = self.account();
             if let Some(wait) = account.silence.left(now, need) {
                 return Err(Spent { wait });
@@ -189,28 +82,25 @@ impl Budget {
                 return Err(Spent { wait: TEN_SECONDS });
             }
             if !account.minute.has(cost.orders.1, need) {
-                return Err(Spent { wait: WINDOW_WAIT });
+                return Err(Spent { wait: MINUTE });
             }
             account.ten_seconds.take(cost.orders.0);
             account.minute.take(cost.orders.1);
-        }
-        address.weight.take(cost.weight);
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Gives back what a call cost that provably never left.
     pub(crate) fn give_back(&self, cost: Cost) {
-        let mut address = self.address.lock();
-        address.weight.used = address.weight.used.saturating_sub(cost.weight);
-        drop(address);
+        self.address.0.give_back(cost.weight);
         let mut account = self.account();
-        account.ten_seconds.used = account.ten_seconds.used.saturating_sub(cost.orders.0);
-        account.minute.used = account.minute.used.saturating_sub(cost.orders.1);
+        account.ten_seconds.give_back(cost.orders.0);
+        account.minute.give_back(cost.orders.1);
     }
 
     /// Learns what the headers of an answer say; `sent_in` is the venue time at which its request was sent.
     pub(crate) fn learn(&self, used: &UsedLimits, sent_in: i64) {
-        self.address.lock().weight.correct(used.weight_minute, sent_in);
+        self.address.0.correct(used.weight_minute, sent_in);
         let mut account = self.account();
         account.ten_seconds.correct(used.orders_ten_seconds, sent_in);
         account.minute.correct(used.orders_minute, sent_in);
@@ -220,9 +110,9 @@ impl Budget {
     pub(crate) fn set_limits(&self, limits: &[RateLimit]) {
         for limit in limits {
             match (limit.counted, limit.interval) {
-                (Counted::Weight, MINUTE) => self.address.lock().weight.limit = limit.limit,
-                (Counted::Orders, TEN_SECONDS) => self.account().ten_seconds.limit = limit.limit,
-                (Counted::Orders, MINUTE) => self.account().minute.limit = limit.limit,
+                (Counted::Weight, MINUTE) => self.address.0.set_limit(limit.limit),
+                (Counted::Orders, TEN_SECONDS) => self.account().ten_seconds.set_limit(limit.limit),
+                (Counted::Orders, MINUTE) => self.account().minute.set_limit(limit.limit),
                 (Counted::Weight | Counted::Orders, _) => {}
             }
         }
@@ -231,46 +121,25 @@ impl Budget {
     /// Is quiet from now on, as an answer asked for. `stated` is a wait that the venue named itself: `Retry-After`, or
     /// the end of a ban.
     pub(crate) fn hush(&self, quiet: Quiet, stated: Option<Millis>) -> Millis {
-        let now = self.clock.now();
-        let mut address = self.address.lock();
-        let mut pause = quiet.pause;
-        if stated.is_none() && pause < TEN_SECONDS {
-            let doubled = pause.0.saturating_mul(1i64 << address.overloads.min(16));
-            pause = Millis(doubled).min(LONGEST_OVERLOAD);
-            address.overloads = address.overloads.saturating_add(1);
-        }
-        let wait = stated.map_or(pause, |stated| stated.max(Millis(0))).min(LONGEST_QUIET);
-        let until = Some(now.plus(wait));
+        let wait = self.address.0.pause(quiet, stated);
+        let (said, until) = (stated.is_some(), self.clock.now().plus(wait));
         match quiet.scope {
-            Scope::Address => address.silence.keep(stated, until),
-            Scope::Account => {
-                drop(address);
-                self.account().silence.keep(stated, until);
-            }
+            Scope::Address => self.address.0.keep_quiet(said, until),
+            Scope::Account => self.account().silence.keep(said, until),
         }
         wait
     }
 
     /// An answer that asked for no quiet: the venue is not overloaded any more.
     pub(crate) fn relieved(&self) {
-        self.address.lock().overloads = 0;
-    }
-}
-
-impl Silence {
-    fn keep(&mut self, stated: Option<Millis>, until: Option<LocalMillis>) {
-        if stated.is_some() {
-            self.said = self.said.max(until);
-        } else {
-            self.concluded = self.concluded.max(until);
-        }
+        self.address.0.relieved();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::local::SystemClock;
+    use kraite_wire::client::SystemClock;
 
     const READ: Cost = Cost { weight: 40, orders: (0, 0) };
     const ORDER: Cost = Cost { weight: 0, orders: (1, 1) };

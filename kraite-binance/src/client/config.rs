@@ -5,47 +5,20 @@ use std::sync::Arc;
 use kraite_core::exchange::PositionMode;
 use kraite_core::id::Symbol;
 use kraite_core::time::Millis;
+use kraite_wire::client::{
+    CONNECT_TIMEOUT, ConfigError, KeyPolicy, LocalClock, SOCKET_AGE, SystemClock, TOTAL_TIMEOUT, Watch, check_sockets,
+    check_timeouts, host_is_among, plain_url,
+};
 use reqwest::Url;
 
 use super::budget::AddressBudget;
-use super::local::{LocalClock, SystemClock};
-use super::watch::Watch;
 
-/// How long a connection may take to be made, TLS included. Real time, also where the clock is scaled (R20).
-const CONNECT_TIMEOUT: Millis = Millis::from_secs(5);
-/// How long a call may take in all, from connecting to the last byte of the answer (R20). The reactor gives up after 30 s.
-const TOTAL_TIMEOUT: Millis = Millis::from_secs(10);
 /// The longest window a mutation may be signed with: beyond it a proof of absence would take too long.
 const LONGEST_WINDOW: Millis = Millis::from_secs(10);
 /// The window of readings: what a late answer says is known by when it was asked.
 const READ_WINDOW: Millis = Millis::from_secs(5);
-/// The venue cuts a socket after 24 hours.
-const SOCKET_AGE: Millis = Millis::from_secs(23 * 3_600);
 /// The most contracts whose marks one socket carries here; the venue takes 1024 streams.
 pub(crate) const MAX_MARKS: usize = 200;
-
-/// A configuration that cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// An address that is none, or of another scheme than is allowed there.
-    #[error("{0} is not an address that may be used here")]
-    Address(&'static str),
-    /// A timeout or window outside its bounds.
-    #[error("{0} is outside its bounds")]
-    Bounds(&'static str),
-    /// No root certificate was found, so that no venue could be told from another.
-    #[error("the system has no root certificates")]
-    NoRoots,
-    /// The TLS library refuses its own defaults.
-    #[error("TLS cannot be set up")]
-    Tls,
-    /// The HTTP library cannot be set up.
-    #[error("the HTTP client cannot be set up")]
-    Http,
-    /// The API key is no text that a header can hold.
-    #[error("the API key holds a character that no key has")]
-    ApiKey,
-}
 
 /// Where the venue is.
 ///
@@ -69,12 +42,6 @@ enum Kind {
 /// Hosts that an emulator may not be said to live on.
 const VENUES: [&str; 2] = ["binance.com", "binancefuture.com"];
 
-fn url(text: &str, what: &'static str) -> Result<Url, ConfigError> {
-    let url = Url::parse(text).map_err(|_| ConfigError::Address(what))?;
-    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    if plain && url.has_host() { Ok(url) } else { Err(ConfigError::Address(what)) }
-}
-
 impl Hosts {
     /// The venue itself, with real money ("Binance USD-M, General Info"; streams by route since April 2026).
     ///
@@ -83,10 +50,10 @@ impl Hosts {
     /// None that can happen: the addresses are constants.
     pub fn production() -> Result<Self, ConfigError> {
         Ok(Self {
-            futures: url("https://fapi.binance.com", "futures")?,
-            account: Some(url("https://api.binance.com", "account")?),
-            streams: url("wss://fstream.binance.com", "streams")?,
-            orders: url("wss://ws-fapi.binance.com/ws-fapi/v1", "orders")?,
+            futures: plain_url("https://fapi.binance.com", "futures")?,
+            account: Some(plain_url("https://api.binance.com", "account")?),
+            streams: plain_url("wss://fstream.binance.com", "streams")?,
+            orders: plain_url("wss://ws-fapi.binance.com/ws-fapi/v1", "orders")?,
             kind: Kind::Production,
         })
     }
@@ -98,10 +65,10 @@ impl Hosts {
     /// None that can happen: the addresses are constants.
     pub fn demo() -> Result<Self, ConfigError> {
         Ok(Self {
-            futures: url("https://demo-fapi.binance.com", "futures")?,
+            futures: plain_url("https://demo-fapi.binance.com", "futures")?,
             account: None,
-            streams: url("wss://fstream.binancefuture.com", "streams")?,
-            orders: url("wss://testnet.binancefuture.com/ws-fapi/v1", "orders")?,
+            streams: plain_url("wss://fstream.binancefuture.com", "streams")?,
+            orders: plain_url("wss://testnet.binancefuture.com/ws-fapi/v1", "orders")?,
             kind: Kind::Demo,
         })
     }
@@ -112,8 +79,8 @@ impl Hosts {
     ///
     /// [`ConfigError::Address`] where it is no address of `http`, `https`, `ws` or `wss`, or names the venue.
     pub fn emulator(http: &str, streams: &str) -> Result<Self, ConfigError> {
-        let (futures, streams) = (url(http, "http")?, url(streams, "streams")?);
-        let known = |url: &Url, schemes: [&str; 2]| schemes.contains(&url.scheme()) && !is_a_venue(url);
+        let (futures, streams) = (plain_url(http, "http")?, plain_url(streams, "streams")?);
+        let known = |url: &Url, schemes: [&str; 2]| schemes.contains(&url.scheme()) && !host_is_among(url, &VENUES);
         if !known(&futures, ["http", "https"]) {
             return Err(ConfigError::Address("http"));
         }
@@ -138,20 +105,6 @@ impl Hosts {
     pub(crate) fn encrypts(&self) -> bool {
         [&self.futures, &self.streams].iter().any(|url| matches!(url.scheme(), "https" | "wss"))
     }
-}
-
-fn is_a_venue(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
-    VENUES.iter().any(|venue| host == *venue || host.strip_suffix(venue).is_some_and(|rest| rest.ends_with('.')))
-}
-
-/// What is demanded of the key before anything is sent with it (R109).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyPolicy {
-    /// It may not move money out, and the venue says so; it may trade.
-    MustNotWithdraw,
-    /// It is not asked. The only choice where the host does not tell, as on the demo network.
-    Unchecked,
 }
 
 /// How orders are placed, changed and cancelled. Readings, settings and batches always go over HTTP.
@@ -291,20 +244,11 @@ impl Config {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let within = |span: Millis, most: Millis| span.0 > 0 && span <= most;
-        if !within(self.connect_timeout, self.total_timeout) {
-            return Err(ConfigError::Bounds("connect timeout"));
-        }
-        if !within(self.total_timeout, Millis::from_secs(30)) {
-            return Err(ConfigError::Bounds("total timeout"));
-        }
-        if !within(self.window, LONGEST_WINDOW) {
+        check_timeouts(self.connect_timeout, self.total_timeout)?;
+        if self.window.0 <= 0 || self.window > LONGEST_WINDOW {
             return Err(ConfigError::Bounds("window"));
         }
-        if !within(self.socket_age, SOCKET_AGE) || self.socket_age < Millis::from_secs(60) {
-            return Err(ConfigError::Bounds("socket age"));
-        }
-        Ok(())
+        check_sockets(self.socket_age)
     }
 }
 

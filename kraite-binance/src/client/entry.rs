@@ -11,15 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kraite_core::time::{LocalMillis, Millis};
+use kraite_wire::client::{Ended, Heartbeat, LocalClock, Lost, Said, Socket, SocketKind as Which, Told, ramp};
 use reqwest::Url;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::line::Line;
-use super::local::LocalClock;
-use super::socket::{Said, Socket, ramp};
-use super::transport::{Lost, Reply};
-use super::watch::{Ended, Socket as Which, Told};
+use super::dialect::Reply;
+use super::line::{Line, answer_of};
 use crate::codec::{
     Call, Credentials, Session, SignError, SocketReply, SocketRequest, Stamp, UsedLimits, encode_logon, encode_socket,
 };
@@ -180,7 +178,8 @@ impl Keeper {
     /// Opens a socket and signs it in where the key can do that; with any other key each request is signed.
     async fn open(&self) -> Result<(Socket, Session), Ended> {
         self.line.enter(self.line.credentials.signer().can_log_on()).ok_or(Ended::Unopened)?;
-        let mut socket = Socket::open(&self.line.clock, &self.tls, &self.url, self.line.socket_age).await?;
+        let mut socket =
+            Socket::open(&self.line.clock, &self.tls, &self.url, self.line.socket_age, Heartbeat::Frames).await?;
         if !self.line.credentials.signer().can_log_on() {
             return Ok((socket, Session::Anonymous));
         }
@@ -202,7 +201,7 @@ impl Keeper {
             let Some(reply) = SocketReply::read(&bytes).filter(|reply| number_of(reply) == Some(id)) else { continue };
             let reply = heard(&reply);
             self.line.learn_of_session(&reply);
-            return if reply.answer().is_success() { Ok(()) } else { Err(Ended::Key) };
+            return if answer_of(&reply).is_success() { Ok(()) } else { Err(Ended::Key) };
         }
     }
 

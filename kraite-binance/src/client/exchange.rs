@@ -11,9 +11,9 @@ use kraite_core::id::Symbol;
 use kraite_core::instrument::{Instrument, LeverageBracket};
 use kraite_core::number::Factor;
 use kraite_core::time::VenueMillis;
+use kraite_wire::client::rejected;
 
 use super::backend::Binance;
-use super::line::rejected;
 use super::stream;
 
 #[async_trait]

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use compact_str::format_compact;
-use kraite_core::exchange::{Cause, Outcome, ReadError, Reject, RejectKind};
+use kraite_core::exchange::{Outcome, ReadError, RejectKind};
 use kraite_core::time::{Millis, VenueMillis};
+use kraite_wire::client::{
+    Failed, Keeper, LocalClock, Lost, MAX_BODY, Need, Told, Transport, VenueNow, Watch, rejected, unsent,
+};
+use reqwest::header::HeaderValue;
 
-use super::budget::{Budget, Cost, Need};
+use super::budget::{Budget, Cost};
+use super::dialect::{Reply, Venue, send};
 use super::entry::Entry;
-use super::keeper::{Keeper, VenueNow};
-use super::local::LocalClock;
-use super::transport::{Lost, MAX_BODY, Reply, Transport};
-use super::watch::{Told, Watch};
 use crate::codec::calls::GetServerTime;
 use crate::codec::{
     Answer, Call, Carrier, Credentials, Failure, Method, Quiet, SignError, Stamp, UnsignedCall, Verdict, WireRequest,
@@ -40,50 +40,8 @@ impl Heard {
     }
 }
 
-/// Why there is no answer.
-enum Failed {
-    Spent(Millis),
-    Lost(Lost),
-}
-
-impl Failed {
-    fn outcome(self) -> Outcome {
-        match self {
-            Self::Spent(wait) => rejected(RejectKind::RateLimited, &format!("not sent: to be quiet for {wait}")),
-            Self::Lost(Lost::NotSent(why)) => rejected(RejectKind::NotSent, why),
-            Self::Lost(Lost::Timeout) => Outcome::Unknown(Cause::Timeout),
-            Self::Lost(Lost::Disconnected) => Outcome::Unknown(Cause::Disconnected),
-            Self::Lost(Lost::TooLarge) => Outcome::Unknown(Cause::Undecodable),
-        }
-    }
-
-    fn read_error(self) -> ReadError {
-        match self {
-            Self::Spent(wait) => ReadError::RateLimited(wait),
-            Self::Lost(Lost::NotSent(why)) => ReadError::NoAnswer(why.into()),
-            Self::Lost(Lost::Timeout) => ReadError::NoAnswer("no answer in time".into()),
-            Self::Lost(Lost::Disconnected) => ReadError::NoAnswer("the connection broke".into()),
-            Self::Lost(Lost::TooLarge) => ReadError::Undecodable("an answer larger than any can be".into()),
-        }
-    }
-}
-
 fn unsigned(error: SignError) -> Outcome {
     rejected(RejectKind::NotSent, &error.to_string())
-}
-
-/// A definite refusal from here: nothing left.
-pub(crate) fn rejected(kind: RejectKind, why: &str) -> Outcome {
-    Outcome::Rejected(Reject { kind, code: 0, message: why.into() })
-}
-
-/// What becomes of a mutation that was not sent because something had to be read first and could not be.
-pub(crate) fn unsent(error: &ReadError) -> Outcome {
-    let kind = match error {
-        ReadError::RateLimited(_) => RejectKind::RateLimited,
-        ReadError::NoAnswer(_) | ReadError::Refused(_) | ReadError::Undecodable(_) => RejectKind::NotSent,
-    };
-    rejected(kind, &format_compact!("not sent: {error}"))
 }
 
 /// What was taken for a request that is to be sent, and when on the venue's clock.
@@ -95,10 +53,12 @@ struct Taken {
 }
 
 pub(crate) struct Line {
-    pub(crate) transport: Transport,
+    pub(crate) transport: Transport<Venue>,
     pub(crate) keeper: Keeper,
     pub(crate) budget: Budget,
     pub(crate) credentials: Credentials,
+    /// The key as a header.
+    pub(crate) key: HeaderValue,
     pub(crate) clock: Arc<dyn LocalClock>,
     pub(crate) watch: Arc<dyn Watch>,
     pub(crate) window: Millis,
@@ -181,7 +141,7 @@ impl Line {
         let before = self.clock.now();
         let reply = self.exchange(request, taken, MAX_BODY).await.map_err(Failed::read_error)?;
         let after = self.clock.now();
-        let told = server_time(reply.answer())?;
+        let told = server_time(answer_of(&reply))?;
         self.keeper.observe(before, told, after);
         Ok(told)
     }
@@ -221,7 +181,7 @@ impl Line {
     }
 
     async fn exchange(&self, request: WireRequest, taken: Taken, limit: usize) -> Result<Reply, Failed> {
-        let answer = self.transport.send(request, limit).await;
+        let answer = send(&self.transport, request, &self.key, limit).await;
         self.settle(taken, answer)
     }
 
@@ -249,7 +209,7 @@ impl Line {
 
     fn learn(&self, reply: &Reply, need: Need, sent_in: i64) {
         self.budget.learn(&reply.used, sent_in);
-        let answer = reply.answer();
+        let answer = answer_of(reply);
         if answer.is_success() {
             self.budget.relieved();
             return;
@@ -292,6 +252,10 @@ impl Line {
         }
         self.watch.told(Told::Quiet(wait));
     }
+}
+
+pub(crate) fn answer_of(reply: &Reply) -> Answer<'_> {
+    Answer { status: reply.status, body: &reply.body }
 }
 
 /// Bodies do not stand in the logs of proxies; where the venue documents none, the query is used.

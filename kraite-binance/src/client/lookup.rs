@@ -9,10 +9,9 @@ use kraite_core::exchange::{
 };
 use kraite_core::id::{Symbol, VenueOrderId};
 use kraite_core::time::{Millis, VenueMillis};
+use kraite_wire::client::{Need, VenueNow};
 
 use super::backend::Inner;
-use super::budget::Need;
-use super::keeper::VenueNow;
 use crate::codec::calls::{
     AllAlgoOrders, AllOrders, LIST_LIMIT, OpenAlgoOrders, OpenOrders, QueryAlgo, QueryOrder, UserTrades, windows,
 };

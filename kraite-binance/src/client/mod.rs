@@ -7,26 +7,21 @@
 //! * Limits are counted before the venue has to, with a reserve for what protects.
 //! * The account stream reopens by itself; each `Connected` asks for a reading of what happened before.
 
-mod alarm;
 mod backend;
 mod budget;
 mod config;
+mod dialect;
 mod entry;
 mod exchange;
-mod keeper;
 mod line;
-mod local;
 mod lookup;
 mod orders;
 mod reads;
-mod socket;
 mod stream;
-mod tls;
-mod transport;
-mod watch;
 
-pub use backend::{Binance, ConnectError};
+pub use backend::Binance;
 pub use budget::AddressBudget;
-pub use config::{Config, ConfigError, Hosts, KeyPolicy, OrderEntry};
-pub use local::{LocalClock, SystemClock};
-pub use watch::{Ended, Socket, Told, Watch};
+pub use config::{Config, Hosts, OrderEntry};
+pub use kraite_wire::client::{
+    ConfigError, ConnectError, Ended, KeyPolicy, LocalClock, SocketKind as Socket, SystemClock, Told, Watch,
+};

@@ -6,10 +6,9 @@ use kraite_core::exchange::{
 };
 use kraite_core::id::Symbol;
 use kraite_core::time::VenueMillis;
+use kraite_wire::client::{Need, rejected, unsent};
 
 use super::backend::Inner;
-use super::budget::Need;
-use super::line::{rejected, unsent};
 use crate::codec::calls::{
     AmendOrder, CancelAlgo, CancelOrder, GetPositions, MAX_BATCH, OrderKind, PlaceAlgo, PlaceBatch, PlaceOrder,
     Placement, SetLeverage, SetMarginType,

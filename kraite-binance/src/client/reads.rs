@@ -5,11 +5,9 @@ use kraite_core::id::Symbol;
 use kraite_core::instrument::{Instrument, LeverageBracket};
 use kraite_core::number::Factor;
 use kraite_core::time::VenueMillis;
+use kraite_wire::client::{MAX_BODY, MAX_RULES_BODY, Need, Told};
 
 use super::backend::Inner;
-use super::budget::Need;
-use super::transport::{MAX_BODY, MAX_RULES_BODY};
-use super::watch::Told;
 use crate::codec::calls::{
     GetBalances, GetCommissionRate, GetExchangeInfo, GetKeyRestrictions, GetLeverageBrackets, GetPositionMode,
     GetPositions, GetPremiumIndex,

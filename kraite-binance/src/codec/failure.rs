@@ -6,6 +6,7 @@
 use compact_str::{CompactString, format_compact};
 use kraite_core::exchange::{Ack, Cause, Outcome, ReadError, Reject, RejectKind};
 use kraite_core::time::{Millis, VenueMillis};
+pub(crate) use kraite_wire::{Quiet, Scope, Verdict};
 use serde::Deserialize;
 
 use super::errors::{Class, ErrorRow, Placed, error_row};
@@ -42,45 +43,6 @@ impl Answer<'_> {
     pub const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300
     }
-}
-
-/// What a failed request means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Not executed.
-    Rejected(RejectKind),
-    /// It may have happened.
-    Unknown(Cause),
-    /// An open order with this id exists.
-    DuplicateId,
-    /// Not open, or not known here, or not yet.
-    NotFound,
-    /// Not executed: a limit, or an overloaded venue.
-    RateLimited,
-    /// Not executed: outside the window.
-    ClockSkew,
-    /// It was so already.
-    NoChange,
-}
-
-/// Who has to be quiet after a broken limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Everything from this address, whatever the account.
-    Address,
-    /// The orders of this account.
-    Account,
-}
-
-/// How long who has to be quiet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Quiet {
-    /// Who.
-    pub scope: Scope,
-    /// At least this long; a `Retry-After` header may say more.
-    pub pause: Millis,
-    /// Until this instant of the venue's clock, where the message names one.
-    pub until: Option<VenueMillis>,
 }
 
 /// A failed request, understood.

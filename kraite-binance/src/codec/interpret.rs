@@ -9,26 +9,13 @@ use kraite_core::exchange::{
 use kraite_core::id::{ClientOrderId, Symbol, TradeId, VenueOrderId};
 use kraite_core::number::{Factor, Notional, Price, Qty};
 use kraite_core::time::VenueMillis;
+pub(crate) use kraite_wire::Unmapped;
 
 use super::ids::{algo_id, regular_id, unknown_parent};
 use super::links::Links;
 use super::reply::{AlgoReply, OrderReply, TradeRow};
 use super::word::{AlgoStatus, OrderStatus, OrderType, PositionSide, SideWord};
 use crate::instruments::regular_fees;
-
-/// Why something the venue said is no report: it is told, and never guessed (R54).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Unmapped {
-    /// A field without which it cannot be placed.
-    #[error("{0} is missing")]
-    Missing(&'static str),
-    /// A word that this version does not know.
-    #[error("{0} `{1}` is not known")]
-    Word(&'static str, CompactString),
-    /// Two fields contradict each other.
-    #[error("{0} cannot be")]
-    Contradiction(&'static str),
-}
 
 /// What was asked, for what an answer leaves out.
 #[derive(Debug, Clone, Copy)]

@@ -59,11 +59,13 @@ mod word;
 
 use kraite_wire::scalar;
 
+pub use kraite_wire::{Method, Quiet, Scope, Unmapped, Verdict};
+
 pub use errors::{Class, ERRORS, ErrorRow, Placed, error_row};
 pub use events::Events;
-pub use failure::{Answer, Failure, Quiet, Scope, Verdict};
+pub use failure::{Answer, Failure};
 pub use ids::{OrderName, algo_id, regular_id, unknown_parent};
-pub use interpret::{AlgoReports, Asked, Fill, Interpreter, Unmapped};
+pub use interpret::{AlgoReports, Asked, Fill, Interpreter};
 pub use limits::UsedLimits;
 pub use links::{Links, MAX_LINKS};
 pub use outcome::{leverage_set, margin_mode_of, mode_set};
@@ -72,8 +74,7 @@ pub use readings::{
     account_balances, balances, fee_rates, key_rights, listen_key, marks, position_mode, positions, server_time,
 };
 pub use request::{
-    Call, Carrier, FORM_TYPE, Host, KEY_HEADER, Method, Security, Stamp, UnsignedCall, WireRequest, encode,
-    encode_unsigned,
+    Call, Carrier, FORM_TYPE, Host, KEY_HEADER, Security, Stamp, UnsignedCall, WireRequest, encode, encode_unsigned,
 };
 pub use signer::{Credentials, KeyError, SignError, Signer};
 pub use socket::{Session, SocketReply, SocketRequest, UsedLimit, encode_logon, encode_socket};

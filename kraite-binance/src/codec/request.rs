@@ -4,6 +4,7 @@ use std::fmt;
 
 use kraite_core::exchange::{Reject, RejectKind};
 use kraite_core::time::{Millis, VenueMillis};
+use kraite_wire::Method;
 
 use super::params::Params;
 use super::signer::{Credentials, SignError};
@@ -12,32 +13,6 @@ use super::signer::{Credentials, SignError};
 pub const KEY_HEADER: &str = "x-mbx-apikey";
 /// The media type of [`WireRequest::form`].
 pub const FORM_TYPE: &str = "application/x-www-form-urlencoded";
-
-/// The verb of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Method {
-    /// Reads.
-    Get,
-    /// Makes something new.
-    Post,
-    /// Changes.
-    Put,
-    /// Takes away.
-    Delete,
-}
-
-impl Method {
-    /// As on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Delete => "DELETE",
-        }
-    }
-}
 
 /// What a call has to carry to be listened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,6 +1,6 @@
 //! From frames to the events of the account stream.
 
-use kraite_core::exchange::{Direction, PositionReport, StreamEvent, Trade};
+use kraite_core::exchange::{Direction, OrderReport, PositionReport, StreamEvent, Trade};
 use kraite_core::id::Symbol;
 use kraite_core::number::Qty;
 use kraite_core::time::VenueMillis;
@@ -56,7 +56,16 @@ impl Interpreter {
             Frame::ClassicPlans(push) => all.rows(push, |row| self.classic_plan_event(row, push.at)),
             Frame::ClassicFills(push) => all.rows(push, |row| self.classic_fill_event(row)),
             Frame::ClassicPositions(push) => all.rows(push, |row| classic_position(row, push.at)),
-            Frame::UnifiedOrders(push) => all.rows(push, |row| self.unified_order_event(row, push.at)),
+            Frame::UnifiedOrders(push) => all.rows(push, |row| {
+                let events = self.unified_order_event(row, push.at)?;
+                // Its trades come without what it came from.
+                if let [StreamEvent::Order(OrderReport { venue_id, parent: Some(parent), .. })] = &events
+                    && self.links.knows(parent)
+                {
+                    self.links.learn(parent, None, Some(venue_id.as_str()));
+                }
+                Ok(events)
+            }),
             Frame::UnifiedStrategies(push) => all.rows(push, |row| {
                 let at = row.updated.or(row.created).or(push.at).ok_or(Unmapped::Missing("updatedTime"))?;
                 Ok(self.unified_strategy(row, Asked::at(at))?.into_iter().map(StreamEvent::Order))

@@ -6,6 +6,7 @@
 use compact_str::{CompactString, format_compact};
 use kraite_core::exchange::{Ack, Cause, Outcome, ReadError, Reject, RejectKind};
 use kraite_core::time::Millis;
+pub(crate) use kraite_wire::{Quiet, Scope, Verdict};
 use serde::Deserialize;
 
 use super::errors::{Class, ErrorRow, error_row};
@@ -62,43 +63,6 @@ impl Answer<'_> {
     pub const fn is_2xx(&self) -> bool {
         self.status >= 200 && self.status < 300
     }
-}
-
-/// What a failed request means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Not executed.
-    Rejected(RejectKind),
-    /// It may have happened.
-    Unknown(Cause),
-    /// An open order with this id exists.
-    DuplicateId,
-    /// Not open, or not known here, or not yet.
-    NotFound,
-    /// Not executed: a limit.
-    RateLimited,
-    /// Not executed: outside the window.
-    ClockSkew,
-    /// It was so already.
-    NoChange,
-}
-
-/// Who has to be quiet after a broken limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Everything from this address, whatever the account.
-    Address,
-    /// This endpoint, for this account.
-    Account,
-}
-
-/// How long who has to be quiet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Quiet {
-    /// Who.
-    pub scope: Scope,
-    /// At least this long; a `Retry-After` header may say more.
-    pub pause: Millis,
 }
 
 /// A failed request, understood.
@@ -161,8 +125,8 @@ impl Failure {
             _ => Verdict::Unknown(Cause::ServerError),
         };
         let quiet = (verdict == Verdict::RateLimited).then_some(match (status, code) {
-            (429, _) | (_, Some(429)) => Quiet { scope: Scope::Address, pause: GATEWAY_PAUSE },
-            _ => Quiet { scope: Scope::Account, pause: LIMIT_PAUSE },
+            (429, _) | (_, Some(429)) => Quiet { scope: Scope::Address, pause: GATEWAY_PAUSE, until: None },
+            _ => Quiet { scope: Scope::Account, pause: LIMIT_PAUSE, until: None },
         });
         Self { verdict, code: code.unwrap_or(0), message, quiet }
     }
@@ -318,11 +282,14 @@ mod tests {
     fn b10_limits_stop_the_right_scope() {
         for body in ["", "too many", &said("429", "Too Many Requests")] {
             let failure = of(429, body);
-            assert_eq!(failure.quiet, Some(Quiet { scope: Scope::Address, pause: GATEWAY_PAUSE }));
+            assert_eq!(failure.quiet, Some(Quiet { scope: Scope::Address, pause: GATEWAY_PAUSE, until: None }));
             assert!(matches!(failure.outcome(), Outcome::Rejected(reject) if reject.kind == RejectKind::RateLimited));
             assert_eq!(failure.read_error(), ReadError::RateLimited(GATEWAY_PAUSE));
         }
-        assert_eq!(of(400, &said("25004", "x")).quiet, Some(Quiet { scope: Scope::Account, pause: LIMIT_PAUSE }));
+        assert_eq!(
+            of(400, &said("25004", "x")).quiet,
+            Some(Quiet { scope: Scope::Account, pause: LIMIT_PAUSE, until: None })
+        );
         assert_eq!(of(400, &said("429", "x")).quiet.unwrap().scope, Scope::Address);
         assert_eq!(of(400, &said("40754", "x")).quiet, None);
     }

@@ -9,26 +9,13 @@ use kraite_core::exchange::{
 use kraite_core::id::{ClientOrderId, Role, Symbol, VenueOrderId};
 use kraite_core::number::{Factor, Price, Qty};
 use kraite_core::time::VenueMillis;
+pub(crate) use kraite_wire::Unmapped;
 
 use super::ids::{Leg, PairName, plan_id, regular_id, strategy_id, unknown_parent};
 use super::links::{Links, later};
 use super::reply::{classic, unified};
 use super::way::{Convention, Way, way_of};
 use super::word::{FiredLeg, OrderStatus, PlanKind, PlanStatus, StrategyKind, TradeSide};
-
-/// Why something the venue said is no report: it is told, and never guessed (R54).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Unmapped {
-    /// A field without which it cannot be placed.
-    #[error("{0} is missing")]
-    Missing(&'static str),
-    /// A word that this version does not know.
-    #[error("{0} `{1}` is not known")]
-    Word(&'static str, CompactString),
-    /// Two fields contradict each other.
-    #[error("{0} cannot be")]
-    Contradiction(&'static str),
-}
 
 /// What was asked, for what an answer leaves out.
 #[derive(Debug, Clone, Copy)]

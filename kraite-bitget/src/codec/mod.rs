@@ -63,12 +63,14 @@ mod word;
 
 use kraite_wire::scalar;
 
+pub use kraite_wire::{Method, Quiet, Scope, Unmapped, Verdict};
+
 pub use errors::{Class, ERRORS, ErrorRow, Placed, error_row};
 pub use events::Events;
-pub use failure::{ADDRESS_PAUSE, Answer, Failure, Quiet, Scope, Verdict};
+pub use failure::{ADDRESS_PAUSE, Answer, Failure};
 pub use fills::Fill;
 pub use ids::{Leg, OrderName, PairName, plan_id, regular_id, strategy_id, unknown_parent};
-pub use interpret::{Asked, Interpreter, PlanReports, Unmapped};
+pub use interpret::{Asked, Interpreter, PlanReports};
 pub use limits::UsedLimits;
 pub use links::{Links, MAX_LINKS};
 pub use outcome::{closed, leverage_set, margin_set, mode_set, setting_set};
@@ -77,7 +79,7 @@ pub use readings::{
     Setup, balances, classic_setup, fee_rates, generation, key_rights, marks, positions, server_time, unified_setup,
 };
 pub use request::{
-    BODY_TYPE, Call, DEMO_HEADER, KEY_HEADER, LOCALE_HEADER, Method, PASSPHRASE_HEADER, SIGN_HEADER, Security, Stamp,
+    BODY_TYPE, Call, DEMO_HEADER, KEY_HEADER, LOCALE_HEADER, PASSPHRASE_HEADER, SIGN_HEADER, Security, Stamp,
     TIMESTAMP_HEADER, UnsignedCall, WireRequest, encode, encode_unsigned,
 };
 pub use signer::{Credentials, KeyError, SignError, Signer};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use kraite_core::exchange::{Reject, RejectKind};
 use kraite_core::time::VenueMillis;
+use kraite_wire::Method;
 use secrecy::SecretString;
 
 use super::params::{Params, json_rows};
@@ -24,26 +25,6 @@ pub const LOCALE_HEADER: (&str, &str) = ("locale", "en-US");
 pub const DEMO_HEADER: (&str, &str) = ("paptrading", "1");
 /// The media type of [`WireRequest::body`].
 pub const BODY_TYPE: &str = "application/json";
-
-/// The verb of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Method {
-    /// Reads.
-    Get,
-    /// Everything else.
-    Post,
-}
-
-impl Method {
-    /// As on the wire and in the signature.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-        }
-    }
-}
 
 /// What a call has to carry to be listened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -193,7 +174,9 @@ fn unsigned<C: Call>(call: &C) -> WireRequest {
     call.parameters(&mut params);
     let (query, body) = match C::METHOD {
         Method::Get => (params.query(), None),
-        Method::Post => (String::new(), Some(call.rows().map_or_else(|| params.json(), |rows| json_rows(&rows)))),
+        Method::Post | Method::Put | Method::Delete => {
+            (String::new(), Some(call.rows().map_or_else(|| params.json(), |rows| json_rows(&rows))))
+        }
     };
     WireRequest { method: C::METHOD, path: C::PATH, query, body, mutates: C::MUTATES, signed: None }
 }

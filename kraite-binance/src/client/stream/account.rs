@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use kraite_core::exchange::{ReadError, ReportedId, StreamEvent};
 use kraite_core::time::{LocalMillis, Millis};
+use kraite_wire::client::{Ended, MAX_BODY, Need, Said, Socket, SocketKind as Which, Told, ramp};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::client::backend::Inner;
-use crate::client::budget::Need;
-use crate::client::socket::{Said, Socket, ramp};
-use crate::client::transport::MAX_BODY;
-use crate::client::watch::{Ended, Socket as Which, Told};
 use crate::codec::calls::{CreateListenKey, KeepListenKey};
 use crate::codec::frame::Frame;
 use crate::codec::{Failure, listen_key};

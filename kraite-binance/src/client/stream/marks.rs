@@ -9,11 +9,10 @@ use std::sync::Arc;
 use kraite_core::exchange::StreamEvent;
 use kraite_core::id::Symbol;
 use kraite_core::time::Millis;
+use kraite_wire::client::{Ended, Said, SocketKind as Which, Told, ramp};
 use tokio::sync::{mpsc, watch};
 
 use crate::client::backend::Inner;
-use crate::client::socket::{Said, ramp};
-use crate::client::watch::{Ended, Socket as Which, Told};
 use crate::codec::frame::Frame;
 
 /// A mark is told every second; without one for this long the socket is silent, as one on a wrong route is.

@@ -31,7 +31,7 @@ macro_rules! endpoint {
         endpoint!(@ $method $path $security true);
     };
     (@ $method:ident $path:literal $security:ident $mutates:literal) => {
-        const METHOD: crate::codec::request::Method = crate::codec::request::Method::$method;
+        const METHOD: crate::codec::Method = crate::codec::Method::$method;
         const PATH: &'static str = $path;
         const SECURITY: crate::codec::request::Security = crate::codec::request::Security::$security;
         const MUTATES: bool = $mutates;

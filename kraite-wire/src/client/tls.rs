@@ -6,9 +6,13 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::config::ConfigError;
 
-/// The system's root certificates, as `SSL_CERT_FILE` and `SSL_CERT_DIR` may name them. `needed` is false where
+/// A configuration with the system's root certificates, as `SSL_CERT_FILE` and `SSL_CERT_DIR` may name them. `needed` is false where
 /// nothing is encrypted, towards an emulator; then none may be there.
-pub(crate) fn client_config(needed: Needed) -> Result<Arc<ClientConfig>, ConfigError> {
+///
+/// # Errors
+///
+/// [`ConfigError::NoRoots`], [`ConfigError::Tls`].
+pub fn client_config(needed: Needed) -> Result<Arc<ClientConfig>, ConfigError> {
     let mut roots = RootCertStore::empty();
     if needed == Needed::Yes {
         let _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -24,7 +28,9 @@ pub(crate) fn client_config(needed: Needed) -> Result<Arc<ClientConfig>, ConfigE
 
 /// Whether anything will be encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Needed {
+pub enum Needed {
+    /// Yes.
     Yes,
+    /// Nothing is.
     No,
 }

@@ -38,34 +38,39 @@ struct State {
     doubted: bool,
 }
 
-/// The venue's clock as far as it is known. The venue accepts a timestamp up to one second ahead of its clock and up
-/// to the window behind it ("Binance USD-M, Timing Security").
-pub(crate) struct Keeper {
+/// The venue's clock as far as it is known.
+pub struct Keeper {
     local: Arc<dyn LocalClock>,
     state: Mutex<State>,
 }
 
 /// One instant on the venue's clock, with the largest possible error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct VenueNow {
-    pub(crate) at: VenueMillis,
-    pub(crate) error: Millis,
+pub struct VenueNow {
+    /// The middle of where it can be.
+    pub at: VenueMillis,
+    /// How far that may be off.
+    pub error: Millis,
 }
 
 impl VenueNow {
     /// The earliest it can be: what a reading may claim to have been sent at.
-    pub(crate) fn earliest(self) -> VenueMillis {
+    #[must_use]
+    pub fn earliest(self) -> VenueMillis {
         self.at.minus(self.error)
     }
 
     /// The latest it can be.
-    pub(crate) fn latest(self) -> VenueMillis {
+    #[must_use]
+    pub fn latest(self) -> VenueMillis {
         self.at.plus(self.error)
     }
 }
 
 impl Keeper {
-    pub(crate) fn new(local: Arc<dyn LocalClock>) -> Self {
+    /// Of a clock that was not measured yet.
+    #[must_use]
+    pub fn new(local: Arc<dyn LocalClock>) -> Self {
         Self { local, state: Mutex::default() }
     }
 
@@ -75,7 +80,7 @@ impl Keeper {
 
     /// Learns that the venue's clock stood between `told` and `told` + one millisecond at some instant between our
     /// `before` and `after`. Where that agrees with what is known, both hold; where it does not, the fresh one does.
-    pub(crate) fn observe(&self, before: LocalMillis, told: VenueMillis, after: LocalMillis) {
+    pub fn observe(&self, before: LocalMillis, told: VenueMillis, after: LocalMillis) {
         let fresh = Measured {
             low: told.0.saturating_sub(after.0),
             high: told.plus(TOLD_IN).0.saturating_sub(before.0),
@@ -89,12 +94,13 @@ impl Keeper {
     }
 
     /// The venue refused a timestamp: what is known is measured again before anything more is signed.
-    pub(crate) fn doubt(&self) {
+    pub fn doubt(&self) {
         self.state().doubted = true;
     }
 
     /// The venue's clock now; `None` where it has to be measured first.
-    pub(crate) fn now(&self) -> Option<VenueNow> {
+    #[must_use]
+    pub fn now(&self) -> Option<VenueNow> {
         let now = self.local.now();
         let state = self.state();
         let measured = state.measured.filter(|old| !state.doubted && now.since(old.at) <= MAX_AGE)?;
@@ -103,7 +109,8 @@ impl Keeper {
     }
 
     /// The best guess there is, however old: for what decides nothing but a wait.
-    pub(crate) fn guess(&self) -> Option<VenueNow> {
+    #[must_use]
+    pub fn guess(&self) -> Option<VenueNow> {
         let now = self.local.now();
         let measured = self.state().measured?;
         Some(Self::at(measured, now))

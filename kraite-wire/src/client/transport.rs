@@ -6,75 +6,95 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use kraite_core::time::Millis;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, Url};
-use secrecy::{ExposeSecret, SecretString};
 
 use super::alarm::Alarms;
-use super::config::{Config, ConfigError};
-use crate::codec::{Answer, FORM_TYPE, Host, KEY_HEADER, Method, UsedLimits, WireRequest};
+use super::config::ConfigError;
+use super::local::LocalClock;
+use super::lost::Lost;
+use crate::Method;
 
 /// The most bytes of an answer about one thing or a list of orders: a page of 1000 rows has about half a megabyte.
-pub(crate) const MAX_BODY: usize = 4 << 20;
-/// The most bytes of exchangeInfo: about two megabytes for 700 contracts.
-pub(crate) const MAX_RULES_BODY: usize = 32 << 20;
+pub const MAX_BODY: usize = 4 << 20;
+/// The most bytes of the rules of all contracts: about two megabytes for 700 of them.
+pub const MAX_RULES_BODY: usize = 32 << 20;
 /// An idle connection is closed by us first, so that a request does not meet a connection that the venue closes.
 const IDLE: Duration = Duration::from_secs(20);
-const KEY_NAME: HeaderName = HeaderName::from_static(KEY_HEADER);
-const FORM: HeaderValue = HeaderValue::from_static(FORM_TYPE);
-/// How the headers of the venue's own begin, those about limits among them.
-const LIMITS: &str = "x-mbx-";
 /// The most headers of an answer.
 const MAX_HEADERS: usize = 100;
 
-/// Why there is no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lost {
-    /// No byte of the request left: the connection was never made.
-    NotSent(&'static str),
-    /// It may have left; nothing came back in time.
-    Timeout,
-    /// It may have left; the connection broke, before or within the answer.
-    Disconnected,
-    /// An answer came that is larger than any can be.
-    TooLarge,
+/// What a venue says beside its answers, and where.
+pub trait Dialect: 'static {
+    /// Its hosts.
+    type Host: Copy + Ord + Send + 'static;
+    /// What the headers of an answer say about the limits.
+    type Limits: Send + 'static;
+
+    /// How the headers begin that are read, beside `Retry-After`.
+    const LIMIT_HEADERS: &'static str;
+
+    /// Reads those headers.
+    fn limits<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Self::Limits;
+}
+
+/// One request, ready to leave once.
+pub struct Outgoing<H> {
+    /// Which host.
+    pub host: H,
+    /// The verb.
+    pub method: Method,
+    /// The path.
+    pub path: &'static str,
+    /// What follows the `?`; empty where nothing does.
+    pub query: String,
+    /// The body.
+    pub body: Option<String>,
+    /// The media type of the body.
+    pub media: HeaderValue,
 }
 
 /// A whole answer.
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) body: Bytes,
-    pub(crate) used: UsedLimits,
+pub struct Reply<L> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The whole body.
+    pub body: Bytes,
+    /// What its headers say about the limits.
+    pub used: L,
 }
 
-impl Reply {
-    pub(crate) fn answer(&self) -> Answer<'_> {
-        Answer { status: self.status, body: &self.body }
-    }
-}
-
-pub(crate) struct Transport {
+/// The HTTP side of an account.
+pub struct Transport<D: Dialect> {
     client: Client,
-    futures: Url,
-    account: Option<Url>,
-    key: HeaderValue,
+    hosts: BTreeMap<D::Host, Url>,
     alarms: Alarms,
     /// The addresses of the endpoints that were asked so far: they are few, and parsing one costs more than signing.
-    addresses: Mutex<BTreeMap<(Host, &'static str), Url>>,
+    addresses: Mutex<BTreeMap<(D::Host, &'static str), Url>>,
 }
 
-impl Transport {
-    pub(crate) fn new(config: &Config, key: &SecretString, tls: &rustls::ClientConfig) -> Result<Self, ConfigError> {
-        let mut key = HeaderValue::from_str(key.expose_secret()).map_err(|_| ConfigError::ApiKey)?;
-        key.set_sensitive(true);
-        let connect = Duration::from_millis(u64::try_from(config.connect_timeout.0).unwrap_or(1));
+impl<D: Dialect> Transport<D> {
+    /// Towards these hosts, in the clear only if one of them is and `encrypted_only` does not forbid it.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Http`].
+    pub fn new(
+        hosts: impl IntoIterator<Item = (D::Host, Url)>,
+        encrypted_only: bool,
+        (connect, total): (Millis, Millis),
+        clock: &Arc<dyn LocalClock>,
+        tls: &rustls::ClientConfig,
+    ) -> Result<Self, ConfigError> {
+        let connect = Duration::from_millis(u64::try_from(connect.0).unwrap_or(1));
         let client = Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .no_proxy()
-            .https_only(config.hosts.encrypted_only())
+            .https_only(encrypted_only)
             .http1_only()
             .http1_max_headers(MAX_HEADERS)
             .connect_timeout(connect)
@@ -82,20 +102,20 @@ impl Transport {
             .tcp_nodelay(true)
             .build()
             .map_err(|_| ConfigError::Http)?;
-        Ok(Self {
-            client,
-            futures: config.hosts.futures.clone(),
-            account: config.hosts.account.clone(),
-            key,
-            alarms: Alarms::new(Arc::clone(&config.clock), config.total_timeout),
-            addresses: Mutex::default(),
-        })
+        let (hosts, alarms) = (hosts.into_iter().collect(), Alarms::new(Arc::clone(clock), total));
+        Ok(Self { client, hosts, alarms, addresses: Mutex::default() })
     }
 
     /// Sends `request`, once. Whatever comes back comes back within the total timeout.
-    pub(crate) fn send(&self, request: WireRequest, limit: usize) -> impl Future<Output = Result<Reply, Lost>> {
+    /// `headers` are those that the venue wants beside it; without them nothing is sent.
+    pub fn send(
+        &self,
+        request: Outgoing<D::Host>,
+        headers: Result<impl IntoIterator<Item = (HeaderName, HeaderValue)>, Lost>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Reply<D::Limits>, Lost>> {
         // Not within, where each part of it would be carried along.
-        let sending = self.prepared(request).map(RequestBuilder::send);
+        let sending = headers.and_then(|headers| self.prepared(request, headers)).map(RequestBuilder::send);
         async move {
             let sending = sending?;
             let mut alarm = self.alarms.set();
@@ -107,7 +127,11 @@ impl Transport {
         }
     }
 
-    fn prepared(&self, request: WireRequest) -> Result<RequestBuilder, Lost> {
+    fn prepared(
+        &self,
+        request: Outgoing<D::Host>,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Result<RequestBuilder, Lost> {
         let mut url = self.address(request.host, request.path)?;
         // Byte for byte what was signed: the encoding leaves nothing that a URL would change.
         if !request.query.is_empty() {
@@ -123,24 +147,21 @@ impl Transport {
             Method::Delete => reqwest::Method::DELETE,
         };
         let mut out = self.client.request(method, url);
-        if request.keyed {
-            out = out.header(KEY_NAME, self.key.clone());
+        for (name, value) in headers {
+            out = out.header(name, value);
         }
-        if let Some(form) = request.form {
-            out = out.header(CONTENT_TYPE, FORM).body(form);
+        if let Some(body) = request.body {
+            out = out.header(CONTENT_TYPE, request.media).body(body);
         }
         Ok(out)
     }
 
-    fn address(&self, host: Host, path: &'static str) -> Result<Url, Lost> {
+    fn address(&self, host: D::Host, path: &'static str) -> Result<Url, Lost> {
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = addresses.get(&(host, path)) {
             return Ok(known.clone());
         }
-        let base = match host {
-            Host::Futures => &self.futures,
-            Host::Account => self.account.as_ref().ok_or(Lost::NotSent("there is no such host"))?,
-        };
+        let base = self.hosts.get(&host).ok_or(Lost::NotSent("there is no such host"))?;
         let mut url = base.clone();
         url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
         addresses.insert((host, path), url.clone());
@@ -151,11 +172,11 @@ impl Transport {
         &self,
         sending: impl Future<Output = Result<Response, reqwest::Error>>,
         limit: usize,
-    ) -> Result<Reply, Lost> {
+    ) -> Result<Reply<D::Limits>, Lost> {
         let mut response = sending.await.map_err(|error| lost(&error))?;
-        let told =
-            response.headers().iter().filter(|(name, _)| name.as_str().starts_with(LIMITS) || *name == RETRY_AFTER);
-        let used = UsedLimits::of(told.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))));
+        let is_told = |name: &HeaderName| name.as_str().starts_with(D::LIMIT_HEADERS) || *name == RETRY_AFTER;
+        let told = response.headers().iter().filter(|(name, _)| is_told(name));
+        let used = D::limits(told.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))));
         let status = response.status().as_u16();
         // Most answers come in one piece.
         let mut body = next(&mut response, limit).await?.unwrap_or_default();

@@ -22,7 +22,7 @@ const MAX_WRITES: usize = 256 << 10;
 const OPENING: Millis = Millis::from_secs(10);
 /// Some hundred bytes that a peer does not take in so long reach it no more.
 const WRITING: Millis = Millis::from_secs(2);
-/// A ping of ours leaves this often; the venue allows five in a second.
+/// A ping of the protocol leaves this often.
 const PING_EVERY: Millis = Millis::from_secs(15);
 /// A socket that is old for this long, and whose place no other could take, ends.
 const OVER_AGE: Millis = Millis::from_secs(1_800);
@@ -33,13 +33,52 @@ const TICK: Millis = Millis(500);
 const RAMP_MAX: Millis = Millis::from_secs(30);
 
 /// How long to wait after this many failures in a row: 1, 2, 4, … seconds.
-pub(crate) fn ramp(failures: u32) -> Millis {
+#[must_use]
+pub fn ramp(failures: u32) -> Millis {
     let exponent = failures.saturating_sub(1).min(5);
     Millis::from_secs(1i64 << exponent).min(RAMP_MAX)
 }
 
+/// How a socket is kept alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heartbeat {
+    /// By pings of the protocol.
+    Frames,
+    /// By a text that the other side answers with another one.
+    Texts {
+        /// How often.
+        every: Millis,
+        /// What is said.
+        ping: &'static str,
+        /// What has to come back: a sign of life, and no message.
+        pong: &'static str,
+        /// In which time it has to, where nothing else is said meanwhile.
+        within: Millis,
+    },
+}
+
+impl Heartbeat {
+    const fn every(self) -> Millis {
+        match self {
+            Self::Frames => PING_EVERY,
+            Self::Texts { every, .. } => every,
+        }
+    }
+
+    fn ping(self) -> Message {
+        match self {
+            Self::Frames => Message::Ping(Bytes::new()),
+            Self::Texts { ping, .. } => Message::text(ping),
+        }
+    }
+
+    fn is_pong(self, text: &str) -> bool {
+        matches!(self, Self::Texts { pong, .. } if pong == text)
+    }
+}
+
 /// What a socket said.
-pub(crate) enum Said {
+pub enum Said {
     /// A message with content.
     Message(Bytes),
     /// A sign of life.
@@ -48,7 +87,9 @@ pub(crate) enum Said {
     Nothing,
 }
 
-pub(crate) struct Socket {
+/// One socket.
+pub struct Socket {
+    heartbeat: Heartbeat,
     clock: Arc<dyn LocalClock>,
     old: Millis,
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -61,11 +102,16 @@ pub(crate) struct Socket {
 impl Socket {
     /// Opens a socket, which should be replaced at the age of `old`. The address may hold a listen key: no error shows
     /// it.
-    pub(crate) async fn open(
+    ///
+    /// # Errors
+    ///
+    /// [`Ended::Unopened`].
+    pub async fn open(
         clock: &Arc<dyn LocalClock>,
         tls: &Arc<rustls::ClientConfig>,
         url: &Url,
         old: Millis,
+        heartbeat: Heartbeat,
     ) -> Result<Self, Ended> {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_MESSAGE))
@@ -81,17 +127,30 @@ impl Socket {
         };
         let (stream, _) = opened.ok_or(Ended::Unopened)?;
         let now = clock.now();
-        Ok(Self { clock: Arc::clone(clock), old, stream, opened: now, heard: now, content: now, pinged: now })
+        Ok(Self {
+            heartbeat,
+            clock: Arc::clone(clock),
+            old,
+            stream,
+            opened: now,
+            heard: now,
+            content: now,
+            pinged: now,
+        })
     }
 
     /// Waits for what comes next, at most a tick, and keeps the socket alive. `silence` is how long it may say nothing
     /// at all, `content` how long it may say nothing of content.
-    pub(crate) async fn next(&mut self, silence: Millis, content: Option<Millis>) -> Result<Said, Ended> {
+    ///
+    /// # Errors
+    ///
+    /// Why the socket is of no use any more.
+    pub async fn next(&mut self, silence: Millis, content: Option<Millis>) -> Result<Said, Ended> {
         let clock = Arc::clone(&self.clock);
         // Before anything is read: who stops waiting for this call must not lose a message by it.
-        if clock.now().since(self.pinged) >= PING_EVERY {
+        if clock.now().since(self.pinged) >= self.heartbeat.every() {
             self.pinged = clock.now();
-            self.write(Message::Ping(Bytes::new())).await?;
+            self.write(self.heartbeat.ping()).await?;
         }
         let message = tokio::select! {
             biased;
@@ -102,6 +161,7 @@ impl Socket {
         let said = match message {
             None => Said::Nothing,
             Some(None) => return Err(Ended::Closed),
+            Some(Some(Ok(Message::Text(text)))) if self.heartbeat.is_pong(text.trim()) => Said::Alive,
             Some(Some(Ok(Message::Text(text)))) => Said::Message(text.into()),
             Some(Some(Ok(Message::Binary(bytes)))) => Said::Message(bytes),
             Some(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => Said::Alive,
@@ -112,6 +172,12 @@ impl Socket {
             Said::Message(_) => (self.heard, self.content) = (now, now),
             Said::Alive => self.heard = now,
             Said::Nothing => {}
+        }
+        if let Heartbeat::Texts { within, .. } = self.heartbeat
+            && self.heard < self.pinged
+            && now.since(self.pinged) > within
+        {
+            return Err(Ended::Silent);
         }
         let muted = content.is_some_and(|most| now.since(self.content) > most);
         if muted || now.since(self.heard) > silence {
@@ -124,16 +190,23 @@ impl Socket {
     }
 
     /// When it last said anything.
-    pub(crate) const fn heard(&self) -> LocalMillis {
+    #[must_use]
+    pub const fn heard(&self) -> LocalMillis {
         self.heard
     }
 
     /// True once another socket should take its place.
-    pub(crate) fn is_old(&self) -> bool {
+    #[must_use]
+    pub fn is_old(&self) -> bool {
         self.clock.now().since(self.opened) > self.old
     }
 
-    pub(crate) async fn say(&mut self, text: String) -> Result<(), Ended> {
+    /// Sends a text.
+    ///
+    /// # Errors
+    ///
+    /// Why the socket is of no use any more; the text may have left.
+    pub async fn say(&mut self, text: String) -> Result<(), Ended> {
         self.write(Message::Text(text.into())).await
     }
 

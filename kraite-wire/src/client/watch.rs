@@ -3,16 +3,16 @@
 use kraite_core::id::Symbol;
 use kraite_core::time::Millis;
 
-use crate::codec::Unmapped;
+use crate::Unmapped;
 
 /// Which socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Socket {
+pub enum SocketKind {
     /// Orders, positions, funding.
     Account,
     /// Mark prices.
     Marks,
-    /// Orders on their way to the venue, see [`super::OrderEntry::WebSocket`].
+    /// Orders on their way to the venue.
     Orders,
 }
 
@@ -27,7 +27,7 @@ pub enum Ended {
     Silent,
     /// A message beyond the limits, or against the protocol.
     Protocol,
-    /// The listen key ended or could not be kept, or the API key was refused.
+    /// Signing in failed, what the session hangs on ended or could not be kept, or the API key was refused.
     Key,
     /// Nearly a day old: the venue cuts it after 24 hours.
     Age,
@@ -37,11 +37,11 @@ pub enum Ended {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// A socket is up.
-    Up(Socket),
+    Up(SocketKind),
     /// A socket ended and will be opened again after this long.
-    Down(Socket, Ended, Millis),
+    Down(SocketKind, Ended, Millis),
     /// A frame that cannot be read: the account is read instead.
-    Frame(Socket),
+    Frame(SocketKind),
     /// Part of a frame that cannot be told: the account is read instead.
     Skipped(Unmapped),
     /// Margin runs out, the venue says.
@@ -50,6 +50,8 @@ pub enum Told {
     Quiet(Millis),
     /// The venue refused a timestamp; its clock is measured again.
     ClockSkew,
+    /// The account belongs to another generation of the venue's API than was known: everything is read anew.
+    Moved,
     /// The rules of a contract that cannot be interpreted.
     Rules(String),
     /// The most contracts are watched; the marks of this one are not streamed.

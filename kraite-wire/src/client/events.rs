@@ -1,0 +1,41 @@
+//! What a stream's reader holds: the queue, and the tasks that fill it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use kraite_core::exchange::StreamEvent;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Events that may wait for the reader; a full queue makes the socket wait, never drops.
+const QUEUE: usize = 1_024;
+
+/// The events of some tasks. Ends them when it is dropped.
+pub struct Events {
+    queue: mpsc::Receiver<StreamEvent>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Events {
+    /// The events of the tasks that `start` makes of the other end of the queue.
+    #[must_use]
+    pub fn of(start: impl FnOnce(mpsc::Sender<StreamEvent>) -> Vec<JoinHandle<()>>) -> Self {
+        let (events, queue) = mpsc::channel(QUEUE);
+        Self { queue, tasks: start(events) }
+    }
+}
+
+impl Stream for Events {
+    type Item = StreamEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<StreamEvent>> {
+        self.queue.poll_recv(cx)
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
