@@ -18,6 +18,7 @@
 mod admin;
 mod audit;
 mod binance;
+mod bitget;
 mod common;
 mod credentials;
 mod depth;
@@ -274,7 +275,14 @@ impl Emulator {
                 run(state, clock, listener, speed)
             }
             Protocol::BitgetClassic | Protocol::BitgetUnified => {
-                return Err(StartError::BadData("not there yet".into()));
+                let generation = if settings.protocol == Protocol::BitgetClassic {
+                    bitget::Generation::Classic
+                } else {
+                    bitget::Generation::Unified
+                };
+                let mut state = bitget::State::new(&settings, generation, credentials, clock.clone())?;
+                state.faults.add_all(faults);
+                run(state, clock, listener, speed)
             }
         };
         let (running, tasks) = started;
