@@ -83,12 +83,14 @@ impl Venue {
                 Some(self.draft_plan(account, &symbol, direction, owner, via, which.shape(trigger, by)))
             })
             .collect();
-        let standing: Vec<ObjectId> = plans.iter().filter_map(|plan| self.plan_like(plan)).collect();
         for plan in &plans {
             self.check_attached(plan)?;
-            let other = self
-                .open(account)
-                .any(|o| o.service == Service::PositionPlan && o.owner == plan.owner && !standing.contains(&o.id));
+            // The other leg of the same position may go by the same name.
+            let other = self.open(account).any(|o| {
+                o.service == Service::PositionPlan
+                    && o.owner == plan.owner
+                    && (&o.symbol, o.direction) != (&plan.symbol, plan.direction)
+            });
             if other {
                 return Err(Refusal::DuplicateId);
             }

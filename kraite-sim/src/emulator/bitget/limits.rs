@@ -30,18 +30,22 @@ fn count(window: &mut (i64, u32), slot: i64) -> u32 {
 }
 
 impl Limits {
-    /// Counts a request before it is looked at.
-    pub(super) fn request(&mut self, now: VenueMillis, path: &'static str, per_second: u32) -> Result<(), Problem> {
-        let refused = Err(Problem::of(429));
+    /// Counts a request of the address before it is looked at.
+    pub(super) fn request(&mut self, now: VenueMillis) -> Result<(), Problem> {
         if self.refused_until.is_some_and(|until| now < until) {
-            return refused;
+            return Err(Problem::of(429));
         }
         if count(&mut self.minute, now.0.div_euclid(60_000)) > PER_MINUTE {
             self.ban(now, RECOVERY);
-            return refused;
+            return Err(Problem::of(429));
         }
+        Ok(())
+    }
+
+    /// Counts a call of the account, or of the address where it is public, once it is known whose it is.
+    pub(super) fn call(&mut self, now: VenueMillis, path: &'static str, per_second: u32) -> Result<(), Problem> {
         let used = count(self.calls.entry(path).or_default(), now.0.div_euclid(1_000));
-        if used > per_second { refused } else { Ok(()) }
+        if used > per_second { Err(Problem::of(429)) } else { Ok(()) }
     }
 
     /// Refuses the address for a while.

@@ -159,11 +159,11 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Reply {
 }
 
 fn answered(state: &mut State, call: &Call) -> Result<Value, Problem> {
+    let now = state.now();
+    state.limits.request(now)?;
     let path = call.path.trim_end_matches('/');
     let route = ROUTES.iter().find(|route| route.path == path && route.method == call.method);
     let route = route.ok_or_else(|| Problem::of(40_404))?;
-    let now = state.now();
-    state.limits.request(now, route.path, route.per_second)?;
     match route.access {
         Access::Open => {}
         // Before anything is known of the key.
@@ -172,6 +172,7 @@ fn answered(state: &mut State, call: &Call) -> Result<Value, Problem> {
         }
         Access::Of(_) | Access::Signed => auth::check(&state.credentials, &state.passphrase, call, now)?,
     }
+    state.limits.call(now, route.path, route.per_second)?;
     let params = Params::read(&call.method, &call.query, &call.body)?;
     (route.act)(state, &params)
 }
