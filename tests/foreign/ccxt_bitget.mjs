@@ -96,7 +96,7 @@ try {
     assert.equal(audit.ok, true, JSON.stringify(audit));
     assert.deepEqual(audit.naked_now, []);
   });
-  await step("cancel of the stop", () => exchange.cancelOrder(stop.id, symbol, { trigger: true, planType: "loss_plan" }));
+  await step("cancel of the stop", () => exchange.cancelOrder(stop.id, symbol, { trigger: true, planType: "pos_loss" }));
   await step("cancel of the limit order", () => exchange.cancelOrder(limit.id, symbol));
   await step("nothing is open any more", async () => {
     assert.equal((await exchange.fetchOpenOrders(symbol)).length, 0);
@@ -104,7 +104,10 @@ try {
     assert.equal(stops.length, 0);
   });
   await step("an unknown order is refused as the venue refuses it", async () =>
-    assert.rejects(() => exchange.cancelOrder("987654321987", symbol), ccxt.OrderNotFound));
+    assert.rejects(
+      () => exchange.cancelOrder("987654321987", symbol),
+      (error) => (uta ? String(error).includes("25204") : error instanceof ccxt.OrderNotFound),
+    ));
   await step("several orders at once", async () => {
     const order = (id) => ({ symbol, type: "limit", side: "buy", amount: 1, price: limitPrice, params: { clientOid: id } });
     const placed = await exchange.createOrders([order("ccxt-b1"), order("ccxt-b2")]);
@@ -122,6 +125,21 @@ try {
   await step("flat", async () => {
     const open = (await exchange.fetchPositions([symbol])).filter((position) => position.contracts > 0);
     assert.equal(open.length, 0);
+  });
+  await step("hedge mode: both sides open, each closed by its own", async () => {
+    await exchange.setPositionMode(true, symbol);
+    const sides = () => exchange.fetchPositions([symbol]).then((all) => all.map((position) => position.side).sort());
+    const trade = (side, close, position) =>
+      exchange.createOrder(symbol, "market", side, 1, undefined, {
+        ...(uta ? { posSide: position } : { hedged: true, reduceOnly: close }),
+      });
+    await trade("buy", false, "long");
+    await trade("sell", false, "short");
+    assert.deepEqual(await sides(), ["long", "short"]);
+    await trade("sell", true, "long");
+    assert.deepEqual(await sides(), ["short"]);
+    await exchange.closePosition(symbol, uta ? undefined : "short", uta ? { posSide: "short" } : {});
+    assert.deepEqual(await sides(), []);
   });
 } finally {
   await exchange.close();
