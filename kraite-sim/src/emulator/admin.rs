@@ -239,9 +239,7 @@ fn act<S: Language>(state: &mut S, call: &Call, path: &str) -> Result<Value, Wro
         ("POST", "/cancel") => {
             let Named { id, .. } = read(call)?;
             let object = find(state, &id)?;
-            let now = state.now();
-            let done = state.venue.user_cancel(&object.venue_id(), now);
-            done.map_err(|refusal| Wrong(409, refusal.words().into()))?;
+            state.cancel_by_hand(object).map_err(|refusal| Wrong(409, refusal.words().into()))?;
             Ok(json!({}))
         }
         ("POST", "/order") => by_hand(state, call),

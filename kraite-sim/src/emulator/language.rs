@@ -19,7 +19,7 @@ use super::common::Common;
 use super::server::{Call, Reply};
 use super::sockets::Out;
 use super::tape::PublicTrade;
-use crate::venue::OrderObject;
+use crate::venue::{ObjectId, OrderObject, Refusal};
 
 /// A connection that was upgraded.
 pub(super) type Io = TokioIo<Upgraded>;
@@ -88,6 +88,12 @@ pub(super) trait Language: DerefMut<Target = Common> + fmt::Debug + Send + Sized
 
     /// Places an order of other hands: no key, no signature, no counters.
     fn by_hand(&mut self, fields: Map<String, Value>) -> Result<Value, String>;
+
+    /// The user cancels an order by hand, with what is one with it at the venue.
+    fn cancel_by_hand(&mut self, id: ObjectId) -> Result<(), Refusal> {
+        let now = self.now();
+        self.venue.user_cancel(&id.venue_id(), now)
+    }
 
     /// An order as the admin route shows it.
     fn shown(&self, object: &OrderObject) -> Value;

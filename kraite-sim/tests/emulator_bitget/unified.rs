@@ -200,6 +200,17 @@ async fn a_cancelled_strategy_takes_both_legs_and_one_over_a_quantity_stands_bes
 }
 
 #[tokio::test]
+async fn the_user_who_cancels_a_strategy_by_hand_takes_both_legs() {
+    let bench = Bench::unified().await;
+    bench.trade("place-order", json!({ "side": "buy", "orderType": "market", "qty": "3" })).await.data();
+    let pair = json!({ "type": "tpsl", "side": "sell", "takeProfit": "160", "stopLoss": "140", "clientOid": "p" });
+    bench.trade("place-strategy-order", pair).await.data();
+    assert_eq!(bench.admin("POST", "/cancel", r#"{"id":"p"}"#).await.status, 200);
+    assert_eq!(strategies(&bench).await, json!([]));
+    assert_eq!(bench.admin("POST", "/cancel", r#"{"id":"p"}"#).await.status, 409);
+}
+
+#[tokio::test]
 async fn settings_and_assets_tell_the_account_and_leverage_sets_the_margin_mode_too() {
     let bench = Bench::unified().await;
     let settings = bench.get("/api/v3/account/settings").await.data().clone();

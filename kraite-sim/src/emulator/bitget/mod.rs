@@ -25,7 +25,7 @@ use super::server::{Call, Reply};
 use super::sockets::Out;
 use super::tape::PublicTrade;
 use super::{Shared, common, credentials, holdings, language, listing, mover, server, sockets, tape, text};
-use crate::venue::OrderObject;
+use crate::venue::{ObjectId, OrderObject, Refusal};
 use errors::Problem;
 use streams::Listener;
 
@@ -119,6 +119,17 @@ impl Language for State {
         }
         let placed = routes::place_by_hand(self, fields);
         placed.map_err(|problem| format!("{}: {}", problem.code, problem.msg))
+    }
+
+    fn cancel_by_hand(&mut self, id: ObjectId) -> Result<(), Refusal> {
+        let now = self.now();
+        self.venue.user_cancel(&id.venue_id(), now)?;
+        let legs = self.strategy_of(id).map(|(_, strategy)| strategy.legs.clone()).unwrap_or_default();
+        for leg in legs.into_iter().filter(|leg| *leg != id) {
+            // One that ended meanwhile is gone as well.
+            let _ = self.venue.user_cancel(&leg.venue_id(), now);
+        }
+        Ok(())
     }
 
     fn shown(&self, object: &OrderObject) -> Value {

@@ -33,7 +33,7 @@ pub(super) fn stance(state: &State, params: &Params) -> Result<(Direction, Purpo
     let opened = if side == Side::Buy { Direction::Long } else { Direction::Short };
     match (state.is_hedged(), named) {
         (true, None) | (false, Some(_)) => Err(Problem::of(25_236)),
-        (true, Some(_)) if params.get("reduceOnly").is_some() => Err(Problem::of(25_238)),
+        (true, Some(_)) if params.flag("reduceOnly")? => Err(Problem::of(25_238)),
         // A wrong one does not fail here: it opens the other side.
         (true, Some(direction)) => {
             let purpose = if side == direction.closing_side() { Purpose::Close } else { Purpose::Open };
