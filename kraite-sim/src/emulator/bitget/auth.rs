@@ -72,3 +72,40 @@ pub(super) fn check_logon(
         Err((30_015, "Invalid signature"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+
+    const NOW: VenueMillis = VenueMillis(1_695_806_875_837);
+
+    fn call(sign: &str) -> Call {
+        let mut call = Call::of("GET", "/api/v2/mix/order/detail", "clientOid=a&symbol=BTCUSDT");
+        let stamp = NOW.0.to_string();
+        for (name, value) in
+            [("access-key", "k"), ("access-sign", sign), ("access-timestamp", &stamp), ("access-passphrase", "p")]
+        {
+            call.headers.insert(name.to_owned(), value.to_owned());
+        }
+        call
+    }
+
+    #[test]
+    fn a_request_is_signed_with_an_rsa_key_too() {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", BASE64.encode(der.as_ref()));
+        let credentials = Credentials::of_public_key("k", &pem).unwrap();
+        let payload = format!("{}GET/api/v2/mix/order/detail?clientOid=a&symbol=BTCUSDT", NOW.0);
+        let mut signature = vec![0; pair.public_modulus_len()];
+        pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), payload.as_bytes(), &mut signature).unwrap();
+        let sign = BASE64.encode(&signature);
+        assert_eq!(check(&credentials, "p", &call(&sign), NOW), Ok(()));
+        let other = Call { query: "clientOid=b&symbol=BTCUSDT".into(), ..call(&sign) };
+        assert_eq!(check(&credentials, "p", &other, NOW).map_err(|problem| problem.code), Err(40_009));
+    }
+}
