@@ -1,4 +1,5 @@
-use serde_json::json;
+use kraite_sim::emulator::{Emulator, Protocol, Settings};
+use serde_json::{Value, json};
 
 use crate::client::Bench;
 
@@ -55,4 +56,47 @@ async fn prices_tiers_candles_and_books_are_public_in_both_apis() {
     let trades = bench.open(&format!("/api/v2/mix/market/fills?{classic}")).await;
     assert_eq!(trades.data()[0]["price"], "151.00");
     bench.open(&format!("/api/v2/mix/market/current-fund-rate?{classic}")).await.data();
+}
+
+async fn from_file(name: &str, row: Value) -> Result<Bench, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(name);
+    std::fs::write(&file, json!({ "code": "00000", "data": [row] }).to_string()).unwrap();
+    let settings = Settings { protocol: Protocol::BitgetClassic, exchange_info: Some(file), ..Settings::default() };
+    Emulator::start(settings).await.map(|emulator| Bench { emulator }).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn contracts_come_from_a_saved_answer_of_either_api_and_a_tick_need_not_be_one() {
+    let classic = json!({
+        "symbol": "ABCUSDT", "baseCoin": "ABC", "quoteCoin": "USDT", "buyLimitPriceRatio": "0.9",
+        "sellLimitPriceRatio": "0.9", "makerFeeRate": "0.0004", "takerFeeRate": "0.0006", "minTradeNum": "0.01",
+        "priceEndStep": "5", "volumePlace": "2", "pricePlace": "1", "sizeMultiplier": "0.01",
+        "symbolType": "perpetual", "minTradeUSDT": "5", "symbolStatus": "normal", "maxMarketOrderQty": "",
+    });
+    let unified = json!({
+        "symbol": "ABCUSDT", "category": "USDT-FUTURES", "baseCoin": "ABC", "quoteCoin": "USDT",
+        "buyLimitPriceRatio": "0.05", "sellLimitPriceRatio": "0.05", "makerFeeRate": "0.0002",
+        "takerFeeRate": "0.0006", "minOrderQty": "0.01", "maxOrderQty": "1200", "pricePrecision": "1",
+        "quantityPrecision": "2", "priceMultiplier": "0.5", "quantityMultiplier": "0.01", "type": "perpetual",
+        "minOrderAmount": "5", "status": "online", "maxMarketOrderQty": "220",
+    });
+    for row in [classic.clone(), unified] {
+        let bench = from_file("rules.json", row).await.unwrap();
+        let listed = bench.open("/api/v3/market/instruments?category=USDT-FUTURES").await;
+        assert_eq!(
+            (&listed.data()[0]["symbol"], &listed.data()[0]["priceMultiplier"]),
+            (&json!("ABCUSDT"), &json!("0.5"))
+        );
+        let order = |price: &str| json!({ "symbol": "ABCUSDT", "side": "buy", "orderType": "limit", "price": price, "size": "1" });
+        assert_eq!(bench.order(order("99.7")).await.code(), "45115");
+        bench.order(order("99.5")).await.data();
+    }
+    let mut off = classic.clone();
+    off["symbolStatus"] = "off".into();
+    assert!(from_file("off.json", off).await.err().unwrap().contains("no perpetual contract in it trades"));
+    let mut odd = classic;
+    odd["sizeMultiplier"] = "odd".into();
+    let told = from_file("odd.json", odd).await.err().unwrap();
+    assert!(told.contains("odd.json") && told.contains("sizeMultiplier `odd` is not a number"), "{told}");
 }

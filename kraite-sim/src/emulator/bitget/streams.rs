@@ -349,7 +349,8 @@ impl State {
 
     /// Tells a price that moved.
     pub(super) fn push_market(&mut self, symbol: &Symbol, trade: Option<&PublicTrade>) {
-        if self.sockets.count() == 0 {
+        let listens = |listener: &Listener| listener.args.iter().any(|arg| contract_of(arg) == *symbol);
+        if !self.sockets.iter().any(listens) {
             return;
         }
         let Some(contract) = self.contract(symbol).cloned() else { return };
