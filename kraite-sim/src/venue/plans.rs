@@ -80,6 +80,13 @@ impl Venue {
             .filter_map(|(which, leg)| {
                 let PlanLeg { name, trigger, by } = leg?;
                 let owner = name.parse().map_or(Owner::User(name), Owner::Ours);
+                // A leg that comes to one of the same name is one thing with it.
+                let other = self.open(account).find(|o| {
+                    o.service == Service::PositionPlan
+                        && o.owner == owner
+                        && (&o.symbol, o.direction) == (&symbol, direction)
+                });
+                let via = other.map_or(via, |other| other.via);
                 Some(self.draft_plan(account, &symbol, direction, owner, via, which.shape(trigger, by)))
             })
             .collect();

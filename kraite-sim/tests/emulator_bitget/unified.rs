@@ -200,6 +200,18 @@ async fn a_cancelled_strategy_takes_both_legs_and_one_over_a_quantity_stands_bes
 }
 
 #[tokio::test]
+async fn a_leg_that_comes_to_a_strategy_later_is_one_with_it() {
+    let bench = Bench::unified().await;
+    bench.trade("place-order", json!({ "side": "buy", "orderType": "market", "qty": "3" })).await.data();
+    let stop = json!({ "type": "tpsl", "side": "sell", "stopLoss": "140", "clientOid": "p" });
+    bench.trade("place-strategy-order", stop).await.data();
+    bench.trade("modify-strategy-order", json!({ "clientOid": "p", "takeProfit": "160" })).await.data();
+    let list = strategies(&bench).await;
+    assert_eq!((list.as_array().unwrap().len(), &list[0]["takeProfit"]), (1, &json!("160.00")));
+    assert_eq!(bench.verdict().await["ok"], true, "one name, one strategy");
+}
+
+#[tokio::test]
 async fn the_user_who_cancels_a_strategy_by_hand_takes_both_legs() {
     let bench = Bench::unified().await;
     bench.trade("place-order", json!({ "side": "buy", "orderType": "market", "qty": "3" })).await.data();
