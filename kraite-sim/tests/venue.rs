@@ -12,7 +12,7 @@ use kraite_core::id::{
 use kraite_core::number::{Factor, Notional, Price, Qty};
 use kraite_core::time::VenueMillis;
 use kraite_sim::presets;
-use kraite_sim::venue::{Liquidity, Owner, Refusal, Venue, VenueProfile, Wish};
+use kraite_sim::venue::{Liquidity, Owner, PlanLeg, PlanWish, Refusal, Venue, VenueProfile, Wish};
 
 struct Bench {
     venue: Venue,
@@ -353,4 +353,41 @@ fn a_trigger_whose_order_is_refused_leaves_the_position() {
     bench.price("89");
     assert_eq!(bench.venue.object(stop).unwrap().status, ReportStatus::Rejected);
     assert_eq!(bench.venue.position(account(), &bench.symbol, Direction::Long), qty("1"));
+}
+
+#[test]
+fn plans_under_any_name_overwrite_each_other_leg_by_leg_and_change_nothing_unless_all_are_good() {
+    let leg =
+        |name: &str, trigger: &str| Some(PlanLeg { name: name.into(), trigger: price(trigger), by: TriggerBy::Last });
+    let mut bench = Bench::on(presets::bitget());
+    let symbol = bench.symbol.clone();
+    let wish = |stop, target| PlanWish {
+        account: account(),
+        symbol: symbol.clone(),
+        direction: Direction::Long,
+        stop,
+        target,
+    };
+    let set = |bench: &mut Bench, stop, target| bench.venue.place_plans(wish(stop, target), VenueMillis(bench.now));
+    assert_eq!(set(&mut bench, leg("s", "90"), leg("t", "110")), Err(Refusal::NoPosition));
+    let now = VenueMillis(bench.now);
+    bench.venue.user_market(account(), &symbol, Direction::Long, Purpose::Open, qty("1"), now).unwrap();
+    bench.now += 1_000;
+    let both = set(&mut bench, leg("s", "90"), leg("t", "110")).unwrap();
+    assert_eq!(set(&mut bench, leg("s2", "91"), leg("t2", "99")), Err(Refusal::WouldTrigger));
+    let named = |bench: &Bench, name: &str| bench.venue.open_named(account(), name, Service::PositionPlan);
+    assert_eq!((named(&bench, "s"), named(&bench, "s2")), (Some(both[0]), None));
+    let ours = id(Role::Stop, 0, 0).to_string();
+    assert_eq!(set(&mut bench, leg(&ours, "91"), None).unwrap(), [both[0]], "the number stays, the target too");
+    assert_eq!((named(&bench, &ours), named(&bench, "s"), named(&bench, "t")), (Some(both[0]), None, Some(both[1])));
+    assert_eq!(bench.venue.under(account(), id(Role::Stop, 0, 0)).count(), 1);
+    assert_eq!(set(&mut bench, leg("x", "92"), None).unwrap(), [both[0]]);
+    assert_eq!(bench.venue.under(account(), id(Role::Stop, 0, 0)).count(), 0, "it goes by the new name alone");
+    let dragged =
+        OrderShape::StopMarket { trigger: price("93"), by: TriggerBy::Last, size: TriggerSize::ClosePosition };
+    let now = VenueMillis(bench.now);
+    assert_eq!(bench.venue.amend_trigger(both[0], dragged, now), Ok(()));
+    assert_eq!(bench.venue.amend_trigger(both[1], dragged, now), Err(Refusal::NotAmendable), "a target is no stop");
+    let mut separate = Bench::new();
+    assert_eq!(set(&mut separate, leg("s", "90"), None), Err(Refusal::Unsupported));
 }

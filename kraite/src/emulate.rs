@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use kraite_core::number::Notional;
-use kraite_sim::emulator::{Emulator, FAULT_PRESETS, FaultRules, MAX_SPEED, MarketSource, Settings, StartError};
+use kraite_sim::emulator::{
+    Emulator, FAULT_PRESETS, FaultRules, MAX_SPEED, MarketSource, Protocol, Settings, StartError,
+};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,11 +19,22 @@ use crate::flags::positive;
 enum Emulated {
     /// Binance USD-M futures.
     Binance,
+    /// Bitget futures.
+    Bitget,
+}
+
+/// Which of the two APIs of Bitget an account belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Account {
+    /// A classic account: API v2.
+    Classic,
+    /// A unified account: API v3.
+    Unified,
 }
 
 /// Emulate an exchange's own protocol on this machine, for any client in any language.
 ///
-/// REST, streams and the WebSocket API over the simulated exchange: real signatures, real refusals, and faults on
+/// REST and WebSockets over the simulated exchange: real signatures, real refusals, and faults on
 /// demand. One line of JSON on stdout says where it listens; it runs until it is interrupted. Routes under /_kraite/v1
 /// move the market, fill and cancel orders, break the wire, and say what really happened.
 #[derive(Debug, clap::Args)]
@@ -30,6 +43,12 @@ pub(crate) struct Args {
     /// Which exchange.
     #[arg(long, value_enum, default_value_t = Emulated::Binance)]
     venue: Emulated,
+    /// Which API the account belongs to; Bitget only.
+    #[arg(long, value_enum, default_value_t = Account::Classic)]
+    account: Account,
+    /// The passphrase that goes with the key; Bitget only.
+    #[arg(long, default_value = "p")]
+    passphrase: String,
     /// The port; 0 for any that is free.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -48,7 +67,7 @@ pub(crate) struct Args {
     /// The deposit in USDT.
     #[arg(long, default_value = "10000", value_parser = positive::<Notional>)]
     balance: Notional,
-    /// A saved answer to exchangeInfo; five built-in contracts without.
+    /// A saved answer with the rules of contracts (exchangeInfo, contracts, instruments); five built-in contracts without.
     #[arg(long, value_name = "FILE")]
     exchange_info: Option<PathBuf>,
     /// What moves the prices: `still` (only the admin routes), `random-walk`, or a kline file whose name begins with
@@ -82,6 +101,14 @@ fn failed(error: &StartError) -> Failed {
     Failed::new(exit, error)
 }
 
+const fn protocol(args: &Args) -> Protocol {
+    match (args.venue, args.account) {
+        (Emulated::Binance, _) => Protocol::Binance,
+        (Emulated::Bitget, Account::Classic) => Protocol::BitgetClassic,
+        (Emulated::Bitget, Account::Unified) => Protocol::BitgetUnified,
+    }
+}
+
 fn settings(args: &Args) -> Result<Settings, Failed> {
     let market = match args.market.as_str() {
         "still" => MarketSource::Still,
@@ -90,7 +117,7 @@ fn settings(args: &Args) -> Result<Settings, Failed> {
     };
     let faults = match &args.faults {
         None => FaultRules::default(),
-        Some(name) => match FaultRules::named(name) {
+        Some(name) => match FaultRules::named(name, protocol(args)) {
             Some(rules) => rules,
             None => {
                 let text = std::fs::read_to_string(name).map_err(|error| {
@@ -111,6 +138,8 @@ fn settings(args: &Args) -> Result<Settings, Failed> {
         ),
     };
     Ok(Settings {
+        protocol: protocol(args),
+        passphrase: args.passphrase.clone(),
         host: args.host,
         port: args.port,
         key: args.key.clone(),
@@ -136,13 +165,15 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         let mut terminated = signal(SignalKind::terminate()).map_err(Failed::with(Exit::Failure))?;
         let mut interrupted = signal(SignalKind::interrupt()).map_err(Failed::with(Exit::Failure))?;
         let emulator = Emulator::start(settings).await.map_err(|error| failed(&error))?;
-        let venue = match args.venue {
-            Emulated::Binance => "binance",
-        };
-        let ready = json!({
-            "schema": "kraite.emulate/1", "venue": venue, "http": emulator.http(), "ws": emulator.ws(),
+        let mut ready = json!({
+            "schema": "kraite.emulate/1", "venue": "binance", "http": emulator.http(), "ws": emulator.ws(),
             "admin": emulator.admin(),
         });
+        if args.venue == Emulated::Bitget {
+            let account = if args.account == Account::Classic { "classic" } else { "unified" };
+            ready["venue"] = "bitget".into();
+            ready["account"] = account.into();
+        }
         crate::print(&format!("{ready}\n"))?;
         tokio::select! {
             biased;

@@ -34,6 +34,27 @@ fn it_says_where_it_is_answers_and_ends_when_it_is_told_to() {
 }
 
 #[test]
+fn bitget_is_emulated_for_accounts_of_either_generation() {
+    for (account, refused) in [("classic", "40084"), ("unified", "40085")] {
+        let flags = ["--venue", "bitget", "--account", account, "--passphrase", "words", "--faults", "lost-replies"];
+        let mut child = kraite(&flags).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&ready["venue"], &ready["account"]), (&"bitget".into(), &account.into()));
+        let host = ready["http"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+        let other = if account == "classic" { "/api/v3/account/assets" } else { "/api/v2/spot/account/info" };
+        let mut stream = TcpStream::connect(host).unwrap();
+        stream.write_all(format!("GET {other} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains(refused), "{answer}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_exit_code() {
     let refused = |args: &[&str], code: i32, says: &str| {
         let output = kraite(args).output().unwrap();

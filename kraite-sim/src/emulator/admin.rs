@@ -12,13 +12,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::audit::NAKED_FOR;
-use super::encode::direction_word;
+use super::common::Common;
 use super::faults::{Fault, Rule};
-use super::params::Params;
-use super::routes;
+use super::language::Language;
 use super::server::{Call, Reply};
-use super::state::{State, is_named, wire_id};
-use super::streams::Out;
+use super::sockets::Out;
 use super::text;
 use crate::venue::{CloseOverlap, Liquidity, ObjectId, Oversize, ReadLag, TriggerOverlap};
 
@@ -42,11 +40,11 @@ const ROUTES: &[(&str, &str, &str)] = &[
     (
         "POST",
         "/conditions",
-        "how the venue behaves: child_refusals, close_overlap, oversize, position_unseen_ms, read_lag_ms",
+        "how the venue behaves: child_refusals, close_overlap, oversize, position_unseen_ms, read_lag_ms, replace_gap_ms",
     ),
     ("POST", "/clock", "the clock moves on at once: skip_ms"),
-    ("POST", "/margin-call", "push a margin call"),
-    ("POST", "/listen-key/expire", "the listen key is no longer good"),
+    ("POST", "/margin-call", "push a margin call, where the venue has that"),
+    ("POST", "/listen-key/expire", "the listen key is no longer good, where the venue has that"),
     ("POST", "/streams", "do: close, cut, silence or resume; users: only those of the account; legacy: public or all"),
     ("GET", "/faults", "the fault rules and what met them"),
     ("POST", "/faults", "add a fault rule"),
@@ -135,6 +133,8 @@ struct Conditions {
     trigger_overlap: Option<TriggerOverlapWord>,
     position_unseen_ms: Option<u32>,
     read_lag_ms: Option<u32>,
+    /// How long a replaced order is gone before the one that replaces it comes.
+    replace_gap_ms: Option<u32>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -186,7 +186,7 @@ enum LegacyWord {
 }
 
 /// Answers an admin request.
-pub(super) fn answer(state: &mut State, call: &Call, peer: IpAddr) -> Reply {
+pub(super) fn answer<S: Language>(state: &mut S, call: &Call, peer: IpAddr) -> Reply {
     let says = |status: u16, message: &str| Reply {
         status,
         body: json!({ "schema": "kraite.error/1", "message": message }).to_string(),
@@ -204,15 +204,20 @@ pub(super) fn answer(state: &mut State, call: &Call, peer: IpAddr) -> Reply {
     }
 }
 
-fn act(state: &mut State, call: &Call, path: &str) -> Result<Value, Wrong> {
-    let params = Params::read(&call.query, "");
+fn act<S: Language>(state: &mut S, call: &Call, path: &str) -> Result<Value, Wrong> {
+    let asked = |name: &str| -> Option<String> {
+        let pairs = call.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.into_iter().find(|(n, _)| *n == name).map(|(_, value)| text::decoded(value))
+    };
     match (call.method.as_str(), path) {
         ("GET", "") => Ok(routes_list()),
         ("GET", "/book") => Ok(book(state)),
         ("GET", "/audit") => {
-            let allowed = params.parsed::<u32>("naked_ms").map_err(|_| Wrong::bad("naked_ms: milliseconds"))?;
-            let allowed = allowed.map_or(NAKED_FOR, |ms| Millis(i64::from(ms)));
-            Ok(state.audit.verdict(&state.venue, state.account, state.now(), allowed))
+            let allowed = match asked("naked_ms") {
+                Some(ms) => Millis(i64::from(ms.parse::<u32>().map_err(|_| Wrong::bad("naked_ms: milliseconds"))?)),
+                None => NAKED_FOR,
+            };
+            Ok(state.audit.verdict(&state.venue, state.account, state.naming, state.now(), allowed))
         }
         ("POST", "/price") => {
             let Move { symbol, last, mark } = read(call)?;
@@ -234,9 +239,7 @@ fn act(state: &mut State, call: &Call, path: &str) -> Result<Value, Wrong> {
         ("POST", "/cancel") => {
             let Named { id, .. } = read(call)?;
             let object = find(state, &id)?;
-            let now = state.now();
-            let done = state.venue.user_cancel(&object.venue_id(), now);
-            done.map_err(|refusal| Wrong(409, refusal.words().into()))?;
+            state.cancel_by_hand(object).map_err(|refusal| Wrong(409, refusal.words().into()))?;
             Ok(json!({}))
         }
         ("POST", "/order") => by_hand(state, call),
@@ -279,14 +282,6 @@ fn act(state: &mut State, call: &Call, path: &str) -> Result<Value, Wrong> {
             state.skip(Millis(i64::try_from(wanted.skip_ms).unwrap_or(i64::MAX).min(315_360_000_000)));
             Ok(json!({ "now": state.now().0 }))
         }
-        ("POST", "/margin-call") => {
-            state.margin_call();
-            Ok(json!({}))
-        }
-        ("POST", "/listen-key/expire") => {
-            state.expire_listen_key();
-            Ok(json!({}))
-        }
         ("POST", "/streams") => sockets(state, call),
         ("GET", "/faults") => Ok(state.faults.table()),
         ("POST", "/faults") => {
@@ -296,8 +291,14 @@ fn act(state: &mut State, call: &Call, path: &str) -> Result<Value, Wrong> {
             Ok(json!({ "id": id }))
         }
         ("DELETE", "/faults") => {
-            let id = params.parsed::<u64>("id").map_err(|_| Wrong::bad("id: the number of a rule"))?;
+            let id = asked("id").map(|id| id.parse::<u64>()).transpose();
+            let id = id.map_err(|_| Wrong::bad("id: the number of a rule"))?;
             Ok(json!({ "removed": state.faults.remove(id) }))
+        }
+        ("POST", path) => {
+            let body: Value = if call.body.is_empty() { Value::Null } else { read(call)? };
+            let answer = state.own_admin(path, &body);
+            answer.ok_or_else(|| Wrong(404, format!("there is no POST {}; GET {BASE}/ lists what there is", call.path)))
         }
         _ => Err(Wrong(404, format!("there is no {} {}; GET {BASE}/ lists what there is", call.method, call.path))),
     }
@@ -315,42 +316,27 @@ fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Wrong> {
     serde_json::from_str(&call.body).map_err(|error| Wrong::bad(format!("the body: {error}")))
 }
 
-fn listed(state: &State, symbol: &str) -> Result<Symbol, Wrong> {
+fn listed(state: &Common, symbol: &str) -> Result<Symbol, Wrong> {
     let symbol = Symbol::new(symbol);
     if state.contract(&symbol).is_some() { Ok(symbol) } else { Err(Wrong(404, format!("{symbol} is not listed"))) }
 }
 
 /// An order by its number of either service, or by its client id: the newest that is open, else the newest.
-fn find(state: &State, id: &Value) -> Result<ObjectId, Wrong> {
+fn find(state: &Common, id: &Value) -> Result<ObjectId, Wrong> {
     let text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
     let number = text.parse::<u64>().ok();
-    let named = |o: &&crate::venue::OrderObject| number == Some(wire_id(o)) || is_named(o, &text);
+    let naming = state.naming;
+    let named = |o: &&crate::venue::OrderObject| number == Some((naming.id)(o)) || naming.is_named(o, &text);
     let all = || state.venue.objects().rev().filter(named);
     let found = all().find(|o| o.is_open()).or_else(|| all().next());
     found.map(|o| o.id).ok_or_else(|| Wrong(404, format!("there is no order {text}")))
 }
 
-fn by_hand(state: &mut State, call: &Call) -> Result<Value, Wrong> {
-    let fields: serde_json::Map<String, Value> = read(call)?;
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let mut pairs: Vec<(String, String)> = fields.iter().map(|(name, value)| (name.clone(), text(value))).collect();
-    let conditional = fields.contains_key("triggerPrice");
-    let (path, name) =
-        if conditional { ("/fapi/v1/algoOrder", "clientAlgoId") } else { ("/fapi/v1/order", "newClientOrderId") };
-    if !fields.contains_key(name) {
-        pairs.push((name.into(), format!("web_{}", state.made_name())));
-    }
-    if conditional && !fields.contains_key("algoType") {
-        pairs.push(("algoType".into(), "CONDITIONAL".into()));
-    }
-    if !conditional && !fields.contains_key("newOrderRespType") {
-        pairs.push(("newOrderRespType".into(), "RESULT".into()));
-    }
-    routes::place_by_hand(state, path, &Params::of(pairs))
-        .map_err(|problem| Wrong(409, format!("{}: {}", problem.code, problem.msg)))
+fn by_hand<S: Language>(state: &mut S, call: &Call) -> Result<Value, Wrong> {
+    state.by_hand(read(call)?).map_err(|words| Wrong(409, words))
 }
 
-fn liquidate(state: &mut State, call: &Call) -> Result<Value, Wrong> {
+fn liquidate<S: Language>(state: &mut S, call: &Call) -> Result<Value, Wrong> {
     let Take { symbol, side, qty, cause } = read(call)?;
     let symbol = listed(state, &symbol)?;
     let open: Vec<(Direction, Qty)> = state
@@ -368,15 +354,19 @@ fn liquidate(state: &mut State, call: &Call) -> Result<Value, Wrong> {
         CauseWord::Settlement => VenueCause::Settlement,
     };
     let now = state.now();
-    let taken = state.venue.force_close(state.account, &symbol, direction, qty.unwrap_or(all), cause, now);
+    let account = state.account;
+    let taken = state.venue.force_close(account, &symbol, direction, qty.unwrap_or(all), cause, now);
     Ok(json!({ "taken": taken, "side": direction }))
 }
 
-fn conditions(state: &mut State, call: &Call) -> Result<Value, Wrong> {
+fn conditions<S: Language>(state: &mut S, call: &Call) -> Result<Value, Wrong> {
     let wanted: Conditions = read(call)?;
     if let Some(count) = wanted.child_refusals {
         state.child_refusals = count;
         state.venue.quirks_mut().child_refused = count > 0;
+    }
+    if let Some(ms) = wanted.replace_gap_ms {
+        state.replace_gap = Millis(i64::from(ms));
     }
     let quirks = state.venue.quirks_mut();
     if let Some(word) = wanted.close_overlap {
@@ -409,40 +399,35 @@ fn conditions(state: &mut State, call: &Call) -> Result<Value, Wrong> {
     Ok(json!({}))
 }
 
-fn sockets(state: &mut State, call: &Call) -> Result<Value, Wrong> {
+fn sockets<S: Language>(state: &mut S, call: &Call) -> Result<Value, Wrong> {
     let wanted: Sockets = read(call)?;
     if let Some(word) = wanted.legacy {
-        state.streams.legacy_is_public = matches!(word, LegacyWord::Public);
+        let public = matches!(word, LegacyWord::Public);
+        let known = state.own_admin("/streams/legacy", &json!({ "public": public }));
+        known.ok_or_else(|| Wrong::bad("legacy: this venue has no such paths"))?;
     }
-    let key = state.listen.as_ref().map(|listen| listen.key.clone());
     let dropped = match wanted.r#do {
-        Some(SocketWord::Close) => state.streams.drop_all(wanted.users, key.as_deref(), &Out::Close),
-        Some(SocketWord::Cut) => state.streams.drop_all(wanted.users, key.as_deref(), &Out::Cut),
+        Some(SocketWord::Close) => state.drop_sockets(wanted.users, &Out::Close),
+        Some(SocketWord::Cut) => state.drop_sockets(wanted.users, &Out::Cut),
         Some(SocketWord::Silence) => {
-            state.streams.silent = true;
+            state.set_silent(true);
             0
         }
         Some(SocketWord::Resume) => {
-            state.streams.silent = false;
+            state.set_silent(false);
             0
         }
         None => 0,
     };
-    Ok(json!({ "dropped": dropped, "open": state.streams.count() }))
+    Ok(json!({ "dropped": dropped, "open": state.open_sockets() }))
 }
 
-fn book(state: &State) -> Value {
+fn book<S: Language>(state: &S) -> Value {
     let venue = &state.venue;
-    let orders: Vec<Value> = venue
-        .objects()
-        .map(|o| match o.service {
-            kraite_core::exchange::Service::Regular => state.order_row(o, super::encode::Form::Query),
-            _ => state.algo_row(o),
-        })
-        .collect();
+    let orders: Vec<Value> = venue.objects().map(|o| state.shown(o)).collect();
     let positions: Vec<Value> = venue
         .exposures(state.account)
-        .map(|(symbol, direction, qty)| json!({ "symbol": symbol.as_str(), "side": direction_word(direction), "qty": qty }))
+        .map(|(symbol, direction, qty)| json!({ "symbol": symbol.as_str(), "side": direction_words(direction), "qty": qty }))
         .collect();
     let prices: Vec<Value> = state
         .listing
@@ -456,4 +441,11 @@ fn book(state: &State) -> Value {
         "schema": "kraite.emulator-book/1", "time": state.now().0, "wallet": text::money(venue.wallet(state.account)),
         "hedge": state.is_hedged(), "positions": positions, "prices": prices, "orders": orders,
     })
+}
+
+const fn direction_words(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Long => "LONG",
+        Direction::Short => "SHORT",
+    }
 }

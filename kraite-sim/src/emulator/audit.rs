@@ -10,8 +10,8 @@ use kraite_core::number::Qty;
 use kraite_core::time::{Millis, VenueMillis};
 use serde_json::{Value, json};
 
-use super::state::{name_of, wire_id};
-use crate::venue::{OrderObject, Venue};
+use super::common::Naming;
+use crate::venue::{OrderObject, Owner, Venue, Via};
 
 /// How long a position may be without a stop before the verdict says so, unless the reader says otherwise. Source: the
 /// engine's own deadline for an emergency close.
@@ -55,10 +55,17 @@ impl Audit {
     }
 
     /// The verdict: `ok` where nothing is doubled and no position was without a stop for longer than `allowed`.
-    pub(super) fn verdict(&self, venue: &Venue, account: AccountTag, now: VenueMillis, allowed: Millis) -> Value {
+    pub(super) fn verdict(
+        &self,
+        venue: &Venue,
+        account: AccountTag,
+        naming: Naming,
+        now: VenueMillis,
+        allowed: Millis,
+    ) -> Value {
         let mut violations = Vec::new();
-        reused(venue, account, &mut violations);
-        doubled(venue, account, &mut violations);
+        reused(venue, account, naming, &mut violations);
+        doubled(venue, account, naming, &mut violations);
         let side =
             |(symbol, direction): &(Symbol, Direction)| json!({ "symbol": symbol.as_str(), "side": word(*direction) });
         for (key, (since, span)) in self.longest.iter().filter(|(_, (_, span))| *span > allowed) {
@@ -80,7 +87,7 @@ impl Audit {
             "naked_now": naked,
             "longest_naked_ms": longest,
             "allowed_naked_ms": allowed.0,
-            "orphans_now": orphans(venue, account),
+            "orphans_now": orphans(venue, account, naming),
             "orders": venue.objects().filter(|o| o.account == account).count(),
             "trades": venue.trade_count(),
             "overflows": venue.overflows(),
@@ -110,15 +117,18 @@ fn covered(venue: &Venue, account: AccountTag, symbol: &Symbol, direction: Direc
     })
 }
 
-/// Client ids under which more than one order was ever placed.
-fn reused(venue: &Venue, account: AccountTag, violations: &mut Vec<Value>) {
-    let mut placed: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+/// Client ids under which more than one order was ever placed. What one request placed together is one order to its
+/// client.
+fn reused(venue: &Venue, account: AccountTag, naming: Naming, violations: &mut Vec<Value>) {
+    let mut placed: BTreeMap<String, BTreeMap<Via, u64>> = BTreeMap::new();
     for object in venue.objects().filter(|o| o.account == account && o.parent.is_none()) {
-        if !matches!(object.owner, crate::venue::Owner::Venue(_)) {
-            placed.entry(name_of(object)).or_default().push(wire_id(object));
+        if !matches!(object.owner, Owner::Venue(_)) {
+            let by_request = placed.entry((naming.name)(object)).or_default();
+            by_request.entry(object.via).or_insert((naming.id)(object));
         }
     }
     for (name, orders) in placed.into_iter().filter(|(_, orders)| orders.len() > 1) {
+        let orders: Vec<u64> = orders.into_values().collect();
         violations.push(json!({
             "what": "client_id_used_again", "client_id": name, "orders": orders,
             "says": "two orders were placed under one client id",
@@ -127,7 +137,7 @@ fn reused(venue: &Venue, account: AccountTag, violations: &mut Vec<Value>) {
 }
 
 /// Intents of ours of which two attempts live, or filled above plan, together.
-fn doubled(venue: &Venue, account: AccountTag, violations: &mut Vec<Value>) {
+fn doubled(venue: &Venue, account: AccountTag, naming: Naming, violations: &mut Vec<Value>) {
     let mut intents: BTreeMap<(u32, PositionNo, LogicalOrder), Vec<&OrderObject>> = BTreeMap::new();
     for object in venue.objects().filter(|o| o.account == account && o.parent.is_none()) {
         if let Some(key) = object.client_id().map(|id| id.key()) {
@@ -143,7 +153,7 @@ fn doubled(venue: &Venue, account: AccountTag, violations: &mut Vec<Value>) {
         let filled = orders.iter().fold(Qty::ZERO, |sum, o| sum.checked_add(o.executed).unwrap_or(sum));
         let planned = orders.iter().filter_map(|o| o.placed_qty.max(o.shape.qty())).max();
         if live > 1 || planned.is_some_and(|planned| filled > planned) {
-            let ids: Vec<u64> = orders.iter().map(|o| wire_id(o)).collect();
+            let ids: Vec<u64> = orders.iter().map(|o| (naming.id)(o)).collect();
             violations.push(json!({
                 "what": "duplicate", "position": position.get(), "order": format!("{} r{}", logical.role, logical.revision),
                 "orders": ids, "says": "two attempts of one intent are live, or filled above plan",
@@ -153,7 +163,7 @@ fn doubled(venue: &Venue, account: AccountTag, violations: &mut Vec<Value>) {
 }
 
 /// Open close-only orders with nothing to close.
-fn orphans(venue: &Venue, account: AccountTag) -> Vec<Value> {
+fn orphans(venue: &Venue, account: AccountTag, naming: Naming) -> Vec<Value> {
     let flat = |o: &&OrderObject| {
         let direction = if o.side == kraite_core::exchange::Side::Sell { Direction::Long } else { Direction::Short };
         o.purpose == Purpose::Close && venue.position(account, &o.symbol, direction).is_zero()
@@ -163,7 +173,7 @@ fn orphans(venue: &Venue, account: AccountTag) -> Vec<Value> {
         .filter(flat)
         .map(|o| {
             let service = if o.service == Service::Regular { "order" } else { "algo" };
-            json!({ "service": service, "id": wire_id(o), "client_id": name_of(o), "symbol": o.symbol.as_str() })
+            json!({ "service": service, "id": (naming.id)(o), "client_id": (naming.name)(o), "symbol": o.symbol.as_str() })
         })
         .collect()
 }

@@ -6,8 +6,8 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::StartError;
 use super::server::Call;
+use super::{Protocol, StartError};
 
 /// The most rules at once.
 const MOST_RULES: usize = 1_000;
@@ -38,14 +38,19 @@ pub enum Fault {
         /// How many bytes of the body still come.
         bytes: usize,
     },
-    /// 503 that says nothing about what happened.
+    /// 200 without a body.
+    Empty {
+        /// Whether it happened.
+        acts: bool,
+    },
+    /// An answer that says nothing about what happened.
     Unknown {
         /// Whether it happened.
         acts: bool,
     },
-    /// 503 that means that nothing happened, and nothing did.
+    /// An answer that means that nothing happened, and nothing did.
     Unavailable,
-    /// -1007 with status 408.
+    /// The venue waited for itself too long.
     Timeout {
         /// Whether it happened.
         acts: bool,
@@ -84,7 +89,7 @@ pub enum Fault {
     Stale,
     /// 429.
     RateLimit,
-    /// 418, and so for all requests for a while.
+    /// All requests are refused for a while.
     Ban {
         /// Milliseconds of the venue's clock.
         ms: u32,
@@ -136,15 +141,29 @@ pub struct FaultRules(pub Vec<Rule>);
 /// The names that [`FaultRules::named`] knows, each with what it does.
 pub const PRESETS: [(&str, &str); 4] = [
     ("lost-replies", "every third order, change and cancellation is done and its answer lost"),
-    ("unknown", "every third order is done and answered with the 503 that does not say so"),
+    ("unknown", "every third order is done and answered with an error that does not say so"),
     ("rate-limits", "every tenth request is refused with 429"),
     ("chaos", "one request in ten meets one of eight faults, by the seed"),
 ];
 
 impl FaultRules {
-    /// One of [`PRESETS`]; `None` for any other name.
+    /// One of [`PRESETS`] for the paths of a venue; `None` for any other name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn named(name: &str, protocol: Protocol) -> Option<Self> {
+        let (all, orders): (&str, &[(&str, &str)]) = match protocol {
+            Protocol::Binance => (
+                "/fapi/",
+                &[
+                    ("POST", "/fapi/v1/order"),
+                    ("POST", "/fapi/v1/algoOrder"),
+                    ("PUT", "/fapi/v1/order"),
+                    ("DELETE", "/fapi/v1/order"),
+                    ("DELETE", "/fapi/v1/algoOrder"),
+                ],
+            ),
+            Protocol::BitgetClassic => ("/api/v2/mix/", &[("POST", "/api/v2/mix/order/")]),
+            Protocol::BitgetUnified => ("/api/v3/", &[("POST", "/api/v3/trade/")]),
+        };
         let rule = |method: Option<&str>, path: &str, every: u32, per_mille: u32, fault: Fault| Rule {
             method: method.map(str::to_owned),
             path: Some(path.to_owned()),
@@ -156,15 +175,16 @@ impl FaultRules {
             fault,
         };
         let rules = match name {
-            "lost-replies" => ["POST", "PUT", "DELETE"]
-                .into_iter()
-                .flat_map(|method| {
-                    let lost = |path| rule(Some(method), path, 3, 1_000, Fault::Cut { when: When::After });
-                    [lost("/fapi/v1/order"), lost("/fapi/v1/algoOrder")]
-                })
+            "lost-replies" => orders
+                .iter()
+                .map(|(method, path)| rule(Some(method), path, 3, 1_000, Fault::Cut { when: When::After }))
                 .collect(),
-            "unknown" => vec![rule(Some("POST"), "/fapi/v1/order", 3, 1_000, Fault::Unknown { acts: true })],
-            "rate-limits" => vec![rule(None, "/fapi/", 10, 1_000, Fault::RateLimit)],
+            "unknown" => orders
+                .iter()
+                .take(1)
+                .map(|(method, path)| rule(Some(method), path, 3, 1_000, Fault::Unknown { acts: true }))
+                .collect(),
+            "rate-limits" => vec![rule(None, all, 10, 1_000, Fault::RateLimit)],
             "chaos" => [
                 Fault::Cut { when: When::Before },
                 Fault::Cut { when: When::After },
@@ -176,7 +196,7 @@ impl FaultRules {
                 Fault::Double,
             ]
             .into_iter()
-            .map(|fault| rule(None, "/fapi/", 1, 13, fault))
+            .map(|fault| rule(None, all, 1, 13, fault))
             .collect(),
             _ => return None,
         };
@@ -300,9 +320,11 @@ mod tests {
     #[test]
     fn every_preset_has_rules_and_no_other_name_does() {
         for (name, _) in PRESETS {
-            assert!(!FaultRules::named(name).unwrap().0.is_empty(), "{name}");
+            for protocol in [Protocol::Binance, Protocol::BitgetClassic, Protocol::BitgetUnified] {
+                assert!(!FaultRules::named(name, protocol).unwrap().0.is_empty(), "{name}");
+            }
         }
-        assert_eq!(FaultRules::named("none"), None);
+        assert_eq!(FaultRules::named("none", Protocol::Binance), None);
     }
 
     #[test]

@@ -1,6 +1,4 @@
-//! Positions, balances and account totals as replies and frames show them.
-//!
-//! Source of the fields: "Position Information V2/V3", "Account Information V2/V3", "Futures Account Balance".
+//! Positions and account totals, worked out from the venue for whoever shows them.
 
 use std::collections::BTreeSet;
 
@@ -8,16 +6,11 @@ use kraite_core::engine::{Answer, Query};
 use kraite_core::exchange::{Direction, MarginMode, OrderShape, PositionReport, Purpose};
 use kraite_core::id::Symbol;
 use kraite_core::number::{ArithmeticError, Factor, Notional, Price, Qty};
-use serde_json::{Value, json};
 
-use super::encode::direction_word;
+use super::common::Common;
 use super::listing::Contract;
-use super::state::State;
 use super::text;
 use crate::venue::Settings;
-
-/// What the venue states as the highest notional where nobody asked it for brackets.
-const MAX_NOTIONAL: &str = "100000000";
 
 /// One side of one contract with everything that is worked out from it.
 #[derive(Debug, Clone)]
@@ -43,11 +36,11 @@ impl Holding {
         if self.direction == Direction::Short { self.qty.negated() } else { self.qty }
     }
 
-    fn signed_notional(&self) -> Notional {
+    pub(super) fn signed_notional(&self) -> Notional {
         if self.direction == Direction::Short { self.notional.negated() } else { self.notional }
     }
 
-    fn is_isolated(&self) -> bool {
+    pub(super) fn is_isolated(&self) -> bool {
         self.settings.margin_mode == MarginMode::Isolated
     }
 
@@ -63,8 +56,8 @@ impl Holding {
     }
 }
 
-impl State {
-    /// The open positions as the position endpoints show them now, and flat rows for contracts that only have orders.
+impl Common {
+    /// The open positions as position endpoints show them now, and flat rows for contracts that only have orders.
     pub(super) fn holdings(&self) -> Vec<Holding> {
         let reports = match self.venue.query(self.account, &Query::Positions, self.now()) {
             Answer::Positions(Ok(reading)) => reading.value,
@@ -165,52 +158,6 @@ impl State {
         let wallet = self.venue.wallet(self.account);
         let positions = self.venue.account(self.account).into_iter().flat_map(|a| a.positions());
         positions.fold(wallet, |left, (.., position)| left.checked_sub(position.margin).unwrap_or(left))
-    }
-
-    /// A row of positionRisk.
-    pub(super) fn position_row(&self, holding: &Holding, version: u8) -> Value {
-        let Some(contract) = self.contract(&holding.symbol) else { return Value::Null };
-        let side = if self.is_hedged() { direction_word(holding.direction) } else { "BOTH" };
-        let isolated = if holding.is_isolated() {
-            holding.isolated.checked_add(holding.unrealized).unwrap_or_default()
-        } else {
-            Notional::ZERO
-        };
-        let liquidation = if holding.qty.is_zero() { Price::ZERO } else { self.liquidation_price(holding) };
-        let mut row = json!({
-            "symbol": holding.symbol.as_str(),
-            "positionSide": side,
-            "positionAmt": text::qty(contract, holding.amount()),
-            "entryPrice": text::entry(holding.entry),
-            "breakEvenPrice": text::entry(holding.break_even(contract)),
-            "markPrice": format!("{:.8}", holding.mark),
-            "unRealizedProfit": text::money(holding.unrealized),
-            "liquidationPrice": if liquidation.is_zero() { "0".into() } else { format!("{liquidation:.8}") },
-            "isolatedMargin": text::money(isolated),
-            "notional": text::money(holding.signed_notional()),
-            "isolatedWallet": if holding.is_isolated() { text::money(holding.isolated) } else { "0".into() },
-            "updateTime": holding.at,
-        });
-        if let Some(fields) = row.as_object_mut() {
-            if version >= 3 {
-                let initial = holding.initial.checked_add(holding.open_orders).unwrap_or_default();
-                fields.insert("marginAsset".into(), "USDT".into());
-                fields.insert("initialMargin".into(), text::money(initial).into());
-                fields.insert("maintMargin".into(), text::money(holding.maintenance).into());
-                fields.insert("positionInitialMargin".into(), text::money(holding.initial).into());
-                fields.insert("openOrderInitialMargin".into(), text::money(holding.open_orders).into());
-                fields.insert("adl".into(), 1.into());
-                fields.insert("bidNotional".into(), "0".into());
-                fields.insert("askNotional".into(), "0".into());
-            } else {
-                fields.insert("leverage".into(), holding.settings.leverage.to_string().into());
-                fields.insert("maxNotionalValue".into(), MAX_NOTIONAL.into());
-                let mode = if holding.is_isolated() { "isolated" } else { "cross" };
-                fields.insert("marginType".into(), mode.into());
-                fields.insert("isAutoAddMargin".into(), "false".into());
-            }
-        }
-        row
     }
 
     /// Every side of every contract, flat ones too: what the older endpoints list.

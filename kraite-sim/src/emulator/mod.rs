@@ -1,9 +1,9 @@
-//! A Binance USD-M venue that any client can be pointed at: REST, streams and the WebSocket API over the simulated
-//! exchange, with real signatures, real refusals, and faults on demand.
+//! A venue that any client can be pointed at: its own REST and WebSocket protocol over the simulated exchange, with
+//! real signatures, real refusals, and faults on demand.
 //!
 //! What it answers is worked out by the same [`crate::venue::Venue`] that the simulated world runs; this module adds
-//! the protocol and nothing else. It shares no code with the backend that speaks the same protocol from the other
-//! side, so that each can be judged by the other, and both by clients of strangers.
+//! the protocol and nothing else. Server, faults, market, verdict and admin routes exist once; each venue is a language
+//! beside the others. None shares code with the backend that speaks the same protocol from the other side, so that each can be judged by the other, and both by clients of strangers.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), kraite_sim::emulator::StartError> {
@@ -16,27 +16,24 @@
 //! Routes, admin routes and faults are described in `docs/emulator.md`.
 
 mod admin;
-mod api;
 mod audit;
-mod auth;
-mod encode;
-mod errors;
-mod events;
+mod binance;
+mod bitget;
+mod common;
+mod credentials;
+mod depth;
 mod faults;
 mod holdings;
-mod limits;
+mod language;
 mod listing;
-mod market;
-mod params;
-mod routes;
+mod mover;
 mod server;
-mod socket;
-mod state;
-mod streams;
+mod sockets;
 mod tape;
 mod text;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,10 +45,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::venue::Venue;
-use auth::Credentials;
-use listing::Listing;
-use market::Mover;
-use state::State;
+use credentials::Credentials;
+use language::Language;
+use sockets::Out;
 
 pub use faults::{Fault, FaultRules, PRESETS as FAULT_PRESETS, Rule, When};
 
@@ -72,6 +68,18 @@ pub enum MarketSource {
     Bars(PathBuf),
 }
 
+/// Which venue's protocol is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// Binance USD-M futures.
+    #[default]
+    Binance,
+    /// Bitget futures to a classic account, API v2.
+    BitgetClassic,
+    /// Bitget futures to a unified account, API v3.
+    BitgetUnified,
+}
+
 /// Where the clock of the venue starts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Start {
@@ -82,10 +90,12 @@ pub enum Start {
     At(VenueMillis),
 }
 
-/// How an emulator is set up. [`Settings::default`] is key `k`, secret `s`, 10,000 USDT, any free port, and prices that
+/// How an emulator is set up. [`Settings::default`] is Binance, key `k`, secret `s`, passphrase `p`, 10,000 USDT, any free port, and prices that
 /// stand still.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Which venue's protocol is spoken.
+    pub protocol: Protocol,
     /// The address to listen on; the loopback one by default. Admin routes answer the loopback only.
     pub host: IpAddr,
     /// The port; 0 for any that is free.
@@ -96,9 +106,11 @@ pub struct Settings {
     pub secret: String,
     /// The public half of the Ed25519 or RSA pair that signs them, as PEM.
     pub public_key: Option<String>,
+    /// The passphrase that goes with the key, where the venue has one.
+    pub passphrase: String,
     /// The deposit, in USDT.
     pub balance: Notional,
-    /// A saved `exchangeInfo` answer; the built-in contracts without.
+    /// A saved answer with the rules of contracts, as the venue gives it; the built-in contracts without.
     pub exchange_info: Option<PathBuf>,
     /// Who moves the prices.
     pub market: MarketSource,
@@ -115,11 +127,13 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            protocol: Protocol::default(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
             key: "k".into(),
             secret: "s".into(),
             public_key: None,
+            passphrase: "p".into(),
             balance: Notional::from_units(USUAL_BALANCE, 0).unwrap_or_default(),
             exchange_info: None,
             market: MarketSource::default(),
@@ -149,25 +163,85 @@ pub enum StartError {
 
 /// The state and the clock that connections share.
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct Shared<S> {
+    state: Mutex<S>,
     clock: Clock,
     /// Told when the emulator stops.
     stop: watch::Sender<()>,
 }
 
-impl Shared {
+impl<S> Shared<S> {
     /// The state, whatever another thread did with it.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What an [`Emulator`] holds, whatever language it speaks.
+trait Running: std::fmt::Debug + Send + Sync {
+    fn clock(&self) -> &Clock;
+    fn venue(&self) -> Box<dyn DerefMut<Target = Venue> + '_>;
+    fn stop(&self);
+}
+
+impl<S: Language> Running for Shared<S> {
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn venue(&self) -> Box<dyn DerefMut<Target = Venue> + '_> {
+        Box::new(Hands(self.lock()))
+    }
+
+    fn stop(&self) {
+        self.stop.send_replace(());
+        self.lock().drop_sockets(false, &Out::Cut);
+    }
+}
+
+/// The venue in the hands of a test; whatever they do is told when they let go.
+struct Hands<'a, S: Language>(MutexGuard<'a, S>);
+
+impl<S: Language> Deref for Hands<'_, S> {
+    type Target = Venue;
+
+    fn deref(&self) -> &Venue {
+        &self.0.venue
+    }
+}
+
+impl<S: Language> DerefMut for Hands<'_, S> {
+    fn deref_mut(&mut self) -> &mut Venue {
+        &mut self.0.venue
+    }
+}
+
+impl<S: Language> Drop for Hands<'_, S> {
+    fn drop(&mut self) {
+        self.0.settle();
+    }
+}
+
+/// Serves a state on a listener.
+fn run<S: Language>(
+    state: S,
+    clock: Clock,
+    listener: TcpListener,
+    speed: u32,
+) -> (Arc<dyn Running>, Vec<JoinHandle<()>>) {
+    let shared = Arc::new(Shared { state: Mutex::new(state), clock, stop: watch::Sender::new(()) });
+    let tasks = vec![
+        tokio::spawn(server::serve(listener, Arc::clone(&shared))),
+        tokio::spawn(server::tick(Arc::clone(&shared), speed)),
+    ];
+    (shared, tasks)
 }
 
 /// A running emulator; it stops when it is dropped.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    running: Arc<dyn Running>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -183,11 +257,6 @@ impl Emulator {
             Start::Now => Clock::scaled(speed),
             Start::At(at) => Clock::scaled_from(LocalMillis(at.0), speed),
         };
-        let listing = match &settings.exchange_info {
-            Some(path) => Listing::from_file(path)?,
-            None => Listing::built_in(),
-        };
-        let mover = Mover::new(&settings.market, settings.seed, &listing)?;
         let wanted = SocketAddr::new(settings.host, settings.port);
         let failed = |reason| StartError::Address { address: wanted, reason };
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
@@ -198,14 +267,26 @@ impl Emulator {
                 StartError::BadData("the public key is neither Ed25519 nor RSA (2048 bits and more) as PEM".into())
             })?,
         };
-        let mut state = State::new(&settings, credentials, listing, mover, clock.clone());
-        state.faults.add_all(settings.faults);
-        let shared = Arc::new(Shared { state: Mutex::new(state), clock, stop: watch::Sender::new(()) });
-        let tasks = vec![
-            tokio::spawn(server::serve(listener, Arc::clone(&shared))),
-            tokio::spawn(server::tick(Arc::clone(&shared), speed)),
-        ];
-        Ok(Self { address, shared, tasks })
+        let faults = settings.faults.clone();
+        let started = match settings.protocol {
+            Protocol::Binance => {
+                let mut state = binance::State::new(&settings, credentials, clock.clone())?;
+                state.faults.add_all(faults);
+                run(state, clock, listener, speed)
+            }
+            Protocol::BitgetClassic | Protocol::BitgetUnified => {
+                let generation = if settings.protocol == Protocol::BitgetClassic {
+                    bitget::Generation::Classic
+                } else {
+                    bitget::Generation::Unified
+                };
+                let mut state = bitget::State::new(&settings, generation, credentials, clock.clone())?;
+                state.faults.add_all(faults);
+                run(state, clock, listener, speed)
+            }
+        };
+        let (running, tasks) = started;
+        Ok(Self { address, running, tasks })
     }
 
     /// Where it listens.
@@ -235,23 +316,19 @@ impl Emulator {
     /// The venue's clock.
     #[must_use]
     pub fn clock(&self) -> &Clock {
-        &self.shared.clock
+        self.running.clock()
     }
 
     /// Looks at the venue, or moves it by hand; whatever happens is told to the streams afterwards. Nothing is answered
     /// to anybody meanwhile.
     pub fn with_venue<T>(&self, act: impl FnOnce(&mut Venue) -> T) -> T {
-        let mut state = self.shared.lock();
-        let done = act(&mut state.venue);
-        state.settle();
-        done
+        act(&mut self.running.venue())
     }
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
-        self.shared.stop.send_replace(());
-        self.shared.lock().streams.drop_all(false, None, &streams::Out::Cut);
+        self.running.stop();
     }
 }

@@ -1,5 +1,6 @@
 //! Connections: HTTP requests with the faults they meet, and upgrades to WebSockets.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -19,19 +20,15 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::errors::Problem;
 use super::faults::{Fault, When};
-use super::state::State;
-use super::streams::Opening;
-use super::{Shared, admin, api, limits, market, routes, socket};
+use super::language::{Language, Trouble};
+use super::{Shared, admin, mover};
 use crate::venue::Venue;
 
 /// The largest request body; five orders in one batch are far below.
 const LARGEST_BODY: usize = 1 << 20;
 /// However fast the clock runs, the server wakes up for it at most this often, in real milliseconds.
 const WAKES_EVERY: i64 = 5;
-/// The header that carries the API key.
-const KEY_HEADER: &str = "x-mbx-apikey";
 
 /// One request, as far as anything here looks at it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,15 +41,20 @@ pub(super) struct Call {
     pub(super) query: String,
     /// The body as sent.
     pub(super) body: String,
-    /// The API key.
-    pub(super) key: Option<String>,
+    /// The headers, by name in lower case.
+    pub(super) headers: BTreeMap<String, String>,
 }
 
 impl Call {
-    /// A request without key and body.
+    /// A request without headers and body.
     #[cfg(test)]
     pub(super) fn of(method: &str, path: &str, query: &str) -> Self {
         Self { method: method.into(), path: path.into(), query: query.into(), ..Self::default() }
+    }
+
+    /// A header, by its name in lower case.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
     }
 }
 
@@ -68,11 +70,6 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// A refusal without further headers.
-    pub(super) fn problem(problem: &Problem) -> Self {
-        Self { status: problem.status, body: problem.body().to_string(), headers: Vec::new() }
-    }
-
     /// An answer.
     pub(super) fn ok(body: &serde_json::Value) -> Self {
         Self { status: 200, body: body.to_string(), headers: Vec::new() }
@@ -92,7 +89,7 @@ pub(super) enum Sent {
 type Body = BoxBody<Bytes, io::Error>;
 
 /// Takes connections until it is aborted.
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+pub(super) async fn serve<S: Language>(listener: TcpListener, shared: Arc<Shared<S>>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -115,16 +112,16 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// Lets the venue's time pass.
-pub(super) async fn tick(shared: Arc<Shared>, speed: u32) {
-    let span = Millis(market::STEP.0.max(i64::from(speed).saturating_mul(WAKES_EVERY)));
+pub(super) async fn tick<S: Language>(shared: Arc<Shared<S>>, speed: u32) {
+    let span = Millis(mover::STEP.0.max(i64::from(speed).saturating_mul(WAKES_EVERY)));
     loop {
         shared.clock.sleep(span).await;
         shared.lock().step();
     }
 }
 
-async fn answer(
-    shared: Arc<Shared>,
+async fn answer<S: Language>(
+    shared: Arc<Shared<S>>,
     peer: SocketAddr,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, io::Error> {
@@ -133,17 +130,19 @@ async fn answer(
     if is_upgrade(request.headers()) {
         return Ok(upgrade(&shared, &mut request, &path, &query));
     }
-    let text = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let (method, key) = (request.method().as_str().to_owned(), text(KEY_HEADER));
+    let method = request.method().as_str().to_owned();
+    let texts =
+        request.headers().iter().filter_map(|(name, v)| Some((name.as_str().to_owned(), v.to_str().ok()?.to_owned())));
+    let headers = texts.collect();
     let Ok(body) = Limited::new(request.into_body(), LARGEST_BODY).collect().await else {
         return Ok(whole(Reply { status: 413, body: "{}".into(), headers: Vec::new() }));
     };
     let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-    let call = Call { method, path, query, body, key };
+    let call = Call { method, path, query, body, headers };
     if call.path.starts_with(admin::BASE) {
-        return Ok(whole(admin::answer(&mut shared.lock(), &call, peer.ip())));
+        return Ok(whole(admin::answer(&mut *shared.lock(), &call, peer.ip())));
     }
-    match respond(&shared, &call, |state| routes::answer(state, &call)).await {
+    match respond(&shared, &call, |state| state.answer(&call)).await {
         Sent::Whole(reply) => Ok(whole(reply)),
         Sent::Part(reply, bytes) => Ok(part(reply, bytes)),
         Sent::Cut => Err(io::Error::other("cut on demand")),
@@ -151,12 +150,14 @@ async fn answer(
 }
 
 /// Answers a request, or has it meet its fault; `answer` works out what the venue says.
-pub(super) async fn respond<A>(shared: &Shared, call: &Call, mut answer: A) -> Sent
+pub(super) async fn respond<S, A>(shared: &Shared<S>, call: &Call, mut answer: A) -> Sent
 where
-    A: FnMut(&mut State) -> Reply,
+    S: Language,
+    A: FnMut(&mut S) -> Reply,
 {
     let met = {
         let mut state = shared.lock();
+        state.catch_up();
         let now = state.now().0;
         state.faults.meet(call, now)
     };
@@ -166,27 +167,30 @@ where
         state.settle();
         reply
     };
+    let trouble = |trouble: Trouble| Sent::Whole(shared.lock().trouble(&trouble));
     let Some(met) = met else { return Sent::Whole(act()) };
     match met.fault {
         Fault::Cut { when } => {
             unseen(when == When::After, &mut act);
             Sent::Cut
         }
+        Fault::Empty { acts } => {
+            unseen(acts, &mut act);
+            Sent::Whole(Reply { status: 200, body: String::new(), headers: Vec::new() })
+        }
         Fault::Truncate { bytes } => Sent::Part(act(), bytes),
         Fault::Unknown { acts } => {
             unseen(acts, &mut act);
-            Sent::Whole(Reply::problem(&Problem::unknown_503()))
+            trouble(Trouble::Unknown)
         }
-        Fault::Unavailable => Sent::Whole(Reply::problem(&Problem::unavailable_503())),
+        Fault::Unavailable => trouble(Trouble::Unavailable),
         Fault::Timeout { acts } => {
             unseen(acts, &mut act);
-            Sent::Whole(Reply::problem(&Problem::of(-1007)))
+            trouble(Trouble::Timeout)
         }
         Fault::Error { code, msg, status, acts } => {
             unseen(acts, &mut act);
-            let mut problem = msg.map_or_else(|| Problem::of(code), |msg| Problem::saying(code, msg));
-            problem.status = status.filter(|s| (100..=999).contains(s)).unwrap_or(problem.status);
-            Sent::Whole(Reply::problem(&problem))
+            trouble(Trouble::Code { code, msg, status: status.filter(|s| (100..=999).contains(s)) })
         }
         Fault::Legs { refused, code } => {
             shared.lock().refused_legs = refused.into_iter().map(|leg| (leg, code)).collect();
@@ -209,13 +213,9 @@ where
             Sent::Whole(first)
         }
         Fault::Stale => Sent::Whole(stale(shared, call, met.past, answer)),
-        Fault::RateLimit => Sent::Whole(Reply::problem(&limits::too_many())),
+        Fault::RateLimit => trouble(Trouble::RateLimit),
         Fault::Ban { ms } => {
-            {
-                let mut state = shared.lock();
-                let now = state.now();
-                state.limits.ban(now, Millis(i64::from(ms)));
-            }
+            shared.lock().ban(Millis(i64::from(ms)));
             Sent::Whole(act())
         }
     }
@@ -229,9 +229,10 @@ fn unseen(acts: bool, act: &mut impl FnMut() -> Reply) {
 }
 
 /// A question is answered from the past; what changes something changes the present.
-fn stale<A>(shared: &Shared, call: &Call, past: Option<Box<Venue>>, mut answer: A) -> Reply
+fn stale<S, A>(shared: &Shared<S>, call: &Call, past: Option<Box<Venue>>, mut answer: A) -> Reply
 where
-    A: FnMut(&mut State) -> Reply,
+    S: Language,
+    A: FnMut(&mut S) -> Reply,
 {
     let mut state = shared.lock();
     match past.filter(|_| call.method == "GET") {
@@ -284,21 +285,20 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-fn upgrade(shared: &Arc<Shared>, request: &mut Request<Incoming>, path: &str, query: &str) -> Response<Body> {
-    let opening = Opening::read(path, query);
-    let is_api = path.trim_end_matches('/') == api::PATH;
+fn upgrade<S: Language>(
+    shared: &Arc<Shared<S>>,
+    request: &mut Request<Incoming>,
+    path: &str,
+    query: &str,
+) -> Response<Body> {
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
-    let (Some(accept), true) = (key, opening.is_some() || is_api) else {
-        let problem = Problem::saying(-5000, format!("Path {path}, Method GET is invalid"));
-        return whole(Reply::problem(&problem));
+    let (Some(accept), Some(serve)) = (key, S::serve(shared, path, query)) else {
+        return whole(shared.lock().no_socket(path));
     };
     let upgraded = hyper::upgrade::on(request);
-    let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        let Ok(upgraded) = upgraded.await else { return };
-        match opening {
-            Some(opening) => socket::stream(shared, TokioIo::new(upgraded), opening).await,
-            None => socket::api(shared, TokioIo::new(upgraded)).await,
+        if let Ok(upgraded) = upgraded.await {
+            serve(TokioIo::new(upgraded)).await;
         }
     });
     let mut response = whole(Reply { status: 101, body: String::new(), headers: Vec::new() });

@@ -1,4 +1,4 @@
-//! Numbers as the venue writes them: strings with the contract's decimals.
+//! Numbers as venues write them, strings with the contract's decimals, and the escapes of query strings.
 
 use std::fmt::Display;
 
@@ -59,4 +59,29 @@ pub(super) fn parts_of(amount: Notional, parts: u32) -> Notional {
     let one = Qty::from_units(1, 0).unwrap_or_default();
     let parts = Qty::from_units(i64::from(parts.max(1)), 0).unwrap_or(one);
     amount.checked_div_qty(parts).and_then(|share| share.checked_mul(one)).unwrap_or_default()
+}
+
+/// Percent and plus decoding; what is not a valid escape stays as it is.
+pub(super) fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let mut ahead = rest.clone();
+                let digit =
+                    |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+                match (digit(ahead.next()), digit(ahead.next())) {
+                    (Some(high), Some(low)) => {
+                        bytes.push(high << 4 | low);
+                        rest = ahead;
+                    }
+                    _ => bytes.push(b'%'),
+                }
+            }
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }

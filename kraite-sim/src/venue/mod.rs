@@ -44,6 +44,7 @@ pub use account::{Account, Position, Settings};
 pub use book::{Liquidity, Market, Trading};
 pub use named::Wish;
 pub use object::{ObjectId, OrderObject, Owner, TradeRecord, Via};
+pub use plans::{PlanLeg, PlanWish};
 pub use profile::{
     AckDetail, ChildPush, CloseOverlap, Oversize, PairOverwrite, PairRefusal, Quirks, ReadLag, Refusal, Retention,
     SameId, TriggerOverlap, VenueProfile, WhenFlat,

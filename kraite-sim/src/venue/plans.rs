@@ -1,10 +1,13 @@
 //! Position plans: stop and target attached to the position itself, set by one call that overwrites.
 
-use kraite_core::ClientOrderId;
+use compact_str::CompactString;
 use kraite_core::capabilities::Protection;
-use kraite_core::exchange::{OrderShape, Outcome, PairLeg, PositionTpsl, Purpose, ReportStatus, Service, TriggerSize};
-use kraite_core::id::AccountTag;
-use kraite_core::number::{Notional, Qty};
+use kraite_core::exchange::{
+    Direction, OrderShape, Outcome, PairLeg, PositionTpsl, Purpose, ReportStatus, Service, TriggerBy, TriggerSize,
+};
+use kraite_core::id::{AccountTag, Symbol};
+use kraite_core::number::{Notional, Price, Qty};
+use kraite_core::time::VenueMillis;
 
 use super::Venue;
 use super::object::{ObjectId, OrderObject, Owner, Via};
@@ -39,9 +42,7 @@ impl Venue {
         if self.accounts.get(&plan.account).map(|a| a.mode) != Some(pair.mode) {
             return Err(Refusal::Mode);
         }
-        self.check_filters(&plan)?;
-        self.check_position_seen(&plan)?;
-        self.check_trigger(&plan)?;
+        self.check_attached(&plan)?;
         if let Some(id) = plan.client_id()
             && let Some(other) = self.open_under(plan.account, id, Service::PositionPlan)
             && Some(other) != self.plan_like(&plan)
@@ -51,24 +52,105 @@ impl Venue {
         Ok(plan)
     }
 
+    /// A plan against the rules of its contract, its position and the present price.
+    fn check_attached(&self, plan: &OrderObject) -> Result<(), Refusal> {
+        self.check_filters(plan)?;
+        self.check_position_seen(plan)?;
+        self.check_trigger(plan)
+    }
+
+    /// Sets stop and target of a position under names of any form. A leg that is not wished for stays as it is;
+    /// nothing changes unless every leg is good. Answers the objects, the stop first.
+    ///
+    /// # Errors
+    ///
+    /// What a pair call would be refused for; [`Refusal::DuplicateId`] while another plan is open under one of the
+    /// names.
+    pub fn place_plans(&mut self, wish: PlanWish, now: VenueMillis) -> Result<Vec<ObjectId>, Refusal> {
+        self.tick(now);
+        self.requests_seen = self.requests_seen.saturating_add(1);
+        let via = Via::Request(self.requests_seen);
+        if self.profile.capabilities.protection != Protection::Paired {
+            return Err(Refusal::Unsupported);
+        }
+        let PlanWish { account, symbol, direction, stop, target } = wish;
+        let legs = [(Leg::Stop, stop), (Leg::Target, target)];
+        let plans: Vec<OrderObject> = legs
+            .into_iter()
+            .filter_map(|(which, leg)| {
+                let PlanLeg { name, trigger, by } = leg?;
+                let owner = name.parse().map_or(Owner::User(name), Owner::Ours);
+                // A leg that comes to one of the same name is one thing with it.
+                let other = self.open(account).find(|o| {
+                    o.service == Service::PositionPlan
+                        && o.owner == owner
+                        && (&o.symbol, o.direction) == (&symbol, direction)
+                });
+                let via = other.map_or(via, |other| other.via);
+                Some(self.draft_plan(account, &symbol, direction, owner, via, which.shape(trigger, by)))
+            })
+            .collect();
+        for plan in &plans {
+            self.check_attached(plan)?;
+            // The other leg of the same position may go by the same name.
+            let other = self.open(account).any(|o| {
+                o.service == Service::PositionPlan
+                    && o.owner == plan.owner
+                    && (&o.symbol, o.direction) != (&plan.symbol, plan.direction)
+            });
+            if other {
+                return Err(Refusal::DuplicateId);
+            }
+        }
+        Ok(plans.into_iter().map(|plan| self.set_plan(plan)).collect())
+    }
+
+    /// States another trigger or size for an open trigger order or plan.
+    ///
+    /// # Errors
+    ///
+    /// What a new one would be refused for; [`Refusal::NotAmendable`] where the kind would be another.
+    pub fn amend_trigger(&mut self, id: ObjectId, shape: OrderShape, now: VenueMillis) -> Result<(), Refusal> {
+        self.tick(now);
+        let object = self.objects.get(&id).filter(|o| o.is_open()).ok_or(Refusal::UnknownOrder)?;
+        if std::mem::discriminant(&object.shape) != std::mem::discriminant(&shape) || !shape.is_conditional() {
+            return Err(Refusal::NotAmendable);
+        }
+        let changed = OrderObject { shape, ..object.clone() };
+        self.check_filters(&changed)?;
+        self.check_trigger(&changed)?;
+        self.restate(id, shape);
+        self.tell(id, None);
+        Ok(())
+    }
+
     fn plan_draft(&self, account: AccountTag, pair: &PositionTpsl, leg: &PairLeg, via: Via, which: Leg) -> OrderObject {
-        let (trigger, by, size) = (leg.trigger, leg.by, TriggerSize::ClosePosition);
+        let shape = which.shape(leg.trigger, leg.by);
+        self.draft_plan(account, &pair.symbol, pair.direction, Owner::Ours(leg.id), via, shape)
+    }
+
+    fn draft_plan(
+        &self,
+        account: AccountTag,
+        symbol: &Symbol,
+        direction: Direction,
+        owner: Owner,
+        via: Via,
+        shape: OrderShape,
+    ) -> OrderObject {
         OrderObject {
             id: ObjectId(0),
             account,
-            symbol: pair.symbol.clone(),
+            symbol: symbol.clone(),
             service: Service::PositionPlan,
-            owner: Owner::Ours(leg.id),
+            owner,
             via,
             parent: None,
             child: None,
-            side: pair.direction.closing_side(),
-            direction: pair.direction,
+            side: direction.closing_side(),
+            direction,
             purpose: Purpose::Close,
-            shape: match which {
-                Leg::Stop => OrderShape::StopMarket { trigger, by, size },
-                Leg::Target => OrderShape::TakeProfitMarket { trigger, by, size },
-            },
+            shape,
             status: ReportStatus::New,
             executed: Qty::ZERO,
             cost: Notional::ZERO,
@@ -99,8 +181,8 @@ impl Venue {
         let old = self.plan_like(&plan);
         if let Some(id) = old.filter(|_| overwrite != PairOverwrite::Replace) {
             self.restate(id, plan.shape);
-            if let Some(client) = plan.client_id().filter(|_| overwrite == PairOverwrite::Rename) {
-                self.rename(id, client);
+            if overwrite == PairOverwrite::Rename {
+                self.rename(id, plan.owner);
             }
             self.tell(id, None);
             return id;
@@ -126,25 +208,64 @@ impl Venue {
         market.index(object);
     }
 
-    fn rename(&mut self, id: ObjectId, client: ClientOrderId) {
+    fn rename(&mut self, id: ObjectId, owner: Owner) {
         let Some(object) = self.objects.get_mut(id) else { return };
-        let before = object.client_id();
-        if before == Some(client) {
+        if object.owner == owner {
             return;
         }
-        object.owner = Owner::Ours(client);
+        let before = object.client_id();
+        object.owner = owner;
+        let after = object.client_id();
         let Some(account) = self.accounts.get_mut(&object.account) else { return };
         if let Some(before) = before
             && let Some(ids) = account.by_client.get_mut(&before)
         {
             ids.retain(|known| *known != id);
         }
-        account.by_client.entry(client).or_default().push(id);
+        if let Some(after) = after {
+            account.by_client.entry(after).or_default().push(id);
+        }
     }
+}
+
+/// One leg of protection that somebody wants attached to a position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanLeg {
+    /// Under which client id. One that decodes as ours is ours; any other is a foreigner's.
+    pub name: CompactString,
+    /// The trigger price.
+    pub trigger: Price,
+    /// Which price is watched.
+    pub by: TriggerBy,
+}
+
+/// Protection that somebody wants attached to a position, under names of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanWish {
+    /// For which account.
+    pub account: AccountTag,
+    /// On which contract.
+    pub symbol: Symbol,
+    /// To which position.
+    pub direction: Direction,
+    /// The stop.
+    pub stop: Option<PlanLeg>,
+    /// The target.
+    pub target: Option<PlanLeg>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leg {
     Stop,
     Target,
+}
+
+impl Leg {
+    const fn shape(self, trigger: Price, by: TriggerBy) -> OrderShape {
+        let size = TriggerSize::ClosePosition;
+        match self {
+            Self::Stop => OrderShape::StopMarket { trigger, by, size },
+            Self::Target => OrderShape::TakeProfitMarket { trigger, by, size },
+        }
+    }
 }

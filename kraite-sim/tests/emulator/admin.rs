@@ -1,4 +1,4 @@
-use kraite_sim::emulator::{FaultRules, Settings, Start};
+use kraite_sim::emulator::{FaultRules, Protocol, Settings, Start};
 
 use crate::client::Bench;
 
@@ -202,7 +202,8 @@ async fn sockets_are_closed_cut_and_silenced() {
 
 #[tokio::test]
 async fn presets_of_faults_hold_from_the_start() {
-    let settings = Settings { faults: FaultRules::named("lost-replies").unwrap(), ..Settings::default() };
+    let settings =
+        Settings { faults: FaultRules::named("lost-replies", Protocol::Binance).unwrap(), ..Settings::default() };
     let bench = Bench::with(settings).await;
     let mut lost = 0;
     for n in 0..6 {

@@ -3,27 +3,26 @@
 use std::sync::Arc;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use kraite_core::time::Millis;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use super::Shared;
+use super::api;
+use super::language::Io;
 use super::server::{Sent, respond};
+use super::sockets::Out;
 use super::state::State;
-use super::streams::{Heard, Opening, Out};
-use super::{Shared, api};
+use super::streams::{Heard, Opening};
 
 /// The server pings this often. Source: "Websocket Market Streams".
 const PING_EVERY: Millis = Millis(180_000);
 /// Without a pong for this long the connection ends. Source: the same.
 const PATIENCE: Millis = Millis(600_000);
 
-type Io = TokioIo<Upgraded>;
-
 /// Serves a connection for streams until either side ends it.
-pub(super) async fn stream(shared: Arc<Shared>, io: Io, opening: Opening) {
+pub(super) async fn stream(shared: Arc<Shared<State>>, io: Io, opening: Opening) {
     let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
     let (id, mut frames) = shared.lock().streams.open(opening);
     let mut ping_at = shared.clock.now().plus(PING_EVERY);
@@ -77,7 +76,7 @@ pub(super) async fn stream(shared: Arc<Shared>, io: Io, opening: Opening) {
 }
 
 /// Serves a connection of the WebSocket API until the client ends it.
-pub(super) async fn api(shared: Arc<Shared>, io: Io) {
+pub(super) async fn api(shared: Arc<Shared<State>>, io: Io) {
     let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
     let mut session = api::Session::default();
     let mut stop = shared.stop.subscribe();

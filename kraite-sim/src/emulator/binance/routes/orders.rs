@@ -5,11 +5,12 @@ use kraite_core::exchange::{Direction, Endpoint, OrderShape, Purpose, Service, S
 use kraite_core::number::{Price, Qty};
 use serde_json::Value;
 
+use super::super::common::Tif;
 use super::super::encode::Form;
 use super::super::errors::Problem;
 use super::super::listing::Contract;
 use super::super::params::Params;
-use super::super::state::{State, Tif, is_named, wire_id};
+use super::super::state::{State, is_named, wire_id};
 use super::super::text::decimals;
 use super::{contract_named, contract_of};
 use crate::venue::{ObjectId, OrderObject, Refusal, Wish};
@@ -144,7 +145,7 @@ fn put(state: &mut State, params: &Params) -> Result<(ObjectId, Form), Problem> 
                 "GTC" => Tif::Gtc,
                 "IOC" => Tif::Ioc,
                 "FOK" => Tif::Fok,
-                "GTX" => Tif::Gtx,
+                "GTX" => Tif::PostOnly,
                 _ => return Err(Problem::of(-1115)),
             };
             let qty = qty_of(&contract, params)?;
@@ -167,9 +168,9 @@ fn put(state: &mut State, params: &Params) -> Result<(ObjectId, Form), Problem> 
         let crosses = state.venue.crosses(&symbol, side, price);
         let cap = state.venue.market(&symbol).and_then(|m| m.liquidity.taker_cap);
         match tif {
-            Tif::Gtx if crosses => return Err(Problem::of(-5022)),
+            Tif::PostOnly if crosses => return Err(Problem::of(-5022)),
             Tif::Fok if !crosses || cap.is_some_and(|cap| cap < qty) => return Err(Problem::of(-5021)),
-            Tif::Gtc | Tif::Ioc | Tif::Fok | Tif::Gtx => {}
+            Tif::Gtc | Tif::Ioc | Tif::Fok | Tif::PostOnly => {}
         }
     }
     let wish = Wish { account: state.account, name, symbol, side, direction, purpose, shape };
@@ -258,7 +259,7 @@ pub(super) fn amend(state: &mut State, params: &Params) -> Result<Value, Problem
         state.modifications.insert(object.id, number);
     }
     let now = state.now();
-    let rests = state.tifs.get(&object.id) == Some(&Tif::Gtx);
+    let rests = state.tifs.get(&object.id) == Some(&Tif::PostOnly);
     if rests && state.venue.crosses(&object.symbol, side, price) {
         // A post-only order that would trade is cancelled by its own change.
         state.venue.user_cancel(&object.id.venue_id(), now).map_err(|r| Problem::refused(&state.venue, r))?;

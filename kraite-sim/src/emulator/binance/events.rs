@@ -11,8 +11,9 @@ use kraite_core::number::{Notional, Price, Qty};
 use kraite_core::time::VenueMillis;
 use serde_json::{Value, json};
 
-use super::encode::{algo_status, direction_word, side_word, status_word, type_word};
-use super::state::{State, Tif, name_of, wire_id};
+use super::common::Tif;
+use super::encode::{algo_status, direction_word, side_word, status_word, tif_word, type_word};
+use super::state::{State, name_of, wire_id};
 use super::text;
 use crate::venue::{ObjectId, OrderObject, Settings};
 
@@ -126,7 +127,7 @@ impl State {
         };
         let mut inner = json!({
             "s": object.symbol.as_str(), "c": name_of(object), "S": side_word(object.side),
-            "o": type_word(&object.shape), "f": tif.word(), "q": text::qty(contract, qty),
+            "o": type_word(&object.shape), "f": tif_word(tif), "q": text::qty(contract, qty),
             "p": text::price(contract, price),
             "ap": text::average(contract, report.average_price.unwrap_or_default()),
             "sp": text::price(contract, stop), "x": execution, "X": status_word(report.status),
@@ -176,9 +177,8 @@ impl State {
             }
             self.tell_user(&frame);
         }
-        if report.status == ReportStatus::Rejected && self.child_refusals > 0 {
-            self.child_refusals = self.child_refusals.saturating_sub(1);
-            self.venue.quirks_mut().child_refused = self.child_refusals > 0;
+        if report.status == ReportStatus::Rejected {
+            self.child_was_refused();
         }
         self.pushes.triggering.remove(&id);
     }

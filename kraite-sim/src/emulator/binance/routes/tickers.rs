@@ -1,8 +1,5 @@
 //! What the market looks like now: book, prices, marks, the last day.
 
-use std::collections::BTreeMap;
-
-use kraite_core::exchange::{OrderShape, Side};
 use kraite_core::id::Symbol;
 use kraite_core::number::{Price, Qty};
 use serde_json::{Value, json};
@@ -14,10 +11,6 @@ use super::super::tape::{Candle, MINUTE};
 use super::super::text;
 use super::{contract_named, contract_of, limit_of};
 
-/// What others are shown to offer at each of the ticks beside the last price.
-const OFFERED: i64 = 10;
-/// How many of those ticks there are, whatever is asked for.
-const LEVELS: usize = 50;
 const DAY_MINUTES: i64 = 1_440;
 const FUNDING: i64 = 8 * 3_600_000;
 /// The most funding payments that are shown: the rows of one answer.
@@ -88,36 +81,7 @@ pub(super) fn funding_info(_: &mut State, _: &Params) -> Result<Value, Problem> 
     Ok(json!([]))
 }
 
-type Levels = BTreeMap<Price, Qty>;
-
 impl State {
-    /// What others offer beside the last price, and what rests of the account.
-    fn levels(&self, symbol: &Symbol) -> Option<(Levels, Levels)> {
-        let contract = self.contract(symbol)?;
-        let (last, tick) = (self.venue.last(symbol)?, contract.instrument.tick);
-        let ticks = last.to_ticks(tick)?;
-        let (mut bids, mut asks) = (Levels::new(), Levels::new());
-        let qty = Qty::from_units(OFFERED, 0)?;
-        for step in 1..=i64::try_from(LEVELS).ok()? {
-            if let Some(below) = ticks.checked_sub(step).filter(|t| *t > 0)
-                && let Ok(price) = Price::from_ticks(below, tick)
-            {
-                bids.insert(price, qty);
-            }
-            if let Ok(price) = Price::from_ticks(ticks.saturating_add(step), tick) {
-                asks.insert(price, qty);
-            }
-        }
-        for order in self.venue.open(self.account).filter(|o| o.symbol == *symbol) {
-            if let OrderShape::Limit { price, .. } = order.shape {
-                let side = if order.side == Side::Buy { &mut bids } else { &mut asks };
-                let at = side.entry(price).or_default();
-                *at = at.checked_add(order.leaves()).unwrap_or(*at);
-            }
-        }
-        Some((bids, asks))
-    }
-
     /// The book of a contract, so many levels deep.
     pub(in super::super) fn depth(&self, symbol: &Symbol, limit: usize) -> Option<Value> {
         let contract = self.contract(symbol)?;

@@ -6,6 +6,7 @@ use kraite_core::exchange::{OrderShape, Purpose, ReportStatus, Side, TriggerBy};
 use kraite_core::number::Price;
 use serde_json::{Map, Value, json};
 
+use super::common::Tif;
 use super::listing::Contract;
 use super::state::{State, name_of, wire_id};
 use super::text;
@@ -39,6 +40,16 @@ pub(super) const fn status_word(status: ReportStatus) -> &'static str {
         ReportStatus::Cancelled => "CANCELED",
         ReportStatus::Expired => "EXPIRED",
         ReportStatus::Rejected => "REJECTED",
+    }
+}
+
+/// How long an order may stay.
+pub(super) const fn tif_word(tif: Tif) -> &'static str {
+    match tif {
+        Tif::Gtc => "GTC",
+        Tif::Ioc => "IOC",
+        Tif::Fok => "FOK",
+        Tif::PostOnly => "GTX",
     }
 }
 
@@ -103,7 +114,7 @@ impl State {
             "price": text::price(contract, limit),
             "origQty": text::qty(contract, object.shape.qty().unwrap_or_default()),
             "executedQty": text::qty(contract, executed),
-            "timeInForce": self.tifs.get(&object.id).copied().unwrap_or_default().word(),
+            "timeInForce": tif_word(self.tifs.get(&object.id).copied().unwrap_or_default()),
             "type": type_word(&object.shape),
             "origType": type_word(parent.map_or(&object.shape, |parent| &parent.shape)),
             "reduceOnly": self.is_reduce_only(object),

@@ -2,15 +2,15 @@
 //!
 //! Source: "Websocket Market Streams", "User Data Streams", and the notice of the split into routes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::sockets::{Out, Sockets};
+
 /// The most streams of one connection. Source: "Websocket Market Streams".
 pub(super) const MOST_STREAMS: usize = 1_024;
-/// Frames that wait for a slow reader before it is dropped; the venue states no number.
-const QUEUE: usize = 8_192;
 
 /// Which kind of streams a path carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +25,6 @@ pub(super) enum Route {
     Legacy,
 }
 
-/// What a socket is told to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Out {
-    /// Send this text.
-    Text(String),
-    /// Close in order.
-    Close,
-    /// Break off without a word.
-    Cut,
-}
-
 #[derive(Debug)]
 struct Socket {
     route: Route,
@@ -43,18 +32,14 @@ struct Socket {
     names: BTreeSet<String>,
     /// Which events of the account are wanted; all where none are named.
     events: BTreeSet<String>,
-    sender: mpsc::Sender<Out>,
 }
 
 /// All sockets.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    sockets: BTreeMap<u64, Socket>,
-    opened: u64,
+    sockets: Sockets<Socket>,
     /// Paths of before the split carry only what is public, as at the venue since April 2026.
     pub(super) legacy_is_public: bool,
-    /// While set nothing is sent to anybody, and no socket is closed.
-    pub(super) silent: bool,
 }
 
 /// What a path and its query ask for.
@@ -86,7 +71,7 @@ impl Opening {
         let listed = |text: &str| -> Vec<String> {
             text.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect()
         };
-        let mut names = listed(&super::params::decoded(streams));
+        let mut names = listed(&super::text::decoded(streams));
         for name in ["streams", "listenKey"] {
             names.extend(params.get(name).map(listed).unwrap_or_default());
         }
@@ -107,40 +92,36 @@ pub(super) enum Heard {
 impl Streams {
     /// Takes a socket in.
     pub(super) fn open(&mut self, opening: Opening) -> (u64, mpsc::Receiver<Out>) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        self.opened = self.opened.saturating_add(1);
         let Opening { route, combined, names, events } = opening;
         let names = names.into_iter().take(MOST_STREAMS).collect();
         let events = events.into_iter().collect();
-        self.sockets.insert(self.opened, Socket { route, combined, names, events, sender });
-        (self.opened, receiver)
+        self.sockets.open(Socket { route, combined, names, events })
     }
 
     /// Lets a socket go.
     pub(super) fn close(&mut self, id: u64) {
-        self.sockets.remove(&id);
+        self.sockets.close(id);
+    }
+
+    /// While set nothing is sent to anybody.
+    pub(super) const fn set_silent(&mut self, silent: bool) {
+        self.sockets.silent = silent;
     }
 
     /// How many are open.
     pub(super) fn count(&self) -> usize {
-        self.sockets.len()
+        self.sockets.count()
     }
 
     /// Tells every socket that carries the account, or every one, to go away.
     pub(super) fn drop_all(&mut self, users_only: bool, listen_key: Option<&str>, how: &Out) -> usize {
         let goes = |socket: &Socket| !users_only || listen_key.is_some_and(|key| socket.names.contains(key));
-        let gone: Vec<u64> = self.sockets.iter().filter(|(_, socket)| goes(socket)).map(|(id, _)| *id).collect();
-        for id in &gone {
-            if let Some(socket) = self.sockets.remove(id) {
-                let _ = socket.sender.try_send(how.clone());
-            }
-        }
-        gone.len()
+        self.sockets.drop_where(goes, how)
     }
 
     /// Every stream that somebody listens to.
     pub(super) fn wanted(&self) -> BTreeSet<String> {
-        self.sockets.values().flat_map(|socket| socket.names.iter().cloned()).collect()
+        self.sockets.iter().flat_map(|socket| socket.names.iter().cloned()).collect()
     }
 
     /// Sends a frame of a market stream.
@@ -172,30 +153,23 @@ impl Streams {
     }
 
     fn send(&mut self, name: &str, frame: &Value, hears: impl Fn(&Socket) -> bool) {
-        if self.silent {
-            return;
-        }
         let mut raw = None;
         let mut wrapped = None;
-        let mut slow = Vec::new();
-        for (id, socket) in self.sockets.iter().filter(|(_, s)| s.names.contains(name) && hears(s)) {
-            let text = if socket.combined {
+        self.sockets.send(|socket| {
+            if !socket.names.contains(name) || !hears(socket) {
+                return None;
+            }
+            Some(if socket.combined {
                 wrapped.get_or_insert_with(|| json!({ "stream": name, "data": frame }).to_string()).clone()
             } else {
                 raw.get_or_insert_with(|| frame.to_string()).clone()
-            };
-            if socket.sender.try_send(Out::Text(text)).is_err() {
-                slow.push(*id);
-            }
-        }
-        for id in slow {
-            self.sockets.remove(&id);
-        }
+            })
+        });
     }
 
     /// A message of a client: a live change of what it hears.
     pub(super) fn hear(&mut self, id: u64, text: &str) -> Heard {
-        let Some(socket) = self.sockets.get_mut(&id) else { return Heard::Gone };
+        let Some(socket) = self.sockets.get_mut(id) else { return Heard::Gone };
         let answer = |value: Value| Heard::Answer(value.to_string());
         let wrong = |code: i64, msg: String, id: Option<&Value>| {
             answer(json!({ "error": { "code": code, "msg": msg }, "id": id }))

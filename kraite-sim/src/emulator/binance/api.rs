@@ -84,7 +84,7 @@ impl Asked {
             .map(|(name, value)| (name.clone(), text(value)))
             .collect();
         let query = joined(&fields);
-        let call = Call { method: (*verb).into(), path: (*path).into(), query, body: String::new(), key: None };
+        let call = Call { method: (*verb).into(), path: (*path).into(), query, ..Call::default() };
         Ok(Self { id, method: method.to_owned(), params: Params::of(fields.clone()), fields, call })
     }
 

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::server::Reply;
 use crate::venue::{Refusal, Venue};
 
 /// A refusal as the client reads it.
@@ -143,6 +144,13 @@ impl Problem {
     /// The body.
     pub(super) fn body(&self) -> Value {
         json!({ "code": self.code, "msg": self.msg })
+    }
+}
+
+impl Reply {
+    /// A refusal without further headers.
+    pub(super) fn problem(problem: &Problem) -> Self {
+        Self { status: problem.status, body: problem.body().to_string(), headers: Vec::new() }
     }
 }
 

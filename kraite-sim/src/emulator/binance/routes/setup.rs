@@ -15,8 +15,8 @@ use super::contract_of;
 const MOST_LEVERAGE: u32 = 125;
 
 fn ask(state: &mut State, request: &Request) -> Result<(), Problem> {
-    let now = state.now();
-    for (_, outcome) in state.venue.request(state.account, request, now, now) {
+    let (account, now) = (state.account, state.now());
+    for (_, outcome) in state.venue.request(account, request, now, now) {
         match outcome {
             Outcome::Accepted(_) => {}
             Outcome::Rejected(reject) => return Err(Problem::of(reject.code)),
@@ -78,7 +78,8 @@ pub(super) fn set_position_side(state: &mut State, params: &Params) -> Result<Va
         return Err(Problem::of(-4068));
     }
     let mode = if hedge { PositionMode::Hedge } else { PositionMode::OneWay };
-    state.venue.set_mode(state.account, mode);
+    let account = state.account;
+    state.venue.set_mode(account, mode);
     Ok(json!({ "code": 200, "msg": "success" }))
 }
 

@@ -63,6 +63,9 @@ impl Weight {
     }
 }
 
+/// The header that carries the API key.
+const KEY_HEADER: &str = "x-mbx-apikey";
+
 type Act = fn(&mut State, &Params) -> Result<Value, Problem>;
 
 /// One route.
@@ -208,7 +211,7 @@ const RETRY_AFTER: &str = "5";
 
 fn admitted(state: &State, call: &Call, params: &Params, security: Security) -> Result<(), Problem> {
     if security != Security::Open {
-        state.credentials.check_key(call.key.as_deref())?;
+        state.credentials.check_key(call.header(KEY_HEADER))?;
     }
     if security == Security::Signed {
         let signature = params.need("signature")?;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::contracts;
 use super::super::errors::Problem;
 use super::super::market::span_of;
 use super::super::params::Params;
@@ -22,7 +23,7 @@ pub(super) fn time(state: &mut State, _: &Params) -> Result<Value, Problem> {
 }
 
 pub(super) fn exchange_info(state: &mut State, _: &Params) -> Result<Value, Problem> {
-    Ok(state.listing.exchange_info(state.now().0))
+    Ok(contracts::exchange_info(&state.listing, state.now().0))
 }
 
 /// The other products of the venue, which clients load together with this one: they list nothing here.

@@ -1,10 +1,9 @@
 //! Who may ask: API key, time window, signature.
 
-use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use kraite_core::time::{Millis, VenueMillis};
 
+use super::credentials::Credentials;
 use super::errors::Problem;
 use super::params::Params;
 
@@ -16,45 +15,7 @@ const AHEAD: Millis = Millis(1_000);
 /// use more, so it bounds only nonsense.
 const LONGEST_WINDOW: i64 = 9_999_999;
 
-/// What proves that a request was signed.
-enum Proof {
-    Secret(Box<hmac::Key>),
-    PublicKey(ParsedPublicKey),
-}
-
-/// The key that a request must carry and what its signature is checked with.
-pub(super) struct Credentials {
-    key: String,
-    proof: Proof,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("key", &self.key).finish_non_exhaustive()
-    }
-}
-
 impl Credentials {
-    /// A pair of key and secret.
-    pub(super) fn new(key: &str, secret: &str) -> Self {
-        Self {
-            key: key.to_owned(),
-            proof: Proof::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))),
-        }
-    }
-
-    /// A key and the public half of the pair that signs: Ed25519 or RSA as PEM, as the venue is given it. `None` where
-    /// it is neither.
-    pub(super) fn of_public_key(key: &str, pem: &str) -> Option<Self> {
-        let base64: String =
-            pem.lines().filter(|line| !line.starts_with("-----")).flat_map(str::split_whitespace).collect();
-        let der = BASE64.decode(base64.as_bytes()).ok()?;
-        let public = ParsedPublicKey::new(&ED25519, &der)
-            .or_else(|_| ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &der))
-            .ok()?;
-        Some(Self { key: key.to_owned(), proof: Proof::PublicKey(public) })
-    }
-
     /// The key header: there, of a possible form, and the right one.
     pub(super) fn check_key(&self, given: Option<&str>) -> Result<(), Problem> {
         match given {
@@ -62,24 +23,16 @@ impl Credentials {
             Some(key) if !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') => {
                 Err(Problem::of(-2014))
             }
-            Some(key) if key != self.key => Err(Problem::of(-2015)),
+            Some(key) if !self.is_key(key) => Err(Problem::of(-2015)),
             Some(_) => Ok(()),
         }
     }
 
     /// The signature over the exact bytes that were sent.
     pub(super) fn check_signature(&self, payload: &[u8], signature: &str) -> Result<(), Problem> {
-        let wrong = |_| Problem::of(-1022);
-        match &self.proof {
-            Proof::Secret(secret) => {
-                let tag = HEXLOWER_PERMISSIVE.decode(signature.as_bytes()).map_err(|_| Problem::of(-1022))?;
-                hmac::verify(secret, payload, &tag).map_err(wrong)
-            }
-            Proof::PublicKey(public) => {
-                let signed = BASE64.decode(signature.as_bytes()).map_err(|_| Problem::of(-1022))?;
-                public.verify_sig(payload, &signed).map_err(wrong)
-            }
-        }
+        let form = if self.has_public_key() { BASE64 } else { HEXLOWER_PERMISSIVE };
+        let signature = form.decode(signature.as_bytes()).map_err(|_| Problem::of(-1022))?;
+        if self.verifies(payload, &signature) { Ok(()) } else { Err(Problem::of(-1022)) }
     }
 }
 
