@@ -336,7 +336,7 @@ pub(crate) fn reported_id(client_id: Option<&str>, asked: Option<ClientOrderId>)
     let Some(text) = client_id else {
         return asked.map_or_else(|| ReportedId::Foreign(CompactString::default()), ReportedId::Ours);
     };
-    if let Some(id) = asked.filter(|asked| *asked == *text).or_else(|| text.parse().ok()) {
+    if let Some(id) = asked.filter(|asked| asked.is_written(text)).or_else(|| text.parse().ok()) {
         return ReportedId::Ours(id);
     }
     let of_the_venue = [

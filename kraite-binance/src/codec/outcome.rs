@@ -40,7 +40,7 @@ impl<'a> Wanted<'a> {
     /// True where the answer names an order, and no other than this one.
     fn is(self, number: Option<i64>, client: Option<&str>, symbol: Option<&str>) -> bool {
         let same_number = self.number.is_none_or(|wanted| number.is_none_or(|number| number == wanted));
-        let same_client = self.client.is_none_or(|wanted| client.is_none_or(|client| wanted == *client));
+        let same_client = self.client.is_none_or(|wanted| client.is_none_or(|client| wanted.is_written(client)));
         let same_symbol = symbol.is_none_or(|symbol| symbol == self.symbol.as_str());
         (number.is_some() || client.is_some()) && same_number && same_client && same_symbol
     }
