@@ -58,7 +58,7 @@ fn entry() -> NewOrder {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c09_an_answer_that_attacks_is_unknown_or_an_error_and_bounded() {
     for (name, attack) in attacks() {
-        let emulator = emulator(PositionMode::OneWay).await;
+        let emulator = emulator(Case::LONG).await;
         let proxy = Proxy::start(emulator.address()).await;
         let (http, ws) = (proxy.http(), proxy.ws());
         let exchange = patiently(|| connect(&http, &ws, emulator.clock(), PositionMode::OneWay)).await;

@@ -4,22 +4,25 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kraite_binance::codec::calls::SetPositionMode;
-use kraite_binance::codec::{Carrier, Credentials, KEY_HEADER, Signer, Stamp, encode};
-use kraite_binance::{Binance, Config, ConnectError, Hosts, LocalClock, OrderEntry, Socket, Told};
+use kraite_binance::codec::{Credentials, Signer};
+use kraite_binance::{Binance, Config, ConnectError, Hosts, LocalClock, OrderEntry, Socket, Told, Watch};
+use kraite_bitget::Bitget;
+use kraite_bitget::codec::Product;
 use kraite_core::engine::{Alert, Command, CommandId, Config as EngineConfig, Effect, Engine, Notice, OpenRequest};
-use kraite_core::exchange::{Direction, Exchange as _, MarginMode, PositionMode, ReadError, RejectKind, TriggerBy};
+use kraite_core::exchange::{
+    Direction, Exchange, MarginMode, OrderShape, PositionMode, ReadError, RejectKind, TriggerBy,
+};
 use kraite_core::id::{AccountTag, PositionNo, Role, Symbol};
 use kraite_core::journal::Record;
 use kraite_core::number::{Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::position::{Phase, PositionStatus, Why};
 use kraite_core::sizing::{Budget, LadderSpec};
-use kraite_core::time::{LocalMillis, Millis, VenueMillis};
+use kraite_core::time::{LocalMillis, Millis};
 use kraite_engine::{Clock, Handle, Observer, Reactor, ReactorError, Stopped};
 use kraite_journal::MemoryJournal;
-use kraite_sim::emulator::{Emulator, Settings};
-use kraite_sim::venue::Venue;
+use kraite_sim::emulator::{Emulator, Protocol, Settings};
+use kraite_sim::venue::{OrderObject, Venue};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -47,6 +50,7 @@ pub(crate) struct Case {
     pub(crate) mode: PositionMode,
     pub(crate) style: TargetStyle,
     pub(crate) entry: OrderEntry,
+    pub(crate) protocol: Protocol,
 }
 
 impl Case {
@@ -55,20 +59,27 @@ impl Case {
         mode: PositionMode::OneWay,
         style: TargetStyle::TriggerMarket,
         entry: OrderEntry::Rest,
+        protocol: Protocol::Binance,
     };
     /// The same with its orders over the WebSocket API.
     pub(crate) const OVER_SOCKET: Self = Self { entry: OrderEntry::WebSocket, ..Self::LONG };
 
+    /// Every way on the venue that takes stop and target one by one.
     pub(crate) fn all() -> Vec<Self> {
-        let mut all = Vec::new();
-        for direction in [Direction::Long, Direction::Short] {
-            for mode in [PositionMode::OneWay, PositionMode::Hedge] {
-                for style in [TargetStyle::TriggerMarket, TargetStyle::Limit] {
-                    all.push(Self { direction, mode, style, ..Self::LONG });
-                }
-            }
-        }
-        all
+        let styles = [TargetStyle::TriggerMarket, TargetStyle::Limit];
+        Self::sides().flat_map(|case| styles.map(|style| Self { style, ..case })).collect()
+    }
+
+    /// Every way on the venue that takes both in one call.
+    pub(crate) fn paired() -> Vec<Self> {
+        let protocols = [Protocol::BitgetClassic, Protocol::BitgetUnified];
+        Self::sides().flat_map(|case| protocols.map(|protocol| Self { protocol, ..case })).collect()
+    }
+
+    fn sides() -> impl Iterator<Item = Self> {
+        let modes = [PositionMode::OneWay, PositionMode::Hedge];
+        let directions = [Direction::Long, Direction::Short];
+        modes.into_iter().flat_map(move |mode| directions.map(|direction| Self { direction, mode, ..Self::LONG }))
     }
 }
 
@@ -120,7 +131,7 @@ impl LocalClock for Scaled {
 pub(crate) struct Life {
     pub(crate) case: Case,
     emulator: Emulator,
-    exchange: Arc<Binance>,
+    exchange: Arc<dyn Exchange>,
     journal: Arc<MemoryJournal>,
     worker: Option<(Handle, JoinHandle<Result<Stopped, ReactorError>>)>,
     log: Log,
@@ -147,6 +158,19 @@ fn config(http: &str, ws: &str, clock: &Clock, mode: PositionMode) -> Config {
         .marks([symbol()])
 }
 
+fn paired_credentials() -> kraite_bitget::codec::Credentials {
+    let signer = kraite_bitget::codec::Signer::hmac(&"s".into()).unwrap();
+    kraite_bitget::codec::Credentials::new("k".into(), "p".into(), signer)
+}
+
+fn paired_config(http: &str, ws: &str, clock: &Clock, mode: PositionMode) -> kraite_bitget::Config {
+    kraite_bitget::Config::new(kraite_bitget::Hosts::emulator(http, ws).unwrap())
+        .clock(Arc::new(Scaled(clock.clone())))
+        .position_mode(mode)
+        .products([Product::Usdt])
+        .marks([symbol()])
+}
+
 /// What has to be read before anything is tried, once more where a busy machine was too late for a timeout that is scaled.
 pub(crate) async fn patiently<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(call: impl Fn() -> F) -> T {
     for _ in 0..READINGS {
@@ -160,7 +184,7 @@ pub(crate) async fn patiently<T, E: std::fmt::Debug, F: Future<Output = Result<T
 
 /// The command that opens such a position, with everything read that it needs.
 pub(crate) async fn open_command(
-    exchange: &Binance,
+    exchange: &dyn Exchange,
     case: Case,
     number: u64,
 ) -> Result<(CommandId, Command), ReadError> {
@@ -183,17 +207,26 @@ pub(crate) async fn open_command(
     Ok((CommandId(number), Command::Open(Box::new(request))))
 }
 
+/// What an order is for. The name of a pair that is one object of its venue spells both of its legs.
+fn role_of(order: &OrderObject) -> Option<Role> {
+    order.client_id().map(|id| id.role()).or(match order.shape {
+        OrderShape::StopMarket { .. } => Some(Role::Stop),
+        OrderShape::TakeProfitMarket { .. } => Some(Role::Target),
+        OrderShape::Market { .. } | OrderShape::Limit { .. } => None,
+    })
+}
+
 impl Life {
     /// An emulator, a backend connected to it, and a reactor that runs; nothing is open.
     pub(crate) async fn start(case: Case) -> Self {
-        let emulator = emulator(case.mode).await;
+        let emulator = emulator(case).await;
         let (http, ws) = (emulator.http(), emulator.ws());
         Self::on(emulator, &http, &ws, case).await
     }
 
     /// The same with a proxy in between.
     pub(crate) async fn start_behind_proxy(case: Case) -> (Self, Proxy) {
-        let emulator = emulator(case.mode).await;
+        let emulator = emulator(case).await;
         let proxy = Proxy::start(emulator.address()).await;
         (Self::on(emulator, &proxy.http(), &proxy.ws(), case).await, proxy)
     }
@@ -212,12 +245,19 @@ impl Life {
 
     async fn with(emulator: Emulator, http: &str, ws: &str, case: Case, credentials: impl Fn() -> Credentials) -> Self {
         let told: Arc<Mutex<Vec<Told>>> = Arc::default();
-        let config = || {
-            let heard = Arc::clone(&told);
-            let watch = move |what| heard.lock().unwrap().push(what);
-            config(http, ws, emulator.clock(), case.mode).order_entry(case.entry).watch(Arc::new(watch))
+        let heard = Arc::clone(&told);
+        let watch: Arc<dyn Watch> = Arc::new(move |what| heard.lock().unwrap().push(what));
+        let clock = emulator.clock().clone();
+        let exchange: Arc<dyn Exchange> = if case.protocol == Protocol::Binance {
+            let config = || {
+                let config = config(http, ws, &clock, case.mode).order_entry(case.entry);
+                config.watch(Arc::clone(&watch))
+            };
+            Arc::new(patiently(|| Binance::connect(config(), credentials())).await)
+        } else {
+            let config = || paired_config(http, ws, &clock, case.mode).watch(Arc::clone(&watch));
+            Arc::new(patiently(|| Bitget::connect(config(), paired_credentials())).await)
         };
-        let exchange = Arc::new(patiently(|| Binance::connect(config(), credentials())).await);
         let (journal, log) = (Arc::default(), Log::default());
         let mut life = Self { case, emulator, exchange, journal, worker: None, log, told };
         if case.entry == OrderEntry::WebSocket {
@@ -238,7 +278,7 @@ impl Life {
 
     /// The worker begins.
     pub(crate) fn begin(&mut self) {
-        let exchange: Arc<dyn kraite_core::exchange::Exchange> = Arc::clone(&self.exchange) as _;
+        let exchange = Arc::clone(&self.exchange);
         let (account, clock) = (OWNER, self.emulator.clock().clone());
         let journal = Arc::clone(&self.journal) as _;
         let (reactor, handle) =
@@ -252,7 +292,7 @@ impl Life {
 
     /// Opens; the rules are in force once everything is read that an opening needs.
     pub(crate) async fn open_under(&self, rules: &[String]) {
-        let (id, command) = patiently(|| open_command(&self.exchange, self.case, OPENING)).await;
+        let (id, command) = patiently(|| open_command(self.exchange.as_ref(), self.case, OPENING)).await;
         for rule in rules {
             self.admin("POST", "/faults", rule).await;
         }
@@ -304,7 +344,7 @@ impl Life {
     /// Where the open orders of a role rest or trigger.
     pub(crate) fn resting(&self, wanted: fn(Role) -> bool) -> Vec<Price> {
         self.book(|venue, account| {
-            let ours = venue.open(account).filter(|o| o.client_id().is_some_and(|id| wanted(id.key().logical.role)));
+            let ours = venue.open(account).filter(|o| role_of(o).is_some_and(wanted));
             ours.filter_map(|o| o.shape.price()).collect()
         })
     }
@@ -419,20 +459,10 @@ pub(crate) struct Verdict {
     pub(crate) naked: Millis,
 }
 
-/// An emulator in this mode.
-pub(crate) async fn emulator(mode: PositionMode) -> Emulator {
-    let emulator = Emulator::start(Settings { speed: SPEED, ..Settings::default() }).await.unwrap();
-    if mode == PositionMode::Hedge {
-        set_hedge(&emulator).await;
-    }
+/// An emulator that speaks this way to an account in this mode.
+pub(crate) async fn emulator(case: Case) -> Emulator {
+    let settings = Settings { protocol: case.protocol, speed: SPEED, ..Settings::default() };
+    let emulator = Emulator::start(settings).await.unwrap();
+    emulator.with_venue(|venue| venue.set_mode(AccountTag::new(VENUE_ACCOUNT).unwrap(), case.mode));
     emulator
-}
-
-async fn set_hedge(emulator: &Emulator) {
-    let stamp = Stamp::of_read(VenueMillis(emulator.clock().now().0), Millis(5_000));
-    let request =
-        encode(&SetPositionMode { mode: PositionMode::Hedge }, Carrier::Query, stamp, &credentials()).unwrap();
-    let target = request.target();
-    let (status, answer) = raw::call(emulator.address(), "POST", &target, &[(KEY_HEADER, "k")], "").await;
-    assert_eq!(status, 200, "{answer}");
 }

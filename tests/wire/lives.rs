@@ -9,7 +9,7 @@ use crate::life::{Case, Life, Verdict};
 
 /// Each case at once: they mostly wait.
 async fn each<F: Future<Output = Verdict> + Send + 'static>(live: fn(Case) -> F) -> Vec<(Case, Verdict)> {
-    let cases = Case::all();
+    let cases: Vec<Case> = Case::all().into_iter().chain(Case::paired()).collect();
     let running: Vec<_> = cases.iter().map(|case| tokio::spawn(live(*case))).collect();
     let mut verdicts = Vec::new();
     for (case, life) in cases.into_iter().zip(running) {
