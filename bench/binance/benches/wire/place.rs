@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::rounds::rounds;
 use crate::server::{Server, request};
 
-const CALLS: u32 = 1_500;
+const CALLS: u32 = 300;
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
