@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use kraite_binance::codec::{Credentials, Signer};
 use kraite_binance::{Binance, Config, Hosts, LocalClock};
-use kraite_core::engine::{
-    Command, CommandId, Config as EngineConfig, Effect, Engine, InputKind, Notice, OpenRequest,
-};
+use kraite_core::engine::{Command, CommandId, Config as EngineConfig, Effect, Engine, InputKind, Notice, OpenRequest};
 use kraite_core::exchange::{Direction, Exchange, MarginMode, PositionMode, StreamEvent, TriggerBy};
 use kraite_core::id::{AccountTag, Role, Symbol};
 use kraite_core::journal::{Journal, Record};
@@ -224,9 +222,8 @@ fn share(sorted: &[Duration], per_mille: usize) -> f64 {
 
 pub(crate) fn run() {
     let folder = tempfile::tempdir().expect("a folder");
-    let runtime = || {
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
-    };
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let mut raw = raw_commits(&folder.path().join("raw"));
     raw.sort();
     println!(

@@ -1,4 +1,5 @@
 //! The wire in one process and one run: see `README.md`.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a bench reads the wall clock and waits for it")]
 
 mod decode;
 mod latency;

@@ -9,8 +9,10 @@ use cpu_time::ProcessTime;
 const ROUNDS: usize = 121;
 
 /// What one call of a contestant cost, in nanoseconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Cost {
+    /// In each round, in order.
+    pub(crate) rounds: Vec<f64>,
     /// In the best round.
     pub(crate) min: f64,
     /// In the middle round.
@@ -30,10 +32,20 @@ pub(crate) fn rounds<const N: usize>(calls: u32, mut contestants: [&mut dyn FnMu
             }
         }
     }
-    spent.map(|mut spent| {
-        spent.sort_by(f64::total_cmp);
-        Cost { min: spent[0], median: spent[spent.len() / 2] }
+    spent.map(|spent| {
+        let mut sorted = spent.clone();
+        sorted.sort_by(f64::total_cmp);
+        Cost { min: sorted[0], median: sorted[sorted.len() / 2], rounds: spent }
     })
+}
+
+/// What one contestant costs of another, both above a floor, round by round: the middle of those ratios. Where the
+/// machine is slower for a while, it is so for all of them.
+pub(crate) fn ratio(one: &Cost, other: &Cost, floor: &Cost) -> f64 {
+    let rounds = one.rounds.iter().zip(&other.rounds).zip(&floor.rounds);
+    let mut ratios: Vec<f64> = rounds.map(|((one, other), floor)| (one - floor) / (other - floor)).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
 }
 
 fn per_call(spent: Duration, calls: u32) -> f64 {
