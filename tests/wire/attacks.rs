@@ -3,7 +3,7 @@
 //! A mutation that is answered so is unknown, a reading is an error, memory stays within the client's limits, and a
 //! position goes on behind its stop.
 
-use kraite_core::exchange::{Direction, Exchange as _, NewOrder, OrderShape, Outcome, PositionMode, Purpose, Side};
+use kraite_core::exchange::{Direction, NewOrder, OrderShape, Outcome, PositionMode, Purpose, Side};
 use kraite_core::id::{AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role};
 use kraite_core::position::Why;
 use kraite_core::time::{Millis, VenueMillis};
@@ -61,7 +61,7 @@ async fn c09_an_answer_that_attacks_is_unknown_or_an_error_and_bounded() {
         let emulator = emulator(Case::LONG).await;
         let proxy = Proxy::start(emulator.address()).await;
         let (http, ws) = (proxy.http(), proxy.ws());
-        let exchange = patiently(|| connect(&http, &ws, emulator.clock(), PositionMode::OneWay)).await;
+        let exchange = patiently(|| connect(&http, &ws, emulator.clock(), Case::LONG)).await;
         let rule = |method, path| Rule { method, path, contains: "", acts: false, attack: attack.clone() };
         proxy.add(rule("POST", "/fapi/v1/order"));
         let until = VenueMillis(emulator.clock().now().0).plus(Millis::from_secs(60));

@@ -31,7 +31,7 @@ async fn each(rows: Vec<(String, Vec<String>)>) -> Vec<(String, Verdict)> {
     each_of(Case::LONG, rows).await
 }
 
-async fn each_of(case: Case, rows: Vec<(String, Vec<String>)>) -> Vec<(String, Verdict)> {
+pub(crate) async fn each_of(case: Case, rows: Vec<(String, Vec<String>)>) -> Vec<(String, Verdict)> {
     let mut verdicts = Vec::new();
     for some in rows.chunks(AT_ONCE) {
         let running: Vec<_> = some.iter().map(|(_, rules)| tokio::spawn(lived(case, rules.clone()))).collect();

@@ -147,8 +147,19 @@ fn credentials() -> Credentials {
 }
 
 /// A backend that speaks to that emulator.
-pub(crate) async fn connect(http: &str, ws: &str, clock: &Clock, mode: PositionMode) -> Result<Binance, ConnectError> {
-    Binance::connect(config(http, ws, clock, mode), credentials()).await
+pub(crate) async fn connect(
+    http: &str,
+    ws: &str,
+    clock: &Clock,
+    case: Case,
+) -> Result<Arc<dyn Exchange>, ConnectError> {
+    Ok(match case.protocol {
+        Protocol::Binance => Arc::new(Binance::connect(config(http, ws, clock, case.mode), credentials()).await?),
+        Protocol::BitgetClassic | Protocol::BitgetUnified => {
+            let config = paired_config(http, ws, clock, case.mode);
+            Arc::new(Bitget::connect(config, paired_credentials()).await?)
+        }
+    })
 }
 
 fn config(http: &str, ws: &str, clock: &Clock, mode: PositionMode) -> Config {

@@ -9,6 +9,7 @@ mod faults;
 mod kills;
 mod life;
 mod lives;
+mod paired;
 mod proxy;
 mod raw;
 mod stops;

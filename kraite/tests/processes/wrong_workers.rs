@@ -33,7 +33,8 @@ fn mutant_a_worker_that_acks_before_it_is_durable_is_found() {
 #[test]
 fn mutant_a_worker_that_resends_blindly_after_a_restart_is_found() {
     let mut world = World::new(Shape::Separate, 41, 10);
-    for _ in 0..15 {
+    // How much of a life fits into so many lines depends on how busy the machine is.
+    for _ in 0..90 {
         let mut worker = world.start(&mutant("resends-blindly"));
         let lines = 15 + world.draw(30);
         world.run(&mut worker, lines);
