@@ -145,21 +145,20 @@ fn journal_is_whole(path: &Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d01_killed_a_hundred_times_while_it_trades_over_sockets() {
-    killed_a_hundred_times(Protocol::Binance, 150).await;
+    killed_a_hundred_times(Protocol::Binance).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d01_killed_a_hundred_times_where_stop_and_target_are_one_call() {
-    killed_a_hundred_times(Protocol::BitgetClassic, 150).await;
+    killed_a_hundred_times(Protocol::BitgetClassic).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d01_killed_a_hundred_times_where_stop_and_target_are_one_order() {
-    killed_a_hundred_times(Protocol::BitgetUnified, 300).await;
+    killed_a_hundred_times(Protocol::BitgetUnified).await;
 }
 
-/// Lives of up to three such pauses, in milliseconds.
-async fn killed_a_hundred_times(protocol: Protocol, pause: u64) {
+async fn killed_a_hundred_times(protocol: Protocol) {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage {
         emulator: emulator(Case { protocol, ..Case::LONG }).await,
@@ -173,7 +172,7 @@ async fn killed_a_hundred_times(protocol: Protocol, pause: u64) {
         kill += 1;
         let mut worker = stage.worker(1 + (kill - 1) / LIVES_PER_COMMAND);
         for _ in 0..3 {
-            tokio::time::sleep(Duration::from_millis(u64::from(rng.next_u32()) % pause)).await;
+            tokio::time::sleep(Duration::from_millis(u64::from(rng.next_u32() % 150))).await;
             let prices = stage.prices();
             if let Some(price) = prices.get(rng.next_u32() as usize % prices.len().max(1)) {
                 stage.price(*price).await;

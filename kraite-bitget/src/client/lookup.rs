@@ -125,6 +125,23 @@ impl Inner {
         Reading { value: Lookup::Found(reports), ..found }
     }
 
+    /// Adds the orders that strategies spawned: nothing in an order of a unified account says which strategy it comes
+    /// from, and a process that has just begun has not heard it either.
+    async fn with_spawned(&self, place: (Generation, Product), mut plans: Listed) -> Listed {
+        if place.0 == Generation::Classic {
+            return plans;
+        }
+        let fired = |row: &&OrderReport| row.parent.is_none() && row.status == ReportStatus::Triggered;
+        let fired: Vec<OrderReport> = plans.rows.iter().filter(fired).cloned().collect();
+        for strategy in &fired {
+            match self.spawned(strategy).await {
+                Ok(spawned) => plans.rows.extend(spawned),
+                Err(_) => plans.complete = false,
+            }
+        }
+        plans
+    }
+
     /// The trades of an order. Classic ones name it by the venue's id only: without one they say nothing.
     async fn look_up_fills(
         &self,
@@ -208,6 +225,7 @@ impl Inner {
         let place = (generation, product);
         let open = self.open_everywhere(generation, product, Some(symbol)).await?;
         let plans = self.ended_plans(place, symbol, window).await?;
+        let plans = self.with_spawned(place, plans).await;
         let mut all = open.and(plans).and(self.ended_regular(place, symbol, None, window).await?);
         all.complete &= whole;
         Ok(all.reading(Endpoint::History))
