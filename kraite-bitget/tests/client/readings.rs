@@ -211,6 +211,38 @@ async fn r69_what_a_plan_spawned_is_found_with_it() {
     }
 }
 
+/// A process that has just begun has not heard of it: the trade of a target that fired while nobody listened is the
+/// target's, and not a stranger's.
+#[tokio::test]
+async fn r69_r107_a_history_tells_whose_order_a_strategy_spawned() {
+    let stop = id(Role::Stop);
+    let name = PairName::of(&pair(0, Direction::Long, PositionMode::Hedge)).unwrap().text();
+    let server = account(Generation::Unified, move |request, _| {
+        let path = request.path();
+        let list = if path.ends_with("unfilled-strategy-orders") {
+            "[]".to_owned()
+        } else if path.ends_with("history-strategy-orders") {
+            format!(
+                r#"{{"list":[{{"orderId":"11","clientOid":"{name}","symbol":"ADAUSDT","type":"tpsl","posSide":"long","side":"sell","status":"success","triggerType":"stopLoss","stopLoss":"0.34","takeProfit":"0.401","updatedTime":"1700000000600"}}]}}"#
+            )
+        } else if path.ends_with("strategy-sub-orders") {
+            r#"{"list":[{"subOrderId":"500","symbol":"ADAUSDT","qty":"30","cumExecQty":"30","avgPrice":"0.339","side":"sell","posSide":"long","status":"filled","updatedTime":"1700000000700"}]}"#.to_owned()
+        } else {
+            r#"{"list":null}"#.to_owned()
+        };
+        answer(200, &done(&list))
+    })
+    .await;
+    let to = now();
+    let from = to.minus(kraite_core::time::Millis::from_secs(3_600));
+    let reading = backend(&server).await.history(&Symbol::new("ADAUSDT"), from, to).await.unwrap();
+    assert!(reading.complete, "{reading:?}");
+    let child = reading.value.iter().find(|row| row.status == ReportStatus::Filled).expect("the child");
+    let leg = reading.value.iter().find(|row| row.status == ReportStatus::Triggered).expect("the leg");
+    assert_eq!((&child.id, &child.parent), (&ReportedId::Ours(stop), &Some(leg.venue_id.clone())));
+    assert_eq!(child.executed, "30".parse().ok());
+}
+
 #[tokio::test]
 async fn r09_the_history_asks_for_what_ended_and_what_is_open() {
     for generation in BOTH {
