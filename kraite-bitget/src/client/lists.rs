@@ -240,16 +240,17 @@ impl Inner {
     }
 
     /// The orders that a leg of a strategy spawned.
-    pub(crate) async fn spawned(&self, leg: &OrderReport) -> Result<Vec<OrderReport>, ReadError> {
-        let kraite_core::exchange::ReportedId::Ours(id) = leg.id else { return Ok(Vec::new()) };
+    pub(crate) async fn spawned(&self, leg: &OrderReport) -> Result<Rows<OrderReport>, ReadError> {
+        let none = || Rows { rows: Vec::new(), complete: true, sent: 0, next: None };
+        let kraite_core::exchange::ReportedId::Ours(id) = leg.id else { return Ok(none()) };
         let (symbol, venue_id) = (leg.symbol.clone(), Some(leg.venue_id.clone()));
         let OrderName::Venue(strategy) =
             OrderName::of(&OrderRef { symbol, service: Service::PositionPlan, id, venue_id })
         else {
-            return Ok(Vec::new());
+            return Ok(none());
         };
         let heard = self.line.read(&unified::SubOrders { strategy, cursor: None }, Need::Read).await?;
-        Ok(self.interpreter().sub_orders(leg, heard.sent_at, heard.answer())?.rows)
+        self.interpreter().sub_orders(leg, heard.sent_at, heard.answer())
     }
 }
 

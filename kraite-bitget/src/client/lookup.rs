@@ -110,7 +110,7 @@ impl Inner {
             && let Some(fired) = fired.cloned()
             && let Ok(spawned) = self.spawned(&fired).await
         {
-            reports.extend(spawned);
+            reports.extend(spawned.rows);
         }
         let child = reports.iter().find(|report| report.service == Service::Regular).map(|child| OrderRef {
             service: Service::Regular,
@@ -135,7 +135,11 @@ impl Inner {
         let fired: Vec<OrderReport> = plans.rows.iter().filter(fired).cloned().collect();
         for strategy in &fired {
             match self.spawned(strategy).await {
-                Ok(spawned) => plans.rows.extend(spawned),
+                Ok(spawned) => {
+                    // A full page may not be the last one.
+                    plans.complete &= spawned.complete && spawned.sent < LIST_LIMIT as usize;
+                    plans.rows.extend(spawned.rows);
+                }
                 Err(_) => plans.complete = false,
             }
         }

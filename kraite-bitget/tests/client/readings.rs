@@ -2,7 +2,8 @@
 
 use kraite_bitget::codec::{Generation, PairName};
 use kraite_core::exchange::{
-    Direction, Endpoint, Exchange, Lookup, PositionMode, ReadError, ReportStatus, ReportedId, Service,
+    Direction, Endpoint, Exchange, Lookup, OrderReport, PositionMode, ReadError, Reading, ReportStatus, ReportedId,
+    Service,
 };
 use kraite_core::id::{Role, Symbol};
 
@@ -215,7 +216,20 @@ async fn r69_what_a_plan_spawned_is_found_with_it() {
 /// target's, and not a stranger's.
 #[tokio::test]
 async fn r69_r107_a_history_tells_whose_order_a_strategy_spawned() {
-    let stop = id(Role::Stop);
+    let told = history_with_spawned(
+        r#"{"list":[{"subOrderId":"500","symbol":"ADAUSDT","qty":"30","cumExecQty":"30","avgPrice":"0.339","side":"sell","posSide":"long","status":"filled","updatedTime":"1700000000700"}]}"#,
+    )
+    .await;
+    assert!(told.complete, "{told:?}");
+    let child = told.value.iter().find(|row| row.status == ReportStatus::Filled).expect("the child");
+    let leg = told.value.iter().find(|row| row.status == ReportStatus::Triggered).expect("the leg");
+    assert_eq!((&child.id, &child.parent), (&ReportedId::Ours(id(Role::Stop)), &Some(leg.venue_id.clone())));
+    assert_eq!(child.executed, "30".parse().ok());
+    // What cannot be read of it may be what filled.
+    assert!(!history_with_spawned(r#"{"list":[{"subOrderId":"500","symbol":7,"status":{}}]}"#).await.complete);
+}
+
+async fn history_with_spawned(spawned: &'static str) -> Reading<Vec<OrderReport>> {
     let name = PairName::of(&pair(0, Direction::Long, PositionMode::Hedge)).unwrap().text();
     let server = account(Generation::Unified, move |request, _| {
         let path = request.path();
@@ -226,7 +240,7 @@ async fn r69_r107_a_history_tells_whose_order_a_strategy_spawned() {
                 r#"{{"list":[{{"orderId":"11","clientOid":"{name}","symbol":"ADAUSDT","type":"tpsl","posSide":"long","side":"sell","status":"success","triggerType":"stopLoss","stopLoss":"0.34","takeProfit":"0.401","updatedTime":"1700000000600"}}]}}"#
             )
         } else if path.ends_with("strategy-sub-orders") {
-            r#"{"list":[{"subOrderId":"500","symbol":"ADAUSDT","qty":"30","cumExecQty":"30","avgPrice":"0.339","side":"sell","posSide":"long","status":"filled","updatedTime":"1700000000700"}]}"#.to_owned()
+            spawned.to_owned()
         } else {
             r#"{"list":null}"#.to_owned()
         };
@@ -235,12 +249,7 @@ async fn r69_r107_a_history_tells_whose_order_a_strategy_spawned() {
     .await;
     let to = now();
     let from = to.minus(kraite_core::time::Millis::from_secs(3_600));
-    let reading = backend(&server).await.history(&Symbol::new("ADAUSDT"), from, to).await.unwrap();
-    assert!(reading.complete, "{reading:?}");
-    let child = reading.value.iter().find(|row| row.status == ReportStatus::Filled).expect("the child");
-    let leg = reading.value.iter().find(|row| row.status == ReportStatus::Triggered).expect("the leg");
-    assert_eq!((&child.id, &child.parent), (&ReportedId::Ours(stop), &Some(leg.venue_id.clone())));
-    assert_eq!(child.executed, "30".parse().ok());
+    backend(&server).await.history(&Symbol::new("ADAUSDT"), from, to).await.unwrap()
 }
 
 #[tokio::test]
