@@ -43,12 +43,12 @@ pub(crate) struct Args {
     /// Which exchange.
     #[arg(long, value_enum, default_value_t = Emulated::Binance)]
     venue: Emulated,
-    /// Which API the account belongs to; Bitget only.
-    #[arg(long, value_enum, default_value_t = Account::Classic)]
-    account: Account,
-    /// The passphrase that goes with the key; Bitget only.
-    #[arg(long, default_value = "p")]
-    passphrase: String,
+    /// Which API the account belongs to; Bitget only, classic without.
+    #[arg(long, value_enum)]
+    account: Option<Account>,
+    /// The passphrase that goes with the key; Bitget only, `p` without.
+    #[arg(long)]
+    passphrase: Option<String>,
     /// The port; 0 for any that is free.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -104,12 +104,24 @@ fn failed(error: &StartError) -> Failed {
 const fn protocol(args: &Args) -> Protocol {
     match (args.venue, args.account) {
         (Emulated::Binance, _) => Protocol::Binance,
-        (Emulated::Bitget, Account::Classic) => Protocol::BitgetClassic,
-        (Emulated::Bitget, Account::Unified) => Protocol::BitgetUnified,
+        (Emulated::Bitget, None | Some(Account::Classic)) => Protocol::BitgetClassic,
+        (Emulated::Bitget, Some(Account::Unified)) => Protocol::BitgetUnified,
+    }
+}
+
+/// What is asked for and cannot be given is refused, not passed over.
+fn check(args: &Args) -> Result<(), Failed> {
+    let given = [("--account", args.account.is_some()), ("--passphrase", args.passphrase.is_some())];
+    match given.iter().find(|(_, given)| *given && args.venue == Emulated::Binance) {
+        Some((flag, _)) => {
+            Err(Failed::new(Exit::Usage, format!("{flag} is Bitget's: add --venue bitget or leave it out")))
+        }
+        None => Ok(()),
     }
 }
 
 fn settings(args: &Args) -> Result<Settings, Failed> {
+    check(args)?;
     let market = match args.market.as_str() {
         "still" => MarketSource::Still,
         "random-walk" => MarketSource::RandomWalk,
@@ -139,7 +151,7 @@ fn settings(args: &Args) -> Result<Settings, Failed> {
     };
     Ok(Settings {
         protocol: protocol(args),
-        passphrase: args.passphrase.clone(),
+        passphrase: args.passphrase.clone().unwrap_or_else(|| "p".into()),
         host: args.host,
         port: args.port,
         key: args.key.clone(),
@@ -170,7 +182,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
             "admin": emulator.admin(),
         });
         if args.venue == Emulated::Bitget {
-            let account = if args.account == Account::Classic { "classic" } else { "unified" };
+            let account = if args.account == Some(Account::Unified) { "unified" } else { "classic" };
             ready["venue"] = "bitget".into();
             ready["account"] = account.into();
         }

@@ -64,6 +64,8 @@ fn what_is_wrong_is_told_with_its_exit_code() {
     };
     refused(&["--speed", "0"], 2, "--speed");
     refused(&["--balance=-5"], 2, "--balance");
+    refused(&["--account", "unified"], 2, "--account is Bitget's");
+    refused(&["--venue", "binance", "--passphrase", "words"], 2, "--passphrase is Bitget's");
     refused(&["--faults", "no-such-preset"], 2, "no-such-preset");
     refused(&["--market", "NOPE-1m.csv"], 9, "NOPE is not listed");
     refused(&["--exchange-info", "/nowhere/info.json"], 9, "/nowhere/info.json");
