@@ -30,7 +30,16 @@ fn s12_each_single_fault_of_a_script_is_accounted_for_and_breaks_nothing() {
         assert_eq!((&script["violations"], &script["unresolved"]), (&Value::from(0), &Value::from(0)), "{script}");
         assert!(script["max_unprotected_ms"].as_i64().unwrap() > 0);
     }
-    assert_eq!(kraite("crash-test --script stop-fills --venue bitget").status.code(), Some(0));
+    let calls = &shown["pair_calls"];
+    assert_eq!((&calls["violations"], &calls["unresolved"]), (&Value::from(0), &Value::from(0)), "{calls}");
+    assert!(calls["runs"].as_u64().unwrap() > 100 * calls["calls"].as_u64().unwrap(), "{calls}");
+    let text = kraite("crash-test --script stop-fills --venue bitget");
+    assert_eq!(text.status.code(), Some(0));
+    let text = String::from_utf8(text.stdout).unwrap();
+    for words in ["stop and target in one call, overwrite", "only the target is taken, no row for the stop"] {
+        assert!(text.contains(words), "{text}");
+    }
+    assert_eq!(json("crash-test --script stop-fills --venue binance --json")["pair_calls"], Value::Null);
 }
 
 #[cfg(not(kraite_zoo))]
@@ -104,6 +113,8 @@ fn mutant_bugs_that_are_awake_end_with_their_exit_codes() {
     ] {
         assert_eq!(kraite(args).status.code(), Some(6), "{args}");
     }
+    let calls = json("crash-test --script target-fills --venue bitget --bug id-reused --json")["pair_calls"].take();
+    assert!(calls["violations"].as_u64().unwrap() > 0 && !calls["failures"][0]["replay"].is_null(), "{calls}");
     // Nothing is broken, and not everything comes to rest.
     let args = "swarm --seeds 150 --bug epoch-not-raised";
     assert_eq!(kraite(args).status.code(), Some(5), "{args}");

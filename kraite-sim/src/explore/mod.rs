@@ -7,7 +7,9 @@
 
 mod certificate;
 mod future;
+mod pair_call;
 mod walk;
 
 pub use certificate::{Cell, Certificate, Column, Failure, Row, Worst};
+pub use pair_call::{Course, Kill, PairWindow, Use, pair_window};
 pub use walk::{MAX_DEPTH, explore};

@@ -12,7 +12,9 @@ use super::{Beat, Script};
 use crate::world::Stream;
 
 impl Script {
-    pub(super) fn hardships() -> Vec<Self> {
+    /// The scripts of the catalogue in which the world is bad by itself.
+    #[must_use]
+    pub fn hardships() -> Vec<Self> {
         Self::untold().into_iter().chain(Self::proofs()).chain(Self::commands()).collect()
     }
 

@@ -94,7 +94,7 @@ impl Life {
         let [separate, paired] = presets::shapes();
         let profile = if draw.chance(50) { separate } else { paired };
         let classes = classes(&mut draw, mix);
-        let rates = rates(&mut draw, mix);
+        let rates = rates(&mut draw, seed, mix);
         let many = draw.chance(20);
         let accounts: Vec<AccountTag> = (1..=if many { 2 } else { 1 }).filter_map(AccountTag::new).collect();
         let symbols: Vec<Symbol> =
@@ -203,16 +203,17 @@ fn classes(draw: &mut Draw, mix: Mix) -> BTreeSet<Class> {
     chosen
 }
 
-fn rates(draw: &mut Draw, mix: Mix) -> Rates {
+fn rates(draw: &mut Draw, seed: u64, mix: Mix) -> Rates {
     match mix {
         Mix::Light => Rates::LIGHT,
         Mix::Heavy => Rates::HEAVY,
         Mix::Swarm => {
-            let mut rate = |most: i64| {
+            fn drawn(draw: &mut Draw, most: i64) -> u32 {
                 let on = draw.chance(50);
                 let rate = draw.between(0, most);
                 if on { u32::try_from(rate).unwrap_or(0) } else { 0 }
-            };
+            }
+            let mut rate = |most: i64| drawn(draw, most);
             Rates {
                 crash: rate(400),
                 lose: rate(1_200),
@@ -225,6 +226,8 @@ fn rates(draw: &mut Draw, mix: Mix) -> Rates {
                 tardy: rate(600),
                 garbled: rate(600),
                 known: rate(400),
+                // Drawn apart, so that what else a seed comes to stayed as it was.
+                part: drawn(&mut Draw { rng: ChaCha8Rng::seed_from_u64(!seed) }, 4_000),
             }
         }
     }

@@ -44,6 +44,7 @@ pub use account::{Account, Position, Settings};
 pub use book::{Liquidity, Market, Trading};
 pub use named::Wish;
 pub use object::{ObjectId, OrderObject, Owner, TradeRecord, Via};
+pub(crate) use plans::Leg;
 pub use plans::{PlanLeg, PlanWish};
 pub use profile::{
     AckDetail, ChildPush, CloseOverlap, Oversize, PairOverwrite, PairRefusal, Quirks, ReadLag, Refusal, Retention,
@@ -202,6 +203,19 @@ impl Venue {
         signed_at: VenueMillis,
         now: VenueMillis,
     ) -> Vec<(Sent, Outcome)> {
+        self.request_in_part(account, request, None, signed_at, now)
+    }
+
+    /// Answers a request. Of a call that sets stop and target one leg may fail, for no reason that the client could
+    /// know.
+    pub(crate) fn request_in_part(
+        &mut self,
+        account: AccountTag,
+        request: &Request,
+        failed: Option<Leg>,
+        signed_at: VenueMillis,
+        now: VenueMillis,
+    ) -> Vec<(Sent, Outcome)> {
         self.tick(now);
         self.note_request(account, request, signed_at);
         if let Err(refusal) = self.admit(account, request, signed_at) {
@@ -210,7 +224,7 @@ impl Venue {
         let via = Via::Request(self.requests_seen);
         let outcomes = match request {
             Request::Place(order) => vec![self.place(account, order, via)],
-            Request::PlacePair(pair) => self.place_pair(account, pair, via),
+            Request::PlacePair(pair) => self.place_pair(account, pair, failed, via),
             Request::Amend(change, _) => vec![self.amend(account, change)],
             Request::Cancel(order) => vec![self.cancel(account, order)],
             Request::SetMarginMode(_, symbol, mode) => vec![self.set_margin_mode(account, symbol, *mode)],

@@ -14,17 +14,24 @@ use super::object::{ObjectId, OrderObject, Owner, Via};
 use super::profile::{PairOverwrite, PairRefusal, Refusal};
 
 impl Venue {
-    /// Answers a pair call: the stop's outcome, then the target's.
-    pub(super) fn place_pair(&mut self, account: AccountTag, pair: &PositionTpsl, via: Via) -> Vec<Outcome> {
+    /// Answers a pair call: the stop's outcome, then the target's. The `failed` leg is not taken.
+    pub(super) fn place_pair(
+        &mut self,
+        account: AccountTag,
+        pair: &PositionTpsl,
+        failed: Option<Leg>,
+        via: Via,
+    ) -> Vec<Outcome> {
         let stop = self.plan_draft(account, pair, &pair.stop, via, Leg::Stop);
         let target = self.plan_draft(account, pair, &pair.target, via, Leg::Target);
         let checked = [self.check_plan(pair, stop), self.check_plan(pair, target)];
         let whole = self.profile.quirks.pair_refusal == PairRefusal::Whole;
         let first_bad = checked.iter().find_map(|leg| leg.as_ref().err().copied());
         let mut outcomes = Vec::with_capacity(2);
-        for leg in checked {
+        for (which, leg) in [Leg::Stop, Leg::Target].into_iter().zip(checked) {
             let outcome = match (leg, first_bad.filter(|_| whole)) {
                 (Err(refusal), _) | (Ok(_), Some(refusal)) => self.refused(refusal),
+                (Ok(_), None) if failed == Some(which) => self.refused(Refusal::Unsupported),
                 (Ok(plan), None) => {
                     let id = self.set_plan(plan);
                     self.accepted(id)
@@ -254,9 +261,12 @@ pub struct PlanWish {
     pub target: Option<PlanLeg>,
 }
 
+/// One half of the protection of a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leg {
+pub(crate) enum Leg {
+    /// The stop-loss.
     Stop,
+    /// The take-profit.
     Target,
 }
 

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher};
 
 use futures_util::FutureExt as _;
-use kraite_core::capabilities::Capabilities;
-use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, commit};
+use kraite_core::capabilities::{Capabilities, Protection};
+use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Input, InputKind, Notice, Sent, commit};
 use kraite_core::exchange::{Endpoint, Mark, StreamEvent};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::number::Price;
@@ -28,7 +28,7 @@ pub use nemesis::{Fate, Nemesis, Point, Rates};
 pub use visited::Visited;
 
 use self::story::{brief, brief_answer, brief_event, brief_input};
-use self::wire::Message;
+use self::wire::{Message, is_pair};
 use crate::digest::Gathered;
 use crate::venue::Venue;
 
@@ -523,7 +523,8 @@ impl World {
             }
             Message::Back { account, run, sent, outcome } => {
                 if self.is_run(account, run) {
-                    if self.nemesis.decide(Point::AfterReply) == Fate::Crash {
+                    let pair = self.is_pair_leg(&sent);
+                    if self.nemesis.decide_on(Point::AfterReply, pair) == Fate::Crash {
                         self.die(account, "after a reply, before it was persisted");
                         return;
                     }
@@ -545,6 +546,12 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether this is about one leg of a call that sets stop and target.
+    fn is_pair_leg(&self, sent: &Sent) -> bool {
+        let Sent::Place(id) = sent else { return false };
+        id.key().logical.role.is_protective() && self.venue.capabilities().protection == Protection::Paired
     }
 
     fn is_alive(&self, account: AccountTag) -> bool {
@@ -634,9 +641,11 @@ impl World {
         }
         let durable = step.record().is_some();
         if durable {
-            if self.nemesis.decide(Point::BeforeAppend) == Fate::Crash {
+            let pair =
+                step.preview().iter().any(|effect| matches!(effect, Effect::Send { request, .. } if is_pair(request)));
+            if self.nemesis.decide_on(Point::BeforeAppend, pair) == Fate::Crash {
                 self.journal.trip(Trip::Before);
-            } else if self.nemesis.decide(Point::AfterAppend) == Fate::Crash {
+            } else if self.nemesis.decide_on(Point::AfterAppend, pair) == Fate::Crash {
                 self.journal.trip(Trip::After);
             }
         }
@@ -676,12 +685,13 @@ impl World {
                 true
             }
             Effect::Send { request, not_after } => {
-                if self.nemesis.decide(Point::BeforeSend) == Fate::Crash {
+                let pair = is_pair(&request);
+                if self.nemesis.decide_on(Point::BeforeSend, pair) == Fate::Crash {
                     self.die(account, "before a send");
                     return false;
                 }
                 self.send(account, run, request, not_after);
-                if self.nemesis.decide(Point::AfterSend) == Fate::Crash {
+                if self.nemesis.decide_on(Point::AfterSend, pair) == Fate::Crash {
                     self.die(account, "after a send");
                     return false;
                 }

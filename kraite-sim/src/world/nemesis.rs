@@ -3,13 +3,19 @@
 //! A world asks it at each choice point. It answers from seeded rates, or from a written schedule that
 //! names single choice points by number, so that every point can be hit in turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Delays are drawn apart from faults, so that leaving out a fault leaves the delays as they were.
 const DELAYS: u64 = 0x6b72_6169_7465;
+
+/// So are the fates of pair calls.
+const PAIRS: u64 = 0x7061_6972;
+
+/// How many fates of a pair call are about what is taken and told of it; the others move the price.
+const PARTS: usize = 7;
 
 /// Bytes from here on stand for faults.
 const FIRST_FAULT: u8 = 224;
@@ -27,6 +33,8 @@ pub enum Point {
     AfterSend,
     /// A request is on its way to the venue.
     Request,
+    /// A call that sets stop and target together reaches the venue.
+    Pair,
     /// A reply is on its way back.
     Reply,
     /// A reply arrived and is about to be persisted.
@@ -63,16 +71,51 @@ pub enum Fate {
     /// A gateway repeats a placement, and the reply is the one to the copy: the id exists. Where the order is not
     /// open, a repeat would be no duplicate, and the reply is that nobody knows.
     Known,
+    /// The venue sets only the stop, and its reply has no row for the target (B14).
+    StopOnly,
+    /// The venue sets only the target, and its reply has no row for the stop (B14).
+    TargetOnly,
+    /// The venue sets the target and refuses the stop.
+    StopRefused,
+    /// The venue sets the stop and refuses the target.
+    TargetRefused,
+    /// The venue sets both, and its reply has a row for the stop only.
+    StopRow,
+    /// The venue sets both, and its reply has a row for the target only.
+    TargetRow,
+    /// The venue sets both, and its reply has no row.
+    NoRows,
+    /// The price passes the next rung just before the call arrives.
+    RungBefore,
+    /// The price passes the next rung just after the call was taken.
+    RungAfter,
+    /// The price passes the stop of the call just before it arrives.
+    StopBefore,
+    /// The price passes the stop of the call just after it was taken.
+    StopAfter,
+    /// The price passes the target of the call just before it arrives.
+    TargetBefore,
+    /// The price passes the target of the call just after it was taken.
+    TargetAfter,
+}
+
+impl Fate {
+    /// Its name, for people and for schedules.
+    #[must_use]
+    pub fn word(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
 }
 
 impl Point {
     /// Every boundary.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::BeforeAppend,
         Self::AfterAppend,
         Self::BeforeSend,
         Self::AfterSend,
         Self::Request,
+        Self::Pair,
         Self::Reply,
         Self::AfterReply,
         Self::Frame,
@@ -88,6 +131,7 @@ impl Point {
             Self::BeforeSend => "before send",
             Self::AfterSend => "after send",
             Self::Request => "request",
+            Self::Pair => "pair call",
             Self::Reply => "reply",
             Self::AfterReply => "after reply",
             Self::Frame => "frame",
@@ -106,6 +150,21 @@ impl Point {
             Self::Reply => {
                 &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double, Fate::Unknown, Fate::Garbled, Fate::Known]
             }
+            Self::Pair => &[
+                Fate::StopOnly,
+                Fate::TargetOnly,
+                Fate::StopRefused,
+                Fate::TargetRefused,
+                Fate::StopRow,
+                Fate::TargetRow,
+                Fate::NoRows,
+                Fate::RungBefore,
+                Fate::RungAfter,
+                Fate::StopBefore,
+                Fate::StopAfter,
+                Fate::TargetBefore,
+                Fate::TargetAfter,
+            ],
             Self::Frame | Self::Answer => &[Fate::Lose, Fate::Delay, Fate::Late, Fate::Double],
         }
     }
@@ -150,6 +209,8 @@ pub struct Rates {
     pub garbled: u32,
     /// The venue acts, and its reply is that the id exists.
     pub known: u32,
+    /// The venue takes or tells only a part of a call that sets stop and target.
+    pub part: u32,
 }
 
 impl Rates {
@@ -166,6 +227,7 @@ impl Rates {
         tardy: 0,
         garbled: 0,
         known: 0,
+        part: 0,
     };
     /// An unlucky week.
     pub const LIGHT: Self = Self {
@@ -179,6 +241,7 @@ impl Rates {
         tardy: 20,
         garbled: 20,
         known: 10,
+        part: 100,
         ..Self::NONE
     };
     /// A hostile day.
@@ -194,6 +257,7 @@ impl Rates {
         tardy: 150,
         garbled: 100,
         known: 100,
+        part: 1_000,
     };
 
     fn fate(&self, point: Point, draw: u32) -> Fate {
@@ -202,6 +266,11 @@ impl Rates {
                 return if draw < self.crash { Fate::Crash } else { Fate::Pass };
             }
             Point::Request => (self.lose, self.double_request, [0; 3], [self.limit, self.tardy]),
+            Point::Pair => {
+                // Prices are not its to move.
+                let parts = point.faults().iter().take(PARTS);
+                return parts.cycle().nth(draw as usize).filter(|_| draw < self.part).copied().unwrap_or(Fate::Pass);
+            }
             Point::Reply => (self.lose, self.double, [self.unknown, self.garbled, self.known], [0; 2]),
             Point::Frame | Point::Answer => (self.lose, self.double, [0; 3], [0; 2]),
         };
@@ -263,6 +332,10 @@ pub struct Nemesis {
     written: Option<BTreeMap<u64, Fate>>,
     /// How much longer than its base each message takes.
     delays: Option<ChaCha8Rng>,
+    /// The fates of pair calls.
+    pairs: Option<ChaCha8Rng>,
+    /// The kept choice points that are about a pair call.
+    paired: BTreeSet<u64>,
 }
 
 impl Nemesis {
@@ -295,8 +368,14 @@ impl Nemesis {
 
     /// The choice points since this was last called, each with its number.
     pub(crate) fn take_asked(&mut self) -> Vec<(u64, Point)> {
+        self.paired.clear();
         let first = self.asked.saturating_sub(self.trail.len() as u64);
         (first..).zip(std::mem::take(&mut self.trail)).collect()
+    }
+
+    /// Which of the choice points since [`Self::take_asked`] are about a call that sets stop and target.
+    pub(crate) fn take_paired(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.paired)
     }
 
     /// A choice point that is still to come has this fate.
@@ -318,6 +397,8 @@ impl Nemesis {
             dealt: BTreeMap::new(),
             written: None,
             delays: jitters.then(|| ChaCha8Rng::seed_from_u64(seed ^ DELAYS)),
+            pairs: jitters.then(|| ChaCha8Rng::seed_from_u64(seed ^ PAIRS)),
+            paired: BTreeSet::new(),
         }
     }
 
@@ -347,17 +428,26 @@ impl Nemesis {
 
     /// What happens at this choice point.
     pub fn decide(&mut self, point: Point) -> Fate {
+        self.decide_on(point, false)
+    }
+
+    /// What happens at this choice point, which may be about a call that sets stop and target.
+    pub(crate) fn decide_on(&mut self, point: Point, pair: bool) -> Fate {
         let number = self.asked;
         self.asked += 1;
         if self.keep == Keep::All || (self.keep == Keep::Recent && !self.calm) {
             self.trail.push(point);
+            if pair && self.keep == Keep::Recent {
+                self.paired.insert(number);
+            }
         }
         if self.calm {
             return Fate::Pass;
         }
         let fate = match &self.mode {
             Mode::Rates(rates) => {
-                let draw = self.rng.next_u32() % 10_000;
+                let rng = self.pairs.as_mut().filter(|_| point == Point::Pair).unwrap_or(&mut self.rng);
+                let draw = rng.next_u32() % 10_000;
                 rates.fate(point, draw)
             }
             Mode::Schedule(schedule) => schedule.get(&number).copied().unwrap_or(Fate::Pass),

@@ -3,12 +3,16 @@
 use std::hash::{Hash as _, Hasher};
 
 use kraite_core::engine::{Answer, Command, CommandId, Query, Request, Sent};
-use kraite_core::exchange::{Cause, Endpoint, Outcome, ReadError, Reject, RejectKind, StreamEvent};
-use kraite_core::id::AccountTag;
+use kraite_core::exchange::{
+    Cause, Direction, Endpoint, Outcome, PositionTpsl, Purpose, ReadError, Reject, RejectKind, StreamEvent,
+};
+use kraite_core::id::{AccountTag, ClientOrderId};
+use kraite_core::number::Price;
 use kraite_core::time::VenueMillis;
 
 use super::story::brief_request;
 use super::{Fate, Point, Stream, World};
+use crate::venue::Leg;
 
 /// How long the shell waits for an answer before it calls the outcome unknown.
 const REPLY_TIMEOUT_MS: i64 = 10_000;
@@ -117,7 +121,7 @@ impl World {
             self.auditor.sends(account, engine, &request, &self.venue, &self.journal, self.now);
         }
         let travel = self.nemesis.jitter(self.latency.request_ms);
-        let fate = self.nemesis.decide(Point::Request);
+        let fate = self.nemesis.decide_on(Point::Request, is_pair(&request));
         self.tell(|| format!("-> {} {fate:?}", brief_request(&request)));
         if matches!(fate, Fate::Lose | Fate::Late) {
             self.auditor.lost_on_its_way(account, &request);
@@ -147,9 +151,7 @@ impl World {
                 }
             }
             Fate::Tardy => self.put_off(account, run, request, signed_at, travel),
-            Fate::Pass | Fate::Crash | Fate::Unknown | Fate::Garbled | Fate::Known => {
-                self.post(travel, arrive(request, false));
-            }
+            _ => self.post(travel, arrive(request, false)),
         }
     }
 
@@ -184,7 +186,10 @@ impl World {
         copy: bool,
     ) {
         self.auditor.arrives(&request, copy);
-        let outcomes = self.venue.request(account, &request, signed_at, self.now);
+        let outcomes = match &request {
+            Request::PlacePair(pair) if !copy => self.arrive_pair(account, &request, pair, signed_at),
+            _ => self.venue.request(account, &request, signed_at, self.now),
+        };
         for (sent, outcome) in outcomes {
             // Nobody waits for the answer to a copy, or for one to a process that is gone.
             if copy || !self.is_run(account, run) {
@@ -192,7 +197,7 @@ impl World {
             }
             let travel = self.nemesis.jitter(self.latency.reply_ms);
             let back = |sent, outcome| Message::Back { account, run, sent, outcome };
-            match self.nemesis.decide(Point::Reply) {
+            match self.nemesis.decide_on(Point::Reply, is_pair(&request)) {
                 Fate::Lose => self.post(REPLY_TIMEOUT_MS, back(sent, timeout())),
                 Fate::Delay => self.post(travel + DELAY_MS, back(sent, outcome)),
                 Fate::Late => {
@@ -209,10 +214,67 @@ impl World {
                     let cause = if self.venue.is_open(&sent) { Cause::DuplicateId } else { Cause::ServerError };
                     self.post(travel, back(sent, Outcome::Unknown(cause)));
                 }
-                Fate::Pass | Fate::Crash | Fate::Limit | Fate::Tardy => self.post(travel, back(sent, outcome)),
+                _ => self.post(travel, back(sent, outcome)),
             }
         }
         self.after_venue();
+    }
+
+    /// A call that sets stop and target is taken, or a part of it; its reply tells of both, or of a part.
+    fn arrive_pair(
+        &mut self,
+        account: AccountTag,
+        request: &Request,
+        pair: &PositionTpsl,
+        signed_at: VenueMillis,
+    ) -> Vec<(Sent, Outcome)> {
+        let fate = self.nemesis.decide_on(Point::Pair, true);
+        let rung = self.next_rung(account, pair);
+        let (before, after) = match fate {
+            Fate::RungBefore => (rung, None),
+            Fate::RungAfter => (None, rung),
+            Fate::StopBefore => (Some(pair.stop.trigger), None),
+            Fate::StopAfter => (None, Some(pair.stop.trigger)),
+            Fate::TargetBefore => (Some(pair.target.trigger), None),
+            Fate::TargetAfter => (None, Some(pair.target.trigger)),
+            _ => (None, None),
+        };
+        let failed = match fate {
+            Fate::StopOnly | Fate::TargetRefused => Some(Leg::Target),
+            Fate::TargetOnly | Fate::StopRefused => Some(Leg::Stop),
+            _ => None,
+        };
+        let untold: &[ClientOrderId] = match fate {
+            Fate::StopOnly | Fate::StopRow => &[pair.target.id],
+            Fate::TargetOnly | Fate::TargetRow => &[pair.stop.id],
+            Fate::NoRows => &[pair.stop.id, pair.target.id],
+            _ => &[],
+        };
+        if fate != Fate::Pass {
+            self.tell(|| format!("** {fate:?}"));
+        }
+        if let Some(price) = before {
+            self.price(&pair.symbol, price);
+        }
+        let outcomes = self.venue.request_in_part(account, request, failed, signed_at, self.now);
+        if let Some(price) = after {
+            self.price(&pair.symbol, price);
+        }
+        let told = |(sent, outcome): (Sent, Outcome)| match &sent {
+            Sent::Place(id) if untold.contains(id) => (sent, Outcome::Unknown(Cause::Undecodable)),
+            _ => (sent, outcome),
+        };
+        outcomes.into_iter().map(told).collect()
+    }
+
+    /// The price of the rung that the market reaches first.
+    fn next_rung(&self, account: AccountTag, pair: &PositionTpsl) -> Option<Price> {
+        let rungs = self.venue.open(account).filter(|o| o.symbol == pair.symbol && o.direction == pair.direction);
+        let prices = rungs.filter(|o| o.purpose == Purpose::Open).filter_map(|o| o.shape.price());
+        match pair.direction {
+            Direction::Long => prices.max(),
+            Direction::Short => prices.min(),
+        }
     }
 
     pub(super) fn ask(&mut self, account: AccountTag, run: u64, query: &Query, sent_at: VenueMillis) {
@@ -268,6 +330,11 @@ impl World {
             }
         }
     }
+}
+
+/// Whether a request sets stop and target together.
+pub(super) const fn is_pair(request: &Request) -> bool {
+    matches!(request, Request::PlacePair(_))
 }
 
 fn timeout() -> Outcome {

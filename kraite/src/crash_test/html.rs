@@ -4,16 +4,17 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use kraite_sim::explore::{Cell, Certificate, Column};
+use kraite_sim::explore::{Cell, Certificate, Column, Course, Kill, Use};
 use kraite_sim::world::Point;
 
+use super::pair_calls::ShownPairCalls;
 use super::{Shown, ShownScript, grouped};
 
 const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--rule:#d5dae0;--calm:#eef3f8;--t1:#d6eadf;--t2:#fbe7b2;--t3:#f6c28b;--bad:#c62828;--badink:#fff;--soft:#5b6570}
 @media (prefers-color-scheme:dark){:root{--ink:#e4e8ec;--paper:#14181c;--rule:#313940;--calm:#1d242b;--t1:#1d3b2c;--t2:#4d4215;--t3:#5d3413;--bad:#ef5350;--badink:#14181c;--soft:#9aa5b0}}
 *{box-sizing:border-box}body{font:14px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:1500px;padding:0 1rem}
-h1{font-size:1.5rem;margin:0 0 .3rem}p{max-width:60rem}.soft{color:var(--soft)}
+h1{font-size:1.5rem;margin:0 0 .3rem}h2{font-size:1.15rem;margin:1.2rem 0 .3rem}p{max-width:60rem}.soft{color:var(--soft)}
 details{border-top:1px solid var(--rule);padding:.5rem 0}summary{cursor:pointer;font-weight:600}summary span{font-weight:400;color:var(--soft);margin-left:.6rem}
 .wrap{overflow-x:auto}table{border-collapse:collapse;font-size:11px;font-variant-numeric:tabular-nums;margin:.6rem 0}
 th,td{border:1px solid var(--rule);padding:2px 4px;text-align:right;vertical-align:top;white-space:nowrap}
@@ -62,6 +63,9 @@ pub(super) fn page(shown: &Shown, certificates: &[Certificate]) -> String {
     );
     out += "<table class=\"key\"><tr><td class=\"t0\">never without a stop</td><td class=\"t1\">under 1 s</td><td class=\"t2\">under 10 s</td><td class=\"t3\">longer</td><td class=\"bad\">broken or unresolved</td></tr></table>";
     overview(&mut out, shown, certificates);
+    if let Some(calls) = &shown.pair_calls {
+        pair_calls(&mut out, calls);
+    }
     for (script, certificate) in shown.scripts.iter().zip(certificates) {
         matrix(&mut out, script, certificate);
     }
@@ -86,7 +90,7 @@ fn head(out: &mut String, first: &str, columns: &[Column]) {
     }
     *out += "</tr><tr>";
     for column in columns {
-        let _ = write!(out, "<th>{}</th>", format!("{:?}", column.fate).to_lowercase());
+        let _ = write!(out, "<th>{}</th>", column.fate.word());
     }
     *out += "</tr></thead><tbody>";
 }
@@ -133,6 +137,37 @@ fn overview(out: &mut String, shown: &Shown, certificates: &[Certificate]) {
         *out += "</tr>";
     }
     *out += "</tbody></table></div>";
+}
+
+/// The crash window of the calls that set stop and target together: what becomes of a call down, where the worker
+/// dies across.
+fn pair_calls(out: &mut String, calls: &ShownPairCalls) {
+    let _ = write!(
+        out,
+        "<h2>Stop and target in one call</h2><p class=\"soft\">Each of {} calls is made to go each way there is, and the \
+         worker dies at each place meanwhile: {} runs, {} violations, {} left unresolved. A cell counts its runs and names \
+         the longest time without a stop that ended after the call. Where the worker dies before the fault could happen, \
+         the fault meets the next such call.</p>",
+        grouped(calls.calls),
+        grouped(calls.runs),
+        grouped(calls.violations),
+        grouped(calls.unresolved)
+    );
+    for usage in Use::ALL {
+        let _ = write!(out, "<div class=\"wrap\"><table><thead><tr><th class=\"step\">{}</th>", usage.word());
+        for kill in Kill::ALL {
+            let _ = write!(out, "<th>{}</th>", kill.word());
+        }
+        *out += "</tr></thead><tbody>";
+        for course in Course::all() {
+            let _ = write!(out, "<tr><th class=\"step\">{}</th>", course.words());
+            for kill in Kill::ALL {
+                cell(out, calls.cell(usage, course, kill).as_ref());
+            }
+            *out += "</tr>";
+        }
+        *out += "</tbody></table></div>";
+    }
 }
 
 fn matrix(out: &mut String, script: &ShownScript, certificate: &Certificate) {

@@ -1,6 +1,7 @@
 //! `kraite crash-test`: every schedule of a few faults over the life of a position.
 
 mod html;
+mod pair_calls;
 mod replay;
 
 use std::collections::BTreeMap;
@@ -10,11 +11,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use kraite_core::plan::{Sequence, TargetStyle};
-use kraite_sim::explore::{Certificate, Failure, MAX_DEPTH, explore};
+use kraite_sim::explore::{Certificate, Failure, MAX_DEPTH, PairWindow, explore, pair_window};
 use kraite_sim::script::{Script, Timing};
 use kraite_sim::world::Fate;
 use serde::Serialize;
 
+use self::pair_calls::ShownPairCalls;
 use crate::exit::{Exit, Failed};
 use crate::flags::{TargetWord, VenueName};
 use crate::progress::Progress;
@@ -37,7 +39,9 @@ Scripts:
 /// lost, late, very late, doubled, or answered with "unknown". A world that was seen before is not run again:
 /// what follows from it is known, and its schedules count as covered.
 ///
-/// It prints one certificate for each script, venue and target style. Exit code 6 if a schedule breaks an
+/// It prints one certificate for each script, venue and target style. Where stop and target are one call, a table
+/// follows: whatever can become of such a call, crossed with where the process dies meanwhile, tried at every such
+/// call of the scripts (of hardships only where one is asked for by its name). Exit code 6 if a schedule breaks an
 /// invariant, 5 if one leaves something unresolved.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = scripts())]
@@ -148,6 +152,8 @@ struct Shown {
     depth: u8,
     seed: u64,
     scripts: Vec<ShownScript>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pair_calls: Option<ShownPairCalls>,
     schedules_total: u64,
     executed_total: u64,
     violations_total: u64,
@@ -183,8 +189,7 @@ fn fates(schedule: &BTreeMap<u64, Fate>) -> String {
     if schedule.is_empty() {
         return "none".into();
     }
-    let faults: Vec<String> =
-        schedule.iter().map(|(number, fate)| format!("{number}:{}", format!("{fate:?}").to_lowercase())).collect();
+    let faults: Vec<String> = schedule.iter().map(|(number, fate)| format!("{number}:{}", fate.word())).collect();
     faults.join(",")
 }
 
@@ -199,7 +204,9 @@ fn show_failure(task: &Task, seed: u64, failure: &Failure) -> ShownFailure {
     ShownFailure { finding: failure.finding.as_ref().map(|finding| format!("{finding:?}")), replay }
 }
 
-fn show(args: &Args, tasks: &[Task], certificates: &[Certificate], cpu_seconds: f64) -> Shown {
+fn show(args: &Args, tasks: &[Task], explored: &Explored, cpu_seconds: f64) -> Shown {
+    let Explored { certificates, windows } = explored;
+    let pair_calls = ShownPairCalls::of(args, tasks, windows);
     let sum = |pick: fn(&Certificate) -> u64| certificates.iter().map(pick).fold(0, u64::saturating_add);
     let scripts = tasks.iter().zip(certificates).map(|(task, certificate)| ShownScript {
         name: task.script.name,
@@ -224,8 +231,9 @@ fn show(args: &Args, tasks: &[Task], certificates: &[Certificate], cpu_seconds: 
         scripts: scripts.collect(),
         schedules_total: sum(Certificate::total),
         executed_total: sum(|c| c.executed),
-        violations_total: sum(|c| c.violations),
-        unresolved_total: sum(|c| c.unresolved),
+        violations_total: sum(|c| c.violations) + pair_calls.as_ref().map_or(0, |calls| calls.violations),
+        unresolved_total: sum(|c| c.unresolved) + pair_calls.as_ref().map_or(0, |calls| calls.unresolved),
+        pair_calls,
         cpu_seconds,
     }
 }
@@ -278,6 +286,9 @@ fn text(shown: &Shown) -> String {
             out += &format!("    replay with  {}\n", failure.replay);
         }
     }
+    if let Some(calls) = &shown.pair_calls {
+        out += &calls.text();
+    }
     out += &format!(
         "{} certificates: all {} schedules of up to {} faults accounted for, {} runs executed, {} violations, {} unresolved, {:.1} CPU seconds\n",
         shown.scripts.len(),
@@ -291,12 +302,18 @@ fn text(shown: &Shown) -> String {
     out
 }
 
+/// What became of each task, in their order.
+struct Explored {
+    certificates: Vec<Certificate>,
+    windows: Vec<PairWindow>,
+}
+
 /// Explores every task, several at a time; the result does not depend on how many.
-fn run(args: &Args, tasks: &[Task]) -> Vec<Certificate> {
+fn run(args: &Args, tasks: &[Task]) -> Explored {
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let (next, executed, done) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicUsize::new(0));
     let progress = Mutex::new(Progress::new("crash-test"));
-    let results: Mutex<BTreeMap<usize, Certificate>> = Mutex::new(BTreeMap::new());
+    let results: Mutex<BTreeMap<usize, (Certificate, PairWindow)>> = Mutex::new(BTreeMap::new());
     let timing = Timing::drawn(args.seed);
     let heard = |runs: u64| {
         let executed = executed.fetch_add(runs, Ordering::Relaxed) + runs;
@@ -314,16 +331,23 @@ fn run(args: &Args, tasks: &[Task]) -> Vec<Certificate> {
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     tasks.get(place).map(|task| (place, task))
                 } {
-                    let certificate = explore(&task.script, &task.venue.profile(), timing, args.depth, &heard);
+                    let profile = task.venue.profile();
+                    let certificate = explore(&task.script, &profile, timing, args.depth, &heard);
+                    let window = if pair_calls::are_tried(args, task) {
+                        pair_window(&task.script, &profile, timing)
+                    } else {
+                        PairWindow::default()
+                    };
                     done.fetch_add(1, Ordering::Relaxed);
                     if let Ok(mut results) = results.lock() {
-                        results.insert(place, certificate);
+                        results.insert(place, (certificate, window));
                     }
                 }
             });
         }
     });
-    results.into_inner().unwrap_or_default().into_values().collect()
+    let (certificates, windows) = results.into_inner().unwrap_or_default().into_values().unzip();
+    Explored { certificates, windows }
 }
 
 /// Explores, prints, and writes the page.
@@ -335,13 +359,13 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         return replay::command(args, &tasks, schedule);
     }
     let log = RunLog::open(args.log.as_deref())?;
-    let certificates = run(args, &tasks);
-    if certificates.len() != tasks.len() {
+    let explored = run(args, &tasks);
+    if explored.certificates.len() != tasks.len() {
         return Err(Failed::new(Exit::Failure, "an exploration ended without a certificate"));
     }
-    let shown = show(args, &tasks, &certificates, crate::progress::cpu_seconds());
+    let shown = show(args, &tasks, &explored, crate::progress::cpu_seconds());
     if let Some(path) = &args.html {
-        crate::write_whole(path, &html::page(&shown, &certificates))?;
+        crate::write_whole(path, &html::page(&shown, &explored.certificates))?;
     }
     if let Some(log) = log {
         log.append(&shown)?;

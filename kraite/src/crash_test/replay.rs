@@ -1,41 +1,29 @@
 //! One schedule, told step by step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kraite_sim::script::{self, Timing};
-use kraite_sim::world::{Fate, Nemesis, Stream};
+use kraite_sim::world::{Fate, Nemesis, Point, Stream};
 use serde::Serialize;
 
 use super::{Args, Task, fates};
 use crate::exit::{Exit, Failed};
 
-const FATES: [Fate; 10] = [
-    Fate::Crash,
-    Fate::Lose,
-    Fate::Delay,
-    Fate::Late,
-    Fate::Double,
-    Fate::Unknown,
-    Fate::Limit,
-    Fate::Tardy,
-    Fate::Garbled,
-    Fate::Known,
-];
-
 fn parse(text: &str) -> Result<BTreeMap<u64, Fate>, Failed> {
     if text == "none" {
         return Ok(BTreeMap::new());
     }
+    let known: BTreeSet<Fate> = Point::ALL.iter().flat_map(|point| point.faults()).copied().collect();
     let wrong = |fault: &str| {
-        let fates: Vec<String> = FATES.iter().map(|fate| format!("{fate:?}").to_lowercase()).collect();
+        let fates: Vec<String> = known.iter().map(|fate| fate.word()).collect();
         let message = format!("--replay: `{fault}` is not NUMBER:FATE, where FATE is one of {}", fates.join(", "));
         Failed::new(Exit::Usage, message)
     };
     text.split(',')
         .map(|fault| {
             let (number, word) = fault.split_once(':').ok_or_else(|| wrong(fault))?;
-            let fate = FATES.into_iter().find(|fate| format!("{fate:?}").eq_ignore_ascii_case(word));
-            Ok((number.parse().map_err(|_| wrong(fault))?, fate.ok_or_else(|| wrong(fault))?))
+            let fate = known.iter().find(|fate| fate.word().eq_ignore_ascii_case(word));
+            Ok((number.parse().map_err(|_| wrong(fault))?, *fate.ok_or_else(|| wrong(fault))?))
         })
         .collect()
 }
@@ -132,8 +120,6 @@ fn tell(shown: &Shown) -> String {
 
 #[cfg(test)]
 mod tests {
-    use kraite_sim::world::Point;
-
     use super::*;
 
     #[test]

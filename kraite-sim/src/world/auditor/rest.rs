@@ -113,7 +113,10 @@ impl Auditor {
             // knew it: a mark may be half a minute old (R29).
             let marks = self.marks.get(symbol)?;
             let then = marks.iter().rposition(|(at, _)| *at <= since.minus(MARK_AGE)).unwrap_or(0);
-            if marks.iter().skip(then).any(|(_, mark)| !beyond(*mark, wanted)) {
+            // It is placed on the grid, and passed there.
+            let tick = if direction == Direction::Long { rules.tick.negated() } else { rules.tick };
+            let passed = wanted.checked_add(tick).ok()?;
+            if marks.iter().skip(then).any(|(_, mark)| !beyond(*mark, passed)) {
                 return None;
             }
             let near = average.shifted_by(near()).ok()?.checked_sub(average).ok()?.checked_add(rules.tick).ok()?;
