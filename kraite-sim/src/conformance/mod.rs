@@ -8,7 +8,8 @@
 //! There are two stages: [`SimStage`] over the simulated venue, and with the feature `emulator` [`EmulatorStage`], for
 //! backends that speak a venue's own protocol. [`wrong`] is a catalogue of wrong backends, to check a stage with.
 
-//EMU1
+#[cfg(feature = "emulator")]
+mod emulated;
 mod guarantee;
 mod scenarios;
 mod scene;
@@ -19,7 +20,8 @@ pub mod wrong;
 
 use futures_util::stream::{self, StreamExt as _};
 
-//EMU2::{Connect, EmulatorAccess, EmulatorStage};
+#[cfg(feature = "emulator")]
+pub use emulated::{Connect, EmulatorAccess, EmulatorStage};
 pub use guarantee::Guarantee;
 pub use scene::{Halt, Play, Played, Scene};
 pub use sim::{SimStage, Wrap};

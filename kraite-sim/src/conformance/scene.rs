@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use futures_util::future::BoxFuture;
 use kraite_core::capabilities::{Capabilities, Protection};
 use kraite_core::exchange::{
-    Direction, Exchange, NewOrder, OrderRef, OrderShape, PairLeg, PositionMode, PositionTpsl, Purpose, Service,
-    TriggerBy, TriggerSize,
+    Direction, Endpoint, Exchange, Lookup, NewOrder, OrderRef, OrderShape, PairLeg, PositionMode, PositionTpsl, Purpose,
+    Reading, Service, TriggerBy, TriggerSize,
 };
 use kraite_core::id::{
     AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role, Symbol,
@@ -219,9 +219,14 @@ impl Scene {
         self.now().plus(AMPLE)
     }
 
-    /// An id that was not used before.
+    /// An id of a position that was not used before.
     pub(super) fn id(&mut self, role: Role) -> ClientOrderId {
         self.ids = self.ids.saturating_add(1);
+        self.id_beside(role)
+    }
+
+    /// An id of the same position as the last one.
+    fn id_beside(&self, role: Role) -> ClientOrderId {
         ClientOrderId::encode(&OrderKey {
             account: AccountTag::new(7).unwrap_or_default(),
             position: PositionNo::new(self.ids).unwrap_or_default(),
@@ -259,7 +264,7 @@ impl Scene {
     /// Stop and target of the position, so many units away.
     pub(super) fn pair(&mut self, stop: i64, target: i64) -> PositionTpsl {
         let stop = PairLeg { id: self.id(Role::Stop), trigger: self.against(stop, 1), by: TriggerBy::Mark };
-        let target = PairLeg { id: self.id(Role::Target), trigger: self.favour(target, 9), by: TriggerBy::Mark };
+        let target = PairLeg { id: self.id_beside(Role::Target), trigger: self.favour(target, 9), by: TriggerBy::Mark };
         let Book { mode, direction } = self.book;
         PositionTpsl { symbol: self.symbol.clone(), direction, mode, stop, target }
     }
@@ -313,9 +318,34 @@ impl Scene {
         self.objects(id).pop()
     }
 
-    /// The venue's number of the newest object under an id.
+    /// The wire's number of the newest object under an id.
     pub(super) fn number(&self, id: ClientOrderId) -> Option<VenueOrderId> {
-        self.object(id).map(|o| o.id.venue_id())
+        self.object(id).map(|o| self.side.number(&o))
+    }
+
+    /// An order named by the venue's id too, as the backend tells it.
+    pub(super) async fn numbered(&mut self, order: &NewOrder) -> Result<OrderRef, Halt> {
+        let name = self.named(order);
+        self.step("the backend is asked for the venue's id");
+        let reading = self.exchange.lookup(&name, Endpoint::Order).await;
+        let Ok(Reading { value: Lookup::Found(rows), .. }) = reading else {
+            return Err(Halt::Broken { expected: "found".into(), seen: format!("{reading:?}") });
+        };
+        let row = rows.into_iter().find(|row| row.service == name.service);
+        let row = there("a row of its service", row)?;
+        Ok(OrderRef { venue_id: Some(row.venue_id), ..name })
+    }
+
+    /// The user cancels an order of ours.
+    pub(super) async fn cancelled_by_hand(&mut self, id: ClientOrderId) -> Played {
+        self.step("the user cancels it");
+        let number = there("the order", self.object(id).map(|o| o.id.venue_id()))?;
+        let refused = self.venue(|venue, _, now| venue.user_cancel(&number, now).err());
+        self.settle().await;
+        match refused {
+            None => Ok(()),
+            Some(refusal) => Err(Halt::NotRun(format!("the stage does not cancel: {refusal:?}"))),
+        }
     }
 
     /// The open plans of the position.
@@ -374,6 +404,14 @@ pub(super) fn hold_that(is: bool, expected: impl Into<String>, seen: impl Debug)
 /// The guarantee holds if both are the same.
 pub(super) fn same<T: PartialEq + Debug>(what: &str, seen: &T, expected: &T) -> Played {
     hold_that(seen == expected, format!("{what}: {expected:?}"), seen)
+}
+
+/// The venue's id as a backend tells it, which may write more than the wire's number, but no other number.
+pub(super) fn same_number(told: &VenueOrderId, number: Option<VenueOrderId>) -> Played {
+    let is_it = number.as_ref().is_some_and(|number| {
+        told.as_str().strip_suffix(number.as_str()).is_some_and(|before| !before.ends_with(|c: char| c.is_ascii_digit()))
+    });
+    hold_that(is_it, format!("the venue's id: {number:?}"), told)
 }
 
 /// What has to be there.

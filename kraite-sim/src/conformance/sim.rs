@@ -10,8 +10,8 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use futures_util::FutureExt as _;
 use kraite_core::capabilities::Capabilities;
 use kraite_core::engine::{Answer, Query};
-use kraite_core::exchange::{Cause, Exchange, Outcome, PositionMode, ReadError, Reject, RejectKind, StreamEvent};
-use kraite_core::id::AccountTag;
+use kraite_core::exchange::{Cause, Exchange, Outcome, PositionMode, ReadError, Reading, Reject, RejectKind, StreamEvent};
+use kraite_core::id::{AccountTag, VenueOrderId};
 use kraite_core::number::{Notional, Price};
 use kraite_core::time::{Millis, VenueMillis};
 use tokio::sync::mpsc;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::stage::{Fault, On, Setting, Stage, StageError, VenueSide};
 use crate::link::{Call, Link, LocalLink, Reply, SharedVenue, SimExchange, dispatch};
 use crate::presets;
-use crate::venue::{Venue, VenueProfile};
+use crate::venue::{OrderObject, Venue, VenueProfile};
 
 /// Twenty seconds into a minute.
 const START: i64 = 1_760_000_000_000;
@@ -175,6 +175,24 @@ impl FaultyLink {
     }
 }
 
+/// A list without its last row.
+fn in_part(mut reply: Reply) -> Reply {
+    fn cut<T>(reading: &mut Result<Reading<Vec<T>>, ReadError>) {
+        if let Ok(reading) = reading {
+            reading.value.pop();
+            reading.complete = false;
+        }
+    }
+    if let Reply::Answer(answer) = &mut reply {
+        match answer {
+            Answer::OpenOrders(_, rows) | Answer::AllOpenOrders(rows) | Answer::History(_, _, rows) => cut(rows),
+            Answer::Positions(rows) => cut(rows),
+            Answer::Lookup(..) | Answer::Mark(..) | Answer::Rules(..) => {}
+        }
+    }
+    reply
+}
+
 /// The answer to a question that is refused for now.
 fn limited(query: &Query) -> Answer {
     let error = || ReadError::RateLimited(Millis::from_secs(1));
@@ -233,6 +251,7 @@ impl Link for FaultyLink {
                 }
                 _ => self.inner.call(call).await,
             },
+            Fault::Part => in_part(self.inner.call(call).await),
         }
     }
 
@@ -311,6 +330,10 @@ impl VenueSide for SimSide {
             .await;
         }
         None
+    }
+
+    fn number(&self, object: &OrderObject) -> VenueOrderId {
+        object.id.venue_id()
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use kraite_core::capabilities::Capabilities;
 use kraite_core::exchange::{Exchange, PositionMode, StreamEvent};
-use kraite_core::id::AccountTag;
+use kraite_core::id::{AccountTag, VenueOrderId};
 use kraite_core::time::{Millis, VenueMillis};
 
-use crate::venue::Venue;
+use crate::venue::{OrderObject, Venue};
 
 /// Which calls a fault is meant for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub enum Fault {
     Leg(usize),
     /// It is answered from how things stood when this fault was set.
     Stale,
+    /// A list comes without its last row, and says so.
+    Part,
 }
 
 impl Fault {
@@ -66,6 +68,7 @@ impl Fault {
             Self::RateLimited => "the venue refuses for now: too many requests",
             Self::Leg(_) => "the venue refuses one order of several",
             Self::Stale => "the answer is old",
+            Self::Part => "a part of the list is missing",
         }
     }
 }
@@ -126,6 +129,9 @@ pub trait VenueSide: Send + Sync {
 
     /// The next event, or nothing where none comes for a while.
     async fn next(&self, stream: &mut BoxStream<'static, StreamEvent>) -> Option<StreamEvent>;
+
+    /// The number under which the wire knows an order of the venue's; a backend may write more than the number.
+    fn number(&self, object: &OrderObject) -> VenueOrderId;
 
     /// What must never be printed; empty where there is nothing of the kind.
     fn secrets(&self) -> Vec<String>;

@@ -4,7 +4,7 @@ use kraite_core::capabilities::{Capabilities, Protection, Reprice};
 use kraite_core::exchange::{Amend, NewOrder, OrderRef, Outcome, RejectKind, ReportStatus, ReportedId};
 
 use super::super::guarantee::Guarantee;
-use super::super::scene::{Book, Kind, Played, Scene, hold_that, same, there};
+use super::super::scene::{Book, Halt, Kind, Played, Scene, hold_that, same, same_number, there};
 use super::{Catalogue, amended};
 
 /// How the order is named.
@@ -22,12 +22,11 @@ impl Naming {
         }
     }
 
-    fn name(self, scene: &Scene, order: &NewOrder) -> OrderRef {
-        let venue_id = match self {
-            Self::Ours => None,
-            Self::Both => scene.number(order.id),
-        };
-        OrderRef { venue_id, ..scene.named(order) }
+    async fn name(self, scene: &mut Scene, order: &NewOrder) -> Result<OrderRef, Halt> {
+        match self {
+            Self::Ours => Ok(scene.named(order)),
+            Self::Both => scene.numbered(order).await,
+        }
     }
 }
 
@@ -83,7 +82,7 @@ async fn one_of_three(scene: &mut Scene, naming: Naming) -> Played {
         rungs.push(scene.given(Kind::Rung).await?);
     }
     let [first, named, last] = rungs.as_slice() else { return Ok(()) };
-    let name = naming.name(scene, named);
+    let name = naming.name(scene, named).await?;
     scene.step("the second is meant");
     let outcome = cancel(scene, &name).await;
     hold_that(matches!(outcome, Outcome::Accepted(_)), "accepted", outcome)?;
@@ -96,7 +95,7 @@ async fn one_of_three(scene: &mut Scene, naming: Naming) -> Played {
 async fn beside(scene: &mut Scene, naming: Naming) -> Played {
     scene.hold().await?;
     let (stop, target) = (scene.given(Kind::Stop).await?, scene.given(Kind::Trigger).await?);
-    let name = naming.name(scene, &target);
+    let name = naming.name(scene, &target).await?;
     let outcome = cancel(scene, &name).await;
     hold_that(matches!(outcome, Outcome::Accepted(_)), "accepted", outcome)?;
     let status = |order: &NewOrder| scene.object(order.id).map(|o| o.status);
@@ -155,12 +154,12 @@ async fn change(scene: &mut Scene, order: &NewOrder, name: OrderRef) -> Outcome 
 async fn changed(scene: &mut Scene, naming: Naming) -> Played {
     let (rung, other) = (scene.given(Kind::Rung).await?, scene.given(Kind::Rung).await?);
     let before = there("the rung", scene.object(rung.id))?;
-    let name = naming.name(scene, &rung);
+    let name = naming.name(scene, &rung).await?;
     let outcome = change(scene, &rung, name).await;
     let Outcome::Accepted(ack) = &outcome else { return hold_that(false, "accepted", outcome) };
     if let Some(report) = &ack.report {
         same("whose order the answer is about", &report.id, &ReportedId::Ours(rung.id))?;
-        same("the venue's id in the answer", &report.venue_id, &before.id.venue_id())?;
+        same_number(&report.venue_id, Some(scene.side.number(&before)))?;
     }
     let after = there("the rung", scene.object(rung.id))?;
     let (price, qty) = amended(scene);
@@ -202,6 +201,6 @@ async fn target_changed(scene: &mut Scene) -> Played {
     let outcome = scene.exchange.amend(&change, scene.ample()).await;
     hold_that(matches!(outcome, Outcome::Accepted(_)), "accepted", outcome)?;
     let after = there("the target", scene.object(target.id))?;
-    same("the venue's id", &Some(after.id.venue_id()), &before)?;
+    same("the venue's id", &scene.number(target.id), &before)?;
     same("price and size", &(after.shape.price(), after.shape.qty()), &(Some(price), Some(qty)))
 }

@@ -69,7 +69,10 @@ async fn met(scene: &mut Scene, change: Change, fault: Fault) -> Played {
     scene.meet(On::Change, fault)?;
     let outcomes = change.ask(scene, &asked, scene.ample()).await;
     scene.was_met()?;
-    scene.settle().await;
+    match fault {
+        Fault::Late(_) => scene.side.pass(LONG).await,
+        _ => scene.settle().await,
+    }
     let done = change.done(scene, &asked);
     for outcome in &outcomes {
         hold_that(

@@ -9,7 +9,7 @@ use kraite_core::id::Symbol;
 use kraite_core::time::Millis;
 
 use super::super::guarantee::Guarantee;
-use super::super::scene::{Book, Halt, Kind, OTHER, Played, Scene, hold_that, same, there};
+use super::super::scene::{Book, Halt, Kind, OTHER, Played, Scene, hold_that, same, same_number, there};
 use super::super::stage::{Fault, On};
 use super::Catalogue;
 
@@ -61,6 +61,8 @@ pub(super) fn add(catalogue: &mut Catalogue, capabilities: &Capabilities) {
         });
     }
     for list in List::ALL {
+        let name = format!("{}: {}", list.words(), Fault::Part.words());
+        catalogue.add(Guarantee::ReadingJudges, name, Book::LONG, move |scene| Box::pin(part_missing(scene, list)));
         let name = format!("{} are read, and the answer takes its time", list.words());
         catalogue.add(Guarantee::ReadingJudges, name, Book::LONG, move |scene| Box::pin(judged(scene, list)));
     }
@@ -116,7 +118,7 @@ fn as_held(scene: &Scene, row: &OrderReport, order: &NewOrder) -> Played {
     let object = there("the order at the venue", scene.object(order.id))?;
     same("its status", &row.status, &object.status)?;
     same("its side and direction", &(row.side, row.direction), &(object.side, object.direction))?;
-    same("the venue's id", &row.venue_id, &object.id.venue_id())?;
+    same_number(&row.venue_id, Some(scene.side.number(&object)))?;
     same("its service", &row.service, &object.service)?;
     if let Some(stated) = row.stated {
         same("its price", &stated.price, &object.shape.price())?;
@@ -192,10 +194,7 @@ async fn three_ends(scene: &mut Scene) -> Played {
     scene.fill(filled.id, None).await;
     let part = scene.qty(1, 1);
     scene.fill(cancelled.id, Some(part)).await;
-    scene.step("the user cancels it");
-    let number = there("the rung", scene.number(cancelled.id))?;
-    scene.venue(|venue, _, now| venue.user_cancel(&number, now).err());
-    scene.settle().await;
+    scene.cancelled_by_hand(cancelled.id).await?;
     let rows = history(scene, HOUR).await?;
     for order in [filled, cancelled] {
         as_held(scene, row(&rows, order)?, order)?;
@@ -257,10 +256,11 @@ async fn stranger(scene: &mut Scene) -> Played {
     let (price, qty) = (scene.against(10, 3), scene.qty(1, 5));
     scene.step("other hands place an order");
     let placed = scene.venue(|venue, account, now| {
-        venue.user_limit(account, &symbol, direction, Purpose::Open, price, qty, now).ok()
+        let id = venue.user_limit(account, &symbol, direction, Purpose::Open, price, qty, now).ok()?;
+        venue.object_named(&id).cloned()
     });
     scene.settle().await;
-    let id = placed.ok_or_else(|| Halt::NotRun("the stage refuses it".into()))?;
+    let id = placed.map(|object| scene.side.number(&object)).ok_or_else(|| Halt::NotRun("the stage refuses it".into()))?;
     let rows = open(scene, Some(symbol)).await?;
     let row = there("the stranger's order", rows.iter().find(|row| row.venue_id == id))?;
     hold_that(matches!(row.id, ReportedId::Foreign(_)), "a stranger's", row)?;
@@ -357,6 +357,24 @@ async fn part_lost(scene: &mut Scene, after: u32, past: bool) -> Played {
         Ok(reading) if reading.complete => row(&reading.value, &rung).map(|_| ()),
         Ok(_) | Err(_) => Ok(()),
     }
+}
+
+async fn part_missing(scene: &mut Scene, list: List) -> Played {
+    scene.hold().await?;
+    scene.given(Kind::Rung).await?;
+    scene.meet(On::Reading { after: 0 }, Fault::Part)?;
+    scene.step(format!("{} are read", list.words()));
+    let (symbol, now) = (scene.symbol.clone(), scene.now());
+    let told = match list {
+        List::Open => scene.exchange.open_orders(Some(symbol)).await.map(|r| (r.value.is_empty(), r.complete)),
+        List::History => {
+            let reading = scene.exchange.history(&symbol, now.minus(HOUR), now).await;
+            reading.map(|r| (r.value.len() < 2, r.complete))
+        }
+        List::Positions => scene.exchange.positions().await.map(|r| (r.value.is_empty(), r.complete)),
+    };
+    scene.was_met()?;
+    hold_that(!matches!(told, Ok((true, true))), "an error, or a reading that says that it is not whole", told)
 }
 
 async fn judged(scene: &mut Scene, list: List) -> Played {

@@ -7,7 +7,7 @@ use kraite_core::exchange::{
 use kraite_core::time::Millis;
 
 use super::super::guarantee::Guarantee;
-use super::super::scene::{Book, Halt, Kind, Played, Scene, hold_that, same, there};
+use super::super::scene::{Book, Halt, Kind, Played, Scene, hold_that, same, same_number, there};
 use super::super::stage::{Fault, On};
 use super::Catalogue;
 
@@ -65,12 +65,7 @@ impl State {
             Self::Open | Self::Cancelled | Self::Waiting | Self::Fired => {}
         }
         if matches!(self, Self::Cancelled | Self::CancelledInPart) {
-            scene.step("the user cancels it");
-            let number = there("the rung", scene.number(rung.id))?;
-            if let Some(refusal) = scene.venue(|venue, _, now| venue.user_cancel(&number, now).err()) {
-                return Err(Halt::NotRun(format!("the stage does not cancel: {refusal:?}")));
-            }
-            scene.settle().await;
+            scene.cancelled_by_hand(rung.id).await?;
         }
         Ok(rung)
     }
@@ -127,12 +122,15 @@ fn row_of(rows: &[OrderReport], service: Service) -> Option<&OrderReport> {
 
 async fn found(scene: &mut Scene, state: State, endpoint: Endpoint, numbered: bool) -> Played {
     let order = state.reach(scene).await?;
-    let mut name = scene.named(&order);
-    name.venue_id = if numbered { scene.number(order.id) } else { None };
+    let name = if numbered { scene.numbered(&order).await? } else { scene.named(&order) };
     let reading = asked(scene, &name, endpoint).await?;
     same("the endpoint", &reading.endpoint, &endpoint)?;
     if endpoint == Endpoint::OpenOrders && !state.is_open() {
         return same("what is not open", &reading.value, &Lookup::NotFound);
+    }
+    if endpoint == Endpoint::History && state.is_open() && reading.value == Lookup::NotFound {
+        // Some venues keep what is open out of their history.
+        return Ok(());
     }
     let Lookup::Found(rows) = &reading.value else { return hold_that(false, "found", &reading.value) };
     let ours = |row: &OrderReport| row.id == ReportedId::Ours(order.id) || row.parent.is_some();
@@ -141,7 +139,7 @@ async fn found(scene: &mut Scene, state: State, endpoint: Endpoint, numbered: bo
     let object = there("the order at the venue", scene.object(order.id))?;
     same("its side and direction", &(row.side, row.direction), &(order.side, order.direction))?;
     same("its contract", &row.symbol, &order.symbol)?;
-    same("the venue's id", &Some(row.venue_id.clone()), &scene.number(order.id))?;
+    same_number(&row.venue_id, scene.number(order.id))?;
     if state == State::Fired {
         let fired = matches!(row.status, ReportStatus::Triggered | ReportStatus::Filled);
         hold_that(fired, "triggered", row)?;
@@ -195,6 +193,13 @@ async fn forgotten(scene: &mut Scene, endpoint: Endpoint) -> Played {
     hold_that(is_true, "not found, forgotten, or told as it ended", value)
 }
 
+/// Some venues keep what is open out of their history.
+async fn listed_at(scene: &mut Scene, order: &NewOrder, endpoint: Endpoint) {
+    if endpoint == Endpoint::History {
+        scene.fill(order.id, None).await;
+    }
+}
+
 async fn comes_late(scene: &mut Scene, endpoint: Endpoint) -> Played {
     let rung = scene.order(Kind::Rung);
     let name = scene.named(&rung);
@@ -204,12 +209,14 @@ async fn comes_late(scene: &mut Scene, endpoint: Endpoint) -> Played {
     let request = kraite_core::engine::Request::Place(rung.clone());
     scene.venue(|venue, account, now| venue.request(account, &request, now, now));
     scene.settle().await;
+    listed_at(scene, &rung, endpoint).await;
     let second = asked(scene, &name, endpoint).await?;
     hold_that(matches!(second.value, Lookup::Found(_)), "found", second.value)
 }
 
 async fn failed(scene: &mut Scene, endpoint: Endpoint, fault: Fault) -> Played {
     let rung = scene.given(Kind::Rung).await?;
+    listed_at(scene, &rung, endpoint).await;
     let name = scene.named(&rung);
     scene.meet(On::Reading { after: 0 }, fault)?;
     let reading = look_up(scene, &name, endpoint).await;
@@ -226,6 +233,7 @@ async fn failed(scene: &mut Scene, endpoint: Endpoint, fault: Fault) -> Played {
 async fn stale(scene: &mut Scene, endpoint: Endpoint) -> Played {
     scene.meet(On::Reading { after: 0 }, Fault::Stale)?;
     let rung = scene.given(Kind::Rung).await?;
+    listed_at(scene, &rung, endpoint).await;
     let name = scene.named(&rung);
     let first = asked(scene, &name, endpoint).await?;
     hold_that(!matches!(first.value, Lookup::Unknowable), "a miss for now, never more", &first.value)?;

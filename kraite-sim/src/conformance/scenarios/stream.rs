@@ -2,11 +2,13 @@
 
 use futures_util::stream::BoxStream;
 use kraite_core::capabilities::{Capabilities, Protection};
-use kraite_core::exchange::{OrderReport, Outcome, ReportStatus, ReportedId, Service, StreamEvent, VenueCause};
+use kraite_core::exchange::{
+    NewOrder, OrderReport, Outcome, ReportStatus, ReportedId, Service, StreamEvent, Trade, VenueCause,
+};
 use kraite_core::number::Qty;
 
 use super::super::guarantee::Guarantee;
-use super::super::scene::{Book, Halt, Kind, Played, Scene, hold_that, same, there};
+use super::super::scene::{Book, Halt, Kind, Played, Scene, hold_that, same, same_number, there};
 use super::super::stage::{Fault, On};
 use super::Catalogue;
 
@@ -116,24 +118,38 @@ async fn two(scene: &mut Scene) -> Played {
     Ok(())
 }
 
-fn is_it(report: &OrderReport, scene: &Scene, order: &kraite_core::exchange::NewOrder) -> Played {
+fn is_it(report: &OrderReport, scene: &Scene, order: &NewOrder) -> Played {
     same("whose it is", &report.id, &ReportedId::Ours(order.id))?;
     same("its side and direction", &(report.side, report.direction), &(order.side, order.direction))?;
     same("its contract", &report.symbol, &order.symbol)?;
-    same("the venue's id", &Some(report.venue_id.clone()), &scene.number(order.id))
+    same_number(&report.venue_id, scene.number(order.id))
+}
+
+/// Everything that is told until a trade of an order was told and its end; some venues tell them apart.
+async fn filled(scene: &Scene, events: &mut Events, order: &NewOrder) -> Result<(OrderReport, Trade), Halt> {
+    let (mut end, mut trade) = (None, None);
+    loop {
+        let report = until(scene, events, "the order's end and its trade", |event| {
+            order_of(event).filter(|r| r.status == ReportStatus::Filled || r.trade.is_some())
+        })
+        .await?;
+        is_it(&report, scene, order)?;
+        trade = trade.or_else(|| report.trade.clone());
+        if report.status == ReportStatus::Filled {
+            end = end.or(Some(report));
+        }
+        if let (Some(end), Some(trade)) = (&end, &trade) {
+            return Ok((end.clone(), trade.clone()));
+        }
+    }
 }
 
 async fn fills(scene: &mut Scene) -> Played {
     let mut events = up(scene).await?;
     let rung = scene.given(Kind::Rung).await?;
     scene.fill(rung.id, None).await;
-    let report = until(scene, &mut events, "the fill", |event| {
-        order_of(event).filter(|report| report.status == ReportStatus::Filled)
-    })
-    .await?;
-    is_it(&report, scene, &rung)?;
+    let (report, trade) = filled(scene, &mut events, &rung).await?;
     same("what executed", &report.executed, &rung.shape.qty())?;
-    let trade = there("the trade", report.trade)?;
     same("size and price of the trade", &(Some(trade.qty), Some(trade.price)), &(rung.shape.qty(), rung.shape.price()))
 }
 
@@ -143,21 +159,26 @@ async fn parts(scene: &mut Scene) -> Played {
     let part = scene.qty(1, 1);
     scene.fill(rung.id, Some(part)).await;
     scene.fill(rung.id, None).await;
-    let (mut sum, mut ids, mut last) = (Qty::ZERO, Vec::new(), Qty::ZERO);
+    let (mut sum, mut ids) = (Qty::ZERO, Vec::new());
     while Some(sum) < rung.shape.qty() {
         let report = until(scene, &mut events, "the trades of both parts", |event| {
             order_of(event).filter(|report| report.trade.is_some())
         })
         .await?;
         is_it(&report, scene, &rung)?;
-        let trade = there("the trade", report.trade)?;
-        hold_that(!ids.contains(&trade.id), "trades with ids of their own", &trade)?;
-        ids.push(trade.id);
+        let trade = there("the trade", report.trade.clone())?;
+        // A trade may be told more than once, under its id.
+        if ids.contains(&trade.id) {
+            continue;
+        }
+        ids.push(trade.id.clone());
         sum = sum.checked_add(trade.qty).unwrap_or_default();
-        let executed = there("what executed so far", report.executed)?;
-        same("what executed so far is the sum of its trades", &executed, &sum)?;
-        hold_that(executed > last, "more than before", executed)?;
-        last = executed;
+        let most = rung.shape.qty().unwrap_or_default();
+        hold_that(sum <= most, "trades that are no more than the order", &trade)?;
+        if let Some(executed) = report.executed {
+            hold_that(executed >= sum, "no less executed than its trades say", &report)?;
+            hold_that(executed <= most, "no more executed than was ordered", executed)?;
+        }
     }
     same("all of it", &Some(sum), &rung.shape.qty())
 }
@@ -165,10 +186,7 @@ async fn parts(scene: &mut Scene) -> Played {
 async fn cancelled(scene: &mut Scene) -> Played {
     let mut events = up(scene).await?;
     let rung = scene.given(Kind::Rung).await?;
-    scene.step("the user cancels it");
-    let number = there("the rung", scene.number(rung.id))?;
-    scene.venue(|venue, _, now| venue.user_cancel(&number, now).err());
-    scene.settle().await;
+    scene.cancelled_by_hand(rung.id).await?;
     let report = until(scene, &mut events, "the end", |event| {
         order_of(event).filter(|report| report.status.is_terminal())
     })
@@ -201,12 +219,14 @@ async fn fired(scene: &mut Scene) -> Played {
     let (held, beyond) = (scene.open_qty(), scene.against(31, 0));
     scene.move_to(beyond);
     scene.settle().await;
-    let mut fired = false;
+    let (mut fired, mut told) = (false, None);
     let mut child = None;
     for _ in 0..MOST {
         let Some(event) = scene.side.next(&mut events).await else { break };
         let Some(report) = order_of(event) else { continue };
-        if report.venue_id == number && report.service == Service::Conditional {
+        if report.service == Service::Conditional && same_number(&report.venue_id, Some(number.clone())).is_ok() {
+            told = Some(report.venue_id);
+
             fired |= matches!(report.status, ReportStatus::Triggered | ReportStatus::Filled);
         } else if report.status == ReportStatus::Filled {
             child = Some(report);
@@ -218,7 +238,7 @@ async fn fired(scene: &mut Scene) -> Played {
     same("the stop is told to have fired", &fired, &true)?;
     let child = there("the fill of the order that it spawned", child)?;
     same("what it executed", &child.executed, &Some(held))?;
-    let linked = child.parent == Some(number) || child.id == ReportedId::Ours(stop.id);
+    let linked = (child.parent.is_some() && child.parent == told) || child.id == ReportedId::Ours(stop.id);
     hold_that(linked, "the child is told by its parent or under its id", child)
 }
 
@@ -260,10 +280,7 @@ async fn monotone(scene: &mut Scene) -> Played {
     let rung = scene.given(Kind::Rung).await?;
     let part = scene.qty(1, 1);
     scene.fill(rung.id, Some(part)).await;
-    scene.step("the user cancels it");
-    let number = there("the rung", scene.number(rung.id))?;
-    scene.venue(|venue, _, now| venue.user_cancel(&number, now).err());
-    scene.settle().await;
+    scene.cancelled_by_hand(rung.id).await?;
     let mut last = Qty::ZERO;
     for _ in 0..MOST {
         let Some(event) = scene.side.next(&mut events).await else { break };
