@@ -11,7 +11,8 @@ use kraite_core::exchange::{Exchange, MarginMode, Outcome};
 use kraite_core::id::Symbol;
 use kraite_core::time::{LocalMillis, Millis, VenueMillis};
 use kraite_engine::Clock;
-use kraite_sim::conformance::{EmulatorAccess, EmulatorStage, Verdict, judge};
+use kraite_sim::conformance::wrong::{Wrong, wrong};
+use kraite_sim::conformance::{EmulatorAccess, EmulatorStage, Guarantee, Verdict, judge, judge_some};
 use kraite_sim::emulator::Protocol;
 
 /// How many scenarios run at once: more would only wait for a processor.
@@ -91,10 +92,45 @@ async fn binance_conforms() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bitget_conforms_on_a_classic_account() {
-    conforms(EmulatorStage::new("Bitget classic", Protocol::BitgetClassic, kraite_bitget::capabilities(), bitget)).await;
+    conforms(EmulatorStage::new("Bitget classic", Protocol::BitgetClassic, kraite_bitget::capabilities(), bitget))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bitget_conforms_on_a_unified_account() {
-    conforms(EmulatorStage::new("Bitget unified", Protocol::BitgetUnified, kraite_bitget::capabilities(), bitget)).await;
+    conforms(EmulatorStage::new("Bitget unified", Protocol::BitgetUnified, kraite_bitget::capabilities(), bitget))
+        .await;
+}
+
+/// Wrong backends on the wire, each with what it breaks.
+const WRONG: [(Wrong, Guarantee); 8] = [
+    (Wrong::RetriesUnknown, Guarantee::NeverSentAgain),
+    (Wrong::SwallowsServerError, Guarantee::UnknownIsTold),
+    (Wrong::ReversesOutcomes, Guarantee::OneOutcomeEach),
+    (Wrong::FlipsHedgeDirection, Guarantee::AskedIsHeld),
+    (Wrong::IgnoresNotAfter, Guarantee::NotAfter),
+    (Wrong::DropsTriggerOrders, Guarantee::OpenOrders),
+    (Wrong::ExecutedIsStated, Guarantee::History),
+    (Wrong::SwallowsReconnects, Guarantee::StreamConnects),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mutant_a_wrong_backend_is_found_out_on_the_wire() {
+    for (which, guarantee) in WRONG {
+        let connect = move |access| async move { Ok(wrong(binance(access).await?, which)) };
+        let stage =
+            EmulatorStage::new(&format!("{which:?}"), Protocol::Binance, kraite_binance::capabilities(), connect);
+        let verdict = judge_some(&stage, AT_ONCE, &[guarantee]).await;
+        assert!(verdict.broken() > 0, "{verdict}");
+        assert!(verdict.findings.iter().all(|f| f.guarantee == guarantee.name() || f.held == 0), "{verdict}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_connect_is_not_judged() {
+    let connect = |_: EmulatorAccess| async { Err("no such backend".to_owned()) };
+    let stage = EmulatorStage::new("nothing", Protocol::Binance, kraite_binance::capabilities(), connect);
+    let verdict = judge_some(&stage, AT_ONCE, &[Guarantee::Declared]).await;
+    assert!(!verdict.holds(), "{verdict}");
+    assert_eq!((verdict.ran(), verdict.not_run()), (0, 1), "{verdict}");
 }

@@ -15,7 +15,7 @@ use kraite_engine::Clock;
 
 use super::stage::{Fault, On, Setting, Stage, StageError, VenueSide};
 use crate::emulator::{Emulator, Fault as WireFault, Protocol, Rule, Settings, When};
-use crate::venue::{OrderObject, Venue};
+use crate::venue::{OrderObject, Refusal, Venue};
 
 /// How many times as fast as real time venue and backend live, as long as the closure gives the backend the clock.
 const SPEED: u32 = 20;
@@ -23,6 +23,8 @@ const SPEED: u32 = 20;
 const WALLET: i64 = 10_000;
 /// How long an event is waited for, in real time: a stream may have to be opened again.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long one scenario may take, in real time.
+const LIMIT: Duration = Duration::from_secs(120);
 /// A span up to this is skipped and not waited for: nothing is under way then.
 const SKIPPED: Millis = Millis::from_secs(5);
 /// A span up to this is waited for; a longer one is skipped.
@@ -58,8 +60,7 @@ impl std::fmt::Debug for EmulatorAccess {
 }
 
 /// Connects the backend that is to be judged; an error in words where that fails.
-pub type Connect =
-    Arc<dyn Fn(EmulatorAccess) -> BoxFuture<'static, Result<Arc<dyn Exchange>, String>> + Send + Sync>;
+pub type Connect = Arc<dyn Fn(EmulatorAccess) -> BoxFuture<'static, Result<Arc<dyn Exchange>, String>> + Send + Sync>;
 
 /// An emulator, and the backend that connects to it.
 #[derive(Clone)]
@@ -92,6 +93,11 @@ impl Stage for EmulatorStage {
         self.capabilities.clone()
     }
 
+    async fn patience(&self) {
+        // Nothing ends this wait but its bound.
+        let _ = tokio::time::timeout(LIMIT, std::future::pending::<()>()).await;
+    }
+
     async fn set(&self, setting: Setting) -> Result<Box<dyn VenueSide>, StageError> {
         let settings = Settings {
             protocol: self.protocol,
@@ -118,7 +124,7 @@ impl Stage for EmulatorStage {
         };
         let exchange = (self.connect)(access).await.map_err(StageError)?;
         let before = changes(&emulator);
-        Ok(Box::new(EmulatedSide { emulator, account, exchange, protocol: self.protocol, secrets, before }))
+        Ok(Box::new(EmulatedSide { emulator, account, exchange, secrets, before }))
     }
 }
 
@@ -132,7 +138,6 @@ struct EmulatedSide {
     emulator: Emulator,
     account: AccountTag,
     exchange: Arc<dyn Exchange>,
-    protocol: Protocol,
     secrets: Vec<String>,
     before: usize,
 }
@@ -152,12 +157,7 @@ impl EmulatedSide {
             Fault::RateLimited => WireFault::RateLimit,
             Fault::Leg(place) => WireFault::Legs {
                 refused: vec![place],
-                // Margin is insufficient.
-                code: match self.protocol {
-                    Protocol::Binance => -2_019,
-                    Protocol::BitgetClassic => 40_754,
-                    Protocol::BitgetUnified => 25_202,
-                },
+                code: self.emulator.with_venue(|venue| venue.quirks().code(Refusal::Margin)),
             },
             Fault::Stale => WireFault::Stale,
             Fault::Part => return None,

@@ -18,6 +18,7 @@ mod stage;
 mod verdict;
 pub mod wrong;
 
+use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt as _};
 
 #[cfg(feature = "emulator")]
@@ -45,8 +46,15 @@ struct Run {
 ///
 /// On a stage without sockets the verdict is a function of the backend alone.
 pub async fn judge(stage: &dyn Stage, at_once: usize) -> Verdict {
-    let all = scenarios::all(&stage.capabilities());
-    let runs: Vec<Run> = stream::iter(all.iter().map(|scenario| run(stage, scenario))).buffered(at_once.max(1)).collect().await;
+    judge_some(stage, at_once, &Guarantee::ALL).await
+}
+
+/// The same for these guarantees only; the others are told as not run.
+pub async fn judge_some(stage: &dyn Stage, at_once: usize, guarantees: &[Guarantee]) -> Verdict {
+    let mut all = scenarios::all(&stage.capabilities());
+    all.retain(|scenario| guarantees.contains(&scenario.guarantee));
+    let runs: Vec<Run> =
+        stream::iter(all.iter().map(|scenario| run(stage, scenario))).buffered(at_once.max(1)).collect().await;
     verdict(stage.name(), runs)
 }
 
@@ -64,7 +72,13 @@ async fn run(stage: &dyn Stage, scenario: &Scenario) -> Run {
     };
     match Scene::new(side, scenario.book) {
         Ok(mut scene) => {
-            let played = (scenario.play)(&mut scene).await;
+            let played = match select((scenario.play)(&mut scene), stage.patience()).await {
+                Either::Left((played, _)) => played,
+                Either::Right(((), _)) => Err(Halt::Broken {
+                    expected: "an answer".into(),
+                    seen: "nothing, and the scenario took too long".into(),
+                }),
+            };
             ended(scene.steps, played)
         }
         Err(halt) => ended(Vec::new(), Err(halt)),

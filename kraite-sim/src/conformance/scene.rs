@@ -5,12 +5,11 @@ use std::fmt::Debug;
 use futures_util::future::BoxFuture;
 use kraite_core::capabilities::{Capabilities, Protection};
 use kraite_core::exchange::{
-    Direction, Endpoint, Exchange, Lookup, NewOrder, OrderRef, OrderShape, PairLeg, PositionMode, PositionTpsl, Purpose,
-    Reading, Service, TriggerBy, TriggerSize,
+    Direction, Endpoint, Exchange, Lookup, NewOrder, OrderRef, OrderShape, PairLeg, PositionMode, PositionTpsl,
+    Purpose, Reading, Service, TriggerBy, TriggerSize,
 };
 use kraite_core::id::{
-    AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role, Symbol,
-    VenueOrderId,
+    AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role, Symbol, VenueOrderId,
 };
 use kraite_core::number::{Price, Qty};
 use kraite_core::time::{Millis, VenueMillis};
@@ -142,9 +141,8 @@ impl Scene {
         let exchange = side.exchange();
         let mut scene =
             Self { side, exchange, symbol, book, steps: Vec::new(), tick: Price::ZERO, lot: Qty::ZERO, ids: 0 };
-        let rules = scene.venue(|venue, _, _| {
-            venue.instruments().find(|i| i.symbol.as_str() == SYMBOL).map(|i| (i.tick, i.lot))
-        });
+        let rules = scene
+            .venue(|venue, _, _| venue.instruments().find(|i| i.symbol.as_str() == SYMBOL).map(|i| (i.tick, i.lot)));
         let Some((tick, lot)) = rules else { return Err(Halt::NotRun(format!("{SYMBOL} is not listed"))) };
         (scene.tick, scene.lot) = (tick, lot);
         scene.market(scene.price(START, 0), scene.price(START, 0));
@@ -279,9 +277,8 @@ impl Scene {
     pub(super) async fn hold(&mut self) -> Played {
         let (symbol, direction, qty) = (self.symbol.clone(), self.book.direction, self.qty(3, 7));
         self.step("other hands open a position");
-        let refused = self.venue(|venue, account, now| {
-            venue.user_market(account, &symbol, direction, Purpose::Open, qty, now).err()
-        });
+        let refused = self
+            .venue(|venue, account, now| venue.user_market(account, &symbol, direction, Purpose::Open, qty, now).err());
         self.settle().await;
         match refused {
             None => Ok(()),
@@ -309,9 +306,7 @@ impl Scene {
 
     /// What the venue holds under an id; what it spawned is left out.
     pub(super) fn objects(&self, id: ClientOrderId) -> Vec<OrderObject> {
-        self.venue(|venue, account, _| {
-            venue.under(account, id).filter(|o| o.parent.is_none()).cloned().collect()
-        })
+        self.venue(|venue, account, _| venue.under(account, id).filter(|o| o.parent.is_none()).cloned().collect())
     }
 
     pub(super) fn object(&self, id: ClientOrderId) -> Option<OrderObject> {
@@ -409,7 +404,9 @@ pub(super) fn same<T: PartialEq + Debug>(what: &str, seen: &T, expected: &T) -> 
 /// The venue's id as a backend tells it, which may write more than the wire's number, but no other number.
 pub(super) fn same_number(told: &VenueOrderId, number: Option<VenueOrderId>) -> Played {
     let is_it = number.as_ref().is_some_and(|number| {
-        told.as_str().strip_suffix(number.as_str()).is_some_and(|before| !before.ends_with(|c: char| c.is_ascii_digit()))
+        told.as_str()
+            .strip_suffix(number.as_str())
+            .is_some_and(|before| !before.ends_with(|c: char| c.is_ascii_digit()))
     });
     hold_that(is_it, format!("the venue's id: {number:?}"), told)
 }

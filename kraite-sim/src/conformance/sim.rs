@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use async_trait::async_trait;
-use futures_util::stream::{self, BoxStream, StreamExt as _};
 use futures_util::FutureExt as _;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use kraite_core::capabilities::Capabilities;
 use kraite_core::engine::{Answer, Query};
-use kraite_core::exchange::{Cause, Exchange, Outcome, PositionMode, ReadError, Reading, Reject, RejectKind, StreamEvent};
+use kraite_core::exchange::{
+    Cause, Exchange, Outcome, PositionMode, ReadError, Reading, Reject, RejectKind, StreamEvent,
+};
 use kraite_core::id::{AccountTag, VenueOrderId};
 use kraite_core::number::{Notional, Price};
 use kraite_core::time::{Millis, VenueMillis};
@@ -21,12 +23,16 @@ use crate::link::{Call, Link, LocalLink, Reply, SharedVenue, SimExchange, dispat
 use crate::presets;
 use crate::venue::{OrderObject, Venue, VenueProfile};
 
+/// What stands for a key here, where nothing is signed: a wrapper that is to be caught telling secrets can tell it.
+pub(super) const SECRET: &str = "the secret of the simulated account";
 /// Twenty seconds into a minute.
 const START: i64 = 1_760_000_000_000;
 /// The wallet, in units of the quote currency.
 const WALLET: i64 = 10_000;
 /// The price of every contract, on all of their grids.
 const OPENING: i64 = 150;
+/// How often a backend may wait for something within one scenario: nothing outside can answer it here.
+const YIELDS: usize = 10_000;
 /// How long a call takes on the wire.
 const HOP: i64 = 5;
 /// How many events of a broken stream wait for their reader.
@@ -58,6 +64,19 @@ impl SimStage {
     }
 }
 
+/// Lets everything else that could go on go on.
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 #[async_trait]
 impl Stage for SimStage {
     fn name(&self) -> String {
@@ -66,6 +85,12 @@ impl Stage for SimStage {
 
     fn capabilities(&self) -> Capabilities {
         self.profile.capabilities.clone()
+    }
+
+    async fn patience(&self) {
+        for _ in 0..YIELDS {
+            yield_once().await;
+        }
     }
 
     async fn set(&self, setting: Setting) -> Result<Box<dyn VenueSide>, StageError> {
@@ -156,9 +181,7 @@ impl FaultyLink {
     /// Nothing happened or everything did: the venue does not say.
     fn unknown(call: &Call) -> Reply {
         match call {
-            Call::Send(request, _) => {
-                Reply::Outcomes(vec![Outcome::Unknown(Cause::ServerError); request.sent().len()])
-            }
+            Call::Send(request, _) => Reply::Outcomes(vec![Outcome::Unknown(Cause::ServerError); request.sent().len()]),
             _ => Reply::Nothing,
         }
     }
@@ -229,7 +252,11 @@ impl Link for FaultyLink {
                 reply
             }
             Fault::Garbage | Fault::Truncated => {
-                let other = if matches!(call, Call::Mode) { Reply::Outcomes(Vec::new()) } else { Reply::Mode(PositionMode::OneWay) };
+                let other = if matches!(call, Call::Mode) {
+                    Reply::Outcomes(Vec::new())
+                } else {
+                    Reply::Mode(PositionMode::OneWay)
+                };
                 self.inner.call(call).await;
                 other
             }
@@ -263,9 +290,11 @@ impl Link for FaultyLink {
         let frames = self.inner.frames().await?;
         let (sender, receiver) = mpsc::channel(WAITING);
         self.wire.rules().streams.push(sender);
-        let breaks = stream::unfold(receiver, |mut receiver| async move {
-            receiver.recv().await.map(|event| (event, receiver))
-        });
+        let breaks =
+            stream::unfold(
+                receiver,
+                |mut receiver| async move { receiver.recv().await.map(|event| (event, receiver)) },
+            );
         Ok(stream::select(frames, breaks).boxed())
     }
 }
@@ -319,15 +348,7 @@ impl VenueSide for SimSide {
             if let Some(event) = stream.next().now_or_never() {
                 return event;
             }
-            let mut yielded = false;
-            poll_fn(|context| {
-                if std::mem::replace(&mut yielded, true) {
-                    return Poll::Ready(());
-                }
-                context.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
+            yield_once().await;
         }
         None
     }
@@ -337,6 +358,6 @@ impl VenueSide for SimSide {
     }
 
     fn secrets(&self) -> Vec<String> {
-        Vec::new()
+        vec![SECRET.into()]
     }
 }

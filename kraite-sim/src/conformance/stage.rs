@@ -101,6 +101,9 @@ pub trait Stage: Send + Sync {
     ///
     /// The backend does not connect, or the venue does not start. The scenario then counts as not run.
     async fn set(&self, setting: Setting) -> Result<Box<dyn VenueSide>, StageError>;
+
+    /// Ends when one scenario has taken too long: a backend that does not answer conforms to nothing.
+    async fn patience(&self);
 }
 
 /// The venue's end of one scenario: what really is, what the market does, and what becomes of requests.

@@ -119,11 +119,13 @@ impl Verdict {
             );
         }
         for (f, shown) in self.findings.iter().filter_map(|f| Some((f, f.shortest.as_ref()?))) {
-            let _ = writeln!(text, "\n## Broken: {}\n\nShortest scenario: {}\n", plain(&f.says), plain(&shown.scenario));
+            let _ =
+                writeln!(text, "\n## Broken: {}\n\nShortest scenario: {}\n", plain(&f.says), plain(&shown.scenario));
             for (n, step) in (1..).zip(&shown.steps) {
                 let _ = writeln!(text, "{n}. {}", plain(step));
             }
-            let _ = writeln!(text, "\nExpected: {}\n\nSeen: `{}`", plain(&shown.expected), shown.seen.replace('`', "'"));
+            let _ =
+                writeln!(text, "\nExpected: {}\n\nSeen: `{}`", plain(&shown.expected), shown.seen.replace('`', "'"));
         }
         if self.not_run() > 0 {
             text.push_str("\n## Not run\n\n| Scenario | Why |\n| --- | --- |\n");

@@ -246,7 +246,14 @@ pub(super) struct Faults {
 impl Faults {
     /// None yet; chances come from the seed.
     pub(super) fn new(seed: u64) -> Self {
-        Self { rules: Vec::new(), made: 0, rng: ChaCha8Rng::seed_from_u64(seed), log: VecDeque::new(), times_met: 0, requests: BTreeMap::new() }
+        Self {
+            rules: Vec::new(),
+            made: 0,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            log: VecDeque::new(),
+            times_met: 0,
+            requests: BTreeMap::new(),
+        }
     }
 
     /// Adds rules that need no past.

@@ -12,7 +12,8 @@ const NOT_FOUND: &[(Wrong, &str)] = &[];
 async fn verdicts(which: Wrong) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for profile in presets::shapes() {
-        let stage = SimStage::new(&format!("{which:?}"), profile).wrapped(move |inner| wrong(Arc::clone(&inner), which));
+        let stage =
+            SimStage::new(&format!("{which:?}"), profile).wrapped(move |inner| wrong(Arc::clone(&inner), which));
         verdicts.push(judge(&stage, 1).await);
     }
     verdicts
@@ -23,9 +24,11 @@ async fn mutant_nearly_every_wrong_backend_is_found_out() {
     let mut passed = Vec::new();
     for which in Wrong::ALL.iter().copied() {
         let verdicts = verdicts(which).await;
-        let shown = verdicts.iter().flat_map(|v| &v.findings).filter_map(|f| Some((&f.guarantee, f.shortest.as_ref()?)));
-        let shown: Vec<String> =
-            shown.map(|(name, shortest)| format!("{name} in {} steps: {}", shortest.steps.len(), shortest.scenario)).collect();
+        let shown =
+            verdicts.iter().flat_map(|v| &v.findings).filter_map(|f| Some((&f.guarantee, f.shortest.as_ref()?)));
+        let shown: Vec<String> = shown
+            .map(|(name, shortest)| format!("{name} in {} steps: {}", shortest.steps.len(), shortest.scenario))
+            .collect();
         println!("{which:?}: {shown:#?}");
         if verdicts.iter().all(Verdict::holds) {
             passed.push(which);

@@ -3,3 +3,4 @@
 
 mod catalogue;
 mod right;
+mod verdict;

@@ -94,9 +94,8 @@ pub(super) fn add(catalogue: &mut Catalogue, capabilities: &Capabilities) {
     for reads in Reads::ALL {
         for fault in [Fault::LostBefore, Fault::Garbage, Fault::ErrorIdle] {
             let name = format!("{}: {}", reads.words(), fault.words());
-            catalogue.add(Guarantee::FailureIsTold, name, Book::LONG, move |scene| {
-                Box::pin(failed(scene, reads, fault))
-            });
+            catalogue
+                .add(Guarantee::FailureIsTold, name, Book::LONG, move |scene| Box::pin(failed(scene, reads, fault)));
         }
     }
     for reads in [Reads::OpenOrders, Reads::History, Reads::Positions] {
@@ -192,9 +191,8 @@ async fn fees(scene: &mut Scene) -> Played {
     scene.step("the fees are read");
     let symbol = scene.symbol.clone();
     let read = told(scene.exchange.fee_rates(&symbol).await)?;
-    let real = scene.venue(|venue, _, _| {
-        venue.instruments().find(|i| i.symbol == symbol).map(|i| (i.maker_fee, i.taker_fee))
-    });
+    let real =
+        scene.venue(|venue, _, _| venue.instruments().find(|i| i.symbol == symbol).map(|i| (i.maker_fee, i.taker_fee)));
     same("maker and taker", &Some(read), &real)
 }
 

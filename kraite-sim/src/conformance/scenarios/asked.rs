@@ -37,7 +37,8 @@ pub(super) fn add(catalogue: &mut Catalogue, capabilities: &Capabilities) {
         catalogue.add(Guarantee::CloseCloses, "an exit of a part", book, |scene| Box::pin(exit(scene)));
         catalogue.add(Guarantee::CloseCloses, "a close with nothing open", book, |scene| Box::pin(close_flat(scene)));
         catalogue.add(Guarantee::CloseCloses, "a close of the whole position", book, |scene| Box::pin(close(scene)));
-        catalogue.add(Guarantee::CloseCloses, "a close that is asked for twice", book, |scene| Box::pin(close_twice(scene)));
+        catalogue
+            .add(Guarantee::CloseCloses, "a close that is asked for twice", book, |scene| Box::pin(close_twice(scene)));
         catalogue.add(Guarantee::CloseCloses, "an exit that is larger than the position", book, |scene| {
             Box::pin(exit_too_large(scene))
         });
@@ -200,11 +201,15 @@ async fn margin(scene: &mut Scene) -> Played {
         let mode = kraite_core::exchange::MarginMode::Isolated;
         let outcome = scene.exchange.set_margin_mode(&scene.symbol, mode, scene.ample()).await;
         hold_that(matches!(outcome, Outcome::Accepted(_)), "accepted", outcome)?;
-        if scene.side.changes() > 0 {
-            same("the venue has it", &Change::Margin.done(scene, &super::Asked::Setting), &1)?;
-        }
     }
-    Ok(())
+    if scene.side.changes() == 0 {
+        // Where each order states its margin mode, the next one sets it.
+        let order = scene.order(Kind::Rung);
+        scene.step("the backend places a rung");
+        let outcomes = scene.exchange.place(&[order], scene.ample()).await;
+        hold_that(matches!(the_only(&outcomes)?, Outcome::Accepted(_)), "accepted", &outcomes)?;
+    }
+    same("the venue has it", &Change::Margin.done(scene, &super::Asked::Setting), &1)
 }
 
 async fn exit(scene: &mut Scene) -> Played {

@@ -47,9 +47,8 @@ pub(super) fn add(catalogue: &mut Catalogue, capabilities: &Capabilities) {
         }
         catalogue.add(Guarantee::CancelNames, "a filled rung is cancelled", book, |scene| Box::pin(filled(scene)));
         catalogue.add(Guarantee::CancelNames, "a rung is cancelled twice", book, |scene| Box::pin(twice(scene)));
-        catalogue.add(Guarantee::CancelNames, "a rung that never was is cancelled", book, |scene| {
-            Box::pin(never(scene))
-        });
+        catalogue
+            .add(Guarantee::CancelNames, "a rung that never was is cancelled", book, |scene| Box::pin(never(scene)));
         catalogue.add(Guarantee::CancelNames, "the rest of a rung is cancelled", book, |scene| Box::pin(rest(scene)));
         if capabilities.reprice_limit == Reprice::AmendInPlace {
             catalogue.add(Guarantee::AmendKeeps, "a filled rung is changed", book, |scene| {
@@ -58,9 +57,8 @@ pub(super) fn add(catalogue: &mut Catalogue, capabilities: &Capabilities) {
             catalogue.add(Guarantee::AmendKeeps, "a rung that has filled in part is changed", book, |scene| {
                 Box::pin(changed_in_part(scene))
             });
-            catalogue.add(Guarantee::AmendKeeps, "a limit target is changed", book, |scene| {
-                Box::pin(target_changed(scene))
-            });
+            catalogue
+                .add(Guarantee::AmendKeeps, "a limit target is changed", book, |scene| Box::pin(target_changed(scene)));
         }
     }
 }

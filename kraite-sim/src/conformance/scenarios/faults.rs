@@ -34,9 +34,8 @@ pub(super) fn add(catalogue: &mut Catalogue, capabilities: &Capabilities) {
         }
         for fault in [Fault::LostAfter, Fault::ErrorIdle, Fault::RateLimited] {
             let name = format!("{} is not sent again: {}", change.words(), fault.words());
-            catalogue.add(Guarantee::NeverSentAgain, name, Book::LONG, move |scene| {
-                Box::pin(once(scene, change, fault))
-            });
+            catalogue
+                .add(Guarantee::NeverSentAgain, name, Book::LONG, move |scene| Box::pin(once(scene, change, fault)));
         }
     }
     for fault in [Fault::LostBefore, Fault::LostAfter, Fault::Garbage, Fault::ErrorActed] {
@@ -113,11 +112,7 @@ async fn batch(scene: &mut Scene, fault: Fault) -> Played {
     scene.was_met()?;
     scene.side.pass(LONG).await;
     same("how many outcomes", &outcomes.len(), &orders.len())?;
-    hold_that(
-        outcomes.iter().any(|o| matches!(o, Outcome::Unknown(_))),
-        "what the fault hit is unknown",
-        &outcomes,
-    )?;
+    hold_that(outcomes.iter().any(|o| matches!(o, Outcome::Unknown(_))), "what the fault hit is unknown", &outcomes)?;
     for (order, outcome) in orders.iter().zip(&outcomes) {
         let held = scene.objects(order.id).len();
         hold_that(held <= 1, "each rung is there once at most", held)?;

@@ -56,9 +56,8 @@ pub(super) fn add(catalogue: &mut Catalogue, capabilities: &Capabilities) {
         let name = format!("request number {} of a history is lost", u32::saturating_add(after, 1));
         catalogue.add(Guarantee::ReadingJudges, name, Book::LONG, move |scene| Box::pin(part_lost(scene, after, true)));
         let name = format!("request number {} of the open orders is lost", u32::saturating_add(after, 1));
-        catalogue.add(Guarantee::ReadingJudges, name, Book::LONG, move |scene| {
-            Box::pin(part_lost(scene, after, false))
-        });
+        catalogue
+            .add(Guarantee::ReadingJudges, name, Book::LONG, move |scene| Box::pin(part_lost(scene, after, false)));
     }
     for list in List::ALL {
         let name = format!("{}: {}", list.words(), Fault::Part.words());
@@ -260,7 +259,8 @@ async fn stranger(scene: &mut Scene) -> Played {
         venue.object_named(&id).cloned()
     });
     scene.settle().await;
-    let id = placed.map(|object| scene.side.number(&object)).ok_or_else(|| Halt::NotRun("the stage refuses it".into()))?;
+    let id =
+        placed.map(|object| scene.side.number(&object)).ok_or_else(|| Halt::NotRun("the stage refuses it".into()))?;
     let rows = open(scene, Some(symbol)).await?;
     let row = there("the stranger's order", rows.iter().find(|row| row.venue_id == id))?;
     hold_that(matches!(row.id, ReportedId::Foreign(_)), "a stranger's", row)?;
@@ -302,7 +302,10 @@ async fn position(scene: &mut Scene) -> Played {
     same("its direction", &row.direction, &scene.book.direction)?;
     same("its size", &row.qty, &scene.open_qty())?;
     let entry = scene.venue(|venue, account, _| {
-        venue.account(account).and_then(|a| a.position(&row.symbol, row.direction)).and_then(crate::venue::Position::entry)
+        venue
+            .account(account)
+            .and_then(|a| a.position(&row.symbol, row.direction))
+            .and_then(crate::venue::Position::entry)
     });
     match row.entry_price {
         Some(price) => same("its average entry", &Some(price), &entry),
@@ -314,9 +317,7 @@ async fn gone(scene: &mut Scene) -> Played {
     scene.hold().await?;
     let (symbol, direction, qty) = (scene.symbol.clone(), scene.book.direction, scene.open_qty());
     scene.step("other hands close it");
-    scene.venue(|venue, account, now| {
-        venue.user_market(account, &symbol, direction, Purpose::Close, qty, now).err()
-    });
+    scene.venue(|venue, account, now| venue.user_market(account, &symbol, direction, Purpose::Close, qty, now).err());
     scene.settle().await;
     same("what is open", &positions(scene).await?.len(), &0)
 }
@@ -385,7 +386,9 @@ async fn judged(scene: &mut Scene, list: List) -> Played {
     let symbol = scene.symbol.clone();
     let told = match list {
         List::Open => scene.exchange.open_orders(Some(symbol)).await.map(|r| (r.sent_at, r.endpoint)),
-        List::History => scene.exchange.history(&symbol, before.minus(HOUR), before).await.map(|r| (r.sent_at, r.endpoint)),
+        List::History => {
+            scene.exchange.history(&symbol, before.minus(HOUR), before).await.map(|r| (r.sent_at, r.endpoint))
+        }
         List::Positions => scene.exchange.positions().await.map(|r| (r.sent_at, r.endpoint)),
     };
     let Ok((sent_at, endpoint)) = told else { return hold_that(false, "a reading", told) };
@@ -400,6 +403,10 @@ async fn judged(scene: &mut Scene, list: List) -> Played {
     hold_that(
         sent_at.plus(Millis(500)) >= before && sent_at <= after.minus(Millis(1_000)),
         "the time at which it was asked, not that of the answer",
-        format!("{} ms after it was asked, {} ms before it was answered", sent_at.since(before).0, after.since(sent_at).0),
+        format!(
+            "{} ms after it was asked, {} ms before it was answered",
+            sent_at.since(before).0,
+            after.since(sent_at).0
+        ),
     )
 }

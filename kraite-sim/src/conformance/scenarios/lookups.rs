@@ -95,9 +95,8 @@ pub(super) fn add(catalogue: &mut Catalogue, capabilities: &Capabilities) {
         catalogue.add(Guarantee::MissIsAMiss, name, Book::LONG, move |scene| Box::pin(comes_late(scene, endpoint)));
         for fault in [Fault::LostBefore, Fault::Garbage, Fault::RateLimited, Fault::ErrorIdle] {
             let name = format!("an order is asked for at {endpoint:?}: {}", fault.words());
-            catalogue.add(Guarantee::FailureIsTold, name, Book::LONG, move |scene| {
-                Box::pin(failed(scene, endpoint, fault))
-            });
+            catalogue
+                .add(Guarantee::FailureIsTold, name, Book::LONG, move |scene| Box::pin(failed(scene, endpoint, fault)));
         }
         let name = format!("an order is asked for at {endpoint:?}: {}", Fault::Stale.words());
         catalogue.add(Guarantee::MissIsAMiss, name, Book::LONG, move |scene| Box::pin(stale(scene, endpoint)));
@@ -255,6 +254,10 @@ async fn judged(scene: &mut Scene, endpoint: Endpoint) -> Played {
     hold_that(
         reading.sent_at.plus(Millis(500)) >= before && reading.sent_at <= latest,
         "the time at which it was asked, not that of the answer",
-        format!("{} ms after it was asked, {} ms before it was answered", reading.sent_at.since(before).0, after.since(reading.sent_at).0),
+        format!(
+            "{} ms after it was asked, {} ms before it was answered",
+            reading.sent_at.since(before).0,
+            after.since(reading.sent_at).0
+        ),
     )
 }

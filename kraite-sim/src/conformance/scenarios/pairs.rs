@@ -13,9 +13,7 @@ use super::Catalogue;
 pub(super) fn add(catalogue: &mut Catalogue, capabilities: &Capabilities) {
     if capabilities.protection == Protection::Separate {
         for book in Book::TWO {
-            catalogue.add(Guarantee::PairLegs, "a pair where there are none", book, |scene| {
-                Box::pin(not_here(scene))
-            });
+            catalogue.add(Guarantee::PairLegs, "a pair where there are none", book, |scene| Box::pin(not_here(scene)));
         }
         return;
     }
@@ -145,9 +143,7 @@ async fn no_position(scene: &mut Scene) -> Played {
     let pair = scene.pair(30, 25);
     let outcome = ask(scene, &pair).await;
     same("how many plans the venue holds", &scene.plans().len(), &0)?;
-    let refused = |o: &Outcome| {
-        matches!(o, Outcome::Rejected(reject) if matches!(reject.kind, RejectKind::NoPosition | RejectKind::ReduceOnly))
-    };
+    let refused = |o: &Outcome| matches!(o, Outcome::Rejected(reject) if matches!(reject.kind, RejectKind::NoPosition | RejectKind::ReduceOnly));
     hold_that(refused(&outcome.0) && refused(&outcome.1), "both legs are refused: there is no position", outcome)
 }
 
@@ -171,9 +167,8 @@ async fn both_sides(scene: &mut Scene) -> Played {
     scene.hold().await?;
     let (symbol, other, qty) = (scene.symbol.clone(), scene.book.direction.opposite(), scene.qty(2, 1));
     scene.step("other hands open a position on the other side");
-    let refused = scene.venue(|venue, account, now| {
-        venue.user_market(account, &symbol, other, Purpose::Open, qty, now).err()
-    });
+    let refused =
+        scene.venue(|venue, account, now| venue.user_market(account, &symbol, other, Purpose::Open, qty, now).err());
     same("a position on the other side is refused", &refused, &None)?;
     scene.settle().await;
     let pair = scene.pair(30, 25);

@@ -26,15 +26,13 @@ pub(super) fn add(catalogue: &mut Catalogue, capabilities: &Capabilities) {
         catalogue.add(Guarantee::StreamTells, "a rung is placed and fills", book, |scene| Box::pin(fills(scene)));
         catalogue.add(Guarantee::StreamTells, "a rung fills in two parts", book, |scene| Box::pin(parts(scene)));
         catalogue.add(Guarantee::StreamTells, "a rung is cancelled", book, |scene| Box::pin(cancelled(scene)));
-        catalogue.add(Guarantee::StreamTells, "a fill whose answer was lost", book, |scene| {
-            Box::pin(answer_lost(scene))
-        });
+        catalogue
+            .add(Guarantee::StreamTells, "a fill whose answer was lost", book, |scene| Box::pin(answer_lost(scene)));
         if separate {
             catalogue.add(Guarantee::StreamTells, "a stop fires", book, |scene| Box::pin(fired(scene)));
         } else {
-            catalogue.add(Guarantee::StreamTells, "the stop of a pair fires", book, |scene| {
-                Box::pin(pair_fired(scene))
-            });
+            catalogue
+                .add(Guarantee::StreamTells, "the stop of a pair fires", book, |scene| Box::pin(pair_fired(scene)));
         }
         catalogue.add(Guarantee::StreamTells, "a fill after the stream has broken", book, |scene| {
             Box::pin(after_break(scene))
@@ -187,10 +185,9 @@ async fn cancelled(scene: &mut Scene) -> Played {
     let mut events = up(scene).await?;
     let rung = scene.given(Kind::Rung).await?;
     scene.cancelled_by_hand(rung.id).await?;
-    let report = until(scene, &mut events, "the end", |event| {
-        order_of(event).filter(|report| report.status.is_terminal())
-    })
-    .await?;
+    let report =
+        until(scene, &mut events, "the end", |event| order_of(event).filter(|report| report.status.is_terminal()))
+            .await?;
     is_it(&report, scene, &rung)?;
     same("its status", &report.status, &ReportStatus::Cancelled)
 }

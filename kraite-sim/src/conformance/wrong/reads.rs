@@ -9,6 +9,7 @@ use kraite_core::instrument::Instrument;
 use kraite_core::number::Price;
 use kraite_core::time::VenueMillis;
 
+use super::super::sim::SECRET;
 use super::{Wrong, WrongExchange, rounded_qty};
 
 impl WrongExchange {
@@ -145,6 +146,7 @@ impl WrongExchange {
 
     pub(super) async fn balances_wrong(&self) -> Result<Vec<Balance>, ReadError> {
         let mut balances = match self.inner.balances().await {
+            Err(_) if self.wrong == Wrong::TellsSecrets => return Err(ReadError::NoAnswer(SECRET.into())),
             Err(_) if self.wrong == Wrong::FailureIsNoMoney => return Ok(Vec::new()),
             Err(_) if self.wrong == Wrong::FailureIsForGood => return Err(ReadError::Refused("told wrongly".into())),
             balances => balances?,

@@ -12,6 +12,7 @@ use kraite_core::id::{
 use kraite_core::number::Qty;
 use kraite_core::time::VenueMillis;
 
+use super::super::sim::SECRET;
 use super::{Wrong, WrongExchange, cut, rounded_price, rounded_qty, whenever};
 
 pub(super) fn next_attempt(id: ClientOrderId) -> ClientOrderId {
@@ -60,9 +61,7 @@ impl WrongExchange {
     fn shape(&self, shape: OrderShape) -> OrderShape {
         match (self.wrong, shape) {
             (Wrong::RoundsQty, OrderShape::Market { qty }) => OrderShape::Market { qty: rounded_qty(qty) },
-            (Wrong::RoundsQty, OrderShape::Limit { price, qty }) => {
-                OrderShape::Limit { price, qty: rounded_qty(qty) }
-            }
+            (Wrong::RoundsQty, OrderShape::Limit { price, qty }) => OrderShape::Limit { price, qty: rounded_qty(qty) },
             (Wrong::RoundsPrice, OrderShape::Limit { price, qty }) => {
                 OrderShape::Limit { price: rounded_price(price), qty }
             }
@@ -94,6 +93,9 @@ impl WrongExchange {
             | (Wrong::TakesDuplicateForAccepted, Outcome::Unknown(Cause::DuplicateId)) => done(),
             (Wrong::MisnamesRefusals, Outcome::Rejected(reject)) => {
                 Outcome::Rejected(Reject { kind: RejectKind::Other, ..reject })
+            }
+            (Wrong::TellsSecrets, Outcome::Rejected(reject)) => {
+                Outcome::Rejected(Reject { message: SECRET.into(), ..reject })
             }
             (Wrong::TakesRefusalForUnknown, Outcome::Rejected(_)) => Outcome::Unknown(Cause::ServerError),
             (Wrong::AcknowledgesAnother, Outcome::Accepted(mut ack)) => {
@@ -230,11 +232,14 @@ impl WrongExchange {
         let mut named = order.clone();
         match self.wrong {
             Wrong::CancelsNothing => return done(),
+            Wrong::NeverAnswers => return std::future::pending().await,
             Wrong::CancelsAll | Wrong::CancelsOldest => {
                 let open = self.inner.open_orders(Some(order.symbol.clone())).await;
                 let rows = open.map(|reading| reading.value).unwrap_or_default();
                 let ours = rows.into_iter().filter_map(|row| match row.id {
-                    ReportedId::Ours(id) => Some(OrderRef { id, service: row.service, venue_id: None, ..order.clone() }),
+                    ReportedId::Ours(id) => {
+                        Some(OrderRef { id, service: row.service, venue_id: None, ..order.clone() })
+                    }
                     ReportedId::Venue(_) | ReportedId::Foreign(_) => None,
                 });
                 for other in ours {
@@ -299,6 +304,9 @@ impl WrongExchange {
             (Wrong::MarginInverted, MarginMode::Isolated) => MarginMode::Cross,
             _ => mode,
         };
+        if self.wrong == Wrong::MarginNotSent {
+            return done();
+        }
         self.told(self.inner.set_margin_mode(symbol, mode, until).await)
     }
 }
