@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod backtest;
+pub mod conformance;
 pub mod data;
 mod digest;
 #[cfg(feature = "emulator")]

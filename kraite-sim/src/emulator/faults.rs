@@ -1,6 +1,6 @@
 //! Faults on demand: which request meets what.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -238,12 +238,22 @@ pub(super) struct Faults {
     made: u64,
     rng: ChaCha8Rng,
     log: VecDeque<serde_json::Value>,
+    times_met: usize,
+    /// How many requests came, by method and path.
+    requests: BTreeMap<(String, String), usize>,
 }
 
 impl Faults {
     /// None yet; chances come from the seed.
     pub(super) fn new(seed: u64) -> Self {
-        Self { rules: Vec::new(), made: 0, rng: ChaCha8Rng::seed_from_u64(seed), log: VecDeque::new() }
+        Self {
+            rules: Vec::new(),
+            made: 0,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            log: VecDeque::new(),
+            times_met: 0,
+            requests: BTreeMap::new(),
+        }
     }
 
     /// Adds rules that need no past.
@@ -272,6 +282,10 @@ impl Faults {
 
     /// The first rule whose turn it is with this request.
     pub(super) fn meet(&mut self, call: &Call, now: i64) -> Option<Met> {
+        if self.requests.len() < REMEMBERED {
+            let came = self.requests.entry((call.method.clone(), call.path.clone())).or_default();
+            *came = came.saturating_add(1);
+        }
         let mut chosen = None;
         for (place, live) in self.rules.iter_mut().enumerate() {
             let rule = &live.rule;
@@ -293,6 +307,7 @@ impl Faults {
             }
         }
         let live = self.rules.get(chosen?)?;
+        self.times_met = self.times_met.saturating_add(1);
         if self.log.len() >= REMEMBERED {
             self.log.pop_front();
         }
@@ -300,6 +315,16 @@ impl Faults {
             "at": now, "rule": live.id, "method": call.method, "path": call.path, "fault": live.rule.fault,
         }));
         Some(Met { fault: live.rule.fault.clone(), past: live.past.clone() })
+    }
+
+    /// How many requests met a fault.
+    pub(super) const fn times_met(&self) -> usize {
+        self.times_met
+    }
+
+    /// How many requests came, by method and path.
+    pub(super) const fn requests(&self) -> &BTreeMap<(String, String), usize> {
+        &self.requests
     }
 
     /// Rules with how often each was met, and the latest that were.

@@ -32,6 +32,7 @@ mod sockets;
 mod tape;
 mod text;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::venue::Venue;
+use crate::venue::{OrderObject, Venue};
 use credentials::Credentials;
 use language::Language;
 use sockets::Out;
@@ -182,6 +183,11 @@ trait Running: std::fmt::Debug + Send + Sync {
     fn clock(&self) -> &Clock;
     fn venue(&self) -> Box<dyn DerefMut<Target = Venue> + '_>;
     fn stop(&self);
+    fn add_fault(&self, rule: Rule) -> bool;
+    fn faults_met(&self) -> usize;
+    fn requests(&self) -> BTreeMap<(String, String), usize>;
+    fn cut_streams(&self) -> usize;
+    fn number(&self, object: &OrderObject) -> u64;
 }
 
 impl<S: Language> Running for Shared<S> {
@@ -196,6 +202,28 @@ impl<S: Language> Running for Shared<S> {
     fn stop(&self) {
         self.stop.send_replace(());
         self.lock().drop_sockets(false, &Out::Cut);
+    }
+
+    fn add_fault(&self, rule: Rule) -> bool {
+        let mut state = self.lock();
+        let past = (rule.fault == Fault::Stale).then(|| Box::new(state.venue.clone()));
+        state.faults.add(rule, past).is_some()
+    }
+
+    fn faults_met(&self) -> usize {
+        self.lock().faults.times_met()
+    }
+
+    fn requests(&self) -> BTreeMap<(String, String), usize> {
+        self.lock().faults.requests().clone()
+    }
+
+    fn cut_streams(&self) -> usize {
+        self.lock().drop_sockets(true, &Out::Cut)
+    }
+
+    fn number(&self, object: &OrderObject) -> u64 {
+        (self.lock().naming.id)(object)
     }
 }
 
@@ -323,6 +351,38 @@ impl Emulator {
     /// to anybody meanwhile.
     pub fn with_venue<T>(&self, act: impl FnOnce(&mut Venue) -> T) -> T {
         act(&mut self.running.venue())
+    }
+}
+
+/// The hands of a test that runs in the same process; the admin routes do the same for everybody else.
+impl Emulator {
+    /// Adds a fault; false where there are too many.
+    #[must_use]
+    pub fn add_fault(&self, rule: Rule) -> bool {
+        self.running.add_fault(rule)
+    }
+
+    /// How many requests met a fault.
+    #[must_use]
+    pub fn faults_met(&self) -> usize {
+        self.running.faults_met()
+    }
+
+    /// How many requests came, by method and path, those that met a fault included; the first thousand paths.
+    #[must_use]
+    pub fn requests(&self) -> BTreeMap<(String, String), usize> {
+        self.running.requests()
+    }
+
+    /// Breaks the sockets that carry the account; says how many.
+    pub fn cut_streams(&self) -> usize {
+        self.running.cut_streams()
+    }
+
+    /// The number under which clients know an order.
+    #[must_use]
+    pub fn number(&self, object: &OrderObject) -> String {
+        self.running.number(object).to_string()
     }
 }
 

@@ -1,3 +1,5 @@
+use kraite_core::exchange::{Direction, Purpose};
+use kraite_core::id::{AccountTag, Symbol};
 use serde_json::Value;
 
 use crate::client::Bench;
@@ -146,4 +148,20 @@ async fn an_expired_listen_key_is_told_once_and_then_the_stream_is_silent() {
     assert_ne!(bench.listen_key().await, key);
     bench.order("symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.01").await;
     assert!(socket.hear().await.is_none());
+}
+
+/// No message has to be exchanged first, nor a moment waited.
+#[tokio::test]
+async fn a_socket_that_has_opened_misses_nothing_from_then_on() {
+    let bench = Bench::new().await;
+    let key = bench.listen_key().await;
+    for _ in 0..20 {
+        let mut socket = bench.socket(&format!("/private/ws?listenKey={key}")).await;
+        bench.emulator.with_venue(|venue| {
+            let (account, now) = (AccountTag::new(1).unwrap(), venue.now());
+            let (symbol, qty) = (Symbol::new("SOLUSDT"), "1".parse().unwrap());
+            venue.user_market(account, &symbol, Direction::Long, Purpose::Open, qty, now).unwrap();
+        });
+        socket.until(|value| is_order(value, "TRADE")).await;
+    }
 }

@@ -82,7 +82,9 @@ impl Language for State {
     fn serve(shared: &Arc<Shared<Self>>, path: &str, query: &str) -> Option<Serve> {
         let shared = Arc::clone(shared);
         if let Some(opening) = Opening::read(path, query) {
-            return Some(Box::new(move |io| Box::pin(socket::stream(shared, io, opening))));
+            // Whoever has been told that the socket is open misses nothing from then on.
+            let (id, frames) = shared.lock().streams.open(opening);
+            return Some(Box::new(move |io| Box::pin(socket::stream(shared, io, id, frames))));
         }
         let is_api = path.trim_end_matches('/') == api::PATH;
         is_api.then(|| -> Serve { Box::new(move |io| Box::pin(socket::api(shared, io))) })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use kraite_core::time::Millis;
+use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -14,7 +15,7 @@ use super::language::Io;
 use super::server::{Sent, respond};
 use super::sockets::Out;
 use super::state::State;
-use super::streams::{Heard, Opening};
+use super::streams::Heard;
 
 /// The server pings this often. Source: "Websocket Market Streams".
 const PING_EVERY: Millis = Millis(180_000);
@@ -22,9 +23,8 @@ const PING_EVERY: Millis = Millis(180_000);
 const PATIENCE: Millis = Millis(600_000);
 
 /// Serves a connection for streams until either side ends it.
-pub(super) async fn stream(shared: Arc<Shared<State>>, io: Io, opening: Opening) {
+pub(super) async fn stream(shared: Arc<Shared<State>>, io: Io, id: u64, mut frames: mpsc::Receiver<Out>) {
     let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
-    let (id, mut frames) = shared.lock().streams.open(opening);
     let mut ping_at = shared.clock.now().plus(PING_EVERY);
     let mut answered = shared.clock.now();
     loop {
