@@ -44,6 +44,7 @@ pub fn capabilities() -> Capabilities {
         absence_plan: absence(CONDITIONAL_BOUND),
         max_conditional_orders: Some(MAX_CONDITIONAL),
         batch_size: BATCH,
+        may_refuse_deep_rungs: false,
         connect_ramp: CONNECT_RAMP,
     }
 }

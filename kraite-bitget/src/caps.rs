@@ -42,6 +42,7 @@ pub fn capabilities() -> Capabilities {
         absence_plan: absence(),
         max_conditional_orders: Some(MAX_CONDITIONAL),
         batch_size: BATCH,
+        may_refuse_deep_rungs: true,
         connect_ramp: CONNECT_RAMP,
     }
 }

@@ -78,6 +78,9 @@ pub struct Capabilities {
     pub max_conditional_orders: Option<u32>,
     /// The most orders one placing call can carry.
     pub batch_size: u8,
+    /// Whether a rung may be refused for being far from the mark though the contract states no bound on its side: such
+    /// a rung is held and placed once the mark is near.
+    pub may_refuse_deep_rungs: bool,
     /// How often the streams of many accounts may connect: one per this long.
     pub connect_ramp: Millis,
 }

@@ -332,7 +332,7 @@ pub enum RejectKind {
     UnknownOrder,
     /// Another change of the same order is still running.
     ChangePending,
-    /// Below or above the contract's limits, off its grid, outside its band.
+    /// Below or above the contract's limits, off its grid.
     Filter,
     /// Not enough margin.
     Margin,
@@ -342,9 +342,17 @@ pub enum RejectKind {
     Account,
     /// Anything else that is listed as not executed.
     Other,
+    /// Outside the contract's band around the mark, as the mark stands now.
+    PriceBand,
 }
 
 impl RejectKind {
+    /// True where a rule of the contract was broken, by the order or by where the mark stands.
+    #[must_use]
+    pub const fn is_by_rules(self) -> bool {
+        matches!(self, Self::Filter | Self::PriceBand)
+    }
+
     /// True where the same request may well succeed later.
     #[must_use]
     pub const fn is_retryable(self) -> bool {

@@ -65,6 +65,22 @@ pub struct PriceBand {
     pub sell_min: Option<Factor>,
 }
 
+impl PriceBand {
+    /// True where `price` is no further from `mark` than the narrowest bound of either side: a venue that binds a side
+    /// it states no bound for takes it. False where no bound is stated.
+    #[must_use]
+    pub fn is_near(&self, price: Price, mark: Price) -> bool {
+        let Ok(ratio) = Notional::of(price.decimal()).ratio_to(Notional::of(mark.decimal())) else { return false };
+        let distance = |factor: Factor| {
+            let off = factor.checked_sub(Factor::ONE).ok()?;
+            Some(if off < Factor::ZERO { Factor::ZERO.checked_sub(off).ok()? } else { off })
+        };
+        let bounds = [self.buy_max, self.buy_min, self.sell_max, self.sell_min];
+        let narrowest = bounds.into_iter().flatten().filter_map(distance).min();
+        narrowest.zip(distance(ratio)).is_some_and(|(bound, off)| off <= bound)
+    }
+}
+
 /// One step of the leverage table: positions up to `notional_cap` may use up to `max_leverage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LeverageBracket {

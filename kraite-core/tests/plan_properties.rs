@@ -33,6 +33,7 @@ fn capabilities() -> impl Strategy<Value = Capabilities> {
             absence_plan: absence,
             max_conditional_orders: None,
             batch_size: 1,
+            may_refuse_deep_rungs: false,
             connect_ramp: Millis(0),
         }
     })

@@ -204,7 +204,8 @@ fn by_row(row: &ErrorRow, lower: &str) -> Verdict {
         Class::Auth | Class::ModeMismatch | Class::SymbolState | Class::AccountState | Class::ConfigBlocked => {
             RejectKind::Account
         }
-        Class::FilterPrecision | Class::FilterPercentPrice | Class::MinNotional => RejectKind::Filter,
+        Class::FilterPrecision | Class::MinNotional => RejectKind::Filter,
+        Class::FilterPercentPrice => RejectKind::PriceBand,
         Class::InsufficientMargin => RejectKind::Margin,
         Class::WouldTrigger => RejectKind::WouldTrigger,
         Class::ReduceOnlyRejected => RejectKind::ReduceOnly,

@@ -207,7 +207,8 @@ fn by_row(row: &ErrorRow, lower: &str) -> Verdict {
         | Class::SymbolState
         | Class::AccountState
         | Class::ConfigBlocked => RejectKind::Account,
-        Class::FilterPrecision | Class::FilterPercentPrice | Class::MinNotional | Class::MaxSize => RejectKind::Filter,
+        Class::FilterPrecision | Class::MinNotional | Class::MaxSize => RejectKind::Filter,
+        Class::FilterPercentPrice => RejectKind::PriceBand,
         Class::InsufficientMargin => RejectKind::Margin,
         Class::WouldTrigger => RejectKind::WouldTrigger,
         Class::ReduceOnlyRejected => RejectKind::ReduceOnly,

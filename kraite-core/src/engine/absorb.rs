@@ -155,7 +155,7 @@ impl Turn<'_> {
                     && outcome_tells_news(order, sent, outcome, report)
                 {
                     self.emit(Event::OutcomeNoted { id: *id });
-                    if matches!(outcome, Outcome::Rejected(reject) if reject.kind == RejectKind::Filter) {
+                    if matches!(outcome, Outcome::Rejected(reject) if reject.kind.is_by_rules()) {
                         self.refused_by_rules(*id);
                     }
                 }
@@ -509,10 +509,10 @@ fn outcome_tells_news(
         _ => None,
     };
     let refused_change = matches!((sent, outcome), (Sent::Amend(_, number), Outcome::Rejected(reject))
-        if reject.kind == RejectKind::Filter
+        if reject.kind.is_by_rules()
             && *number == order.amends
             && order.life == crate::order::Life::PendingAmend
-            && order.refusal != Some(RejectKind::Filter));
+            && !order.refusal.is_some_and(RejectKind::is_by_rules));
     let moves = refused_change || event.is_some_and(|event| matches!(order.life.on(event), Verdict::Applied(_)));
     moves || report.is_some_and(|report| order.is_news(report))
 }

@@ -12,6 +12,7 @@ use super::turn::{Next, Turn, wait_until};
 use super::volatile::{Change, OpenOrders};
 use crate::exchange::{OrderShape, RejectKind, Service};
 use crate::id::{PositionNo, Role};
+use crate::instrument::PriceBand;
 use crate::number::{Price, Qty};
 use crate::order::{Life, Order, Terminal};
 use crate::plan::{Gate, StepKind};
@@ -19,6 +20,9 @@ use crate::position::{Phase, PhaseEvent, Position, Protective, SetupState, Why};
 use crate::rounding;
 use crate::sizing::{self, RungPlan};
 use crate::time::{LocalMillis, Millis};
+
+/// How often the mark is asked for while a rung is held; a try is at least as old.
+const HELD_GAP: Millis = Millis::from_secs(15);
 
 /// What the rows of a role allow now.
 pub(super) enum Slot {
@@ -391,12 +395,45 @@ impl Turn<'_> {
         if !spent && explained {
             return false;
         }
+        if !spent && why == Some(RejectKind::PriceBand) {
+            return !self.may_leave_hold(no, rung);
+        }
         if !spent && why == Some(RejectKind::Filter) && !self.rules_are_known(no, RULES_BOUND) {
             return true;
         }
         if spent || why.is_some_and(|kind| !kind.is_retryable()) {
             self.drop_rung(no, rung, &format!("rung {rung} was refused ({why:?}) and is left out"));
             return true;
+        }
+        false
+    }
+
+    /// Whether a rung that was too far from the market for the venue may go out: a fresh mark is near it. A contract
+    /// that states no band says nothing about what is near, and the rung is tried once per poll.
+    fn may_leave_hold(&mut self, no: PositionNo, rung: u8) -> bool {
+        let Some(position) = self.position(no) else { return false };
+        let Some(plan) = position.rungs.iter().find(|r| r.rung == rung).copied() else { return false };
+        let (symbol, band) = (position.symbol().clone(), position.request.instrument.band);
+        let Some(refused_at) = position.latest(Role::Rung(rung)).map(|o| o.intended_at) else { return false };
+        let message = format!("rung {rung} at {} is too far from the market for the venue; it is held", plan.price);
+        self.alert(no, Alert::RungHeld, message);
+        let wait = if band == PriceBand::default() { self.config.poll_every } else { HELD_GAP };
+        let due = refused_at.plus(wait);
+        if self.at.local < due {
+            self.wake(no, due, Wake::Retry);
+            return false;
+        }
+        let near = |mark| band == PriceBand::default() || band.is_near(plan.price, mark);
+        if self.fresh_mark(no).is_some_and(near) {
+            return true;
+        }
+        let known = self.volatile.marks.get(&symbol).map(|mark| self.at.venue.since(mark.at));
+        match known.filter(|age| *age < HELD_GAP) {
+            Some(age) => self.wake(no, self.at.local.plus(Millis(HELD_GAP.0.saturating_sub(age.0))), Wake::Retry),
+            None => {
+                self.ask(Query::Mark(symbol));
+                self.wake(no, self.at.local.plus(HELD_GAP), Wake::Retry);
+            }
         }
         false
     }
@@ -443,7 +480,9 @@ impl Turn<'_> {
             return;
         }
         let rungs_in_place = position.rungs.iter().all(|plan| {
-            position.dropped.contains(&plan.rung) || position.of(Role::Rung(plan.rung)).any(|o| o.life.was_accepted())
+            position.dropped.contains(&plan.rung)
+                || position.is_held(plan.rung)
+                || position.of(Role::Rung(plan.rung)).any(|o| o.life.was_accepted())
         });
         if !position.rebuilt || !rungs_in_place {
             return;
@@ -565,6 +604,7 @@ fn reached(position: &Position, kind: StepKind, gate: Gate) -> bool {
         StepKind::Rung(rung) => {
             let left_out = position.dropped.contains(&rung) || !position.rungs.iter().any(|r| r.rung == rung);
             left_out
+                || position.is_held(rung)
                 || position.of(Role::Rung(rung)).any(|o| match gate {
                     Gate::HandedToWire => true,
                     Gate::Accepted | Gate::Settled => o.life.was_accepted(),

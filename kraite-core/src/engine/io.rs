@@ -293,6 +293,8 @@ pub enum Alert {
     Invariant,
     /// The target is refused again and again for reasons other than the contract's rules; the stop stands.
     TargetRefused,
+    /// A rung is too far from the market for the venue and is placed once the market is near.
+    RungHeld,
 }
 
 /// When and why the engine wants to be called again.

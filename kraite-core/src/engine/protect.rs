@@ -296,7 +296,7 @@ impl Turn<'_> {
         let total = order.executed().qty.checked_add(qty).and_then(|total| floor_qty(total, lot));
         let Ok(total) = total else { return };
         let basis = position.entered_qty();
-        let by_rules = order.refusal == Some(RejectKind::Filter);
+        let by_rules = order.refusal.is_some_and(RejectKind::is_by_rules);
         let change = Amend { order: order.reference(position.symbol()), side: order.side, price, qty: total };
         let number = order.amends.saturating_add(1);
         let (service, shape) = (order.service, OrderShape::Limit { price, qty: total });
@@ -355,9 +355,9 @@ impl Turn<'_> {
             return;
         }
         let overlap_refused = latest.life == Life::Done(Terminal::Refused)
-            && latest.refusal.is_some_and(|kind| {
-                !kind.is_retryable() && !matches!(kind, RejectKind::WouldTrigger | RejectKind::Filter)
-            });
+            && latest
+                .refusal
+                .is_some_and(|kind| !kind.is_retryable() && !kind.is_by_rules() && kind != RejectKind::WouldTrigger);
         if overlap_refused {
             self.cancel(no, old);
             return;

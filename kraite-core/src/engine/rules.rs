@@ -120,7 +120,7 @@ impl Turn<'_> {
     fn tell_of_refused_targets(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
         let of_account =
-            |kind: &RejectKind| !kind.is_retryable() && !matches!(kind, RejectKind::Filter | RejectKind::WouldTrigger);
+            |kind: &RejectKind| !kind.is_retryable() && !kind.is_by_rules() && *kind != RejectKind::WouldTrigger;
         let kinds = position.of(Role::Target).rev().map(|o| o.refusal.filter(of_account));
         let in_a_row: Vec<RejectKind> = kinds.map_while(|kind| kind).collect();
         if let Some(kind) = in_a_row.first().filter(|_| in_a_row.len() >= MAX_UNEXPLAINED) {
@@ -152,7 +152,8 @@ impl Turn<'_> {
     ) -> usize {
         let Some(position) = self.position(no) else { return 0 };
         let explained = |o: &Order| {
-            o.refusal == Some(RejectKind::Filter) && position.unexplained(Role::Stop, wish).all(|u| u.id != o.id)
+            o.refusal.is_some_and(RejectKind::is_by_rules)
+                && position.unexplained(Role::Stop, wish).all(|u| u.id != o.id)
         };
         refused.filter(|o| o.refusal.is_some_and(|kind| !kind.is_retryable()) && !explained(o)).count()
     }

@@ -337,7 +337,7 @@ fn change_order(order: &mut Order, at: Moment, input: &InputKind, event: &Event)
             order.shape = *shape;
             order.basis = *basis;
             order.amends = order.amends.saturating_add(1);
-            order.refusal = order.refusal.filter(|kind| *kind != RejectKind::Filter);
+            order.refusal = order.refusal.filter(|kind| !kind.is_by_rules());
             order.apply(LifeEvent::AmendSent);
         }
         Event::CancelIntended { extra: None, .. } => {
@@ -469,7 +469,7 @@ fn note_outcome(order: &mut Order, input: &InputKind) -> Result<(), EvolveError>
             }
         }
         // The order is read back before anything follows from it; why is not to be seen there.
-        (Sent::Amend(..), Outcome::Rejected(reject)) if reject.kind == RejectKind::Filter => {
+        (Sent::Amend(..), Outcome::Rejected(reject)) if reject.kind.is_by_rules() => {
             order.refusal = Some(reject.kind);
         }
         (Sent::Cancel(_, None), Outcome::Accepted(ack)) => {

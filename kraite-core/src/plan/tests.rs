@@ -32,6 +32,7 @@ fn venue(protection: Protection, reprice: Reprice) -> Capabilities {
         absence_plan: absence,
         max_conditional_orders: None,
         batch_size: 5,
+        may_refuse_deep_rungs: false,
         connect_ramp: Millis(1_000),
     }
 }

@@ -54,6 +54,15 @@ impl Position {
         sizing::regrid(self.direction(), &self.request.instrument, self.reference(), rung)
     }
 
+    /// True while a rung is held back: the venue refused it for being too far from the market, and the market may come
+    /// to it.
+    #[must_use]
+    pub fn is_held(&self, rung: u8) -> bool {
+        let latest = self.latest(Role::Rung(rung));
+        latest.is_some_and(|o| o.life == Life::Done(Terminal::Refused) && o.refusal == Some(RejectKind::PriceBand))
+            && !self.dropped.contains(&rung)
+    }
+
     /// What the rungs hang on.
     fn reference(&self) -> Price {
         self.entry_price().unwrap_or(self.ladder.entry.reference_price)
@@ -92,5 +101,5 @@ impl Position {
 
 /// True for an order whose placement the venue refused by the rules of the contract.
 fn is_refused_by_rules(order: &Order) -> bool {
-    order.life == Life::Done(Terminal::Refused) && order.refusal == Some(RejectKind::Filter)
+    order.life == Life::Done(Terminal::Refused) && order.refusal.is_some_and(RejectKind::is_by_rules)
 }

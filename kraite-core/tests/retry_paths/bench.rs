@@ -86,6 +86,7 @@ impl Shape {
             absence_plan: rule(),
             max_conditional_orders: Some(200),
             batch_size: 5,
+            may_refuse_deep_rungs: false,
             connect_ramp: Millis(1_000),
         }
     }

@@ -47,6 +47,7 @@ pub fn binance() -> VenueProfile {
             absence_plan: rule(3, 60),
             max_conditional_orders: Some(200),
             batch_size: 5,
+            may_refuse_deep_rungs: false,
             connect_ramp: Millis(1_000),
         },
         quirks: Quirks {
@@ -67,6 +68,7 @@ pub fn binance() -> VenueProfile {
             },
             retention: Retention { unfilled: Millis::from_secs(3 * DAY), any: Millis::from_secs(90 * DAY) },
             position_unseen: Millis(0),
+            deep_band: false,
             child_refused: false,
             rules_unreadable: false,
             clock_tolerance: Millis(1_000),

@@ -2,7 +2,7 @@
 
 use kraite_core::exchange::{Direction, MarginMode};
 use kraite_core::id::Role;
-use kraite_core::number::{Notional, Price, Qty};
+use kraite_core::number::{Factor, Notional, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::position::Why;
 use kraite_core::time::Millis;
@@ -192,6 +192,23 @@ impl Script {
                 vec![Beat::Wait(Millis(650)), Beat::Price(9_500)],
             )
             .ends(Why::StopWouldTrigger, 1271),
+            new(
+                "deep-rungs",
+                "the venue takes no rung that is far from the market; the market comes to each",
+                vec![
+                    seconds(20),
+                    Beat::Price(13_700),
+                    seconds(40),
+                    Beat::Price(12_300),
+                    seconds(40),
+                    Beat::Price(11_100),
+                    seconds(40),
+                    Beat::Price(9_900),
+                    Beat::Price(11_100),
+                ],
+            )
+            .ends(Why::TargetFilled, 1271)
+            .after(vec![Beat::DeepBand(Factor::from_units(2, 1).unwrap_or_default())]),
             new("entry-empty", "the entry fills nothing and the opening is cancelled", vec![seconds(4)])
                 .ends(Why::EntryEmpty, 0)
                 .after(vec![Beat::TakerCap(Some(Qty::ZERO))]),

@@ -45,6 +45,8 @@ pub enum Beat {
     Rules(Price, Notional),
     /// The largest MARKET order that the venue takes.
     LargestMarket(Qty),
+    /// The contract states a band of this share of the mark, and the venue limits both sides in both directions by it.
+    DeepBand(Factor),
     /// For this long after a position appeared its protective orders are refused.
     Unseen(Millis),
     /// The worker is killed.
@@ -136,7 +138,8 @@ pub fn account() -> AccountTag {
 /// F's example on the demo contract, in a direction.
 #[must_use]
 pub fn request(script: &Script, world: &World) -> Option<OpenRequest> {
-    let instrument = presets::instrument();
+    let mut instrument = presets::instrument();
+    instrument.band = world.venue.market(&instrument.symbol)?.instrument.band;
     let mark = world.mark(&instrument.symbol)?;
     let percent = |text: &str| text.parse().unwrap_or_default();
     Some(OpenRequest {

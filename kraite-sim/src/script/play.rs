@@ -7,7 +7,7 @@ use std::sync::Arc;
 use kraite_core::engine::{Command, CommandId, Config};
 use kraite_core::exchange::{PositionMode, Purpose};
 use kraite_core::id::PositionNo;
-use kraite_core::number::{Notional, Qty};
+use kraite_core::number::{Factor, Notional, Qty};
 use kraite_core::position::Phase;
 use kraite_core::time::{Millis, VenueMillis};
 
@@ -274,6 +274,13 @@ impl Play {
                 rules.min_notional = *min_notional;
             }),
             Beat::LargestMarket(qty) => self.rules(|rules| rules.max_market_qty = *qty),
+            Beat::DeepBand(share) => {
+                self.world.venue.quirks_mut().deep_band = true;
+                self.rules(|rules| {
+                    rules.band.buy_max = Factor::ONE.checked_add(*share).ok();
+                    rules.band.sell_min = Factor::ONE.checked_sub(*share).ok();
+                });
+            }
             Beat::Unseen(span) => self.world.venue.quirks_mut().position_unseen = *span,
             Beat::Kill => self.world.kill(account()),
             Beat::Stream(stream) => self.world.set_stream(*stream),

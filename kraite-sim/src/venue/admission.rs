@@ -46,7 +46,10 @@ impl Venue {
         }
         let mark = market.mark.or(market.last);
         match object.shape {
-            OrderShape::Limit { price, .. } => check_band(rules, object.side, price, mark)?,
+            OrderShape::Limit { price, .. } => {
+                check_band(rules, object.side, price, mark)?;
+                self.check_depth(rules, price, mark)?;
+            }
             OrderShape::Market { .. } if market.last.is_none() => return Err(Refusal::NoDepth),
             OrderShape::Market { .. } | OrderShape::StopMarket { .. } | OrderShape::TakeProfitMarket { .. } => {}
         }
@@ -58,6 +61,15 @@ impl Venue {
             return Err(Refusal::MinNotional);
         }
         Ok(())
+    }
+
+    /// A venue that limits both sides in both directions, whatever its contracts state.
+    fn check_depth(&self, rules: &Instrument, price: Price, mark: Option<Price>) -> Result<(), Refusal> {
+        match mark.filter(|mark| self.profile.quirks.deep_band && !rules.band.is_near(price, *mark)) {
+            Some(mark) if price > mark => Err(Refusal::AboveBand),
+            Some(_) => Err(Refusal::BelowBand),
+            None => Ok(()),
+        }
     }
 
     /// How many orders may be open at once.

@@ -41,6 +41,8 @@ pub struct Quirks {
     pub retention: Retention,
     /// For this long after a position appeared its protective orders are refused (43023 family).
     pub position_unseen: Millis,
+    /// The band of a contract limits both sides in both directions, whatever the contract states.
+    pub deep_band: bool,
     /// A trigger order that fires is refused by the matching engine and is gone.
     pub child_refused: bool,
     /// The rules of contracts cannot be read; orders are judged by them all the same.
@@ -304,9 +306,8 @@ impl Refusal {
             | Self::PriceTooHigh
             | Self::PriceTooLow
             | Self::MinNotional
-            | Self::AboveBand
-            | Self::BelowBand
             | Self::OutOfRange => RejectKind::Filter,
+            Self::AboveBand | Self::BelowBand => RejectKind::PriceBand,
             Self::TooManyOrders | Self::TooManyConditional => RejectKind::OrderLimit,
             Self::Margin | Self::LeverageBracket => RejectKind::Margin,
             Self::ReduceOnly | Self::CloseOverlap => RejectKind::ReduceOnly,
