@@ -7,12 +7,14 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+mod events;
 mod meaning;
 mod percent;
 pub mod scalar;
 mod signer;
 mod word;
 
+pub use events::Events;
 pub use meaning::{Method, Quiet, Scope, Unmapped, Verdict};
 pub use percent::percent_encode;
 pub use signer::{KeyError, KeyKind, SignError, Signer};

@@ -7,9 +7,12 @@ use kraite_core::exchange::{Direction, NewOrder, OrderShape, Outcome, PositionMo
 use kraite_core::id::{AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role};
 use kraite_core::position::Why;
 use kraite_core::time::{Millis, VenueMillis};
+use kraite_sim::emulator::Protocol;
 
+use crate::faults::in_each;
 use crate::life::{Case, Life, connect, emulator, patiently, symbol};
 use crate::proxy::{Attack, Proxy, Rule, text_frame};
+use crate::requests::{Request, Requests};
 
 /// The most bytes of an answer that the client takes (`MAX_BODY`).
 const CLIENT_TAKES: u64 = 4 << 20;
@@ -114,8 +117,8 @@ async fn c09_a_stop_whose_answer_attacks() {
     attacked_when_placing("/fapi/v1/algoOrder", "type=STOP_MARKET").await;
 }
 
-async fn opened() -> (Life, Proxy) {
-    let (life, proxy) = Life::start_behind_proxy(Case::LONG).await;
+async fn opened(case: Case) -> (Life, Proxy) {
+    let (life, proxy) = Life::start_behind_proxy(case).await;
     life.open().await;
     life.active().await;
     (life, proxy)
@@ -125,7 +128,7 @@ async fn opened() -> (Life, Proxy) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c09_readings_that_attack_leave_the_stop_where_it_is() {
     for (name, attack) in attacks() {
-        let (life, proxy) = opened().await;
+        let (life, proxy) = opened(Case::LONG).await;
         let stop = life.stop();
         for path in ["/fapi/v3/positionRisk", "/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders"] {
             proxy.add(Rule { method: "GET", path, contains: "", acts: false, attack: attack.clone() });
@@ -140,11 +143,11 @@ async fn c09_readings_that_attack_leave_the_stop_where_it_is() {
 /// The frame that is too large is never read: the stream is opened again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c09_a_frame_of_64_mebibytes_ends_the_stream_and_nothing_else() {
-    let (life, proxy) = opened().await;
+    let (life, proxy) = opened(Case::LONG).await;
     let head = [&[0x81, 127][..], &HUGE_FRAME.to_be_bytes()].concat();
     proxy.inject([head, vec![b' '; PIECE]].concat());
     managed_on(life, "a frame of 64 MiB").await;
-    let (life, proxy) = opened().await;
+    let (life, proxy) = opened(Case::LONG).await;
     proxy.inject(text_frame(&deep()));
     managed_on(life, "a deep frame").await;
 }
@@ -155,44 +158,94 @@ const PIECE: usize = 1 << 20;
 /// Every old frame once more, backwards, in the middle of a life and near its end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c04_old_frames_change_nothing() {
-    let (life, proxy) = opened().await;
-    life.dip().await;
-    let held = life.exposure();
-    assert!(proxy.replay() > 3 && proxy.replay() > 3);
-    let (target, stop) = (life.target(), life.stop());
-    life.dip().await;
-    assert!(life.exposure() > held);
-    assert_ne!(life.target(), target, "the target follows the new average");
-    assert_eq!(life.stop().len(), stop.len());
-    proxy.replay();
-    life.recover().await;
-    life.ended().await;
-    proxy.replay();
-    let verdict = life.verdict().await;
-    assert_eq!(verdict.seen.why, Some(Why::TargetFilled), "{verdict:?}");
+    in_each(&Case::EACH, |case| async move {
+        let (life, proxy) = opened(case).await;
+        life.dip().await;
+        let held = life.exposure();
+        assert!(proxy.replay() > 3 && proxy.replay() > 3);
+        let (target, stop) = (life.target(), life.stop());
+        life.dip().await;
+        assert!(life.exposure() > held);
+        assert_ne!(life.target(), target, "the target follows the new average");
+        assert_eq!(life.stop().len(), stop.len());
+        proxy.replay();
+        life.recover().await;
+        life.ended().await;
+        proxy.replay();
+        let verdict = life.verdict().await;
+        assert_eq!(verdict.seen.why, Some(Why::TargetFilled), "{verdict:?}");
+    })
+    .await;
 }
 
-/// Words that are not known: in the frame of a fill, and in the answers of what is placed.
+/// A word in a frame of the account, and in the answer to a request: what is said instead of it.
+type Changed = (&'static str, &'static str);
+
+/// The frames and answers of a venue that tell what became of an order.
+fn told_of_orders(case: Case) -> (Vec<Changed>, Vec<(Request, Changed)>) {
+    let look = |path| Request { method: "GET", path, contains: "" };
+    let Requests { entry, rungs, protection, looks, lists, .. } = case.requests();
+    match case.protocol {
+        Protocol::Binance => (
+            vec![(r#""x":"TRADE""#, r#""x":"TELEPORT""#), (r#""X":"FILLED""#, r#""X":"LIMBO""#)],
+            vec![
+                (*entry, (r#""status":"FILLED""#, r#""status":"LIMBO""#)),
+                (*rungs, (r#""status":"NEW""#, r#""status":"LIMBO""#)),
+                (protection[0].1, (r#""algoStatus":"NEW""#, r#""algoStatus":"LIMBO""#)),
+            ],
+        ),
+        // What is placed is answered with ids alone: the words stand in what is read.
+        Protocol::BitgetClassic => (
+            vec![(r#""status":"filled""#, r#""status":"limbo""#), (r#""status":"executed""#, r#""status":"limbo""#)],
+            vec![
+                (look(looks[0]), (r#""state":""#, r#""state":"limbo_"#)),
+                (look(lists[0]), (r#""status":"live""#, r#""status":"limbo""#)),
+                (look(lists[1]), (r#""planStatus":"live""#, r#""planStatus":"limbo""#)),
+            ],
+        ),
+        Protocol::BitgetUnified => (
+            vec![(r#""orderStatus":"filled""#, r#""orderStatus":"limbo""#)],
+            vec![
+                (look(looks[0]), (r#""orderStatus":""#, r#""orderStatus":"limbo_"#)),
+                (look(lists[0]), (r#""orderStatus":""#, r#""orderStatus":"limbo_"#)),
+                (look(lists[1]), (r#""status":""#, r#""status":"limbo_"#)),
+            ],
+        ),
+    }
+}
+
+/// Words that are not known, in frames and in answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c10_words_that_are_not_known_are_looked_up_and_never_guessed() {
-    for (from, to) in [(r#""x":"TRADE""#, r#""x":"TELEPORT""#), (r#""X":"FILLED""#, r#""X":"LIMBO""#)] {
-        let (life, proxy) = opened().await;
-        proxy.change_frame(from, to);
-        managed_on(life, to).await;
-        assert_eq!(proxy.met(), 1, "{from} never came");
-    }
-    let placed = [
-        ("/fapi/v1/order", "type=MARKET", r#""status":"FILLED""#, r#""status":"LIMBO""#),
-        ("/fapi/v1/batchOrders", "LIMIT", r#""status":"NEW""#, r#""status":"LIMBO""#),
-        ("/fapi/v1/algoOrder", "type=STOP_MARKET", r#""algoStatus":"NEW""#, r#""algoStatus":"LIMBO""#),
-    ];
-    for (path, contains, from, to) in placed {
-        let (life, proxy) = Life::start_behind_proxy(Case::LONG).await;
-        proxy.add(Rule { method: "POST", path, contains, acts: true, attack: Attack::Change(from, to) });
-        life.open().await;
-        managed_on(life, contains).await;
-        assert_eq!(proxy.met(), 1, "{contains}");
-    }
+    in_each(&Case::EACH, |case| async move {
+        let (frames, answers) = told_of_orders(case);
+        for (from, to) in frames {
+            let (life, proxy) = opened(case).await;
+            proxy.change_frame(from, to);
+            managed_on(life, to).await;
+            assert_eq!(proxy.met(), 1, "{from} never came");
+        }
+        for (Request { method, path, contains }, (from, to)) in answers {
+            let (life, proxy) = Life::start_behind_proxy(case).await;
+            proxy.add(Rule { method, path, contains, acts: true, attack: Attack::Change(from, to) });
+            if method == "GET" {
+                // An order is asked for where its answer is lost and no frame tells of it; lists are read once a
+                // stream was cut.
+                let lost = case.requests().rungs.meets(1, r#"{"kind":"cut","when":"after"}"#);
+                life.admin("POST", "/streams", r#"{"do":"silence","users":true}"#).await;
+                life.open_under(&[lost]).await;
+                life.active().await;
+                life.admin("POST", "/streams", r#"{"do":"resume","users":true}"#).await;
+                life.admin("POST", "/streams", r#"{"do":"cut"}"#).await;
+                life.until("read", |_| proxy.met() == 1).await;
+            } else {
+                life.open().await;
+            }
+            managed_on(life, path).await;
+            assert_eq!(proxy.met(), 1, "{path} {contains}");
+        }
+    })
+    .await;
 }
 
 /// How many lives are given to something that happens in most of them.

@@ -8,8 +8,9 @@ use kraite_binance::{Ended, OrderEntry, Socket, Told};
 use kraite_core::position::Why;
 use kraite_core::time::Millis;
 
-use crate::faults::{no_alarm, on_placing, rule};
+use crate::faults::{Row, no_alarm, on_placing};
 use crate::life::{Case, Life, Verdict};
+use crate::requests::Requests;
 
 /// Stands in every request that is signed by itself and came over the socket, where the key is a parameter.
 const EACH_REQUEST: &str = r#"{"contains":"apiKey=k","times":1000,"fault":{"kind":"delay","ms":0,"when":"before"}}"#;
@@ -52,28 +53,31 @@ async fn s01_a_session_that_is_signed_in_carries_a_life() {
     let life = Life::start_signed_by(Case::OVER_SOCKET, public, credentials).await;
     // That the stop went over the socket shows in its breaking; that it was signed in, in no request with the key but the
     // one that signs the next socket in.
-    let cut = rule("POST", "/fapi/v1/algoOrder", "type=STOP_MARKET", 1, r#"{"kind":"cut","when":"after"}"#);
+    let (_, stop) = Case::OVER_SOCKET.requests().protection[0];
+    let cut = stop.meets(1, r#"{"kind":"cut","when":"after"}"#);
     let (verdict, broke) = lived(life, &[cut, EACH_REQUEST.to_owned()]).await;
     assert!(verdict.faults == 2 && broke, "{verdict:?}");
 }
 
 /// Over the socket rungs go one by one.
-fn on_placing_alone(row: &str, fault: &str) -> Vec<(String, Vec<String>)> {
-    let mut rows = on_placing(row, fault);
-    rows.retain(|(name, _)| !name.ends_with("the rungs"));
-    rows.push((format!("{row} a rung"), vec![rule("POST", "/fapi/v1/order", "type=LIMIT", 1, fault)]));
+fn on_placing_alone(row: &str, fault: &str) -> Vec<Row> {
+    let case = Case::OVER_SOCKET;
+    let Requests { rung, .. } = case.requests();
+    let mut rows = on_placing(case, row, fault);
+    rows.retain(|(_, name, _)| !name.ends_with("the rungs"));
+    rows.push((case, format!("{row} a rung"), vec![rung.meets(1, fault)]));
     rows
 }
 
-async fn each(rows: Vec<(String, Vec<String>)>, breaks: bool) {
+async fn each(rows: Vec<Row>, breaks: bool) {
     let mut verdicts = Vec::new();
     for some in rows.chunks(4) {
-        let running = some.iter().map(|(_, rules)| {
-            let rules = rules.clone();
-            tokio::spawn(async move { lived(Life::start(Case::OVER_SOCKET).await, &rules).await })
+        let running = some.iter().map(|(case, _, rules)| {
+            let (case, rules) = (*case, rules.clone());
+            tokio::spawn(async move { lived(Life::start(case).await, &rules).await })
         });
         let running: Vec<_> = running.collect();
-        for ((name, _), life) in some.iter().zip(running) {
+        for ((_, name, _), life) in some.iter().zip(running) {
             let (verdict, broke) = life.await.unwrap_or_else(|error| panic!("{name}: {error}"));
             assert!(verdict.faults > 0, "{name}: no fault was met");
             assert_eq!(broke, breaks, "{name}: {verdict:?}");

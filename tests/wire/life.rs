@@ -343,6 +343,18 @@ impl Life {
         })
     }
 
+    /// What the orders of a role have executed, with the orders that they became.
+    pub(crate) fn executed(&self, role: Role) -> Qty {
+        self.book(|venue, _| {
+            let of_role = |o: &&OrderObject| role_of(o) == Some(role);
+            let all = venue.objects().filter(of_role).flat_map(|o| {
+                let child = o.child.and_then(|child| venue.object(child)).filter(|child| role_of(child) != Some(role));
+                [Some(o), child].into_iter().flatten()
+            });
+            all.map(|o| o.executed).fold(Qty::ZERO, |all, one| all.checked_add(one).unwrap())
+        })
+    }
+
     /// What the emulator's auditor objects to, sorted.
     pub(crate) async fn violations(&self) -> Vec<String> {
         let audit = self.admin("GET", "/audit?naked_ms=60000", "").await;

@@ -4,13 +4,15 @@
 #![allow(clippy::disallowed_methods, reason = "a test waits for sockets and processes on the wall clock")]
 
 mod attacks;
+mod changes;
 mod entry;
 mod faults;
 mod kills;
 mod life;
 mod lives;
-mod paired;
 mod proxy;
 mod raw;
+mod readings;
+mod requests;
 mod stops;
 mod streams;

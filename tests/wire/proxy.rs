@@ -149,10 +149,15 @@ async fn serve(shared: Arc<Shared>, mut client: TcpStream) -> io::Result<()> {
             continue;
         };
         let answer = if rule.acts { forward(shared.upstream, &request).await? } else { Vec::new() };
-        match rule.attack {
+        match rule.attack.clone() {
             Attack::Body(status, body) => client.write_all(&reply(status, &body)).await?,
             Attack::Flood(header, piece) => return flood(&shared, client, header, piece).await,
             Attack::Trickle => return trickle(client).await,
+            // An answer that does not say it is no turn of the rule.
+            Attack::Change(from, _) if !String::from_utf8_lossy(&answer).contains(from) => {
+                shared.put_back(rule);
+                client.write_all(&answer).await?;
+            }
             Attack::Change(from, to) => client.write_all(&changed(&answer, from, to)).await?,
             Attack::Doubled => client.write_all(&answer.repeat(2)).await?,
             Attack::Twice => {
@@ -175,6 +180,13 @@ impl Shared {
         let rule = state.rules.remove(place);
         state.met += usize::from(!matches!(rule.attack, Attack::Twice));
         Some(rule)
+    }
+
+    /// The next request may meet it.
+    fn put_back(&self, rule: Rule) {
+        let mut state = self.state.lock().unwrap();
+        state.met -= 1;
+        state.rules.push(rule);
     }
 }
 
@@ -218,7 +230,6 @@ fn reply(status: u16, body: &[u8]) -> Vec<u8> {
 fn changed(answer: &[u8], from: &str, to: &str) -> Vec<u8> {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    assert!(body.contains(from), "nothing to change: {text}");
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     reply(status, body.replace(from, to).as_bytes())
 }
@@ -245,7 +256,7 @@ async fn trickle(mut client: TcpStream) -> io::Result<()> {
 
 /// A WebSocket: what the client says goes through as it is, the venue's frames one by one.
 async fn tunnel(shared: Arc<Shared>, client: TcpStream, request: Vec<u8>) -> io::Result<()> {
-    let account = String::from_utf8_lossy(&request).contains("/private/");
+    let account = String::from_utf8_lossy(&request).contains("/private");
     let mut server = TcpStream::connect(shared.upstream).await?;
     server.write_all(&request).await?;
     let Some(head) = read_head(&mut server).await? else { return Ok(()) };

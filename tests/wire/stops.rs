@@ -7,8 +7,9 @@ use kraite_core::plan::TargetStyle;
 use kraite_core::position::Why;
 use kraite_core::time::Millis;
 
-use crate::faults::rule;
+use crate::faults::in_each;
 use crate::life::{Case, Life};
+use crate::requests::{Request, Requests};
 
 async fn opened(case: Case) -> Life {
     let life = Life::start(case).await;
@@ -62,8 +63,8 @@ async fn a_stop_that_comes_before_the_position_is_seen_is_sent_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_that_is_not_ours_is_left_alone() {
     let life = Life::start(Case::LONG).await;
-    let rule = r#"{"method":"POST","path":"/fapi/v1/algoOrder","contains":"closePosition=true","times":1,"fault":{"kind":"error","code":-4130}}"#;
-    life.open_under(&[rule.to_owned()]).await;
+    let stop = Request { method: "POST", path: "/fapi/v1/algoOrder", contains: "closePosition=true" };
+    life.open_under(&[stop.meets(1, r#"{"kind":"error","code":-4130}"#)]).await;
     life.active().await;
     life.recover().await;
     life.ended().await;
@@ -91,19 +92,17 @@ async fn r82_targets_that_may_not_overlap_follow_one_another() {
 /// leaves it behind its stop, with somebody told, until it is taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b14_only_one_of_stop_and_target_is_accepted() {
-    let refused = |kind: &str| {
-        let fault = r#"{"kind":"error","code":-2019}"#;
-        rule("POST", "/fapi/v1/algoOrder", &format!("type={kind}"), 1_000, fault)
-    };
+    let [(_, stop), (_, target)] = Case::LONG.requests().protection else { panic!("one by one") };
+    let refused = |request: &Request| request.meets(1_000, r#"{"kind":"error","code":-2019}"#);
     let life = Life::start(Case::LONG).await;
-    life.open_under(&[refused("STOP_MARKET")]).await;
+    life.open_under(&[refused(stop)]).await;
     life.ended().await;
     let verdict = life.verdict().await;
     assert_eq!(verdict.seen.why, Some(Why::StopRefused), "{verdict:?}");
     assert!(verdict.faults > 0 && verdict.naked < Millis::from_secs(45), "{verdict:?}");
 
     let life = Life::start(Case::LONG).await;
-    life.open_under(&[refused("TAKE_PROFIT_MARKET")]).await;
+    life.open_under(&[refused(target)]).await;
     life.until("told", |life| life.seen().alerts.contains(&Alert::TargetRefused)).await;
     assert_eq!((life.stop().len(), life.target().len()), (1, 0));
     life.admin("DELETE", "/faults", "").await;
@@ -118,28 +117,32 @@ async fn b14_only_one_of_stop_and_target_is_accepted() {
 /// The first attempt never arrived, the second is refused: that is a refusal of the second (B9).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b09_a_refusal_of_the_second_attempt_is_not_one_of_the_first() {
-    let life = Life::start(Case::LONG).await;
-    // Four rungs go out together and are lost; they go out again as each is proven absent, alone or with others.
-    let rules = [
-        rule("POST", "/fapi/v1/batchOrders", "", 1, r#"{"kind":"cut","when":"before"}"#),
-        rule("POST", "/fapi/v1/batchOrders", "", 1, r#"{"kind":"legs","refused":[0],"code":-2019}"#),
-        rule("POST", "/fapi/v1/order", "type=LIMIT", 1, r#"{"kind":"error","code":-2019}"#),
-    ];
-    life.open_under(&rules).await;
-    life.until("a rung left out", |life| life.seen().alerts.contains(&Alert::RungDropped)).await;
-    // Each refusal but the first, lost, request left one rung out.
-    life.until("the others there", |life| matches!(life.rungs().len(), 2 | 3)).await;
-    let mut left_out = life.faults_met().await - 1;
-    for _ in 0..1_000 {
-        if life.rungs().len() + left_out == 4 {
-            break;
+    in_each(&Case::EACH, |case| async move {
+        let (Requests { rungs, rung, .. }, code) = (case.requests(), case.codes().margin);
+        let life = Life::start(case).await;
+        // Four rungs go out together and are lost; they go out again as each is proven absent, alone or with others.
+        let rules = [
+            rungs.meets(1, r#"{"kind":"cut","when":"before"}"#),
+            rungs.meets(1, &format!(r#"{{"kind":"legs","refused":[0],"code":{code}}}"#)),
+            rung.meets(1, &format!(r#"{{"kind":"error","code":{code}}}"#)),
+        ];
+        life.open_under(&rules).await;
+        life.until("a rung left out", |life| life.seen().alerts.contains(&Alert::RungDropped)).await;
+        // Each refusal but the first, lost, request left one rung out.
+        life.until("the others there", |life| matches!(life.rungs().len(), 2 | 3)).await;
+        let mut left_out = life.faults_met().await - 1;
+        for _ in 0..1_000 {
+            if life.rungs().len() + left_out == 4 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            left_out = life.faults_met().await - 1;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        left_out = life.faults_met().await - 1;
-    }
-    assert_eq!(life.rungs().len() + left_out, 4, "{:?}", life.seen());
-    life.until("protected", |life| life.stop().len() == 1 && life.target().len() == 1).await;
-    life.recover().await;
-    life.ended().await;
-    assert_eq!(life.verdict().await.seen.why, Some(Why::TargetFilled));
+        assert_eq!(life.rungs().len() + left_out, 4, "{:?}", life.seen());
+        life.until("protected", |life| life.stop().len() == 1 && life.target().len() == 1).await;
+        life.recover().await;
+        life.ended().await;
+        assert_eq!(life.verdict().await.seen.why, Some(Why::TargetFilled));
+    })
+    .await;
 }

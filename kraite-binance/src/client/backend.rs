@@ -1,6 +1,6 @@
 //! The account at the venue: what it is made of and how it comes to be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use kraite_core::capabilities::Capabilities;
@@ -9,11 +9,10 @@ use kraite_core::id::Symbol;
 use kraite_core::number::Qty;
 use kraite_core::time::VenueMillis;
 use kraite_wire::client::{
-    ConfigError, ConnectError, Ended, Heartbeat, Keeper, KeyPolicy, Need, Needed, Socket, Told, Transport, check_key,
-    client_config,
+    ConfigError, ConnectError, Ended, Heartbeat, Keeper, KeyPolicy, MarksInUse, Need, Needed, Socket, Transport,
+    check_key, client_config,
 };
 use reqwest::Url;
-use tokio::sync::watch;
 
 use super::budget::Budget;
 use super::config::{Config, MAX_MARKS, OrderEntry};
@@ -42,7 +41,7 @@ pub(crate) struct Inner {
     pub(crate) capabilities: Capabilities,
     interpreter: Mutex<Interpreter>,
     largest_market: Mutex<BTreeMap<Symbol, Qty>>,
-    pub(crate) marks: watch::Sender<BTreeSet<Symbol>>,
+    pub(crate) marks: MarksInUse,
     pub(crate) streams: Url,
     tls: Arc<rustls::ClientConfig>,
 }
@@ -101,7 +100,7 @@ impl Inner {
             capabilities: crate::capabilities(),
             interpreter: Mutex::default(),
             largest_market: Mutex::default(),
-            marks: watch::Sender::new(config.marks.into_iter().collect()),
+            marks: MarksInUse::new(config.marks, MAX_MARKS),
             streams: config.hosts.streams,
             tls,
         })
@@ -141,16 +140,6 @@ impl Inner {
 
     /// A contract that is traded: its mark price is streamed from now on.
     pub(crate) fn uses(&self, symbol: &Symbol) {
-        if self.marks.borrow().contains(symbol) {
-            return;
-        }
-        let mut full = false;
-        self.marks.send_if_modified(|marks| {
-            full = marks.len() >= MAX_MARKS && !marks.contains(symbol);
-            !full && marks.insert(symbol.clone())
-        });
-        if full {
-            self.line.watch.told(Told::TooManyMarks(symbol.clone()));
-        }
+        self.marks.add(symbol, self.line.watch.as_ref());
     }
 }

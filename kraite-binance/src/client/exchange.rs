@@ -11,10 +11,9 @@ use kraite_core::id::Symbol;
 use kraite_core::instrument::{Instrument, LeverageBracket};
 use kraite_core::number::Factor;
 use kraite_core::time::VenueMillis;
-use kraite_wire::client::rejected;
+use kraite_wire::client::{account_stream, rejected};
 
 use super::backend::Binance;
-use super::stream;
 
 #[async_trait]
 impl Exchange for Binance {
@@ -109,6 +108,6 @@ impl Exchange for Binance {
     }
 
     async fn account_stream(&self) -> Result<BoxStream<'static, StreamEvent>, ReadError> {
-        stream::open(&self.0).await
+        account_stream(&self.0).await
     }
 }

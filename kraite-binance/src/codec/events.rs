@@ -5,6 +5,7 @@ use kraite_core::exchange::{Direction, Mark, PositionReport, StreamEvent, Trade}
 use kraite_core::id::{Symbol, TradeId};
 use kraite_core::number::{Price, Qty};
 use kraite_core::time::VenueMillis;
+use kraite_wire::Events;
 
 use super::frame::{AccountUpdate, AlgoUpdate, Frame, MarkUpdate, OrderUpdate};
 use super::interpret::{Asked, Interpreter, Seen, SeenAlgo, Unmapped, symbol_of};
@@ -13,24 +14,6 @@ use super::word::{ExecutionType, PositionSide, UpdateReason};
 /// Contracts that are margined in the coin itself; mixed into the streams of all contracts since June 2026.
 const COIN_MARGINED: i64 = 2;
 
-/// What one frame came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Events {
-    /// What the core is told, in order.
-    pub events: Vec<StreamEvent>,
-    /// What it cannot be told, each with the reason: to be logged, and answered with a reading.
-    pub skipped: Vec<Unmapped>,
-}
-
-impl Events {
-    fn take(&mut self, event: Result<StreamEvent, Unmapped>) {
-        match event {
-            Ok(event) => self.events.push(event),
-            Err(why) => self.skipped.push(why),
-        }
-    }
-}
-
 impl Interpreter {
     /// The events of a frame. None for what is no event of orders, positions, funding or marks: an expired key and a
     /// margin call are for the one who reads the stream, and the early telling of a fill is told again, with its fee
@@ -38,7 +21,7 @@ impl Interpreter {
     pub fn events(&mut self, frame: &Frame) -> Events {
         let mut all = Events::default();
         match frame {
-            Frame::Order(update) => all.take(self.order_event(update)),
+            Frame::Order(update) => all.take(self.order_event(update).map(Some)),
             Frame::Algo(update) => match self.algo_update(update) {
                 Ok(reports) => all.events.extend(reports.into_reports().map(StreamEvent::Order)),
                 Err(why) => all.skipped.push(why),
@@ -149,7 +132,7 @@ fn account_events(update: &AccountUpdate, all: &mut Events) {
         for amount in body.balances.iter().filter_map(|row| row.change).filter(|amount| !amount.is_zero()) {
             all.take(
                 symbol
-                    .map(|symbol| StreamEvent::Funding { symbol: Symbol::new(symbol), amount, at })
+                    .map(|symbol| Some(StreamEvent::Funding { symbol: Symbol::new(symbol), amount, at }))
                     .ok_or(Unmapped::Missing("S")),
             );
         }
@@ -195,7 +178,7 @@ fn take_mark(update: &MarkUpdate, all: &mut Events) {
     if update.product == Some(COIN_MARGINED) {
         return;
     }
-    all.take(mark_of(update.symbol.as_deref(), update.mark, update.at).map(StreamEvent::Mark));
+    all.take(mark_of(update.symbol.as_deref(), update.mark, update.at).map(|mark| Some(StreamEvent::Mark(mark))));
 }
 
 pub(crate) fn mark_of(symbol: Option<&str>, price: Option<Price>, at: Option<VenueMillis>) -> Result<Mark, Unmapped> {

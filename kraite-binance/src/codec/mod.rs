@@ -59,10 +59,9 @@ mod word;
 
 use kraite_wire::scalar;
 
-pub use kraite_wire::{Method, Quiet, Scope, Unmapped, Verdict};
+pub use kraite_wire::{Events, Method, Quiet, Scope, Unmapped, Verdict};
 
 pub use errors::{Class, ERRORS, ErrorRow, Placed, error_row};
-pub use events::Events;
 pub use failure::{Answer, Failure};
 pub use ids::{OrderName, algo_id, regular_id, unknown_parent};
 pub use interpret::{AlgoReports, Asked, Fill, Interpreter};

@@ -1,14 +1,13 @@
 //! The account at the venue: what it is made of and how it comes to be.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kraite_core::capabilities::Capabilities;
 use kraite_core::id::Symbol;
 use kraite_core::time::Millis;
 use kraite_wire::client::{
-    ConfigError, ConnectError, Ended, Heartbeat, Keeper, KeyPolicy, Need, Needed, Socket, Told, Transport, check_key,
-    client_config,
+    ConfigError, ConnectError, Ended, Heartbeat, Keeper, KeyPolicy, MarksInUse, Need, Needed, Socket, Transport,
+    check_key, client_config,
 };
 use reqwest::Url;
 use tokio::sync::watch;
@@ -45,7 +44,7 @@ pub(crate) struct Inner {
     known: Mutex<Known>,
     /// One probe of the generation, and one reading of a contract's setup, at a time.
     pub(crate) asking: tokio::sync::Mutex<()>,
-    pub(crate) marks: watch::Sender<BTreeSet<Symbol>>,
+    pub(crate) marks: MarksInUse,
     pub(crate) streams: Url,
     tls: Arc<rustls::ClientConfig>,
 }
@@ -103,7 +102,7 @@ impl Inner {
             interpreter: Mutex::default(),
             known: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
-            marks: watch::Sender::new(config.marks.into_iter().collect()),
+            marks: MarksInUse::new(config.marks, MAX_MARKS),
             streams: config.hosts.streams,
             tls,
         })
@@ -125,16 +124,9 @@ impl Inner {
 
     /// A contract that is traded: its mark price is streamed from now on.
     pub(crate) fn uses(&self, symbol: &Symbol) {
-        if self.marks.borrow().contains(symbol) || self.product_of(symbol).is_err() {
+        if self.marks.contains(symbol) || self.product_of(symbol).is_err() {
             return;
         }
-        let mut full = false;
-        self.marks.send_if_modified(|marks| {
-            full = marks.len() >= MAX_MARKS && !marks.contains(symbol);
-            !full && marks.insert(symbol.clone())
-        });
-        if full {
-            self.line.watch.told(Told::TooManyMarks(symbol.clone()));
-        }
+        self.marks.add(symbol, self.line.watch.as_ref());
     }
 }

@@ -11,9 +11,9 @@ use kraite_core::id::Symbol;
 use kraite_core::instrument::{Instrument, LeverageBracket};
 use kraite_core::number::Factor;
 use kraite_core::time::VenueMillis;
+use kraite_wire::client::account_stream;
 
 use super::backend::Bitget;
-use super::stream;
 
 #[async_trait]
 impl Exchange for Bitget {
@@ -106,6 +106,6 @@ impl Exchange for Bitget {
     }
 
     async fn account_stream(&self) -> Result<BoxStream<'static, StreamEvent>, ReadError> {
-        stream::open(&self.0).await
+        account_stream(&self.0).await
     }
 }

@@ -2,8 +2,8 @@
 //! ours (R41, R42, R107).
 
 use kraite_core::exchange::{
-    Ack, OrderRef, OrderReport, Outcome, PairLeg, PairOutcome, PositionTpsl, RejectKind, ReportStatus, ReportedId,
-    Service,
+    Ack, Cause, OrderRef, OrderReport, Outcome, PairLeg, PairOutcome, PositionTpsl, RejectKind, ReportStatus,
+    ReportedId, Service,
 };
 use kraite_core::id::Symbol;
 use kraite_core::time::{Millis, VenueMillis};
@@ -32,6 +32,16 @@ fn strategy_of(report: &OrderReport) -> Option<compact_str::CompactString> {
         OrderName::Venue(number) => Some(number),
         OrderName::Client(_) => None,
     }
+}
+
+/// Whether the strategy that was said to hold a leg is listed with its other leg alone. One row tells both: this is no
+/// list that lags, and the leg is not there.
+fn lacks(listed: &[OrderReport], answered: &Outcome) -> bool {
+    let Outcome::Accepted(Ack { report: Some(leg) }) = answered else { return false };
+    let strategy = strategy_of(leg);
+    strategy.is_some()
+        && listed.iter().any(|row| strategy_of(row) == strategy)
+        && !listed.iter().any(|row| row.venue_id == leg.venue_id)
 }
 
 impl Inner {
@@ -150,6 +160,7 @@ impl Inner {
             }
             match listed.iter().find(stands) {
                 Some(row) => Outcome::Accepted(Ack { report: Some(Box::new(row.clone())) }),
+                None if lacks(&listed, &answered) => Outcome::Unknown(Cause::ServerError),
                 None => answered,
             }
         };

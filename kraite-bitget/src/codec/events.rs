@@ -4,6 +4,7 @@ use kraite_core::exchange::{Direction, OrderReport, PositionReport, StreamEvent,
 use kraite_core::id::Symbol;
 use kraite_core::number::Qty;
 use kraite_core::time::VenueMillis;
+use kraite_wire::Events;
 
 use super::fills::{classic_fees, unified_fees};
 use super::frame::{Frame, Push, classic, unified};
@@ -15,48 +16,17 @@ use super::readings::{mark_of, side_of_position};
 use super::way::{Convention, Way};
 use super::word::{HoldMode, OrderStatus, PositionSide, TradeSide};
 
-/// What one frame came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Events {
-    /// What the core is told, in order.
-    pub events: Vec<StreamEvent>,
-    /// What it cannot be told, each with the reason: to be logged, and answered with a reading.
-    pub skipped: Vec<Unmapped>,
-}
-
-impl Events {
-    fn take(&mut self, events: Result<impl IntoIterator<Item = StreamEvent>, Unmapped>) {
-        match events {
-            Ok(events) => self.events.extend(events),
-            Err(why) => self.skipped.push(why),
-        }
-    }
-
-    fn rows<T, I: IntoIterator<Item = StreamEvent>>(
-        &mut self,
-        push: &Push<T>,
-        mut to: impl FnMut(&T) -> Result<I, Unmapped>,
-    ) {
-        for row in &push.rows {
-            self.take(to(row));
-        }
-        if !push.complete {
-            self.skipped.push(Unmapped::Contradiction("a row of a push"));
-        }
-    }
-}
-
 impl Interpreter {
     /// The events of a frame. None for what is no event of orders, positions or marks: what answers a request is for
     /// the one who made it, and balances are read.
     pub fn events(&mut self, frame: &Frame) -> Events {
         let mut all = Events::default();
         match frame {
-            Frame::ClassicOrders(push) => all.rows(push, |row| self.classic_order_event(row, push.at)),
-            Frame::ClassicPlans(push) => all.rows(push, |row| self.classic_plan_event(row, push.at)),
-            Frame::ClassicFills(push) => all.rows(push, |row| self.classic_fill_event(row)),
-            Frame::ClassicPositions(push) => all.rows(push, |row| classic_position(row, push.at)),
-            Frame::UnifiedOrders(push) => all.rows(push, |row| {
+            Frame::ClassicOrders(push) => take_rows(&mut all, push, |row| self.classic_order_event(row, push.at)),
+            Frame::ClassicPlans(push) => take_rows(&mut all, push, |row| self.classic_plan_event(row, push.at)),
+            Frame::ClassicFills(push) => take_rows(&mut all, push, |row| self.classic_fill_event(row)),
+            Frame::ClassicPositions(push) => take_rows(&mut all, push, |row| classic_position(row, push.at)),
+            Frame::UnifiedOrders(push) => take_rows(&mut all, push, |row| {
                 let events = self.unified_order_event(row, push.at)?;
                 // Its trades come without what it came from.
                 if let [StreamEvent::Order(OrderReport { venue_id, parent: Some(parent), .. })] = &events
@@ -66,13 +36,13 @@ impl Interpreter {
                 }
                 Ok(events)
             }),
-            Frame::UnifiedStrategies(push) => all.rows(push, |row| {
+            Frame::UnifiedStrategies(push) => take_rows(&mut all, push, |row| {
                 let at = row.updated.or(row.created).or(push.at).ok_or(Unmapped::Missing("updatedTime"))?;
                 Ok(self.unified_strategy(row, Asked::at(at))?.into_iter().map(StreamEvent::Order))
             }),
-            Frame::UnifiedFills(push) => all.rows(push, |row| self.unified_fill_event(row)),
-            Frame::UnifiedPositions(push) => all.rows(push, |row| unified_position(row, push.at)),
-            Frame::Tickers(push) => all.rows(push, |row| {
+            Frame::UnifiedFills(push) => take_rows(&mut all, push, |row| self.unified_fill_event(row)),
+            Frame::UnifiedPositions(push) => take_rows(&mut all, push, |row| unified_position(row, push.at)),
+            Frame::Tickers(push) => take_rows(&mut all, push, |row| {
                 mark_of(row.symbol.as_deref(), row.mark, row.at).map(|mark| [StreamEvent::Mark(mark)])
             }),
             Frame::Pong
@@ -263,6 +233,20 @@ impl Interpreter {
             trade: Some(trade),
         };
         Ok([StreamEvent::Order(self.regular(seen, Asked::at(at))?)])
+    }
+}
+
+/// Adds the events of each row; a row that could not be read is one that cannot be told.
+fn take_rows<T, I: IntoIterator<Item = StreamEvent>>(
+    all: &mut Events,
+    push: &Push<T>,
+    mut to: impl FnMut(&T) -> Result<I, Unmapped>,
+) {
+    for row in &push.rows {
+        all.take(to(row));
+    }
+    if !push.complete {
+        all.skipped.push(Unmapped::Contradiction("a row of a push"));
     }
 }
 

@@ -63,10 +63,9 @@ mod word;
 
 use kraite_wire::scalar;
 
-pub use kraite_wire::{Method, Quiet, Scope, Unmapped, Verdict};
+pub use kraite_wire::{Events, Method, Quiet, Scope, Unmapped, Verdict};
 
 pub use errors::{Class, ERRORS, ErrorRow, Placed, error_row};
-pub use events::Events;
 pub use failure::{ADDRESS_PAUSE, Answer, Failure};
 pub use fills::Fill;
 pub use ids::{Leg, OrderName, PairName, plan_id, regular_id, strategy_id, unknown_parent};

@@ -206,6 +206,23 @@ async fn r107_one_strategy_stands_behind_both_legs_and_a_second_pair_changes_it(
     assert_eq!(value(&change.body, "takeProfit").as_deref(), Some("0.401"));
 }
 
+/// The strategy is listed with one leg: no lag of the list explains that, and the other leg is in doubt.
+#[tokio::test]
+async fn b14_a_strategy_that_is_listed_without_its_stop_leaves_the_stop_in_doubt() {
+    let server = account(Generation::Unified, |request, _| match request.path() {
+        PLACE_V3 => answer(200, &done(&format!(r#"{{"orderId":"77","clientOid":"{}"}}"#, name(&the_pair())))),
+        PENDING_V3 => {
+            let target = the_pair().target.trigger.to_string();
+            answer(200, &done(&format!("[{}]", strategy("77", &name(&the_pair()), "", &target))))
+        }
+        path => panic!("{path}"),
+    })
+    .await;
+    let outcome = backend(&server).await.place_position_tpsl(&the_pair(), later()).await;
+    assert!(matches!(outcome.stop, Outcome::Unknown(_)), "{outcome:?}");
+    assert!(is_accepted(&outcome.target), "{outcome:?}");
+}
+
 #[tokio::test]
 async fn r107_a_strategy_that_exists_and_is_ours_is_adopted_and_changed() {
     let old = pair(0, Direction::Long, PositionMode::Hedge);

@@ -69,12 +69,20 @@ pub enum Fault {
         #[serde(default)]
         acts: bool,
     },
-    /// Some orders of a batch are refused, the others are taken.
+    /// Some orders of a batch are refused, the others are taken. Where stop and target are one call, one of them is not
+    /// taken, and the answer does not say so.
     Legs {
-        /// Which, counted from 0.
+        /// Which, counted from 0; of a pair 0 is the stop and 1 the target.
         refused: Vec<usize>,
         /// The code of their refusal.
         code: i64,
+    },
+    /// The venue acts, and lists what it did in the opposite order.
+    Reversed,
+    /// A page in HTML of what stands in front of the venue; nothing happened.
+    Page {
+        /// The HTTP status.
+        status: u16,
     },
     /// The request, or its answer, takes this long on the venue's clock.
     Delay {

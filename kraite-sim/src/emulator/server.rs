@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use kraite_core::time::Millis;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -29,6 +30,8 @@ use crate::venue::Venue;
 const LARGEST_BODY: usize = 1 << 20;
 /// However fast the clock runs, the server wakes up for it at most this often, in real milliseconds.
 const WAKES_EVERY: i64 = 5;
+/// What a fault of [`Fault::Page`] is answered with.
+const PAGE: &str = "<html><head><title>403 Forbidden</title></head><body>Access denied</body></html>";
 
 /// One request, as far as anything here looks at it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -198,6 +201,11 @@ where
             shared.lock().refused_legs.clear();
             Sent::Whole(reply)
         }
+        Fault::Reversed => Sent::Whole(reversed(act())),
+        Fault::Page { status } => {
+            let status = if (200..=999).contains(&status) { status } else { 403 };
+            Sent::Whole(Reply { status, body: PAGE.into(), headers: Vec::new() })
+        }
         Fault::Delay { ms, when: When::Before } => {
             shared.clock.sleep(Millis(i64::from(ms))).await;
             Sent::Whole(act())
@@ -219,6 +227,17 @@ where
             Sent::Whole(act())
         }
     }
+}
+
+/// The rows of an answer, wherever its venue puts them, the last one first.
+fn reversed(mut reply: Reply) -> Reply {
+    let Ok(mut body) = serde_json::from_str::<Value>(&reply.body) else { return reply };
+    let rows = if body.is_array() { &mut body } else { &mut body["data"] };
+    if let Some(rows) = rows.as_array_mut() {
+        rows.reverse();
+        reply.body = body.to_string();
+    }
+    reply
 }
 
 /// Does what was asked, if it is to be done at all, and forgets the answer.

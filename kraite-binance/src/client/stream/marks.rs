@@ -1,98 +1,38 @@
 //! Mark prices of the contracts in use ("Binance USD-M, Mark Price Stream", on the route `/market`).
-//!
-//! A mark has no past: when this socket ends, nothing has to be read anew. Contracts that come into use are subscribed
-//! on the open socket.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use kraite_core::exchange::StreamEvent;
 use kraite_core::id::Symbol;
-use kraite_core::time::Millis;
-use kraite_wire::client::{Ended, Said, SocketKind as Which, Told, ramp};
-use tokio::sync::{mpsc, watch};
+use kraite_wire::client::{Ended, Socket};
 
 use crate::client::backend::Inner;
-use crate::codec::frame::Frame;
 
-/// A mark is told every second; without one for this long the socket is silent, as one on a wrong route is.
-const SILENCE: Millis = Millis::from_secs(10);
-
-/// Keeps the socket of the marks open until nobody reads any more.
-pub(super) async fn follow(inner: Arc<Inner>, events: mpsc::Sender<StreamEvent>) {
-    let mut wanted = inner.marks.subscribe();
-    let mut failures = 0u32;
-    loop {
-        if wanted.borrow_and_update().is_empty() {
-            tokio::select! {
-                changed = wanted.changed() => if changed.is_err() { return },
-                () = events.closed() => return,
-            }
-            continue;
-        }
-        let (ended, steady) = match run(&inner, &events, &mut wanted).await {
-            Some(ended) => ended,
-            None => return,
-        };
-        failures = if steady { 1 } else { failures.saturating_add(1) };
-        let wait = ramp(failures);
-        inner.line.watch.told(Told::Down(Which::Marks, ended, wait));
-        inner.line.clock.sleep(wait).await;
-        if events.is_closed() {
-            return;
-        }
-    }
+/// What is subscribed on a socket.
+pub(crate) struct Session {
+    subscribed: BTreeSet<Symbol>,
+    /// That of the last subscription.
+    number: u32,
 }
 
-/// One life of the socket: why it ended and whether it ever told a mark; `None` when nobody reads any more.
-async fn run(
-    inner: &Arc<Inner>,
-    events: &mpsc::Sender<StreamEvent>,
-    wanted: &mut watch::Receiver<BTreeSet<Symbol>>,
-) -> Option<(Ended, bool)> {
-    let mut subscribed = wanted.borrow_and_update().clone();
-    let streams: Vec<String> = subscribed.iter().map(stream_of).collect();
+/// Opens a socket whose address names all of them.
+pub(super) async fn open(inner: &Inner, wanted: &BTreeSet<Symbol>) -> Result<(Socket, Session), Ended> {
+    let streams: Vec<String> = wanted.iter().map(stream_of).collect();
     let mut url = inner.streams.clone();
     url.set_path(&format!("{}/market/ws/{}", url.path().trim_end_matches('/'), streams.join("/")));
-    let mut socket = match inner.open_socket(&url).await {
-        Ok(socket) => socket,
-        Err(ended) => return Some((ended, false)),
-    };
-    inner.line.watch.told(Told::Up(Which::Marks));
-    let (mut steady, mut number) = (false, 0u32);
-    loop {
-        let said = match socket.next(SILENCE, Some(SILENCE)).await {
-            Ok(said) => said,
-            Err(ended) => return Some((ended, steady)),
-        };
-        if let Said::Message(bytes) = said {
-            match Frame::read(&bytes) {
-                // A subscription that was refused: the next socket names all of them from the start.
-                Ok(Frame::Answered { failure: Some(_), .. }) => return Some((Ended::Protocol, steady)),
-                Ok(frame) => {
-                    let told = inner.interpreter().events(&frame);
-                    for event in told.events {
-                        // Nobody can push anything else here.
-                        if matches!(event, StreamEvent::Mark(_)) {
-                            steady = true;
-                            events.send(event).await.ok()?;
-                        }
-                    }
-                }
-                Err(_) => inner.line.watch.told(Told::Frame(Which::Marks)),
-            }
-        } else if events.is_closed() {
+    let socket = inner.open_socket(&url).await?;
+    Ok((socket, Session { subscribed: wanted.clone(), number: 0 }))
+}
+
+impl Session {
+    /// One message for all that are new.
+    pub(super) fn subscription(&mut self, wanted: &BTreeSet<Symbol>) -> Option<String> {
+        let fresh: Vec<String> = wanted.difference(&self.subscribed).map(stream_of).collect();
+        if fresh.is_empty() {
             return None;
         }
-        let now_wanted = wanted.borrow_and_update().clone();
-        let fresh: Vec<String> = now_wanted.difference(&subscribed).map(stream_of).collect();
-        if !fresh.is_empty() {
-            number = number.saturating_add(1);
-            if let Err(ended) = socket.say(subscription(number, &fresh)).await {
-                return Some((ended, steady));
-            }
-            subscribed = now_wanted;
-        }
+        self.subscribed.clone_from(wanted);
+        self.number = self.number.saturating_add(1);
+        Some(subscription(self.number, &fresh))
     }
 }
 

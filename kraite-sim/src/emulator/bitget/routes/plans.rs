@@ -73,6 +73,8 @@ pub(super) fn attach(
     target: Option<PlanLeg>,
 ) -> Result<Vec<ObjectId>, Problem> {
     let (account, now) = (state.account, state.now());
+    let taken = |leg: &usize| !state.refused_legs.contains_key(leg);
+    let (stop, target) = (stop.filter(|_| taken(&0)), target.filter(|_| taken(&1)));
     let symbol = contract.instrument.symbol.clone();
     let past = |leg: &Option<PlanLeg>, is_stop: bool| {
         let leg = leg.as_ref()?;

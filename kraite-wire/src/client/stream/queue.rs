@@ -9,32 +9,31 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Events that may wait for the reader; a full queue makes the socket wait, never drops.
-const QUEUE: usize = 1_024;
+const MOST: usize = 1_024;
 
 /// The events of some tasks. Ends them when it is dropped.
-pub struct Events {
-    queue: mpsc::Receiver<StreamEvent>,
+pub(super) struct Queue {
+    waiting: mpsc::Receiver<StreamEvent>,
     tasks: Vec<JoinHandle<()>>,
 }
 
-impl Events {
+impl Queue {
     /// The events of the tasks that `start` makes of the other end of the queue.
-    #[must_use]
-    pub fn of(start: impl FnOnce(mpsc::Sender<StreamEvent>) -> Vec<JoinHandle<()>>) -> Self {
-        let (events, queue) = mpsc::channel(QUEUE);
-        Self { queue, tasks: start(events) }
+    pub(super) fn of(start: impl FnOnce(mpsc::Sender<StreamEvent>) -> Vec<JoinHandle<()>>) -> Self {
+        let (events, waiting) = mpsc::channel(MOST);
+        Self { waiting, tasks: start(events) }
     }
 }
 
-impl Stream for Events {
+impl Stream for Queue {
     type Item = StreamEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<StreamEvent>> {
-        self.queue.poll_recv(cx)
+        self.waiting.poll_recv(cx)
     }
 }
 
-impl Drop for Events {
+impl Drop for Queue {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
