@@ -23,13 +23,11 @@ const BINANCE: &[(&str, RejectKind, &[i64])] = &[
     ("close_position_exists", RejectKind::AlreadyExists, &[-4130]),
     ("order_not_found", RejectKind::UnknownOrder, &[-2011, -2013]),
     (
-        "filter_precision, min_notional, filter_percent_price",
+        "filter_precision, min_notional",
         RejectKind::Filter,
-        &[
-            -1111, -4001, -4002, -4003, -4004, -4005, -4006, -4007, -4013, -4014, -4016, -4023, -4024, -4029, -4030,
-            -4131, -4164, -4183, -4184, -4210, -4211, -5029,
-        ],
+        &[-1111, -4001, -4002, -4003, -4004, -4005, -4006, -4007, -4013, -4014, -4023, -4029, -4030, -4164, -5029],
     ),
+    ("filter_percent_price", RejectKind::PriceBand, &[-4016, -4024, -4131, -4183, -4184, -4210, -4211]),
     ("insufficient_margin", RejectKind::Margin, &[-2018, -2019, -2027, -2028, -4050, -4051]),
     ("limit_reached", RejectKind::OrderLimit, &[-2025, -4045]),
     (
@@ -67,12 +65,14 @@ const BITGET: &[(&str, RejectKind, &[i64])] = &[
         &[40_109, 40_768, 43_001, 43_004, 45_057, 22_001, 40_819, 31_007, 25_204],
     ),
     (
-        "smallest and largest size, precision, price band",
+        "smallest and largest size, precision",
         RejectKind::Filter,
-        &[
-            22_034, 43_006, 43_010, 45_110, 45_111, 45_114, 43_007, 45_112, 45_113, 40_808, 41_103, 43_011, 45_115,
-            22_006, 22_007, 22_008, 22_009, 22_046, 22_047, 40_815, 40_816, 43_008, 43_009, 43_039, 43_040,
-        ],
+        &[22_034, 43_006, 43_010, 45_110, 45_111, 45_114, 43_007, 45_112, 45_113, 40_808, 41_103, 43_011, 45_115],
+    ),
+    (
+        "price band",
+        RejectKind::PriceBand,
+        &[22_006, 22_007, 22_008, 22_009, 22_046, 22_047, 40_815, 40_816, 43_008, 43_009, 43_039, 43_040],
     ),
     ("balance, tier", RejectKind::Margin, &[40_754, 40_711, 40_712, 40_798, 43_012, 45_002, 40_762, 40_921, 45_010]),
     ("too many orders, limit of plans", RejectKind::OrderLimit, &[40_723, 43_005, 45_116, 45_118, 40_889, 40_890]),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use kraite_core::Instrument;
 use kraite_core::capabilities::Protection;
 use kraite_core::exchange::Direction;
+use kraite_core::instrument::PriceBand;
 use kraite_core::number::{Factor, Notional, Percent, Price};
 use kraite_core::plan::{Goal, MarginSetup, Plan, Shape, StepKind, TargetStyle, check, lower, plan};
 use kraite_core::sizing::{
@@ -249,8 +250,13 @@ fn steps_of(draft: &Draft, args: &Args) -> Result<Plan, Failed> {
     Ok(plan)
 }
 
-/// What the contract's price range moved, what the venue has not, and what could not be checked.
-fn notes_of(draft: &Draft, args: &Args, price: impl Fn(Price) -> String) -> Vec<ShownNote> {
+/// What the contract's price range moved, what may be held, what the venue has not, and what could not be checked.
+fn notes_of(
+    draft: &Draft,
+    args: &Args,
+    instrument: &Instrument,
+    price: impl Fn(Price) -> String + Copy,
+) -> Vec<ShownNote> {
     let note = |order: String, message: String| ShownNote { order, rule: Some(Rule::PriceRange.word()), message };
     let rungs = draft.clamped.iter().map(|rung| {
         let order = format!("rung {rung}");
@@ -263,7 +269,26 @@ fn notes_of(draft: &Draft, args: &Args, price: impl Fn(Price) -> String) -> Vec<
             format!("take-profit is moved to the edge of the contract's price range, {target}: less than {profit} %");
         note("target".to_owned(), message)
     });
-    rungs.chain(target).chain(unlike_asked(args.venue, args.target, args.brackets.is_some())).collect()
+    let deep = deep_rungs(draft, args.venue, instrument, args.mark).into_iter().map(|(rung, at)| ShownNote {
+        order: format!("rung {rung}"),
+        rule: Some(Rule::PriceBand.word()),
+        message: format!(
+            "rung {rung} at {} is further from the mark than the contract's price band: if {} refuses it, it is held and \
+             placed once the mark is near",
+            price(at),
+            args.venue.word()
+        ),
+    });
+    rungs.chain(target).chain(deep).chain(unlike_asked(args.venue, args.target, args.brackets.is_some())).collect()
+}
+
+/// The rungs that the venue may refuse for being far from the mark, which are then held.
+fn deep_rungs(draft: &Draft, venue: VenueName, instrument: &Instrument, mark: Price) -> Vec<(u8, Price)> {
+    let band = &instrument.band;
+    if !venue.capabilities().may_refuse_deep_rungs || *band == PriceBand::default() {
+        return Vec::new();
+    }
+    draft.rungs.iter().filter(|rung| !band.is_near(rung.price, mark)).map(|rung| (rung.rung, rung.price)).collect()
 }
 
 /// What of a request this venue, or a run without its brackets, takes no notice of.
@@ -333,7 +358,7 @@ fn show(draft: &Draft, after: &[AfterRung], plan: Option<&Plan>, instrument: &In
         total_notional: draft.total_notional.map(money),
         dropped_rungs: draft.dropped.iter().map(|d| d.rung).collect(),
         clamped_rungs: draft.clamped.clone(),
-        notes: notes_of(draft, args, price),
+        notes: notes_of(draft, args, instrument, price),
         steps: plan.map_or_else(Vec::new, |plan| {
             plan.steps
                 .iter()

@@ -181,6 +181,11 @@ fn s09_on_a_paired_venue_stop_and_target_are_one_step() {
     let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
     let kinds: Vec<&str> = plan["steps"].as_array().unwrap().iter().map(|s| s["kind"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"position_tpsl") && !kinds.contains(&"stop") && !kinds.contains(&"target"), "{kinds:?}");
+    // The first rung lies 8.5 % below the mark already, and the contract states a band of 5 %.
+    let band = |note: &&Value| note["rule"] == "price_band";
+    let held: Vec<&str> =
+        plan["notes"].as_array().unwrap().iter().filter(band).map(|note| note["order"].as_str().unwrap()).collect();
+    assert_eq!(held, ["rung 1", "rung 2", "rung 3", "rung 4"]);
 }
 
 #[test]

@@ -167,15 +167,15 @@ async fn r21_an_error_is_one_under_200_and_under_400_alike() {
     }
 }
 
-/// A deep rung beyond the price band is this rung's alone to lose, and no reason to stop.
+/// A deep rung beyond the price band may go out later, when the mark is near, and not before.
 #[tokio::test]
-async fn r48_a_rung_outside_the_price_band_is_refused_as_a_filter() {
+async fn r48_a_rung_outside_the_price_band_is_told_as_such() {
     for (generation, code) in
         [(Generation::Classic, "40815"), (Generation::Classic, "22047"), (Generation::Unified, "25206")]
     {
         let server = account(generation, move |_, _| answer(400, &refused(code))).await;
         let outcome = backend(&server).await.place(&[rung(4)], later()).await.remove(0);
-        assert_eq!(kind(&outcome), Some(RejectKind::Filter), "{code}");
+        assert_eq!(kind(&outcome), Some(RejectKind::PriceBand), "{code}");
         assert!(!kind(&outcome).unwrap().is_retryable());
     }
 }

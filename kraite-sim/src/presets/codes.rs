@@ -53,8 +53,8 @@ pub(super) const BITGET: &[(Refusal, i64)] = &[
     (Refusal::Lot, 40_808),                // precision, where the words say checkBDScale
     (Refusal::MinQty, 45_111),             // smallest size
     (Refusal::MaxQty, 45_112),             // largest size
-    (Refusal::PriceTooHigh, 43_008),       // price band
-    (Refusal::PriceTooLow, 43_009),        // price band
+    (Refusal::PriceTooHigh, 41_103),       // a number in a form that is not taken; its contracts state no highest price
+    (Refusal::PriceTooLow, 43_011),        // the same
     (Refusal::MinNotional, 45_110),        // smallest notional
     (Refusal::AboveBand, 22_047),          // instruments, price band
     (Refusal::BelowBand, 22_046),          // instruments, price band
