@@ -113,8 +113,6 @@ fn mutant_bugs_that_are_awake_end_with_their_exit_codes() {
     ] {
         assert_eq!(kraite(args).status.code(), Some(6), "{args}");
     }
-    let calls = json("crash-test --script target-fills --venue bitget --bug id-reused --json")["pair_calls"].take();
-    assert!(calls["violations"].as_u64().unwrap() > 0 && !calls["failures"][0]["replay"].is_null(), "{calls}");
     // Nothing is broken, and not everything comes to rest.
     let args = "swarm --seeds 150 --bug epoch-not-raised";
     assert_eq!(kraite(args).status.code(), Some(5), "{args}");

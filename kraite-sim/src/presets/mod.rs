@@ -90,6 +90,7 @@ pub fn bitget() -> VenueProfile {
     profile.capabilities.absence_regular = rule(30, 5);
     profile.capabilities.absence_conditional = rule(30, 5);
     profile.capabilities.absence_plan = rule(30, 5);
+    profile.capabilities.may_refuse_deep_rungs = true;
     profile.quirks.child_push = ChildPush::AfterParent;
     profile.quirks.when_flat = WhenFlat::Cancel;
     profile.quirks.ack = AckDetail::IdOnly;
