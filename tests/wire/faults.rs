@@ -225,7 +225,7 @@ async fn b10_a_ban_is_sat_out_behind_the_stop() {
         life.open().await;
         life.active().await;
         let all = case.requests().all;
-        life.admin("POST", "/faults", &format!(r#"{{"path":"{all}","times":1,"fault":{{"kind":"ban","ms":10000}}}}"#))
+        life.admin("POST", "/faults", &format!(r#"{{"path":"{all}","times":1,"fault":{{"kind":"ban","ms":20000}}}}"#))
             .await;
         life.dip().await;
         life.recover().await;

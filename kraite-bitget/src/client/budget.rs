@@ -44,6 +44,8 @@ struct Shared {
     open: Endpoints,
     /// Which endpoints refused with 429 since anything was answered.
     refusing: BTreeSet<&'static str>,
+    /// It was concluded from them that the address is limited.
+    limited: bool,
 }
 
 /// The budget of one network address, shared by every account that calls from it. Cloning gives the same budget.
@@ -126,6 +128,7 @@ impl Budget {
             shared.refusing.insert(cost.path);
             if shared.refusing.len() >= ENDPOINTS_IN_A_ROW {
                 quiet.pause = ADDRESS_PAUSE;
+                shared.limited = true;
             }
         }
         let wait = self.address.all.pause(quiet, stated);
@@ -137,9 +140,18 @@ impl Budget {
         wait
     }
 
-    /// An answer that asked for no quiet: the address is not limited.
+    /// An answer that asked for no quiet: the next refusal is the first one in a row.
     pub(crate) fn relieved(&self) {
         self.address.shared().refusing.clear();
+    }
+
+    /// The venue did what it was asked: an address that was taken for limited is free. Only protection may still ask
+    /// then, and a position must not wait for its readings any longer than the limit lasts.
+    pub(crate) fn served(&self) {
+        self.relieved();
+        if std::mem::take(&mut self.address.shared().limited) {
+            self.address.all.is_free();
+        }
     }
 }
 
@@ -193,6 +205,35 @@ mod tests {
         budget.relieved();
         assert_eq!(budget.hush(place, gateway, Some(Millis(7_000))), Millis(7_000));
         assert!(budget.take(place, Need::Protect, 0).is_err(), "what the venue said does");
+    }
+
+    #[test]
+    fn r115_protection_that_is_served_ends_the_quiet_of_an_address_that_was_taken_for_limited() {
+        let gateway = Quiet { scope: Scope::Address, pause: Millis(2_000), until: None };
+        let (place, read) = (Cost::of::<unified::PlaceOrder>(), Cost::of::<unified::QueryOrder>());
+        let refused = || {
+            let budget = budget();
+            for cost in [place, Cost::of::<unified::GetPositions>(), read] {
+                budget.hush(cost, gateway, None);
+            }
+            budget
+        };
+        let served = refused();
+        served.served();
+        assert!(served.take(read, Need::Read, 0).is_ok());
+        // A refusal for another reason says nothing of the address, and what the venue named itself stands.
+        let relieved = refused();
+        relieved.relieved();
+        assert!(relieved.take(read, Need::Read, 0).is_err());
+        let said = refused();
+        said.hush(place, gateway, Some(Millis(7_000)));
+        said.served();
+        assert!(said.take(read, Need::Read, 0).is_err());
+        // A refusal that was taken for that of an endpoint is waited for as ever.
+        let one = budget();
+        one.hush(place, gateway, None);
+        one.served();
+        assert!(one.take(read, Need::Read, 0).is_err());
     }
 
     #[test]

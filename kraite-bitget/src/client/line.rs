@@ -143,7 +143,7 @@ impl Line {
         self.budget.learn(cost, &reply.used);
         // The envelope says what it is, and not the status (R21).
         let Err(failure) = reply::open(answer_of(reply)) else {
-            self.budget.relieved();
+            self.budget.served();
             return;
         };
         if let Some(generation) = failure.belongs_to() {

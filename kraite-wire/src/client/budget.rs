@@ -122,6 +122,11 @@ impl Silence {
         let kept = if said { &mut self.said } else { &mut self.concluded };
         *kept = (*kept).max(Some(until));
     }
+
+    /// What was concluded has turned out to be wrong, or to be over. What the venue said stands.
+    const fn doubt(&mut self) {
+        self.concluded = None;
+    }
 }
 
 /// One limit over a window that slides, for venues that do not say where theirs begin.
@@ -257,6 +262,11 @@ impl SharedBudget {
     /// Keeps the whole address quiet until then.
     pub fn keep_quiet(&self, said: bool, until: LocalMillis) {
         self.lock().silence.keep(said, until);
+    }
+
+    /// The address is not limited, whatever was concluded.
+    pub fn is_free(&self) {
+        self.lock().silence.doubt();
     }
 
     /// An answer that asked for no quiet: the venue is not overloaded any more.
