@@ -81,3 +81,19 @@ fn r48_a_rung_that_is_refused_however_near_is_left_out_in_the_end_and_somebody_i
         assert_eq!(world.conclude().violations, 0);
     }
 }
+
+#[test]
+fn r48_where_the_contract_states_no_band_a_held_rung_is_tried_once_per_poll() {
+    for profile in presets::shapes() {
+        let mut world = bound(profile, "0.2");
+        world.venue.quirks_mut().rules_unreadable = true;
+        let mut request = script::request(&Script::open_to_close(), &world).unwrap();
+        request.instrument.band = Default::default();
+        world.command(script::account(), CommandId(1), Command::Open(Box::new(request)));
+        world.run_for(Millis::from_secs(290));
+        assert_eq!([attempts(&world, 3), attempts(&world, 4)], [1, 1]);
+        world.run_for(Millis::from_secs(300));
+        assert_eq!([attempts(&world, 3), attempts(&world, 4)], [2, 2]);
+        assert_eq!(world.conclude().violations, 0);
+    }
+}

@@ -36,9 +36,11 @@ fn s12_each_single_fault_of_a_script_is_accounted_for_and_breaks_nothing() {
     let text = kraite("crash-test --script stop-fills --venue bitget");
     assert_eq!(text.status.code(), Some(0));
     let text = String::from_utf8(text.stdout).unwrap();
-    for words in ["stop and target in one call, overwrite", "only the target is taken, no row for the stop"] {
+    for words in ["stop and target in one call", "the target is taken alone, no row for the stop", "after send"] {
         assert!(text.contains(words), "{text}");
     }
+    let table = text.lines().skip_while(|line| !line.starts_with("stop and target in one call"));
+    assert!(table.clone().count() > 30 && table.take(36).all(|line| line.len() <= 80), "{text}");
     assert_eq!(json("crash-test --script stop-fills --venue binance --json")["pair_calls"], Value::Null);
 }
 
@@ -113,6 +115,9 @@ fn mutant_bugs_that_are_awake_end_with_their_exit_codes() {
     ] {
         assert_eq!(kraite(args).status.code(), Some(6), "{args}");
     }
+    let calls =
+        json("crash-test --script target-fills --venue bitget --bug pair-stop-keeps-id --json")["pair_calls"].take();
+    assert!(calls["violations"].as_u64().unwrap() > 0 && calls["failures"][0]["replay"].is_string(), "{calls}");
     // Nothing is broken, and not everything comes to rest.
     let args = "swarm --seeds 150 --bug epoch-not-raised";
     assert_eq!(kraite(args).status.code(), Some(5), "{args}");

@@ -58,15 +58,15 @@ impl Course {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self.fault {
-            None => "as it should be: both taken, both told",
+            None => "as it should be: both taken and told",
             Some((Point::Request, Fate::Lose)) => "the request is lost",
             Some((Point::Request, Fate::Delay)) => "the request is late, still valid",
             Some((Point::Request, Fate::Late)) => "the request is late, no longer valid",
             Some((Point::Request, Fate::Double)) => "the request arrives twice",
             Some((Point::Request, Fate::Limit)) => "refused for the rate limit",
             Some((Point::Request, Fate::Tardy)) => "the venue acts as late as it may",
-            Some((_, Fate::StopOnly)) => "only the stop is taken, no row for the target",
-            Some((_, Fate::TargetOnly)) => "only the target is taken, no row for the stop",
+            Some((_, Fate::StopOnly)) => "the stop is taken alone, no row for the target",
+            Some((_, Fate::TargetOnly)) => "the target is taken alone, no row for the stop",
             Some((_, Fate::StopRefused)) => "the stop is refused, the target taken",
             Some((_, Fate::TargetRefused)) => "the target is refused, the stop taken",
             Some((_, Fate::StopRow)) => "both taken, a row for the stop only",
@@ -80,9 +80,9 @@ impl Course {
             Some((_, Fate::TargetAfter)) => "the price passes the target just after",
             Some((_, Fate::Lose)) => "both taken, the reply is lost",
             Some((_, Fate::Delay)) => "both taken, the reply is late",
-            Some((_, Fate::Late)) => "both taken, the reply comes after it was given up",
+            Some((_, Fate::Late)) => "both taken, the reply comes too late",
             Some((_, Fate::Double)) => "both taken, the reply comes twice",
-            Some((_, Fate::Unknown)) => "both taken, the venue says it does not know",
+            Some((_, Fate::Unknown)) => "both taken, the venue says it is unknown",
             Some((_, Fate::Garbled)) => "both taken, the reply cannot be read",
             Some((_, Fate::Known)) => "both taken, the reply says the ids exist",
             Some((_, Fate::Pass | Fate::Crash | Fate::Limit | Fate::Tardy)) => "",
@@ -247,7 +247,7 @@ pub fn pair_window(script: &Script, profile: &VenueProfile, timing: Timing) -> P
                 }
             }
         }
-        if !more {
+        if !more || is_broken(&play) {
             return window;
         }
     }
@@ -277,7 +277,11 @@ impl PairWindow {
     }
 }
 
-/// The play at its end with every wanted fault dealt; `None` where one of them never had its turn.
+fn is_broken(play: &Play) -> bool {
+    play.world.auditor.verdict().violations > 0
+}
+
+/// The play at its end, or where it breaks, with every wanted fault dealt; `None` where one of them never had its turn.
 fn dealt(mut play: Play, mut wanted: VecDeque<Wanted>) -> Option<(Play, BTreeMap<u64, Fate>)> {
     let mut schedule = BTreeMap::new();
     let mut from = 0;
@@ -303,10 +307,12 @@ fn dealt(mut play: Play, mut wanted: VecDeque<Wanted>) -> Option<(Play, BTreeMap
                 from = number + 1;
                 wanted.pop_front();
             }
+            // What is broken once may go on breaking for ever.
+            None if is_broken(&play) => return Some((play, schedule)),
             None if more => {}
             None => return None,
         }
     }
-    while play.advance() {}
+    while !is_broken(&play) && play.advance() {}
     Some((play, schedule))
 }

@@ -71,30 +71,43 @@ impl ShownPairCalls {
         Some(Cell { schedules: cell.runs, bad: cell.bad, worst_ms: cell.max_unprotected_ms })
     }
 
-    /// The table in text: how many runs, and the longest time without a stop.
+    /// Some cells together, if any of them was reached.
+    fn sum(&self, of: impl Fn(&ShownCell) -> bool) -> Option<Cell> {
+        self.cells.iter().filter(|cell| of(cell)).fold(None, |sum: Option<Cell>, cell| {
+            let sum = sum.unwrap_or_default();
+            Some(Cell {
+                schedules: sum.schedules.saturating_add(cell.runs),
+                bad: sum.bad.saturating_add(cell.bad),
+                worst_ms: sum.worst_ms.max(cell.max_unprotected_ms),
+            })
+        })
+    }
+
+    /// One line: something the table is about, and what it comes to for each use.
+    fn line(&self, what: &str, of: impl Fn(&ShownCell) -> bool) -> String {
+        let cells = Use::ALL.map(|usage| {
+            self.sum(|cell| cell.call == usage.word() && of(cell)).map_or("-".into(), |cell| {
+                let bad = if cell.bad > 0 { format!(" {} BAD", cell.bad) } else { String::new() };
+                format!("{}{bad} {} ms", cell.schedules, cell.worst_ms)
+            })
+        });
+        format!("  {what:<46}{:>15}{:>15}\n", cells[0], cells[1])
+    }
+
+    /// The table in text, 80 columns wide: the two sides of it, each summed over the other. The page has its cells.
     pub(super) fn text(&self) -> String {
-        let mut out = String::new();
-        for usage in Use::ALL {
-            out +=
-                &format!("stop and target in one call, {}: runs, and the longest time without a stop\n", usage.word());
-            out += &format!("  {:<49}", "what becomes of it | the worker dies");
-            Kill::ALL.iter().for_each(|kill| out += &format!("{:>18}", kill.word()));
-            out.push('\n');
-            for course in Course::all() {
-                out += &format!("  {:<49}", course.words());
-                for kill in Kill::ALL {
-                    let cell = self.cell(usage, course, kill);
-                    let text = cell.map_or("-".into(), |cell| {
-                        let bad = if cell.bad > 0 { format!(" {} BAD", cell.bad) } else { String::new() };
-                        format!("{}{bad} {} ms", cell.schedules, cell.worst_ms)
-                    });
-                    out += &format!("{text:>18}");
-                }
-                out.push('\n');
-            }
+        let head = |what: &str| format!("  {what:<46}{:>15}{:>15}\n", "first", "overwrite");
+        let mut out = "stop and target in one call: runs, and the longest time without a stop\n".to_owned();
+        out += &head("what becomes of the call");
+        for course in Course::all() {
+            out += &self.line(course.words(), |cell| cell.course == course.words());
+        }
+        out += &head("where the worker dies meanwhile");
+        for kill in Kill::ALL {
+            out += &self.line(kill.word(), |cell| cell.killed == kill.word());
         }
         out += &format!(
-            "  {} calls, {} runs, {} violations, {} unresolved, {} ms without a stop at most after a call\n",
+            "  {} calls, {} runs, {} violations, {} unresolved, {} ms at most\n",
             grouped(self.calls),
             grouped(self.runs),
             grouped(self.violations),

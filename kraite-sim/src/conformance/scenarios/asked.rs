@@ -1,7 +1,7 @@
 //! What is asked for arrives as it was asked for, and each order has its outcome.
 
 use kraite_core::capabilities::Capabilities;
-use kraite_core::exchange::{Outcome, RejectKind, ReportedId};
+use kraite_core::exchange::{NewOrder, Outcome, RejectKind, ReportedId};
 
 use super::super::guarantee::Guarantee;
 use super::super::scene::{Book, Kind, Played, Scene, hold_that, same, there};
@@ -88,10 +88,9 @@ fn rungs(scene: &mut Scene, size: u8) -> Vec<kraite_core::exchange::NewOrder> {
     orders
 }
 
-async fn together(scene: &mut Scene, size: u8) -> Played {
-    let orders = rungs(scene, size);
-    scene.step(format!("the backend places {size} rungs in one call"));
-    let outcomes = scene.exchange.place(&orders, scene.ample()).await;
+/// Every order of one call is taken as it was asked for, and told under its own id.
+async fn all_taken(scene: &Scene, orders: &[NewOrder]) -> Played {
+    let outcomes = scene.exchange.place(orders, scene.ample()).await;
     same("how many outcomes", &outcomes.len(), &orders.len())?;
     for (order, outcome) in orders.iter().zip(&outcomes) {
         let Outcome::Accepted(ack) = outcome else { return hold_that(false, "each is accepted", &outcomes) };
@@ -101,6 +100,12 @@ async fn together(scene: &mut Scene, size: u8) -> Played {
         same("the venue's shape", &scene.object(order.id).map(|o| o.shape), &Some(order.shape))?;
     }
     Ok(())
+}
+
+async fn together(scene: &mut Scene, size: u8) -> Played {
+    let orders = rungs(scene, size);
+    scene.step(format!("the backend places {size} rungs in one call"));
+    all_taken(scene, &orders).await
 }
 
 async fn one_refused(scene: &mut Scene, refused: usize) -> Played {
@@ -124,16 +129,7 @@ async fn one_refused(scene: &mut Scene, refused: usize) -> Played {
 async fn mixed(scene: &mut Scene) -> Played {
     let orders = [scene.order(Kind::Entry), scene.order(Kind::Rung)];
     scene.step("the backend places an entry and a rung in one call");
-    let outcomes = scene.exchange.place(&orders, scene.ample()).await;
-    same("how many outcomes", &outcomes.len(), &orders.len())?;
-    for (order, outcome) in orders.iter().zip(&outcomes) {
-        let Outcome::Accepted(ack) = outcome else { return hold_that(false, "each is accepted", &outcomes) };
-        if let Some(report) = &ack.report {
-            same("whose the outcome is, in order", &report.id, &ReportedId::Ours(order.id))?;
-        }
-        same("the venue's shape", &scene.object(order.id).map(|o| o.shape), &Some(order.shape))?;
-    }
-    Ok(())
+    all_taken(scene, &orders).await
 }
 
 async fn nothing(scene: &mut Scene) -> Played {
