@@ -395,10 +395,10 @@ impl Turn<'_> {
         if !spent && explained {
             return false;
         }
-        if !spent && why == Some(RejectKind::PriceBand) {
+        if !spent && why == Some(RejectKind::PriceBand) && !self.is_too_near(no, rung) {
             return !self.may_leave_hold(no, rung);
         }
-        if !spent && why == Some(RejectKind::Filter) && !self.rules_are_known(no, RULES_BOUND) {
+        if !spent && why.is_some_and(RejectKind::is_by_rules) && !self.rules_are_known(no, RULES_BOUND) {
             return true;
         }
         if spent || why.is_some_and(|kind| !kind.is_retryable()) {
@@ -406,6 +406,14 @@ impl Turn<'_> {
             return true;
         }
         false
+    }
+
+    /// True where the band as we know it refuses a rung that is near the market: the market coming nearer is no help.
+    fn is_too_near(&self, no: PositionNo, rung: u8) -> bool {
+        let (Some(position), Some(mark)) = (self.position(no), self.fresh_mark(no)) else { return false };
+        let Some(plan) = position.rungs.iter().find(|r| r.rung == rung) else { return false };
+        let (rules, side) = (&position.request.instrument, position.direction().opening_side());
+        rules.band.is_near(plan.price, mark) && sizing::check_band(side, plan.price, mark, rules).is_err()
     }
 
     /// Whether a rung that was too far from the market for the venue may go out: a fresh mark is near it. A contract
