@@ -1,10 +1,13 @@
 //! The crash window of the call that sets stop and target together.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use std::collections::BTreeMap;
+
+use kraite_core::position::{Phase, Why};
 use kraite_sim::explore::{Course, Kill, PairWindow, Use, pair_window};
 use kraite_sim::presets;
-use kraite_sim::script::{Script, Timing};
-use kraite_sim::world::{Fate, Point};
+use kraite_sim::script::{self, Script, Timing};
+use kraite_sim::world::{Fate, Point, Stream};
 
 /// Which scripts have calls of both uses, and rungs left to fill.
 const SCRIPTS: [&str; 3] = ["dca-fills", "stop-fills", "resize-during-resize"];
@@ -35,6 +38,33 @@ fn s09_b14_no_way_a_pair_call_can_go_and_no_death_meanwhile_duplicates_a_leg_or_
     };
     assert!(worst(Fate::TargetOnly) > worst(Fate::StopOnly), "{} {}", worst(Fate::TargetOnly), worst(Fate::StopOnly));
     println!("{} calls, {} runs, {} ms without a stop at most", sum.calls, sum.runs(), sum.worst_ms());
+}
+
+/// A stop cancelled by hand, and the calls that set it again: how many of them in a row have their stop refused.
+#[test]
+fn r43_a_stop_that_is_refused_again_and_again_is_sent_again_within_a_bound_and_then_the_position_is_closed() {
+    let catalogue = Script::catalogue();
+    let script = catalogue.iter().find(|script| script.name == "stop-cancelled-by-hand").unwrap();
+    let [_, paired] = presets::shapes();
+    let mut schedule = BTreeMap::new();
+    let mut worst = Vec::new();
+    for refusals in 1..=3 {
+        let played = script::play(script, paired.clone(), schedule.clone(), Stream::Push);
+        let calls = (0..).zip(&played.world.nemesis.trail).filter(|(_, point)| **point == Point::Pair);
+        let after = schedule.keys().next_back().copied();
+        let mut calls = calls.map(|(number, _)| number).filter(|number| after.is_none_or(|after| *number > after));
+        // The call that sets the stop again is the last one of a life without faults; then it is the one that follows.
+        let call = if refusals == 1 { calls.last() } else { calls.next() };
+        schedule.insert(call.unwrap(), Fate::StopRefused);
+        let played = script::play(script, paired.clone(), schedule.clone(), Stream::Push);
+        assert!(played.is_clean(), "{refusals}: {:?}", played.verdict.findings);
+        let position = played.world.engine(script::account()).unwrap().state().positions.values().next().unwrap();
+        let expected = if refusals < 3 { Why::TargetFilled } else { Why::StopRefused };
+        assert_eq!((position.phase, position.why), (Phase::Closed, expected), "{refusals}");
+        worst.push(played.verdict.max_unprotected.0);
+    }
+    assert!(worst.is_sorted() && worst.iter().all(|worst| *worst < 3000), "{worst:?}");
+    println!("{worst:?} ms without a stop at most");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::hash::{Hash as _, Hasher};
 use kraite_core::engine::Engine;
 use kraite_core::exchange::{Direction, RejectKind, ReportStatus, Service};
 use kraite_core::id::{AccountTag, Role, Symbol};
-use kraite_core::order::{Life, Order};
-use kraite_core::position::{Phase, Protective};
+use kraite_core::order::{Life, Order, Terminal};
+use kraite_core::position::{Phase, Position, Protective};
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::books::Books;
@@ -27,6 +27,9 @@ const PROOF: Millis = Millis::from_secs(60);
 const UNTOLD_BOUND: Millis = Millis::from_secs(330);
 /// Time without a stop that nothing explains: a message or two.
 const UNEXPLAINED_BOUND: Millis = Millis::from_secs(1);
+
+/// Refusals of a stop for a reason that does not pass by itself, until the position is being closed (R43).
+const REFUSALS: usize = 3;
 
 /// Exposure of others is theirs to protect.
 const NOT_OURS: &str = "not ours";
@@ -197,6 +200,12 @@ fn is_flipped(symbol: &Symbol, direction: Direction, engine: Option<&Engine>) ->
     ours.peek().is_some() && ours.all(|p| p.direction() != direction)
 }
 
+/// The last stops, as far as each was refused for a reason that stays.
+fn refusals_in_a_row(position: &Position) -> usize {
+    let refused = position.of(Role::Stop).rev().take_while(|stop| stop.life == Life::Done(Terminal::Refused));
+    refused.filter(|stop| !stop.refusal.is_some_and(RejectKind::is_retryable)).count()
+}
+
 /// The named windows that explain why a position has no stop right now.
 fn windows(
     venue: &Venue,
@@ -246,6 +255,9 @@ fn windows(
     let again = |stop: &Order| stop.refusal.is_some_and(RejectKind::is_retryable);
     if position.stop() == Protective::Missing && position.latest(Role::Stop).is_some_and(again) {
         names.insert("a stop was refused for now");
+    }
+    if position.stop() == Protective::Missing && (1..REFUSALS).contains(&refusals_in_a_row(position)) {
+        names.insert("a stop was refused, and is sent again before the position is closed");
     }
     // Legs of one call are answered one by one: the call goes out again only once both are known.
     let unanswered = |target: &Order| {
