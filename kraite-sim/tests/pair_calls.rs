@@ -67,6 +67,27 @@ fn r43_a_stop_that_is_refused_again_and_again_is_sent_again_within_a_bound_and_t
     println!("{worst:?} ms without a stop at most");
 }
 
+/// The market passes the stop and comes back while single orders cannot be read and the stream is silent: the target may
+/// have taken what is gone, and nobody else is said to have before it can be read.
+#[test]
+fn r97_what_a_target_of_ours_may_have_taken_is_not_said_to_have_left_by_other_hands() {
+    let catalogue = Script::catalogue();
+    let script = catalogue.iter().find(|script| script.name == "read-in-part").unwrap();
+    let [_, paired] = presets::shapes();
+    let first = script::play(script, paired.clone(), BTreeMap::new(), Stream::Push);
+    let trail = &first.world.nemesis.trail;
+    let call = (0..).zip(trail).find(|(_, point)| **point == Point::Pair).map(|(number, _)| number).unwrap();
+    let mut ends = BTreeMap::new();
+    for late in call + 1..trail.len() as u64 {
+        let schedule = BTreeMap::from([(call, Fate::StopBefore), (late, Fate::Delay)]);
+        let played = script::play(script, paired.clone(), schedule, Stream::Push);
+        assert!(played.is_clean(), "{late}: {:?}", played.verdict.findings);
+        let position = played.world.engine(script::account()).unwrap().state().positions.values().next().unwrap();
+        *ends.entry(format!("{:?}", position.why)).or_insert(0) += 1;
+    }
+    println!("{ends:?}");
+}
+
 #[test]
 fn every_course_has_its_words() {
     let words: std::collections::BTreeSet<&str> = Course::all().into_iter().map(Course::words).collect();

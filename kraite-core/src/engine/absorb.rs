@@ -7,7 +7,7 @@ use super::event::{CommandRefusal, Event};
 use super::io::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Query, Sent, Setup};
 use super::state::{all_reports, reports_of};
 use super::turn::Turn;
-use crate::exchange::{Lookup, OrderReport, Outcome, RejectKind, ReportedId, Service, StreamEvent};
+use crate::exchange::{Endpoint, Lookup, OrderReport, Outcome, Reading, RejectKind, ReportedId, Service, StreamEvent};
 use crate::id::{ClientOrderId, PositionNo, Role, VenueOrderId};
 use crate::number::Qty;
 use crate::order::Order;
@@ -177,6 +177,9 @@ impl Turn<'_> {
         match answer {
             Answer::Lookup(order, endpoint, result) => {
                 let no = order.id.key().position;
+                if result.as_ref().is_ok_and(|reading| tells_the_end(*endpoint, reading)) {
+                    self.volatile.readings.entry(no).or_default().unread.remove(&order.id);
+                }
                 match result {
                     Ok(reading) => match &reading.value {
                         Lookup::Found(_) if self.is_overwritten(order.id) => {
@@ -210,8 +213,8 @@ impl Turn<'_> {
             }
             Answer::History(symbol, _, result) => {
                 let mut touched = self.merge_all();
-                if result.is_ok() {
-                    self.read_history(symbol);
+                if let Ok(reading) = result {
+                    self.read_history(symbol, reading.complete);
                 }
                 touched.extend(self.positions_on(symbol));
                 unique(touched)
@@ -441,6 +444,12 @@ const PUSH_SETTLES: crate::time::Millis = crate::time::Millis(1_000);
 
 /// A setting that did not get through is sent again after this long.
 const SETUP_RETRY: crate::time::Millis = crate::time::Millis(500);
+
+/// Whether a lookup would have told of an order that has ended: a list of open orders would not.
+fn tells_the_end(endpoint: Endpoint, reading: &Reading<Lookup>) -> bool {
+    let found = matches!(reading.value, Lookup::Found(_));
+    found || (reading.complete && matches!(endpoint, Endpoint::Order | Endpoint::History))
+}
 
 /// An order that was concluded to be gone, and a reading that repeats what was known of it: it is open.
 fn resurfaced(order: &Order, input: &InputKind) -> bool {

@@ -116,9 +116,13 @@ impl Turn<'_> {
     }
 
     /// A history list was merged; readings before it no longer stand for a disagreement.
-    pub(super) fn read_history(&mut self, symbol: &Symbol) {
+    pub(super) fn read_history(&mut self, symbol: &Symbol, complete: bool) {
         for no in self.positions_on(symbol) {
-            self.volatile.readings.entry(no).or_default().want_history = false;
+            let readings = self.volatile.readings.entry(no).or_default();
+            readings.want_history = false;
+            if complete {
+                readings.unread.clear();
+            }
         }
     }
 
@@ -154,20 +158,27 @@ impl Turn<'_> {
     }
 
     /// Less than we filled: an exit that was not told, or exposure that left by other hands. It counts as
-    /// gone only after two readings at least 20 s apart with our own orders read in between (R75, R87).
+    /// gone only after two readings at least 20 s apart with our own orders read in between (R75, R87): one of them that
+    /// nobody can say anything about may have taken it (R97).
     fn shows_less(&mut self, no: PositionNo, sent_at: VenueMillis, shown: Qty, explained: Qty) {
         let Ok(gone) = explained.checked_sub(shown) else { return };
         let exits: Vec<ClientOrderId> = self
             .position(no)
             .map(|p| p.orders.values().filter(|o| o.life.may_trade()).map(|o| o.id).collect())
             .unwrap_or_default();
-        self.volatile.reread.extend(exits);
+        self.volatile.reread.extend(exits.iter().copied());
         let (now, gap, error) = (self.at.local, self.config.flat_gap, self.at.error);
         let readings = self.volatile.readings.entry(no).or_default();
         readings.more = None;
         let less = if zoo!(OneReadingIsFlat) { Some((VenueMillis(0), gone)) } else { readings.less };
         match less {
             Some((first, before)) if before == gone && sent_at.minus(error) >= first.plus(gap) => {
+                if exits.iter().any(|id| readings.unread.contains(id)) {
+                    self.read_again(no, now.plus(REREAD));
+                    let message = format!("{gone} is gone, and our own orders cannot be read");
+                    self.alert(no, Alert::NeedsAttention, message);
+                    return;
+                }
                 readings.less = None;
                 let known =
                     self.position(no).and_then(|p| p.external.get(&read_cause(no)).copied()).unwrap_or(Qty::ZERO);
@@ -178,6 +189,7 @@ impl Turn<'_> {
             Some((_, before)) if before == gone => self.read_again(no, now.plus(REREAD)),
             _ => {
                 readings.less = Some((sent_at, gone));
+                readings.unread = exits.into_iter().collect();
                 self.read_again(no, now.plus(REREAD));
             }
         }

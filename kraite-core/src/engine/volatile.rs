@@ -36,6 +36,8 @@ pub(super) struct Readings {
     pub(super) orders: Option<(VenueMillis, OpenOrders)>,
     /// The first of two readings that showed less than our fills explain, and how much.
     pub(super) less: Option<(VenueMillis, Qty)>,
+    /// Orders of ours that may have taken it, and that nobody has told anything about since that reading.
+    pub(super) unread: BTreeSet<ClientOrderId>,
     /// The first of two readings that showed more than our fills explain, and how much.
     pub(super) more: Option<(VenueMillis, Qty)>,
     /// The next periodic reading.
