@@ -4,8 +4,18 @@
 //! [`kraite_core::Journal`]: input in, step, append, release, execute concurrently, answers back to the
 //! inbox.
 
+//!
+//! A [`Worker`] keeps an account connected: it makes the connection, runs a reactor, and starts again. [`Signals`] are
+//! where wishes come from, and [`Terms`] turn one into an opening with everything read fresh.
+
 mod clock;
 mod reactor;
+mod signal;
+mod terms;
+mod worker;
 
 pub use clock::{Clock, VenueClock};
 pub use reactor::{Handle, Observer, Reactor, ReactorError, Stopped};
+pub use signal::{Signal, SignalError, Signals, Wish};
+pub use terms::{Slice, Terms, TermsError};
+pub use worker::{Connect, ConnectFailure, Desk, Worker, WorkerError};

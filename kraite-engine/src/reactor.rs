@@ -31,7 +31,7 @@ const CALL_BOUND: Millis = Millis::from_secs(30);
 const RECONNECT_MAX: Millis = Millis::from_secs(30);
 /// A snapshot is stored after this many records unless it is told otherwise, so that a restart does not fold all
 /// of history.
-const SNAPSHOT_EVERY: u64 = 1_000;
+pub(crate) const SNAPSHOT_EVERY: u64 = 1_000;
 
 /// Watches what a reactor commits, for logs, demos and tests. Never blocks for long: it is on the path.
 pub trait Observer: Send {
@@ -41,6 +41,10 @@ pub trait Observer: Send {
 
     /// Somebody should know.
     fn notice(&mut self, notice: &Notice);
+
+    /// The account cannot be worked on for now, which is tried again after this long. What is open there stands as
+    /// its exchange has it.
+    fn interrupted(&mut self, _why: &str, _again_after: Millis) {}
 }
 
 /// Hears what somebody should know, and nothing else.
@@ -79,6 +83,14 @@ pub struct Handle {
     commands: mpsc::Sender<(CommandId, Command)>,
 }
 
+/// A channel of commands: what a [`Handle`] puts in, and where a reactor takes it out.
+pub(crate) fn commands() -> (Handle, Commands) {
+    let (sender, receiver) = mpsc::channel(INBOX);
+    (Handle { commands: sender }, receiver)
+}
+
+pub(crate) type Commands = mpsc::Receiver<(CommandId, Command)>;
+
 impl Handle {
     /// Hands a command over; `false` once the reactor has ended.
     pub async fn command(&self, id: CommandId, command: Command) -> bool {
@@ -88,14 +100,14 @@ impl Handle {
 
 /// Drives one account.
 pub struct Reactor<O> {
-    account: AccountTag,
-    config: Config,
-    exchange: Arc<dyn Exchange>,
-    journal: Arc<dyn Journal>,
-    clock: Clock,
-    observer: O,
-    commands: mpsc::Receiver<(CommandId, Command)>,
-    snapshot_every: u64,
+    pub(crate) account: AccountTag,
+    pub(crate) config: Config,
+    pub(crate) exchange: Arc<dyn Exchange>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Clock,
+    pub(crate) observer: O,
+    pub(crate) commands: Commands,
+    pub(crate) snapshot_every: u64,
 }
 
 impl<O: Observer> Reactor<O> {
@@ -108,10 +120,9 @@ impl<O: Observer> Reactor<O> {
         clock: Clock,
         observer: O,
     ) -> (Self, Handle) {
-        let (sender, commands) = mpsc::channel(INBOX);
+        let (handle, commands) = commands();
         let snapshot_every = SNAPSHOT_EVERY;
-        let reactor = Self { account, config, exchange, journal, clock, observer, commands, snapshot_every };
-        (reactor, Handle { commands: sender })
+        (Self { account, config, exchange, journal, clock, observer, commands, snapshot_every }, handle)
     }
 
     /// Stores a snapshot after this many records, at least one: fewer make a start shorter and writing dearer.
@@ -123,6 +134,10 @@ impl<O: Observer> Reactor<O> {
 
     /// Restores the account from its journal and runs it until every handle is dropped.
     pub async fn run(mut self) -> Result<Stopped, ReactorError> {
+        self.live().await
+    }
+
+    pub(crate) async fn live(&mut self) -> Result<Stopped, ReactorError> {
         let epoch = self.journal.acquire(self.account).await?;
         let loaded = self.journal.load(self.account).await?;
         let capabilities = self.exchange.capabilities().clone();
@@ -366,6 +381,11 @@ async fn rules(exchange: &dyn Exchange, symbol: &Symbol) -> Result<Instrument, R
     Ok(rules)
 }
 
+/// How long to wait after the n-th failure in a row (R111).
+pub(crate) fn reconnect_wait(failures: u32) -> Millis {
+    Millis::from_secs(1i64.checked_shl(failures.min(5)).unwrap_or(32)).min(RECONNECT_MAX)
+}
+
 /// History is asked for up to a little after now, so that a slow clock of ours hides nothing.
 const HISTORY_AHEAD: Millis = Millis::from_secs(5);
 
@@ -386,7 +406,6 @@ async fn follow_stream(exchange: Arc<dyn Exchange>, clock: Clock, inbox: mpsc::S
             }
         }
         failures = failures.saturating_add(1);
-        let wait = Millis::from_secs(1i64.checked_shl(failures.min(5)).unwrap_or(32)).min(RECONNECT_MAX);
-        clock.sleep(wait).await;
+        clock.sleep(reconnect_wait(failures)).await;
     }
 }

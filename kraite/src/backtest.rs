@@ -1,25 +1,24 @@
 //! `kraite backtest`: the production core over real bars.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use kraite_core::Instrument;
 use kraite_core::exchange::Direction;
-use kraite_core::number::{Factor, Notional, Percent};
-use kraite_core::sizing::{Budget, Fix, LadderSpec, SizingModel};
+use kraite_core::number::{Factor, Notional};
+use kraite_core::sizing::{Budget, Fix, LadderSpec};
 use kraite_core::time::VenueMillis;
 use kraite_sim::backtest::{Backtest, Hostility, Outcome, Plan, default_margin};
 use kraite_sim::data::{Bar, Gaps, Span, read_funding, read_klines};
 use kraite_sim::world::Latency;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
-use crate::flags::{
-    BasisWord, DirectionWord, MAX_LEVERAGE, SequenceWord, SizingWord, TargetWord, VenueName, check_headroom,
-};
+use crate::flags::VenueName;
 use crate::plan::remarks;
 use crate::progress::{Progress, stopwatch};
 use crate::rules;
+use crate::settings::{LEVERAGE_CAP, Settings};
 
 const EXAMPLE: &str = "Example:
   kraite backtest --klines SOLUSDT-1m-2025-05.zip SOLUSDT-1m-2025-06.zip
@@ -130,141 +129,61 @@ fn instant(text: &str) -> Result<VenueMillis, String> {
     Ok(VenueMillis(days * 86_400_000))
 }
 
-/// The settings file; everything has a default.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Settings {
-    venue: Option<VenueName>,
-    direction: Option<DirectionWord>,
-    margin: Option<Notional>,
-    wallet: Option<Notional>,
-    leverage_cap: Option<u32>,
-    rungs: Option<u8>,
-    gap: Option<Percent>,
-    multipliers: Option<Vec<Factor>>,
-    profit: Option<Percent>,
-    stop: Option<Percent>,
-    sizing: Option<SizingWord>,
-    sequence: Option<SequenceWord>,
-    target: Option<TargetWord>,
-    basis: Option<BasisWord>,
-    headroom: Option<Percent>,
+fn spec(settings: &Settings) -> LadderSpec {
+    settings.spec(settings.direction.map_or(Direction::Long, Direction::from))
 }
 
-impl Settings {
-    fn read(path: &Path) -> Result<Self, Failed> {
-        let at = |error: String| Failed::new(Exit::Configuration, format!("{}: {error}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| at(error.to_string()))?;
-        let settings: Self = toml::from_str(&text).map_err(|error| {
-            // The parser draws the line it means; one sentence says where instead.
-            let line =
-                error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.split('\n').count()));
-            at(format!("line {line}: {}", error.message()))
-        })?;
-        settings.check().map_err(at)?;
-        Ok(settings)
-    }
+fn venue(settings: &Settings) -> VenueName {
+    settings.venue.unwrap_or(VenueName::Binance)
+}
 
-    fn check(&self) -> Result<(), String> {
-        let zero = |name: &str| Err(format!("{name} must be above zero"));
-        for (name, amount) in [("margin", self.margin), ("wallet", self.wallet)] {
-            if amount.is_some_and(|amount| !amount.is_positive()) {
-                return zero(name);
-            }
-        }
-        for (name, percent) in [("gap", self.gap), ("profit", self.profit), ("stop", self.stop)] {
-            if percent.is_some_and(|percent| !percent.is_positive()) {
-                return zero(name);
-            }
-        }
-        if let Some(headroom) = self.headroom {
-            check_headroom(headroom).map_err(|wrong| format!("headroom: {wrong}"))?;
-        }
-        if self.multipliers.iter().flatten().any(|m| !m.is_positive()) {
-            return zero("each of multipliers");
-        }
-        if let Some(cap) = self.leverage_cap.filter(|cap| !(1..=MAX_LEVERAGE).contains(cap)) {
-            return Err(format!("leverage_cap: {cap} is not between 1 and {MAX_LEVERAGE}"));
-        }
-        if self.rungs.is_some_and(|rungs| rungs > kraite_core::MAX_RUNGS) {
-            return Err(format!("rungs must be at most {}", kraite_core::MAX_RUNGS));
-        }
-        Ok(())
-    }
+/// A margin at which the ladder opens on the first bar, or why there is none.
+fn margin_for(settings: &Settings, args: &Args, instrument: &Instrument, first: &Bar) -> Result<Notional, Failed> {
+    let (spec, cap) = (spec(settings), settings.leverage_cap.unwrap_or(LEVERAGE_CAP));
+    default_margin(instrument, &spec, cap, first.open, settings.target().into()).map_err(|refusal| {
+        let klines = args.klines.first().map_or_else(String::new, |path| path.display().to_string());
+        let rung = refusal.rung.map_or_else(String::new, |rung| format!(" (rung {rung})"));
+        let fix = refusal
+            .smallest_fix
+            .map_or_else(String::new, |fix| format!("; {} in the configuration would open", setting(&fix)));
+        Failed::new(
+            Exit::PlanRefused,
+            format!(
+                "{}: no margin opens this ladder at {}, the first open in {klines}: {}{rung}: {}{fix}",
+                source(args),
+                first.open,
+                refusal.rule,
+                refusal.message
+            ),
+        )
+    })
+}
 
-    fn spec(&self) -> LadderSpec {
-        let direction = self.direction.map_or(Direction::Long, Direction::from);
-        let default = LadderSpec::default_for(direction);
-        LadderSpec {
-            direction,
-            rungs: self.rungs.unwrap_or(default.rungs),
-            gap: self.gap.unwrap_or(default.gap),
-            multipliers: self.multipliers.clone().unwrap_or(default.multipliers),
-            profit: self.profit.unwrap_or(default.profit),
-            stop: self.stop.unwrap_or(default.stop),
-            model: self.sizing.map_or(default.model, SizingModel::from),
-            basis: self.basis.map_or(default.basis, BasisWord::into),
-            headroom: self.headroom.unwrap_or(default.headroom),
+fn plan_of(settings: &Settings, args: &Args, instrument: Instrument, first: &Bar) -> Result<Plan, Failed> {
+    let leverage_cap = settings.leverage_cap.unwrap_or(LEVERAGE_CAP);
+    let margin = match settings.margin {
+        Some(margin) => margin,
+        None => margin_for(settings, args, &instrument, first)?,
+    };
+    let wallet = match settings.wallet {
+        Some(wallet) if wallet < margin => {
+            let whose = if settings.margin.is_some() { "the margin" } else { "the default margin" };
+            let message = format!("{}: wallet {wallet} is below {whose} of {margin}", source(args));
+            return Err(Failed::new(Exit::Configuration, message));
         }
-    }
-
-    fn venue(&self) -> VenueName {
-        self.venue.unwrap_or(VenueName::Binance)
-    }
-
-    fn target(&self) -> TargetWord {
-        self.target.unwrap_or(TargetWord::TriggerMarket)
-    }
-
-    /// A margin at which the ladder opens on the first bar, or why there is none.
-    fn default_margin(&self, args: &Args, instrument: &Instrument, first: &Bar) -> Result<Notional, Failed> {
-        let (spec, cap) = (self.spec(), self.leverage_cap.unwrap_or(20));
-        default_margin(instrument, &spec, cap, first.open, self.target().into()).map_err(|refusal| {
-            let klines = args.klines.first().map_or_else(String::new, |path| path.display().to_string());
-            let rung = refusal.rung.map_or_else(String::new, |rung| format!(" (rung {rung})"));
-            let fix = refusal
-                .smallest_fix
-                .map_or_else(String::new, |fix| format!("; {} in the configuration would open", setting(&fix)));
-            Failed::new(
-                Exit::PlanRefused,
-                format!(
-                    "{}: no margin opens this ladder at {}, the first open in {klines}: {}{rung}: {}{fix}",
-                    source(args),
-                    first.open,
-                    refusal.rule,
-                    refusal.message
-                ),
-            )
-        })
-    }
-
-    fn plan(&self, args: &Args, instrument: Instrument, first: &Bar) -> Result<Plan, Failed> {
-        let spec = self.spec();
-        let leverage_cap = self.leverage_cap.unwrap_or(20);
-        let margin = match self.margin {
-            Some(margin) => margin,
-            None => self.default_margin(args, &instrument, first)?,
-        };
-        let wallet = match self.wallet {
-            Some(wallet) if wallet < margin => {
-                let whose = if self.margin.is_some() { "the margin" } else { "the default margin" };
-                let message = format!("{}: wallet {wallet} is below {whose} of {margin}", source(args));
-                return Err(Failed::new(Exit::Configuration, message));
-            }
-            Some(wallet) => wallet,
-            None => margin.scaled_by(Factor::from_integer(20)).map_err(Failed::with(Exit::Configuration))?,
-        };
-        Ok(Plan {
-            instrument,
-            spec,
-            budget: Budget { margin, leverage_cap },
-            sequence: self.sequence.unwrap_or(SequenceWord::LadderFirst).into(),
-            target_style: self.target().into(),
-            wallet,
-            profile: self.venue().profile(),
-            latency: Latency::FAR,
-        })
-    }
+        Some(wallet) => wallet,
+        None => margin.scaled_by(Factor::from_integer(20)).map_err(Failed::with(Exit::Configuration))?,
+    };
+    Ok(Plan {
+        instrument,
+        spec: spec(settings),
+        budget: Budget { margin, leverage_cap },
+        sequence: settings.sequence().into(),
+        target_style: settings.target().into(),
+        wallet,
+        profile: venue(settings).profile(),
+        latency: Latency::FAR,
+    })
 }
 
 /// A fix as a line of the configuration.
@@ -335,7 +254,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let settings = args.config.as_deref().map_or_else(|| Ok(Settings::default()), Settings::read)?;
     let reading = stopwatch();
     let gaps = if args.allow_gaps { Gaps::Count } else { Gaps::Refuse };
-    let venue = settings.venue();
+    let venue = venue(&settings);
     let instrument = rules::instrument(venue, &args.exchange_info, args.brackets.as_deref(), &args.symbol)?;
     let span = Span { from: args.from, to: args.to };
     let (bars, gaps) = read_klines(&args.klines, gaps, span, instrument.max_price)?;
@@ -344,7 +263,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let Some(first) = bars.first() else {
         return Err(Failed::new(Exit::BadData, "no bars"));
     };
-    let plan = settings.plan(args, instrument, first)?;
+    let plan = plan_of(&settings, args, instrument, first)?;
     for remark in remarks(venue, settings.target(), args.brackets.is_some()) {
         crate::talk(&format!("kraite: note: {remark}"));
     }
@@ -394,7 +313,7 @@ fn show(
     Shown {
         schema: "kraite.backtest/1",
         symbol: args.symbol.clone(),
-        venue: settings.venue().word(),
+        venue: venue(settings).word(),
         nemesis: format!("{:?}", args.nemesis).to_lowercase(),
         seed: args.seed,
         margin: margin.to_string(),
@@ -500,28 +419,6 @@ mod tests {
         ] {
             let line = setting(&Fix { flag: flag.to_owned(), value: value.to_owned() });
             assert!(toml::from_str::<Settings>(&line).is_ok(), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_typo_in_the_settings_names_its_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("kraite.toml");
-        std::fs::write(&path, "rungs = 3\nprofitt = \"0.36\"\n").unwrap();
-        let failed = Settings::read(&path).unwrap_err();
-        assert_eq!(failed.exit, Exit::Configuration);
-        assert!(failed.message.contains("line 2") && failed.message.contains("profitt"), "{}", failed.message);
-        std::fs::write(&path, "margin = \"0\"\n").unwrap();
-        assert!(Settings::read(&path).unwrap_err().message.contains("margin must be above zero"));
-        for (text, words) in [
-            ("headroom = \"50.5\"", "headroom: 50.5 is not between 0 and 50"),
-            ("headroom = \"-1\"", "headroom: -1 is not between 0 and 50"),
-            ("leverage_cap = 0", "leverage_cap: 0 is not between 1 and 125"),
-            ("leverage_cap = 126", "leverage_cap: 126 is not between 1 and 125"),
-        ] {
-            std::fs::write(&path, text).unwrap();
-            let failed = Settings::read(&path).unwrap_err();
-            assert!(failed.exit == Exit::Configuration && failed.message.ends_with(words), "{}", failed.message);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use kraite_core::Capabilities;
-use kraite_core::exchange::Direction;
+use kraite_core::exchange::{Direction, MarginMode, PositionMode, TriggerBy};
 use kraite_core::number::{Factor, Percent};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{SizingModel, TargetBasis};
@@ -102,6 +102,34 @@ word! {
         AverageEntry,
         /// The price at which closing earns the fees back.
         BreakEven,
+    }
+}
+
+word! {
+    /// Which price the stop watches.
+    TriggerWord => TriggerBy {
+        /// The mark price.
+        Mark,
+        /// The last traded price.
+        Last,
+    }
+}
+word! {
+    /// How margin backs a position.
+    MarginWord => MarginMode {
+        /// Shared over the account.
+        Cross,
+        /// Set aside per position.
+        Isolated,
+    }
+}
+word! {
+    /// How the account nets positions.
+    ModeWord => PositionMode {
+        /// One net position per contract.
+        OneWay,
+        /// A long and a short per contract.
+        Hedge,
     }
 }
 

@@ -9,10 +9,12 @@ mod emulate;
 mod exit;
 mod flags;
 mod inspect;
+mod live;
 mod plan;
 mod progress;
 mod rules;
 mod run_log;
+mod settings;
 mod swarm;
 
 use std::io::Write as _;
@@ -26,8 +28,8 @@ use exit::{Exit, Failed};
 /// Opens and manages leveraged DCA positions that survive being killed at any instant.
 ///
 /// A position is one MARKET entry, a ladder of LIMIT rungs, a take-profit that follows the average entry
-/// and a stop-loss that is accepted before the take-profit is sent. Nothing in this command trades on a real
-/// exchange yet: it plans, rehearses on a simulated exchange, reads journals, and `doctor` looks at an account.
+/// and a stop-loss that is accepted before the take-profit is sent. `init` writes a configuration, `run` works on its
+/// accounts; everything else plans, rehearses on simulated exchanges, reads journals, or looks at an account.
 #[derive(Debug, Parser)]
 #[command(name = "kraite", version, max_term_width = 110, after_long_help = exit_codes(), arg_required_else_help = true)]
 struct Cli {
@@ -37,6 +39,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(live::setup::InitArgs),
+    Config(live::setup::ConfigArgs),
+    Run(live::run::Args),
     Demo(demo::Args),
     Plan(Box<plan::Args>),
     Backtest(backtest::Args),
@@ -100,6 +105,11 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let (json, ended) = match cli.command {
+        Command::Init(args) => (args.json, live::setup::init(&args)),
+        Command::Config(live::setup::ConfigArgs { command: live::setup::ConfigCommand::Check(args) }) => {
+            (args.json, live::setup::check(&args))
+        }
+        Command::Run(args) => (args.json, live::run::command(&args)),
         Command::Demo(args) => (args.json, demo::command(&args)),
         Command::Plan(args) => (args.json, plan::command(&args)),
         Command::Backtest(args) => (args.json, backtest::command(&args)),

@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use kraite_binance::codec::{Credentials, KeyError, Signer};
+use kraite_binance::codec::Credentials;
 
 use super::Args;
 use crate::exit::{Exit, Failed};
+use crate::live::keys;
 
 /// What stands for a secret that would have been shown.
 const HIDDEN: &str = "(hidden)";
 /// The longest name of a variable that is repeated.
 const LONGEST_NAME: usize = 48;
-/// What a private key begins with.
-const PEM: &str = "-----BEGIN";
 
 /// What signs. Has no way to be printed.
 pub(super) struct Secrets {
@@ -78,17 +77,9 @@ impl Secrets {
     }
 
     pub(super) fn credentials(&self) -> Result<Credentials, Failed> {
-        let signer = self.signer().map_err(|error| Failed::new(Exit::Configuration, format!("the secret: {error}")))?;
+        let signer = keys::binance_signer(&self.secret)
+            .map_err(|error| Failed::new(Exit::Configuration, format!("the secret: {error}")))?;
         Ok(Credentials::new(self.key.as_str().into(), signer))
-    }
-
-    fn signer(&self) -> Result<Signer, KeyError> {
-        let secret = self.secret.as_str().into();
-        if self.secret.starts_with(PEM) {
-            Signer::ed25519(&secret).or_else(|_| Signer::rsa(&secret))
-        } else {
-            Signer::hmac(&secret)
-        }
     }
 
     /// A text without either, whoever put them there: an exchange may repeat the key that it refuses.

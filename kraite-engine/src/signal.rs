@@ -1,0 +1,68 @@
+//! Wishes of a user or a bot, and where they come from.
+
+use async_trait::async_trait;
+use kraite_core::engine::{Command, CommandId};
+use kraite_core::id::{AccountTag, PositionNo, Symbol};
+
+use crate::terms::{Terms, TermsError};
+use crate::worker::Desk;
+
+/// A wish for one account. What to trade is the user's business: nothing here invents one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// The user's own name for it: the same one again changes nothing.
+    pub id: CommandId,
+    /// For which account.
+    pub account: AccountTag,
+    /// What is wished.
+    pub wish: Wish,
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Open a position on a contract.
+    Open(Symbol, Box<Terms>),
+    /// Take a position off at the market.
+    Close(PositionNo),
+}
+
+/// Where signals come from.
+#[async_trait]
+pub trait Signals: Send {
+    /// The next one; `None` once there will be no more. Cancelling the call loses nothing.
+    async fn next(&mut self) -> Option<Signal>;
+}
+
+/// Why a signal led to no command. It may be given again under the same id.
+#[derive(Debug, thiserror::Error)]
+pub enum SignalError {
+    /// There is no connection to the account's exchange.
+    #[error("the account is not connected")]
+    NotConnected,
+    /// What an opening needs could not be had.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// Nobody works on the account any more.
+    #[error("the account is not worked on any more")]
+    Ended,
+}
+
+impl Desk {
+    /// Turns a wish into a command and hands it over. Whether it is taken is decided by the core, and told where its
+    /// record is.
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError`]: nothing was handed over.
+    pub async fn take(&self, id: CommandId, wish: Wish) -> Result<(), SignalError> {
+        let command = match wish {
+            Wish::Close(position) => Command::Close(position),
+            Wish::Open(symbol, terms) => {
+                let exchange = self.exchange().ok_or(SignalError::NotConnected)?;
+                Command::Open(Box::new(terms.request(exchange.as_ref(), &symbol).await?))
+            }
+        };
+        if self.command(id, command).await { Ok(()) } else { Err(SignalError::Ended) }
+    }
+}

@@ -1,0 +1,158 @@
+//! One account from its first connection on: a reactor, and another one each time it cannot go on.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kraite_core::engine::{Command, CommandId, Config, RestoreError};
+use kraite_core::exchange::Exchange;
+use kraite_core::id::AccountTag;
+use kraite_core::journal::{Journal, JournalError};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::reactor::{
+    Commands, Handle, Observer, Reactor, ReactorError, SNAPSHOT_EVERY, Stopped, commands, reconnect_wait,
+};
+
+/// Makes the connection of one account.
+#[async_trait]
+pub trait Connect: Send + Sync {
+    /// Connects, once.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectFailure`], which says whether trying again may help.
+    async fn connect(&self) -> Result<Arc<dyn Exchange>, ConnectFailure>;
+}
+
+/// Why there is no connection. The words hold no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectFailure {
+    /// It may work later: the exchange cannot be reached, or refuses for now.
+    #[error("{0}")]
+    ForNow(String),
+    /// It will not work before somebody changes something here: a configuration, a key.
+    #[error("{0}")]
+    ForGood(String),
+}
+
+/// Why an account is not worked on any more.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The connection cannot be made as things are configured.
+    #[error("{0}")]
+    Connect(String),
+    /// The journal failed, or belongs to somebody else: nothing is sent any more.
+    #[error(transparent)]
+    Journal(JournalError),
+    /// The journal cannot be folded into a state.
+    #[error(transparent)]
+    Restore(RestoreError),
+}
+
+/// Works on one account for as long as that is possible. Nothing that happens here touches another account.
+pub struct Worker<O> {
+    account: AccountTag,
+    config: Config,
+    connect: Arc<dyn Connect>,
+    journal: Arc<dyn Journal>,
+    clock: Clock,
+    observer: O,
+    commands: Commands,
+    connected: watch::Sender<Option<Arc<dyn Exchange>>>,
+}
+
+/// What others hold of a worker. Dropping every one stops it.
+#[derive(Clone)]
+pub struct Desk {
+    pub(crate) handle: Handle,
+    connected: watch::Receiver<Option<Arc<dyn Exchange>>>,
+}
+
+impl Desk {
+    /// Hands a command over; it waits where there is no connection. `false` once the worker has ended.
+    pub async fn command(&self, id: CommandId, command: Command) -> bool {
+        self.handle.command(id, command).await
+    }
+
+    /// The account's exchange, for readings; `None` while there is no connection.
+    #[must_use]
+    pub fn exchange(&self) -> Option<Arc<dyn Exchange>> {
+        self.connected.borrow().clone()
+    }
+
+    /// Waits for the connection; `None` once the worker has ended.
+    pub async fn connected(&mut self) -> Option<Arc<dyn Exchange>> {
+        let exchange = self.connected.wait_for(Option::is_some).await.ok()?;
+        exchange.clone()
+    }
+}
+
+impl<O: Observer> Worker<O> {
+    /// A worker that has not started, and its desk.
+    pub fn new(
+        account: AccountTag,
+        config: Config,
+        connect: Arc<dyn Connect>,
+        journal: Arc<dyn Journal>,
+        clock: Clock,
+        observer: O,
+    ) -> (Self, Desk) {
+        let (handle, commands) = commands();
+        let (sender, connected) = watch::channel(None);
+        let worker = Self { account, config, connect, journal, clock, observer, commands, connected: sender };
+        (worker, Desk { handle, connected })
+    }
+
+    /// Connects, restores the account from its journal and runs it until every desk is dropped. A connection that
+    /// fails is made again, ever more slowly (R111). `None` where it was stopped while there was no connection.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerError`] where trying again here cannot help.
+    pub async fn run(self) -> Result<Option<Stopped>, WorkerError> {
+        let Self { account, config, connect, journal, clock, mut observer, mut commands, connected } = self;
+        let mut failures = 0u32;
+        loop {
+            let made = tokio::select! {
+                biased;
+                () = connected.closed() => return Ok(None),
+                made = connect.connect() => made,
+            };
+            let why = match made {
+                Err(ConnectFailure::ForGood(why)) => return Err(WorkerError::Connect(why)),
+                Err(ConnectFailure::ForNow(why)) => why,
+                Ok(exchange) => {
+                    connected.send_replace(Some(Arc::clone(&exchange)));
+                    let mut reactor = Reactor {
+                        account,
+                        config: config.clone(),
+                        exchange,
+                        journal: Arc::clone(&journal),
+                        clock: clock.clone(),
+                        observer,
+                        commands,
+                        snapshot_every: SNAPSHOT_EVERY,
+                    };
+                    let ended = reactor.live().await;
+                    connected.send_replace(None);
+                    (observer, commands) = (reactor.observer, reactor.commands);
+                    match ended {
+                        Ok(stopped) => return Ok(Some(stopped)),
+                        Err(ReactorError::Journal(error)) => return Err(WorkerError::Journal(error)),
+                        Err(ReactorError::Restore(error)) => return Err(WorkerError::Restore(error)),
+                        Err(error @ ReactorError::Clock(_)) => error.to_string(),
+                    }
+                }
+            };
+            failures = failures.saturating_add(1);
+            let wait = reconnect_wait(failures);
+            observer.interrupted(&why, wait);
+            tokio::select! {
+                biased;
+                () = connected.closed() => return Ok(None),
+                () = clock.sleep(wait) => {}
+            }
+        }
+    }
+}

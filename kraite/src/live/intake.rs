@@ -1,0 +1,141 @@
+//! Wishes in words: one JSON object per line, the same from a file, from stdin and over the control socket.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kraite_core::engine::CommandId;
+use kraite_core::id::{AccountTag, PositionNo, Symbol};
+use kraite_core::time::LocalMillis;
+use kraite_engine::{Clock, Desk, SignalError, Wish};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::board::{Board, Decision};
+use super::config::{Account, Config};
+use crate::flags::DirectionWord;
+
+/// Ids from here on are those of kraite's own commands.
+pub(super) const OWN_IDS: u64 = 1 << 63;
+/// The longest line.
+pub(super) const LONGEST: usize = 4_096;
+/// How long a decision is waited for before its line is answered without it. A decision itself takes a write.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One line.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    id: u64,
+    account: String,
+    open: Option<String>,
+    direction: Option<DirectionWord>,
+    plan: Option<String>,
+    close: Option<Which>,
+    until: Option<i64>,
+}
+
+/// A position by its number, or the one on a contract.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Which {
+    Number(PositionNo),
+    Contract(String),
+}
+
+/// Takes lines for all accounts.
+pub(super) struct Intake {
+    config: Config,
+    desks: BTreeMap<AccountTag, Desk>,
+    board: Arc<Board>,
+    clock: Clock,
+}
+
+impl Intake {
+    pub(super) fn new(config: Config, desks: BTreeMap<AccountTag, Desk>, board: Arc<Board>, clock: Clock) -> Self {
+        Self { config, desks, board, clock }
+    }
+
+    /// Whether a line says until when it is meant.
+    pub(super) fn has_an_end(text: &str) -> bool {
+        serde_json::from_str::<Line>(text).is_ok_and(|line| line.until.is_some())
+    }
+
+    /// Does what a line says, and answers with what became of it.
+    pub(super) async fn take(&self, text: &str) -> Value {
+        if text.len() > LONGEST {
+            return json!({ "error": format!("the line is longer than {LONGEST} bytes") });
+        }
+        let line: Line = match serde_json::from_str(text) {
+            Ok(line) => line,
+            Err(error) => return json!({ "error": format!("the line is not a signal: {error}") }),
+        };
+        let id = line.id;
+        match self.follow(line).await {
+            Ok((account, what)) => {
+                let mut answer = json!({ "id": id, "account": account });
+                if let (Some(answer), Some(what)) = (answer.as_object_mut(), what.as_object()) {
+                    answer.extend(what.clone());
+                }
+                answer
+            }
+            Err(why) => json!({ "id": id, "error": why }),
+        }
+    }
+
+    async fn follow(&self, line: Line) -> Result<(String, Value), String> {
+        if line.id >= OWN_IDS {
+            return Err(format!("an id is below {OWN_IDS}"));
+        }
+        let account = self.config.account(&line.account)?;
+        let id = CommandId(line.id);
+        if line.until.is_some_and(|until| self.clock.now() > LocalMillis(until)) {
+            return Err("it was meant until an instant that has passed".to_owned());
+        }
+        let wish = self.wish(account, line)?;
+        let desk = self.desks.get(&account.tag).ok_or("the account is not worked on")?;
+        Ok((account.name.clone(), self.hand_over(account.tag, desk, id, wish).await?))
+    }
+
+    fn wish(&self, account: &Account, line: Line) -> Result<Wish, String> {
+        match (line.open, line.close) {
+            (Some(symbol), None) => {
+                let direction = line.direction.ok_or("direction is missing: long or short")?;
+                let plan = line.plan.ok_or("plan is missing: the name of one in the configuration")?;
+                let terms = self.config.terms(account, &plan, direction.into())?;
+                Ok(Wish::Open(Symbol::new(&symbol), Box::new(terms)))
+            }
+            (None, Some(which)) if line.direction.is_none() && line.plan.is_none() => {
+                let open = self.board.standing(account.tag).open;
+                let found = match &which {
+                    Which::Number(no) => open.values().find(|open| *open == no),
+                    Which::Contract(symbol) => open.get(&Symbol::new(symbol)),
+                };
+                found.copied().map(Wish::Close).ok_or_else(|| "nothing like that is open".to_owned())
+            }
+            (None, Some(_)) => Err("direction and plan belong to open, not to close".to_owned()),
+            _ => Err("say open (a contract) or close (a contract, or a position's number)".to_owned()),
+        }
+    }
+
+    async fn hand_over(&self, tag: AccountTag, desk: &Desk, id: CommandId, wish: Wish) -> Result<Value, String> {
+        if let (Wish::Open(..), Some(position)) = (&wish, self.board.opened_by(tag, id)) {
+            return Ok(json!({ "position": position.map(|no| no.get()), "repeated": true }));
+        }
+        let decided = self.board.wait_for(tag, id);
+        if let Err(error) = desk.take(id, wish).await {
+            self.board.forget(tag, id);
+            let again = if matches!(error, SignalError::Ended) { "" } else { "; it may be given again" };
+            return Err(format!("{error}{again}"));
+        }
+        #[allow(clippy::disallowed_methods, reason = "whoever waits for an answer waits on the wall's clock")]
+        let decision = tokio::time::timeout(PATIENCE, decided).await;
+        self.board.forget(tag, id);
+        match decision {
+            Ok(Ok(Decision::Opened(no))) => Ok(json!({ "position": no.get() })),
+            Ok(Ok(Decision::Taken)) => Ok(json!({ "taken": true })),
+            Ok(Ok(Decision::Refused(refusal))) => Err(format!("refused: {refusal:?}")),
+            Ok(Err(_)) | Err(_) => Err("it was handed over, and is not decided yet: ask with the same id".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Accounts that are really worked on: their configuration, `kraite run`, and the ways to speak to it.
+
+mod board;
+pub(crate) mod config;
+mod connect;
+mod control;
+mod intake;
+pub(crate) mod keys;
+mod lines;
+mod log;
+pub(crate) mod run;
+pub(crate) mod setup;

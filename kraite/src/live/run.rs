@@ -1,0 +1,278 @@
+//! `kraite run`: all accounts of a configuration, for as long as nobody ends it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kraite_core::id::AccountTag;
+use kraite_core::journal::{Journal, JournalError};
+use kraite_core::time::Millis;
+use kraite_engine::{Clock, Connect, Desk, Stopped, Worker, WorkerError};
+use kraite_journal::SqliteJournal;
+use serde_json::Value;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use super::board::Board;
+use super::config::{Account, Config};
+use super::connect::{Budgets, Connector};
+use super::control::Control;
+use super::intake::Intake;
+use super::lines::{self, Source};
+use super::log::{self, LogFormat, Reporter};
+use crate::exit::{Exit, Failed};
+
+/// Lines that may wait for each other; their source waits beyond that.
+const LINES: usize = 64;
+/// A journal that failed is opened again after 2, 4, 8, ... s, at most this.
+const REOPEN_MAX: u64 = 30;
+/// How long workers may take to end what they are writing, on the wall's clock.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Works on the accounts of a configuration until it is interrupted.
+///
+/// Each account is restored from the journal, what is in doubt is looked up at its exchange, and only then is anything
+/// new opened. Positions are followed, their targets re-priced, their stops kept, whatever happens to this process: it
+/// may be killed at any instant and started again. One interrupt ends it with everything open still protected at
+/// the exchange; a second one ends it at once, and loses nothing either.
+///
+/// Signals are JSON, one per line, from --signals or over the control socket beside the journal:
+///
+///   {"id": 1, "account": "main", "open": "SOLUSDT", "direction": "long", "plan": "default"}
+///   {"id": 2, "account": "main", "close": "SOLUSDT"}
+///
+/// The id is yours; the same one again opens nothing twice. Each line is answered by one on stdout. Lines that are in a
+/// file before the start are passed over unless they say "until" (milliseconds since 1970): what was wished yesterday
+/// is not opened today.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The configuration; kraite init writes one.
+    #[arg(long, default_value = "kraite.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Where signals come from: a file that grows, or `-` for stdin.
+    #[arg(long, value_name = "FILE|-")]
+    signals: Option<PathBuf>,
+    /// How lines on stderr look.
+    #[arg(long, value_enum, default_value = "text")]
+    log: LogFormat,
+    /// Every fact that is recorded is a line.
+    #[arg(long)]
+    verbose: bool,
+    /// Failures as JSON on stdout; answers to signals are JSON in any case.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How one run over an opened journal ended.
+enum Ended {
+    /// Somebody asked for it.
+    Asked,
+    /// Every account ended by itself; the first reason.
+    Alone(Exit),
+    /// The journal failed, and may be opened again.
+    Journal(String),
+}
+
+/// What outlives a journal that is opened again.
+struct Outside {
+    clock: Clock,
+    budgets: Budgets,
+    lines: mpsc::Receiver<String>,
+    interrupted: Signal,
+    terminated: Signal,
+}
+
+/// Runs `kraite run`.
+pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
+    let config = Config::read(&args.config)?;
+    let source = args.signals.as_deref().map(Source::open).transpose()?;
+    log::begin(args.log, args.verbose);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::with(Exit::Failure))?;
+    let ended = runtime.block_on(run(config, source));
+    // A read of stdin cannot be called off.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn run(config: Config, source: Option<Source>) -> Result<Exit, Failed> {
+    let (sender, lines) = mpsc::channel(LINES);
+    if let Some(source) = source {
+        tokio::spawn(lines::read(source, sender));
+    }
+    let mut outside = Outside {
+        clock: Clock::scaled(config.speed),
+        budgets: Budgets::default(),
+        lines,
+        interrupted: signal(SignalKind::interrupt()).map_err(Failed::with(Exit::Failure))?,
+        terminated: signal(SignalKind::terminate()).map_err(Failed::with(Exit::Failure))?,
+    };
+    let mut failures = 0u32;
+    loop {
+        let journal = match SqliteJournal::open(&config.journal) {
+            Ok(journal) => journal,
+            // Only what has worked once is tried again.
+            Err(error) if failures == 0 => return Err(Failed::from(error)),
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                error!("the journal cannot be opened: {error}");
+                if !pause(&mut outside, failures).await {
+                    return Ok(Exit::Ok);
+                }
+                continue;
+            }
+        };
+        match over(&config, Arc::new(journal), &mut outside).await? {
+            Ended::Asked => return Ok(Exit::Ok),
+            Ended::Alone(exit) => return Ok(exit),
+            Ended::Journal(why) => {
+                failures = failures.saturating_add(1);
+                error!("the journal failed, so nothing is sent any more and stops stand at the exchanges: {why}");
+                if !pause(&mut outside, failures).await {
+                    return Ok(Exit::Ok);
+                }
+            }
+        }
+    }
+}
+
+/// Waits before the journal is opened again; `false` when it was interrupted.
+async fn pause(outside: &mut Outside, failures: u32) -> bool {
+    let wait = Millis::from_secs(i64::try_from(2u64.saturating_pow(failures).min(REOPEN_MAX)).unwrap_or(30));
+    warn!("the journal is opened again in {wait}");
+    tokio::select! {
+        biased;
+        _ = outside.interrupted.recv() => false,
+        _ = outside.terminated.recv() => false,
+        () = outside.clock.sleep(wait) => true,
+    }
+}
+
+type Workers = JoinSet<(String, Result<Option<Stopped>, WorkerError>)>;
+
+/// Starts a worker per account, each a little later than the one before (R114).
+fn start(config: &Config, journal: &Arc<SqliteJournal>, board: &Arc<Board>, outside: &Outside) -> (Workers, Desks) {
+    let (mut workers, mut desks) = (JoinSet::new(), BTreeMap::new());
+    let mut wait = Millis(0);
+    for account in &config.accounts {
+        let (worker, desk) = worker(account, config, journal, board, outside);
+        desks.insert(account.tag, desk);
+        let (name, clock, ramp) = (account.name.clone(), outside.clock.clone(), wait);
+        workers.spawn(async move {
+            clock.sleep(ramp).await;
+            (name, worker.run().await)
+        });
+        wait = wait.plus(account.venue.capabilities().connect_ramp);
+    }
+    (workers, desks)
+}
+
+type Desks = BTreeMap<AccountTag, Desk>;
+
+fn worker(
+    account: &Account,
+    config: &Config,
+    journal: &Arc<SqliteJournal>,
+    board: &Arc<Board>,
+    outside: &Outside,
+) -> (Worker<Reporter>, Desk) {
+    let connector = Connector::new(account.clone(), outside.clock.clone(), outside.budgets.clone());
+    let connect: Arc<dyn Connect> = Arc::new(connector);
+    let journal: Arc<dyn Journal> = Arc::clone(journal) as _;
+    let reporter = Reporter::new(account.name.clone(), Arc::clone(board));
+    Worker::new(account.tag, config.engine.clone(), connect, journal, outside.clock.clone(), reporter)
+}
+
+/// Works over one opened journal.
+async fn over(config: &Config, journal: Arc<SqliteJournal>, outside: &mut Outside) -> Result<Ended, Failed> {
+    let board: Arc<Board> = Arc::default();
+    let (mut workers, desks) = start(config, &journal, &board, outside);
+    drop(journal);
+    let intake = Arc::new(Intake::new(config.clone(), desks, Arc::clone(&board), outside.clock.clone()));
+    let control = Control::listen(&config.journal, Arc::clone(&intake))?;
+    info!(
+        "{} accounts, journal {}, control {}",
+        config.accounts.len(),
+        config.journal.display(),
+        control.path().display()
+    );
+    let mut answers: JoinSet<Value> = JoinSet::new();
+    let mut first: Option<Exit> = None;
+    let ended = loop {
+        tokio::select! {
+            biased;
+            _ = outside.interrupted.recv() => break Ended::Asked,
+            _ = outside.terminated.recv() => break Ended::Asked,
+            Some(answer) = answers.join_next() => {
+                if let Ok(answer) = answer {
+                    crate::print(&format!("{answer}\n"))?;
+                }
+            }
+            ended = workers.join_next() => match ended {
+                None => break Ended::Alone(first.unwrap_or(Exit::Ok)),
+                Some(Ok((account, Err(WorkerError::Journal(JournalError::Write(why)))))) => {
+                    error!(account, "the journal cannot be written");
+                    break Ended::Journal(why);
+                }
+                Some(ended) => first = first.or(told(ended)),
+            },
+            Some(line) = outside.lines.recv(), if answers.len() < LINES => {
+                let intake = Arc::clone(&intake);
+                answers.spawn(async move { intake.take(&line).await });
+            }
+        }
+    };
+    // What was handed over and is not answered may be asked for again: the same id opens nothing twice.
+    answers.shutdown().await;
+    drop(control);
+    drop(intake);
+    farewell(config, &board, workers, outside).await;
+    Ok(ended)
+}
+
+/// Says why a worker ended, and what that means for the command.
+fn told(ended: Result<(String, Result<Option<Stopped>, WorkerError>), tokio::task::JoinError>) -> Option<Exit> {
+    let (account, error) = match ended {
+        Ok((_, Ok(_))) => return None,
+        Ok((account, Err(error))) => (account, error),
+        Err(error) => {
+            error!("a worker broke down: {error}");
+            return Some(Exit::Failure);
+        }
+    };
+    error!(account, "not worked on any more: {error}");
+    Some(match error {
+        WorkerError::Connect(_) => Exit::Configuration,
+        WorkerError::Journal(error) => Failed::from(error).exit,
+        WorkerError::Restore(_) => Exit::Journal,
+    })
+}
+
+/// Lets the workers end what they are writing, and says what stays open and how.
+async fn farewell(config: &Config, board: &Board, mut workers: Workers, outside: &mut Outside) {
+    for account in &config.accounts {
+        let standing = board.standing(account.tag);
+        let (account, open, naked, in_doubt) = (&account.name, standing.open.len(), standing.naked, standing.in_doubt);
+        if naked > 0 {
+            error!(account, open, naked, in_doubt, "{naked} of {open} positions have no stop yet: start again soon");
+        } else if open > 0 {
+            info!(account, open, in_doubt, "{open} positions stay open, each with its stop at the exchange");
+        } else {
+            info!(account, "nothing is open");
+        }
+    }
+    let all = async { while workers.join_next().await.is_some() {} };
+    #[allow(clippy::disallowed_methods, reason = "whoever ends the command waits on the wall's clock")]
+    let ended = tokio::select! {
+        biased;
+        _ = outside.interrupted.recv() => Err(()),
+        ended = tokio::time::timeout(GRACE, all) => ended.map_err(|_| ()),
+    };
+    match ended {
+        Ok(()) => info!("stopped"),
+        Err(()) => warn!("stopped at once; everything that was decided is in the journal"),
+    }
+}

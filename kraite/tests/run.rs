@@ -1,0 +1,360 @@
+//! `kraite run` as a process: accounts on emulators, signals, the control socket, SIGKILL, and what is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use kraite_core::exchange::ReportStatus;
+use kraite_core::id::{AccountTag, Role, Symbol};
+use kraite_core::number::Price;
+use kraite_core::time::VenueMillis;
+use kraite_sim::emulator::{Emulator, Protocol, Settings};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+/// Emulators and workers live so many times as fast as the wall.
+const SPEED: u32 = 20;
+/// Nothing that a test waits for takes longer on the wall.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The emulator's own account.
+const VENUE_ACCOUNT: u32 = 1;
+
+fn kraite(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kraite"));
+    command.current_dir(folder).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env("KRAITE_KEY", "k").env("KRAITE_SECRET", "s").env("KRAITE_PASSPHRASE", "p");
+    command
+}
+
+/// Waits, and says what for if it takes too long.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "not {what} after {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Three accounts, one on each protocol, and where they are configured.
+struct Stage {
+    folder: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+    emulators: Vec<(&'static str, Emulator)>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let protocols =
+            [("apart", Protocol::Binance), ("classic", Protocol::BitgetClassic), ("unified", Protocol::BitgetUnified)];
+        let emulators = protocols.map(|(name, protocol)| {
+            let settings = Settings { protocol, speed: SPEED, ..Settings::default() };
+            (name, runtime.block_on(Emulator::start(settings)).unwrap())
+        });
+        let stage = Self { folder: tempfile::tempdir().unwrap(), runtime, emulators: emulators.into() };
+        std::fs::write(stage.config(), stage.text()).unwrap();
+        stage
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("kraite.toml")
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "version = 1\njournal = \"j\"\nspeed = {SPEED}\n[plans.p]\nmargin = \"100\"\n[plans.short]\nshare = \"1\"\n"
+        );
+        for (tag, (name, emulator)) in self.emulators.iter().enumerate() {
+            let (http, ws) = (emulator.http(), emulator.ws());
+            let venue = if *name == "apart" { "binance" } else { "bitget" };
+            let _ = write!(
+                text,
+                "[accounts.{name}]\ntag = {}\nvenue = \"{venue}\"\nnetwork = \"emulator\"\nhttp = \"{http}\"\nws = \"{ws}\"\n\
+                 key = {{ env = \"KRAITE_KEY\" }}\nsecret = {{ env = \"KRAITE_SECRET\" }}\n",
+                tag + 1
+            );
+            if venue == "bitget" {
+                text.push_str("passphrase = { env = \"KRAITE_PASSPHRASE\" }\nproducts = [\"USDT\"]\n");
+            }
+        }
+        text
+    }
+
+    fn emulator(&self, name: &str) -> &Emulator {
+        &self.emulators.iter().find(|(known, _)| *known == name).unwrap().1
+    }
+
+    /// What is open at the venue: exposure and orders.
+    fn open(&self, name: &str) -> (usize, usize) {
+        let account = AccountTag::new(VENUE_ACCOUNT).unwrap();
+        self.emulator(name).with_venue(|venue| (venue.exposures(account).count(), venue.open(account).count()))
+    }
+
+    /// A position with its rungs, its stop and its target, however many objects the protocol makes of these two.
+    fn is_protected(&self, name: &str) -> bool {
+        let orders = if name == "unified" { 5..=6 } else { 6..=6 };
+        let (exposures, open) = self.open(name);
+        exposures == 1 && orders.contains(&open)
+    }
+
+    fn ids_ever(&self, name: &str) -> Vec<(Role, ReportStatus)> {
+        let account = AccountTag::new(VENUE_ACCOUNT).unwrap();
+        self.emulator(name).with_venue(|venue| {
+            let orders = venue.objects().filter(|order| order.account == account && order.parent.is_none());
+            orders.filter_map(|order| Some((order.client_id()?.key().logical.role, order.status))).collect()
+        })
+    }
+
+    fn price(&self, name: &str, price: &str) {
+        let price: Price = price.parse().unwrap();
+        let emulator = self.emulator(name);
+        let now = VenueMillis(emulator.clock().now().0);
+        emulator.with_venue(|venue| venue.price(&Symbol::new("SOLUSDT"), price, price, now));
+    }
+
+    fn run(&self) -> Running {
+        Running::of(kraite(self.folder.path(), &["run", "--signals", "-"]))
+    }
+}
+
+struct Running {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    told: Arc<Mutex<String>>,
+    listener: JoinHandle<()>,
+}
+
+impl Running {
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let (told, lines) = (Arc::<Mutex<String>>::default(), BufReader::new(child.stderr.take().unwrap()).lines());
+        let heard = Arc::clone(&told);
+        let listener = std::thread::spawn(move || {
+            for line in lines {
+                let mut told = heard.lock().unwrap();
+                told.push_str(&line.unwrap());
+                told.push('\n');
+            }
+        });
+        Self { child, input, output, told, listener }
+    }
+
+    fn was_told(&self, words: &str) -> bool {
+        self.told.lock().unwrap().contains(words)
+    }
+
+    fn says(&mut self, line: &Value) {
+        writeln!(self.input, "{line}").unwrap();
+    }
+
+    fn answers(&mut self) -> Value {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    /// Opens under an id, the same line again and again while the exchange has not been reached.
+    fn opens(&mut self, id: u64, account: &str) -> Value {
+        let began = Instant::now();
+        loop {
+            self.says(&open(id, account));
+            let answer = self.answers();
+            if answer["position"].is_u64() {
+                return answer;
+            }
+            assert!(began.elapsed() < PATIENCE, "{answer}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn kill(mut self, signal: Signal) -> (Option<i32>, String) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        let code = self.child.wait().unwrap().code();
+        self.listener.join().unwrap();
+        (code, self.told.lock().unwrap().clone())
+    }
+}
+
+fn open(id: u64, account: &str) -> Value {
+    json!({ "id": id, "account": account, "open": "SOLUSDT", "direction": "long", "plan": "p" })
+}
+
+#[test]
+fn s04_s12_three_accounts_are_opened_killed_adopted_and_closed_and_nothing_is_there_twice() {
+    let stage = Stage::new();
+    let mut run = stage.run();
+    for (id, (name, _)) in (1..).zip(&stage.emulators) {
+        assert_eq!(run.opens(id, name)["repeated"], Value::Null);
+    }
+    for (name, _) in &stage.emulators {
+        until("protected", || stage.is_protected(name));
+    }
+    let before: Vec<_> = stage.emulators.iter().map(|(name, _)| stage.ids_ever(name)).collect();
+    assert_eq!(run.kill(Signal::KILL).0, None);
+
+    let mut run = stage.run();
+    for (id, (name, _)) in (1..).zip(&stage.emulators) {
+        assert_eq!(run.opens(id, name)["repeated"], true);
+    }
+    for ((name, _), before) in stage.emulators.iter().zip(&before) {
+        assert!(stage.is_protected(name), "{name}");
+        assert_eq!(&stage.ids_ever(name), before, "{name}: a restart places nothing");
+    }
+    // A rung fills, and the target follows.
+    stage.price("apart", "137");
+    let targets = |status| move |(role, is): &&(Role, ReportStatus)| *role == Role::Target && *is == status;
+    until("re-priced", || {
+        let orders = stage.ids_ever("apart");
+        orders.iter().filter(targets(ReportStatus::Cancelled)).count() == 1
+            && orders.iter().filter(targets(ReportStatus::New)).count() == 1
+    });
+    let mut socket = UnixStream::connect(stage.folder.path().join("j.sock")).unwrap();
+    let mut answers = BufReader::new(socket.try_clone().unwrap());
+    for (name, _) in &stage.emulators {
+        writeln!(socket, "{}", json!({ "id": 10, "account": name, "close": "SOLUSDT" })).unwrap();
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["taken"], true, "{line}");
+    }
+    for (name, _) in &stage.emulators {
+        until("closed", || stage.open(name) == (0, 0));
+        assert_eq!(stage.ids_ever(name).iter().filter(|(role, _)| *role == Role::Entry).count(), 1, "{name}");
+    }
+    let (code, told) = run.kill(Signal::INT);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("restored: 1 positions"), "{told}");
+    assert!(!stage.folder.path().join("j.sock").exists());
+    drop(stage.runtime);
+}
+
+#[test]
+fn d06_an_interrupted_run_leaves_positions_behind_their_stops_and_says_so() {
+    let stage = Stage::new();
+    let mut run = stage.run();
+    run.opens(1, "classic");
+    until("active", || run.was_told("Activated"));
+    let (code, told) = run.kill(Signal::TERM);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("1 positions stay open, each with its stop at the exchange"), "{told}");
+    assert!(stage.is_protected("classic"));
+}
+
+#[test]
+fn r114_an_account_that_cannot_be_reached_does_not_hold_up_another() {
+    let mut stage = Stage::new();
+    let text = stage.text().replace(&stage.emulator("classic").http(), "http://127.0.0.1:9");
+    std::fs::write(stage.config(), text).unwrap();
+    stage.emulators.retain(|(name, _)| *name != "classic");
+    let mut run = stage.run();
+    run.opens(1, "apart");
+    run.says(&open(1, "classic"));
+    assert_eq!(run.answers()["error"], "the account is not connected; it may be given again");
+    until("protected", || stage.is_protected("apart"));
+    until("tried", || run.was_told("not connected: ") && run.was_told("; trying again in "));
+    assert_eq!(run.kill(Signal::INT).0, Some(0));
+}
+
+#[test]
+fn a_file_of_signals_is_followed_and_what_is_old_is_not_done_again() {
+    let stage = Stage::new();
+    let signals = stage.folder.path().join("signals.jsonl");
+    let until_long_ago =
+        json!({ "id": 2, "account": "apart", "open": "SOLUSDT", "direction": "long", "plan": "p", "until": 1 });
+    std::fs::write(&signals, format!("{}\n{until_long_ago}\n", open(1, "apart"))).unwrap();
+    let mut run = Running::of(kraite(stage.folder.path(), &["run", "--signals", "signals.jsonl"]));
+    let answer = run.answers();
+    assert_eq!((&answer["id"], &answer["error"]), (&2.into(), &"it was meant until an instant that has passed".into()));
+    let mut file = std::fs::OpenOptions::new().append(true).open(&signals).unwrap();
+    // In two parts, as a writer may be in the middle of a line.
+    let line =
+        json!({ "id": 3, "account": "apart", "open": "SOLUSDT", "direction": "short", "plan": "short" }).to_string();
+    let (one, two) = line.split_at(20);
+    write!(file, "{one}").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    writeln!(file, "{two}").unwrap();
+    let mut answer = run.answers();
+    // Whoever writes before the exchange is reached is told so, and writes again.
+    while answer["error"].is_string() {
+        std::thread::sleep(Duration::from_millis(100));
+        writeln!(file, "{line}").unwrap();
+        answer = run.answers();
+    }
+    assert_eq!((&answer["id"], &answer["position"]), (&3.into(), &1.into()), "{answer}");
+    run.kill(Signal::INT);
+}
+
+#[test]
+fn wrong_lines_are_answered_with_what_is_wrong() {
+    let stage = Stage::new();
+    let mut run = stage.run();
+    let account = |rest: Value| {
+        let mut line = json!({ "id": 5, "account": "apart" });
+        line.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        line.to_string()
+    };
+    for (line, says) in [
+        ("nonsense".to_owned(), "not a signal"),
+        (format!("{{\"id\": 1, \"pad\": \"{}\"}}", "x".repeat(9_000)), "longer than 4096"),
+        (json!({ "id": 1, "account": "nobody", "close": 1 }).to_string(), "no account `nobody`; there are: apart"),
+        (json!({ "id": u64::MAX, "account": "apart", "close": 1 }).to_string(), "an id is below"),
+        (account(json!({})), "say open"),
+        (account(json!({ "open": "SOLUSDT", "close": 1 })), "say open"),
+        (account(json!({ "open": "SOLUSDT" })), "direction is missing"),
+        (account(json!({ "open": "SOLUSDT", "direction": "long" })), "plan is missing"),
+        (account(json!({ "open": "SOLUSDT", "direction": "long", "plan": "q" })), "no plan `q`; there are: p, short"),
+        (account(json!({ "close": "SOLUSDT" })), "nothing like that is open"),
+        (account(json!({ "close": 7, "plan": "p" })), "belong to open"),
+        (account(json!({ "open": "SOLUSDT", "direction": "up", "plan": "p" })), "unknown variant"),
+        (account(json!({ "opne": "SOLUSDT" })), "unknown field"),
+    ] {
+        writeln!(run.input, "{line}").unwrap();
+        let answer = run.answers();
+        assert!(answer["error"].as_str().unwrap().contains(says), "{line}: {answer}");
+    }
+    until("connected", || {
+        run.says(&json!({ "id": 6, "account": "apart", "open": "NOPEUSDT", "direction": "long", "plan": "p" }));
+        run.answers()["error"].as_str().unwrap().contains("NOPEUSDT is not among the contracts")
+    });
+    let second = kraite(stage.folder.path(), &["run"]).output().unwrap();
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(7), "{told}");
+    assert!(told.contains("another kraite run works on this journal"), "{told}");
+    run.kill(Signal::INT);
+}
+
+#[test]
+fn a_first_configuration_is_written_once_and_passes_its_own_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = |args: &[&str]| kraite(folder.path(), args).stdin(Stdio::null()).output().unwrap();
+    for venue in ["binance", "bitget"] {
+        let file = format!("{venue}.toml");
+        let made = output(&["init", &file, "--venue", venue]);
+        assert_eq!(made.status.code(), Some(0));
+        assert!(String::from_utf8_lossy(&made.stderr).contains("kraite emulate"));
+        let text = std::fs::read_to_string(folder.path().join(&file)).unwrap();
+        let again = output(&["init", &file, "--venue", venue]);
+        assert_eq!(again.status.code(), Some(3));
+        assert!(String::from_utf8_lossy(&again.stderr).contains("not overwritten"));
+        assert_eq!(std::fs::read_to_string(folder.path().join(&file)).unwrap(), text);
+        let checked = output(&["config", "check", "--config", &file, "--json"]);
+        let shown: Value = serde_json::from_slice(&checked.stdout).unwrap();
+        assert_eq!((&shown["schema"], &shown["accounts"][0]["venue"]), (&"kraite.config/1".into(), &venue.into()));
+        let mut without = kraite(folder.path(), &["config", "check", "--config", &file]);
+        let refused = without.env_remove("KRAITE_SECRET").output().unwrap();
+        assert_eq!(refused.status.code(), Some(3));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("the variable KRAITE_SECRET is not set"));
+        without = kraite(folder.path(), &["config", "check", "--without-secrets", "--config", &file]);
+        assert_eq!(without.env_remove("KRAITE_SECRET").output().unwrap().status.code(), Some(0));
+    }
+    let missing = output(&["run"]);
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("kraite init writes one"));
+}
