@@ -9,11 +9,14 @@ mod emulate;
 mod exit;
 mod flags;
 mod inspect;
+mod journal;
 mod plan;
 mod progress;
 mod rules;
 mod run_log;
 mod swarm;
+mod utc;
+mod words;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -174,14 +177,25 @@ fn write_whole(path: &Path, text: &str) -> Result<(), Failed> {
     })
 }
 
+/// Whether anybody still reads what is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    There,
+    Gone,
+}
+
 /// Writes data to stdout; a reader that has gone away ends the command without noise.
 fn print(text: &str) -> Result<(), Failed> {
+    print_to(text).map(drop)
+}
+
+/// [`print`] for who has more to say, unless nobody listens any more.
+fn print_to(text: &str) -> Result<Audience, Failed> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failed::new(Exit::Failure, format!("stdout: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(Audience::There),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Audience::Gone),
+        Err(error) => Err(Failed::new(Exit::Failure, format!("stdout: {error}"))),
     }
 }
 
