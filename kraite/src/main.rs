@@ -14,6 +14,7 @@ mod plan;
 mod progress;
 mod rules;
 mod run_log;
+mod status;
 mod swarm;
 mod utc;
 mod words;
@@ -48,6 +49,7 @@ enum Command {
     Doctor(Box<doctor::Args>),
     Swarm(swarm::Args),
     Shrink(swarm::ShrinkArgs),
+    Status(status::Args),
     Inspect(inspect::Args),
     InspectId(inspect::IdArgs),
     #[command(hide = true)]
@@ -111,6 +113,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => (args.json, doctor::command(&args)),
         Command::Swarm(args) => (args.json, swarm::command(&args)),
         Command::Shrink(args) => (args.json, swarm::shrink_command(&args)),
+        Command::Status(args) => (args.json, status::command(&args)),
         Command::Inspect(args) => (args.json, inspect::command(&args)),
         Command::InspectId(args) => (args.json, inspect::id_command(&args)),
         Command::DemoWorker(args) => (false, demo::worker::command(&args)),
