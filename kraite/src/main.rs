@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod emulate;
 mod exit;
+mod explain;
 mod flags;
 mod inspect;
 mod journal;
@@ -50,6 +51,7 @@ enum Command {
     Swarm(swarm::Args),
     Shrink(swarm::ShrinkArgs),
     Status(status::Args),
+    Explain(explain::Args),
     Inspect(inspect::Args),
     InspectId(inspect::IdArgs),
     #[command(hide = true)]
@@ -114,6 +116,7 @@ fn main() -> ExitCode {
         Command::Swarm(args) => (args.json, swarm::command(&args)),
         Command::Shrink(args) => (args.json, swarm::shrink_command(&args)),
         Command::Status(args) => (args.json, status::command(&args)),
+        Command::Explain(args) => (args.json, explain::command(&args)),
         Command::Inspect(args) => (args.json, inspect::command(&args)),
         Command::InspectId(args) => (args.json, inspect::id_command(&args)),
         Command::DemoWorker(args) => (false, demo::worker::command(&args)),
