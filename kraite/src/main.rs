@@ -13,6 +13,7 @@ mod inspect;
 mod journal;
 mod plan;
 mod progress;
+mod replay;
 mod rules;
 mod run_log;
 mod status;
@@ -52,6 +53,7 @@ enum Command {
     Shrink(swarm::ShrinkArgs),
     Status(status::Args),
     Explain(explain::Args),
+    Replay(replay::Args),
     Inspect(inspect::Args),
     InspectId(inspect::IdArgs),
     #[command(hide = true)]
@@ -117,6 +119,7 @@ fn main() -> ExitCode {
         Command::Shrink(args) => (args.json, swarm::shrink_command(&args)),
         Command::Status(args) => (args.json, status::command(&args)),
         Command::Explain(args) => (args.json, explain::command(&args)),
+        Command::Replay(args) => (args.json, replay::command(&args)),
         Command::Inspect(args) => (args.json, inspect::command(&args)),
         Command::InspectId(args) => (args.json, inspect::id_command(&args)),
         Command::DemoWorker(args) => (false, demo::worker::command(&args)),
