@@ -8,6 +8,7 @@ mod doctor;
 mod emulate;
 mod exit;
 mod explain;
+mod export;
 mod flags;
 mod inspect;
 mod journal;
@@ -54,6 +55,7 @@ enum Command {
     Status(status::Args),
     Explain(explain::Args),
     Replay(replay::Args),
+    Export(export::Args),
     Inspect(inspect::Args),
     InspectId(inspect::IdArgs),
     #[command(hide = true)]
@@ -120,6 +122,7 @@ fn main() -> ExitCode {
         Command::Status(args) => (args.json, status::command(&args)),
         Command::Explain(args) => (args.json, explain::command(&args)),
         Command::Replay(args) => (args.json, replay::command(&args)),
+        Command::Export(args) => (args.json, export::command(&args)),
         Command::Inspect(args) => (args.json, inspect::command(&args)),
         Command::InspectId(args) => (args.json, inspect::id_command(&args)),
         Command::DemoWorker(args) => (false, demo::worker::command(&args)),
