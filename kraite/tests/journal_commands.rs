@@ -266,7 +266,7 @@ fn the_story_of_a_position_whose_worker_was_killed_tells_the_kills() {
     assert!(told.contains("in doubt") && told.contains("because the process started"), "{told}");
     assert!(told.contains("waits for  nothing: it is finished"), "{told}");
     let position = json(&bench, "inspect J")["accounts"][0]["positions"][0].clone();
-    for (role, doubts) in [("stop", 0), ("rung 2", 1)] {
+    for (role, doubts) in [("entry", 0), ("rung 3", 1)] {
         let order = position["orders"].as_array().unwrap().iter().find(|order| order["role"] == role).unwrap();
         let story = json(&bench, &format!("explain {} --journal J", order["id"].as_str().unwrap()));
         let facts = story["story"].as_array().unwrap();
