@@ -218,20 +218,18 @@ fn owner_of(connection: &Connection, path: &Path, account: AccountTag) -> Result
 fn each_record(
     connection: &Connection,
     path: &Path,
-    only: Option<(AccountTag, u64)>,
+    only: Option<(AccountTag, u64, usize)>,
     mut take: impl FnMut(AccountTag, u64, Epoch, &[u8]) -> Result<(), JournalError>,
 ) -> Result<(), JournalError> {
-    let (sql, account, after) = match only {
-        Some((account, after)) => (
-            "SELECT account, seq, epoch, body FROM records WHERE account = ?1 AND seq > ?2 ORDER BY seq",
-            i64::from(account.get()),
-            after,
-        ),
-        None => ("SELECT account, seq, epoch, body FROM records WHERE ?1 = ?1 AND ?2 = ?2 ORDER BY account, seq", 0, 0),
+    let (filter, account, after, limit) = match only {
+        Some((account, after, limit)) => ("account = ?1 AND seq > ?2", i64::from(account.get()), after, limit),
+        None => ("?1 = ?1 AND ?2 = ?2", 0, 0, usize::MAX),
     };
-    let mut statement = connection.prepare_cached(sql).map_err(|error| told(path, &error))?;
+    let sql = format!("SELECT account, seq, epoch, body FROM records WHERE {filter} ORDER BY account, seq LIMIT ?3");
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(&sql).map_err(|error| told(path, &error))?;
     let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![account, after]).map_err(|error| told(path, &error))?;
+    let mut rows = statement.query(params![account, after, limit]).map_err(|error| told(path, &error))?;
     while let Some(row) = rows.next().map_err(|error| told(path, &error))? {
         let read = || -> rusqlite::Result<(i64, i64, i64)> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
         let (account, seq, epoch) = read().map_err(|error| told(path, &error))?;
@@ -429,7 +427,7 @@ fn load(connection: &Connection, path: &Path, account: AccountTag) -> Result<Loa
     }
     let after = loaded.snapshot.as_ref().map_or(0, |s| s.seq);
     let mut expected = after;
-    each_record(connection, path, Some((account, after)), |account, seq, _, body| {
+    each_record(connection, path, Some((account, after, usize::MAX)), |account, seq, _, body| {
         expected = expected.saturating_add(1);
         if seq != expected {
             let place = format!("{}, account {account}, record {expected}", path.display());
@@ -608,14 +606,9 @@ impl SqliteReader {
     /// [`JournalError::Corrupt`] names the first damaged record.
     pub fn records(&self, account: AccountTag, after: u64, limit: usize) -> Result<Vec<StoredRecord>, JournalError> {
         let mut found = Vec::new();
-        let mut enough = false;
-        each_record(&self.connection, &self.path, Some((account, after)), |account, seq, epoch, body| {
-            enough = enough || found.len() >= limit;
-            if !enough {
-                let record =
-                    codec::decode(account, seq, body).map_err(|error| damaged(&self.path, account, seq, error))?;
-                found.push(StoredRecord { account, epoch, record, bytes: body.len() });
-            }
+        each_record(&self.connection, &self.path, Some((account, after, limit)), |account, seq, epoch, body| {
+            let record = codec::decode(account, seq, body).map_err(|error| damaged(&self.path, account, seq, error))?;
+            found.push(StoredRecord { account, epoch, record, bytes: body.len() });
             Ok(())
         })?;
         Ok(found)

@@ -178,6 +178,14 @@ pub(crate) fn padded(text: &str, places: usize) -> String {
     padded
 }
 
+/// A number with at most so many decimals, the rest cut off.
+pub(crate) fn cut(number: &str, places: usize) -> String {
+    match number.split_once('.') {
+        Some((whole, decimals)) => format!("{whole}.{}", decimals.get(..places).unwrap_or(decimals)),
+        None => number.to_owned(),
+    }
+}
+
 /// How many decimals a grid has.
 pub(crate) fn places(grid: impl Display) -> usize {
     grid.to_string().split_once('.').map_or(0, |(_, decimals)| decimals.len())
@@ -204,6 +212,7 @@ mod tests {
         assert_eq!(padded("164", 2), "164.00");
         assert_eq!(padded("164.123", 2), "164.123");
         assert_eq!(padded("7", 0), "7");
+        assert_eq!([cut("1.239", 2), cut("1.2", 2), cut("12", 2)], ["1.23", "1.2", "12"]);
         assert_eq!(places("0.001"), 3);
         assert_eq!(places("10"), 0);
     }

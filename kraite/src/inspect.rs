@@ -3,16 +3,16 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use kraite_core::Engine;
-use kraite_core::engine::{Config, Event, InputKind, State};
-use kraite_core::id::{AccountTag, ClientOrderId, Epoch};
+use kraite_core::engine::State;
+use kraite_core::id::{AccountTag, ClientOrderId};
 use kraite_core::order::Order;
 use kraite_core::position::Position;
-use kraite_journal::{SqliteReader, StoredRecord};
+use kraite_journal::StoredRecord;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
-use crate::flags::VenueName;
+use crate::journal::Journal;
+use crate::words;
 
 /// Reads a journal: accounts, positions, orders and the latest records. Changes no record.
 ///
@@ -103,43 +103,14 @@ struct InspectedRecord {
     events: Vec<String>,
 }
 
-/// The first word of a `Debug` text: the name of a variant.
-fn name(debug: &impl std::fmt::Debug) -> String {
-    let text = format!("{debug:?}");
-    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
-}
-
-fn input_text(input: &InputKind) -> String {
-    match input {
-        InputKind::Started => "process started".into(),
-        InputKind::Deadline => "deadline".into(),
-        InputKind::Command(id, command) => format!("command {} {}", id.0, name(command)),
-        InputKind::Outcome(sent, outcome) => format!("outcome of {}: {}", name(sent), name(outcome)),
-        InputKind::Answer(answer) => format!("answer to {}", name(answer)),
-        InputKind::Push(event) => format!("push {}", name(event)),
-    }
-}
-
-fn event_text(event: &Event) -> String {
-    match event {
-        Event::Moved { position, on, why } => format!("position {position}: {on:?} ({why:?})"),
-        Event::Intended { id, .. } => format!("intended {} {id}", id.key().logical.role),
-        Event::OutcomeNoted { id } | Event::Merged { id } | Event::ProvenAbsent { id } | Event::Superseded { id } => {
-            format!("{} {} {id}", name(event), id.key().logical.role)
-        }
-        Event::CancelIntended { id, .. } => format!("cancel intended {} {id}", id.key().logical.role),
-        other => name(other),
-    }
-}
-
 fn record(stored: &StoredRecord) -> InspectedRecord {
     InspectedRecord {
         seq: stored.record.seq,
         epoch: stored.epoch.get(),
         at_ms: stored.record.at.local.0,
         bytes: stored.bytes,
-        input: input_text(&stored.record.input),
-        events: stored.record.events.iter().map(event_text).collect(),
+        input: words::input(&stored.record.input),
+        events: stored.record.events.iter().map(words::event).collect(),
     }
 }
 
@@ -162,10 +133,10 @@ fn position(position: &Position, state: &State) -> InspectedPosition {
     InspectedPosition {
         position: position.no.get(),
         symbol: position.symbol().to_string(),
-        direction: name(&position.direction()).to_lowercase(),
-        status: name(&position.status()).to_lowercase(),
+        direction: words::name(&position.direction()).to_lowercase(),
+        status: words::name(&position.status()).to_lowercase(),
         why: format!("{:?}", position.why),
-        cover: name(&position.cover),
+        cover: words::name(&position.cover),
         exposure: position.exposure().to_string(),
         average_entry: position.average_entry().map(|price| price.to_string()),
         worst_unprotected_ms: position.meter.worst_at(state.at.local).0,
@@ -173,23 +144,18 @@ fn position(position: &Position, state: &State) -> InspectedPosition {
     }
 }
 
-fn inspect(reader: &SqliteReader, account: AccountTag, args: &Args) -> Result<InspectedAccount, Failed> {
-    let loaded = reader.load(account)?;
-    // Folding needs no venue: what an order means does not depend on how it was sent.
-    let engine =
-        Engine::restore(Config::default(), VenueName::Binance.capabilities(), account, Epoch::default(), loaded)
-            .map_err(Failed::with(Exit::Journal))?;
-    let state = engine.state();
+fn inspect(journal: &Journal, account: AccountTag, args: &Args) -> Result<InspectedAccount, Failed> {
+    let state = journal.state(account)?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let after = args.after.unwrap_or_else(|| state.seq.saturating_sub(u64::from(args.limit)));
-    let records = reader.records(account, after, limit)?;
+    let records = journal.reader.records(account, after, limit)?;
     Ok(InspectedAccount {
         account: account.get(),
-        epoch: reader.owner(account)?.get(),
+        epoch: journal.reader.owner(account)?.get(),
         last_seq: state.seq,
         last_at_ms: state.at.local.0,
         quarantined: state.quarantined,
-        positions: state.positions.values().map(|p| position(p, state)).collect(),
+        positions: state.positions.values().map(|p| position(p, &state)).collect(),
         records: records.iter().map(record).collect(),
     })
 }
@@ -251,20 +217,11 @@ fn text(inspected: &Inspected) -> String {
 
 /// Reads and prints a journal.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
-    let reader = SqliteReader::open_frozen(&args.journal)?;
-    let mut accounts = reader.accounts()?;
-    if let Some(wanted) = args.account {
-        let held = accounts.len();
-        accounts.retain(|account| account.get() == wanted);
-        if accounts.is_empty() {
-            let journal = args.journal.display();
-            let message = format!("account {wanted} is not among the {held} accounts in {journal}");
-            return Err(Failed::new(Exit::Usage, message));
-        }
-    }
-    let accounts = accounts.into_iter().map(|account| inspect(&reader, account, args)).collect::<Result<_, _>>()?;
+    let journal = Journal::open(&args.journal, args.account)?;
+    let accounts =
+        journal.accounts.iter().map(|account| inspect(&journal, *account, args)).collect::<Result<_, _>>()?;
     // A reader of what is printed may take its time; the writer's log is not to grow with it.
-    drop(reader);
+    drop(journal);
     let inspected = Inspected { schema: "kraite.inspect/1", journal: args.journal.display().to_string(), accounts };
     if args.json {
         let json = serde_json::to_string_pretty(&inspected).map_err(Failed::with(Exit::Failure))?;

@@ -7,15 +7,22 @@ mod demo;
 mod doctor;
 mod emulate;
 mod exit;
+mod explain;
+mod export;
 mod flags;
 mod inspect;
+mod journal;
 mod live;
 mod plan;
 mod progress;
+mod replay;
 mod rules;
 mod run_log;
 mod settings;
+mod status;
 mod swarm;
+mod utc;
+mod words;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -50,6 +57,10 @@ enum Command {
     Doctor(Box<doctor::Args>),
     Swarm(swarm::Args),
     Shrink(swarm::ShrinkArgs),
+    Status(status::Args),
+    Explain(explain::Args),
+    Replay(replay::Args),
+    Export(export::Args),
     Inspect(inspect::Args),
     InspectId(inspect::IdArgs),
     #[command(hide = true)]
@@ -118,6 +129,10 @@ fn main() -> ExitCode {
         Command::Doctor(args) => (args.json, doctor::command(&args)),
         Command::Swarm(args) => (args.json, swarm::command(&args)),
         Command::Shrink(args) => (args.json, swarm::shrink_command(&args)),
+        Command::Status(args) => (args.json, status::command(&args)),
+        Command::Explain(args) => (args.json, explain::command(&args)),
+        Command::Replay(args) => (args.json, replay::command(&args)),
+        Command::Export(args) => (args.json, export::command(&args)),
         Command::Inspect(args) => (args.json, inspect::command(&args)),
         Command::InspectId(args) => (args.json, inspect::id_command(&args)),
         Command::DemoWorker(args) => (false, demo::worker::command(&args)),
@@ -184,14 +199,25 @@ fn write_whole(path: &Path, text: &str) -> Result<(), Failed> {
     })
 }
 
+/// Whether anybody still reads what is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    There,
+    Gone,
+}
+
 /// Writes data to stdout; a reader that has gone away ends the command without noise.
 fn print(text: &str) -> Result<(), Failed> {
+    print_to(text).map(drop)
+}
+
+/// [`print`] for who has more to say, unless nobody listens any more.
+fn print_to(text: &str) -> Result<Audience, Failed> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failed::new(Exit::Failure, format!("stdout: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(Audience::There),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Audience::Gone),
+        Err(error) => Err(Failed::new(Exit::Failure, format!("stdout: {error}"))),
     }
 }
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
 use crate::flags::{
-    BasisWord, DirectionWord, MAX_LEVERAGE, SequenceWord, SizingWord, TargetWord, VenueName, headroom, multiplier,
+    BasisWord, DirectionWord, MAX_LEVERAGE, SequenceWord, SizingWord, TargetWord, VenueName, cut, headroom, multiplier,
     padded, places, positive,
 };
 use crate::rules;
@@ -458,14 +458,6 @@ fn table(shown: &Shown, args: &Args, quote: &str) -> String {
         }
     }
     text
-}
-
-/// A number with at most so many decimals, the rest cut off.
-fn cut(number: &str, places: usize) -> String {
-    match number.split_once('.') {
-        Some((whole, decimals)) => format!("{whole}.{}", decimals.get(..places).unwrap_or(decimals)),
-        None => number.to_owned(),
-    }
 }
 
 /// Sizes, plans, prints.

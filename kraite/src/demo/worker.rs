@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Event, InputKind, Notice, Request};
+use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Event, InputKind, Notice};
 use kraite_core::exchange::Exchange;
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::journal::{Journal, Record};
@@ -19,6 +19,8 @@ use super::fail_points::{FailPoints, MortalJournal, MortalLink, MortalObserver, 
 use super::{CLOCK_FACTOR, script};
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
+use crate::journal::orders_and_doubts;
+use crate::words;
 
 /// The one account of the demo.
 #[must_use]
@@ -41,7 +43,7 @@ impl Observer for Narrator {
         }
         for effect in effects {
             if let Effect::Send { request, .. } = effect {
-                self.link.say(tell_request(request));
+                self.link.say(format!("durable, now {}", words::request(request)));
             }
         }
     }
@@ -54,26 +56,17 @@ impl Observer for Narrator {
 fn tell_record(engine: &Engine, record: &Record) -> Vec<String> {
     let mut lines = Vec::new();
     if record.input == InputKind::Started {
-        let doubts = engine
-            .state()
-            .positions
-            .values()
-            .flat_map(|p| p.orders.values())
-            .filter(|o| o.life == kraite_core::order::Life::InDoubt)
-            .count();
-        let orders: usize = engine.state().positions.values().map(|p| p.orders.len()).sum();
+        let (orders, doubts) = orders_and_doubts(engine.state().positions.values());
         lines.push(format!("restored from the journal: {orders} orders, {doubts} in doubt"));
     }
     for event in &record.events {
         match event {
-            Event::Moved { position, on, why } => {
-                lines.push(format!("position {position}: {on:?} ({why:?})"));
-            }
+            Event::Moved { .. } => lines.push(words::event(event)),
             Event::Merged { id } => {
                 if let Some(order) = engine.state().order(*id)
                     && matches!(record.input, InputKind::Answer(_))
                 {
-                    lines.push(format!("{} found by its client id {id}: {:?}", id.key().logical.role, order.status()));
+                    lines.push(format!("{} found by its client id {id}: {:?}", id.role(), order.status()));
                 }
             }
             Event::ProvenAbsent { id } => {
@@ -83,23 +76,6 @@ fn tell_record(engine: &Engine, record: &Record) -> Vec<String> {
         }
     }
     lines
-}
-
-fn tell_request(request: &Request) -> String {
-    match request {
-        Request::Place(order) => {
-            let at = order.shape.price().map_or_else(|| "the market".to_owned(), |price| price.to_string());
-            let qty = order.shape.qty().map_or_else(|| "everything".to_owned(), |qty| qty.to_string());
-            format!("durable, now sending {}: {qty} at {at}", order.id.key().logical.role)
-        }
-        Request::PlacePair(pair) => {
-            format!("durable, now sending stop {} and target {} in one call", pair.stop.trigger, pair.target.trigger)
-        }
-        Request::Amend(change, _) => format!("durable, now amending to {} at {}", change.qty, change.price),
-        Request::Cancel(order) => format!("durable, now cancelling {}", order.id.key().logical.role),
-        Request::SetMarginMode(_, _, mode) => format!("margin mode {mode:?}"),
-        Request::SetLeverage(_, _, leverage) => format!("leverage {leverage}x"),
-    }
 }
 
 /// Started by the demo itself.
