@@ -240,7 +240,7 @@ fn d06_an_interrupted_run_leaves_positions_behind_their_stops_and_says_so() {
     let stage = Stage::new();
     let mut run = stage.run();
     run.opens(1, "classic");
-    until("active", || run.was_told("Activated"));
+    until("active", || run.was_told("it is active"));
     let (code, told) = run.kill(Signal::TERM);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("1 positions stay open, each with its stop at the exchange"), "{told}");

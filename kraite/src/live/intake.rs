@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::board::{Board, Decision};
 use super::config::{Account, Config};
 use crate::flags::DirectionWord;
+use crate::words;
 
 /// Ids from here on are those of kraite's own commands.
 pub(super) const OWN_IDS: u64 = 1 << 63;
@@ -134,7 +135,7 @@ impl Intake {
         match decision {
             Ok(Ok(Decision::Opened(no))) => Ok(json!({ "position": no.get() })),
             Ok(Ok(Decision::Taken)) => Ok(json!({ "taken": true })),
-            Ok(Ok(Decision::Refused(refusal))) => Err(format!("refused: {refusal:?}")),
+            Ok(Ok(Decision::Refused(refusal))) => Err(format!("refused: {}", words::command_refusal(&refusal))),
             Ok(Err(_)) | Err(_) => Err("it was handed over, and is not decided yet: ask with the same id".to_owned()),
         }
     }

@@ -11,6 +11,7 @@ use kraite_engine::Observer;
 use tracing::{debug, error, info, warn};
 
 use super::board::Board;
+use crate::words;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,10 +56,15 @@ impl Reporter {
 }
 
 impl Observer for Reporter {
-    fn committed(&mut self, engine: &Engine, record: Option<&Record>, _: &[Effect]) {
+    fn committed(&mut self, engine: &Engine, record: Option<&Record>, effects: &[Effect]) {
+        let account = &self.account;
+        for effect in effects {
+            if let Effect::Send { request, .. } = effect {
+                info!(account, symbol = %request.symbol(), "{}", words::request(request));
+            }
+        }
         let Some(record) = record else { return };
         self.board.committed(engine, record);
-        let account = &self.account;
         if record.input == InputKind::Started {
             self.restored(engine);
         }
@@ -66,10 +72,12 @@ impl Observer for Reporter {
             match event {
                 Event::Moved { position, on, why } => {
                     let symbol = engine.state().positions.get(position).map(|p| p.symbol().to_string());
-                    info!(account, %position, symbol, "{on:?} ({why:?})");
+                    info!(account, %position, symbol, "{} ({})", words::phase_event(*on), words::why(*why));
                 }
-                Event::CommandRefused(refusal) => warn!(account, "a command is refused: {refusal:?}"),
-                other => debug!(account, seq = record.seq, "{other:?}"),
+                Event::CommandRefused(refusal) => {
+                    warn!(account, "a command is refused: {}", words::command_refusal(refusal))
+                }
+                other => debug!(account, seq = record.seq, "{}", words::event(other)),
             }
         }
     }
