@@ -17,6 +17,7 @@ use crate::Bytes;
 pub(crate) const RAW_RECORD: u8 = 0;
 pub(crate) const RAW_STATE: u8 = 1;
 pub(crate) const SEALED_RECORD: u8 = 2;
+#[cfg(test)]
 pub(crate) const SEALED_STATE: u8 = 3;
 
 /// A way out of a journal: bytes, and the key they were stored under, to what was written.
