@@ -8,7 +8,7 @@ use kraite_core::Engine;
 use kraite_core::engine::{Config, Input, InputKind, State};
 use kraite_core::id::{AccountTag, Epoch};
 use kraite_core::journal::{Loaded, Record, Snapshot};
-use kraite_journal::{DecodeError, FORMAT, decode, decode_state, encode, encode_state};
+use kraite_journal::{DecodeError, FORMAT, STATE_FORMAT, decode, decode_state, encode, encode_state};
 use kraite_sim::presets;
 
 use crate::Bytes;
@@ -33,12 +33,12 @@ struct Doors {
 const DOORS: Doors = Doors { record: decode, state: decode_state };
 
 /// A payload with the header that a journal would have given it.
-fn sealed(account: AccountTag, seq: u64, payload: &[u8]) -> Vec<u8> {
+fn sealed(format: u8, account: AccountTag, seq: u64, payload: &[u8]) -> Vec<u8> {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&account.get().to_le_bytes());
     hasher.update(&seq.to_le_bytes());
     hasher.update(payload);
-    let mut bytes = vec![FORMAT];
+    let mut bytes = vec![format];
     bytes.extend(hasher.finalize().to_le_bytes());
     bytes.extend(payload);
     bytes
@@ -85,7 +85,8 @@ fn judge(data: &[u8], doors: Doors) -> bool {
     let (seq, place, bit) = (bytes.u64(), bytes.u32(), bytes.u8());
     let body = match kind {
         RAW_RECORD | RAW_STATE => bytes.rest().to_vec(),
-        _ => sealed(account, seq, bytes.rest()),
+        SEALED_RECORD => sealed(FORMAT, account, seq, bytes.rest()),
+        _ => sealed(STATE_FORMAT, account, seq, bytes.rest()),
     };
     let stored = Stored { account, seq, body, place, bit };
     if matches!(kind, RAW_RECORD | SEALED_RECORD) {
@@ -139,7 +140,8 @@ mod tests {
 
     /// As if nobody looked at the checksum.
     fn trusting<T>(door: Door<T>, (account, seq, bytes): (AccountTag, u64, &[u8])) -> Result<T, DecodeError> {
-        door(account, seq, &sealed(account, seq, bytes.get(5..).unwrap_or_default()))
+        let format = bytes.first().copied().unwrap_or_default();
+        door(account, seq, &sealed(format, account, seq, bytes.get(5..).unwrap_or_default()))
     }
 
     #[test]
@@ -157,6 +159,6 @@ mod tests {
     fn a_sealed_body_is_what_a_journal_writes() {
         let state = State::new(AccountTag::new(3).unwrap());
         let written = encode_state(state.account, &state).unwrap();
-        assert_eq!(sealed(state.account, state.seq, &written[5..]), written);
+        assert_eq!(sealed(STATE_FORMAT, state.account, state.seq, &written[5..]), written);
     }
 }

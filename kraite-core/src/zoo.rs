@@ -104,6 +104,7 @@ bugs! {
     EntryBeforeLeverage "entry-before-leverage" "R35" "The entry does not wait for margin mode and leverage."
     LadderOnIntent "ladder-on-intent" "R27" "The ladder is sized on what the entry asked for, not on what it filled."
     NoBackoff "no-backoff" "I16" "What was refused is tried again at once, for as long as it takes."
+    LimitsBypassed "limits-bypassed" "I16 R24" "No limit and no halt keeps new exposure from the wire."
     // Protection.
     TargetBeforeStop "target-before-stop" "R39 I3" "The target waits until the stop was sent, not until it was accepted."
     StopInDoubtCounts "stop-in-doubt-counts" "R39 I3" "A stop in doubt lets the target out."

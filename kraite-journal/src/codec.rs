@@ -2,16 +2,23 @@
 //!
 //! `[format: u8][crc32: u32 LE over account, seq and payload][payload: postcard]`. The checksum covers the
 //! key too, so a record found under another key is refused. A change of what a record may hold is a new
-//! format number and a reader for every old one; the golden bytes in the tests pin each.
+//! format number and a reader for every old one; kinds that are added at the end of their enums change no byte of what
+//! was written before, and are none. Snapshots count their formats for themselves. The golden bytes in the tests pin each.
 
-use kraite_core::engine::State;
-use kraite_core::id::AccountTag;
+use std::collections::{BTreeMap, BTreeSet};
+
+use kraite_core::engine::{CommandId, State};
+use kraite_core::id::{AccountTag, Epoch, PositionNo};
 use kraite_core::journal::Record;
-use serde::Serialize;
+use kraite_core::position::Position;
+use kraite_core::time::Moment;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-/// The newest format this version writes and the highest it reads.
+/// The newest format of a record that this version writes and the highest it reads.
 pub const FORMAT: u8 = 1;
+/// The same of a snapshot. Format 2 knows whether the account is halted, and what ended lately.
+pub const STATE_FORMAT: u8 = 2;
 const HEADER: usize = 5;
 /// Larger bodies are refused before they are decoded.
 const MAX_BODY: usize = 64 * 1_024 * 1_024;
@@ -20,8 +27,13 @@ const MAX_BODY: usize = 64 * 1_024 * 1_024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Written by a newer version.
-    #[error("record format {0} is newer than {FORMAT}")]
-    TooNew(u8),
+    #[error("format {found} is newer than {known}")]
+    TooNew {
+        /// The format found.
+        found: u8,
+        /// The newest format known.
+        known: u8,
+    },
     /// Shorter than its own header, or longer than anything we write.
     #[error("{0} bytes cannot be a record")]
     Length(usize),
@@ -41,19 +53,20 @@ fn checksum(account: AccountTag, seq: u64, payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-fn pack<T: Serialize>(account: AccountTag, seq: u64, value: &T) -> Result<Vec<u8>, DecodeError> {
+fn pack<T: Serialize>(format: u8, account: AccountTag, seq: u64, value: &T) -> Result<Vec<u8>, DecodeError> {
     let payload = postcard::to_allocvec(value).map_err(|error| DecodeError::Content(error.to_string()))?;
     let mut bytes = Vec::with_capacity(HEADER.saturating_add(payload.len()));
-    bytes.push(FORMAT);
+    bytes.push(format);
     bytes.extend_from_slice(&checksum(account, seq, &payload).to_le_bytes());
     bytes.extend_from_slice(&payload);
     Ok(bytes)
 }
 
-fn unpack<T: DeserializeOwned>(account: AccountTag, seq: u64, bytes: &[u8]) -> Result<T, DecodeError> {
+/// The format of these bytes, and their payload.
+fn open(known: u8, account: AccountTag, seq: u64, bytes: &[u8]) -> Result<(u8, &[u8]), DecodeError> {
     let Some((&format, rest)) = bytes.split_first() else { return Err(DecodeError::Length(0)) };
-    if format > FORMAT {
-        return Err(DecodeError::TooNew(format));
+    if format > known {
+        return Err(DecodeError::TooNew { found: format, known });
     }
     let Some((stored, payload)) = rest.split_first_chunk::<4>() else { return Err(DecodeError::Length(bytes.len())) };
     if bytes.len() > MAX_BODY {
@@ -62,27 +75,55 @@ fn unpack<T: DeserializeOwned>(account: AccountTag, seq: u64, bytes: &[u8]) -> R
     if format == 0 || u32::from_le_bytes(*stored) != checksum(account, seq, payload) {
         return Err(DecodeError::Checksum);
     }
+    Ok((format, payload))
+}
+
+fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
     let (value, rest) = postcard::take_from_bytes(payload).map_err(|error| DecodeError::Content(error.to_string()))?;
     if rest.is_empty() { Ok(value) } else { Err(DecodeError::Content(format!("{} bytes too many", rest.len()))) }
 }
 
+/// A snapshot as format 1 has it.
+#[derive(Deserialize)]
+struct State1 {
+    account: AccountTag,
+    epoch: Epoch,
+    seq: u64,
+    at: Moment,
+    positions: BTreeMap<PositionNo, Position>,
+    archived: BTreeSet<CommandId>,
+    next_position: Option<PositionNo>,
+    quarantined: bool,
+}
+
+impl From<State1> for State {
+    /// Nobody could halt the account then, and what had ended counts for no limit of its day.
+    fn from(old: State1) -> Self {
+        let State1 { account, epoch, seq, at, positions, archived, next_position, quarantined } = old;
+        Self { epoch, seq, at, positions, archived, next_position, quarantined, ..Self::new(account) }
+    }
+}
+
 /// The bytes of a record under its key.
 pub fn encode(account: AccountTag, record: &Record) -> Result<Vec<u8>, DecodeError> {
-    pack(account, record.seq, record)
+    pack(FORMAT, account, record.seq, record)
 }
 
 /// The record of these bytes, which were stored under this key. Never panics.
 pub fn decode(account: AccountTag, seq: u64, bytes: &[u8]) -> Result<Record, DecodeError> {
-    let record: Record = unpack(account, seq, bytes)?;
+    let record: Record = parse(open(FORMAT, account, seq, bytes)?.1)?;
     if record.seq == seq { Ok(record) } else { Err(DecodeError::Content("stored under another number".into())) }
 }
 
 /// The bytes of a snapshot's state under its key.
 pub fn encode_state(account: AccountTag, state: &State) -> Result<Vec<u8>, DecodeError> {
-    pack(account, state.seq, state)
+    pack(STATE_FORMAT, account, state.seq, state)
 }
 
 /// The state of a snapshot's bytes.
 pub fn decode_state(account: AccountTag, seq: u64, bytes: &[u8]) -> Result<State, DecodeError> {
-    unpack(account, seq, bytes)
+    match open(STATE_FORMAT, account, seq, bytes)? {
+        (1, payload) => parse::<State1>(payload).map(State::from),
+        (_, payload) => parse(payload),
+    }
 }

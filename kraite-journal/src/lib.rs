@@ -8,6 +8,6 @@ mod create;
 mod memory;
 mod sqlite;
 
-pub use codec::{DecodeError, FORMAT, decode, decode_state, encode, encode_state};
+pub use codec::{DecodeError, FORMAT, STATE_FORMAT, decode, decode_state, encode, encode_state};
 pub use memory::MemoryJournal;
 pub use sqlite::{SqliteJournal, SqliteReader, StoredRecord};

@@ -251,8 +251,8 @@ fn each_record(
 fn damaged(path: &Path, account: AccountTag, seq: u64, error: DecodeError) -> JournalError {
     let place = format!("{}, account {account}, record {seq}", path.display());
     match error {
-        DecodeError::TooNew(found) => {
-            JournalError::TooNew { place, found: u32::from(found), known: u32::from(codec::FORMAT) }
+        DecodeError::TooNew { found, known } => {
+            JournalError::TooNew { place, found: u32::from(found), known: u32::from(known) }
         }
         other => JournalError::Corrupt { place, reason: other.to_string() },
     }

@@ -10,10 +10,12 @@ use std::process::{Command, Stdio};
 use kraite_core::engine::State;
 use kraite_core::id::Epoch;
 use kraite_core::journal::{Journal as _, JournalError, Snapshot};
-use kraite_journal::{FORMAT, SqliteJournal, SqliteReader, StoredRecord, decode, encode};
+use kraite_journal::{
+    FORMAT, STATE_FORMAT, SqliteJournal, SqliteReader, StoredRecord, decode, decode_state, encode, encode_state,
+};
 use proptest::prelude::*;
 use rusqlite::Connection;
-use support::{account, now, record, rules_record};
+use support::{account, limits_record, now, record, rules_record};
 
 /// A journal with 40 records of two accounts, everything in the main file.
 fn filled(folder: &Path) -> PathBuf {
@@ -383,6 +385,42 @@ fn the_bytes_of_what_format_1_learned_since_stay_readable() {
     let bytes: Vec<u8> =
         (0..GOLDEN.trim().len() / 2).map(|n| u8::from_str_radix(&GOLDEN[2 * n..2 * n + 2], 16).unwrap()).collect();
     assert_eq!(decode(account(5), 4, &bytes).unwrap(), wanted);
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    (0..hex.trim().len() / 2).map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap()).collect()
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_bytes_of_a_limit_that_was_reached_stay_readable() {
+    const GOLDEN: &str = include_str!("golden/record-format-1-limits.hex");
+    let wanted = limits_record(5, kraite_core::id::Epoch::new(2).unwrap());
+    assert_eq!(hex_of(&encode(account(5), &wanted).unwrap()), GOLDEN.trim());
+    assert_eq!(decode(account(5), 5, &bytes_of(GOLDEN)).unwrap(), wanted);
+}
+
+#[test]
+fn a_snapshot_of_format_1_stays_readable_and_is_written_as_format_2() {
+    // A life of 31 records, written when nobody could halt an account.
+    const GOLDEN: &str = include_str!("golden/state-format-1.hex");
+    let bytes = bytes_of(GOLDEN);
+    let state = decode_state(account(1), 31, &bytes).unwrap();
+    assert_eq!((state.seq, state.positions.len(), state.halted, state.ended.len()), (31, 1, false, 0));
+    let written = encode_state(account(1), &state).unwrap();
+    assert_eq!((bytes[0], written[0]), (1, STATE_FORMAT));
+    assert_eq!(decode_state(account(1), 31, &written).unwrap(), state);
+    // Neither is taken for the other, nor what comes after for either.
+    for (format, body) in [(STATE_FORMAT, &bytes), (1, &written), (STATE_FORMAT + 1, &written)] {
+        let mut wrong = body.clone();
+        wrong[0] = format;
+        assert!(decode_state(account(1), 31, &wrong).is_err(), "{format}");
+    }
+    let halted = kraite_core::engine::State { halted: true, ..state };
+    assert!(decode_state(account(1), 31, &encode_state(account(1), &halted).unwrap()).unwrap().halted);
 }
 
 #[test]

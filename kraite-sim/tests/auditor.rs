@@ -1,7 +1,7 @@
 //! The auditor can fail: each of its findings is provoked once, by a world that is wrong in one way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use kraite_core::engine::{Config, Engine, Request, State};
+use kraite_core::engine::{Command, CommandId, Config, Engine, Input, InputKind, Limits, OpenRequest, Request, State};
 use kraite_core::exchange::{
     Direction, NewOrder, OrderRef, OrderShape, Outcome, PositionMode, Purpose, Service, Side, TriggerBy, TriggerSize,
 };
@@ -9,11 +9,13 @@ use kraite_core::id::{
     AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role, Symbol,
 };
 use kraite_core::journal::Loaded;
-use kraite_core::number::{Price, Qty};
-use kraite_core::time::VenueMillis;
+use kraite_core::number::{Notional, Price, Qty};
+use kraite_core::position::Phase;
+use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
 use kraite_sim::presets;
+use kraite_sim::script::{self, Script, Timing};
 use kraite_sim::venue::Venue;
-use kraite_sim::world::{Auditor, Finding, ModelJournal};
+use kraite_sim::world::{Auditor, Finding, ModelJournal, Nemesis};
 
 const START: i64 = 1_760_000_000_000;
 
@@ -246,6 +248,120 @@ fn mutant_i16_a_flood_of_requests_and_of_questions() {
         bench.auditor.asked(account(), at);
     }
     bench.found(|f| matches!(f, Finding::Flood { what: "questions", .. }));
+}
+
+fn amount(text: &str) -> Notional {
+    text.parse().unwrap()
+}
+
+/// What an auditor that watches these limits says of a request that leaves.
+fn broken_by(bench: &Bench, limits: Limits, engine: &Engine, request: &Request) -> Vec<&'static str> {
+    let mut auditor = bench.auditor.clone();
+    auditor.watch(limits);
+    let journal = bench.journal.clone();
+    journal.take_over(account());
+    auditor.sends(account(), engine, request, &bench.venue, &journal, bench.at());
+    let broken = |finding: &Finding| match finding {
+        Finding::LimitBroken { what, .. } => Some(*what),
+        _ => None,
+    };
+    auditor.verdict().findings.iter().filter_map(|(_, finding)| broken(finding)).collect()
+}
+
+/// The request of the simplest script, as a worker would be asked for it now.
+fn request(bench: &Bench) -> OpenRequest {
+    let world = script::world(presets::binance(), Nemesis::scheduled(1, Default::default()), Timing::default());
+    let mut request = script::request(&Script::open_to_close(), &world).unwrap();
+    request.mark.at = bench.at();
+    request
+}
+
+fn told(bench: &Bench, engine: &mut Engine, kind: InputKind) {
+    let at = Moment { local: LocalMillis(bench.now), venue: bench.at(), error: Millis(50) };
+    let _ = engine.step(Input { at, kind });
+}
+
+#[test]
+fn mutant_i16_an_order_that_a_limit_or_a_halt_stands_against() {
+    let mut bench = Bench::new();
+    let mut engine = engine();
+    let entry = |bench: &Bench| bench.order(id(Role::Entry, 0, 0), OrderShape::Market { qty: qty("1") });
+    let rung = bench.limit(0);
+    let none = Limits::default;
+    let is_found = |bench: &Bench, limits: [Limits; 2], engine: &Engine, request: &Request, what: &str| {
+        let [tight, loose] = limits;
+        assert_eq!(broken_by(bench, tight, engine, request), [what]);
+        assert_eq!(broken_by(bench, loose, engine, request), [""; 0], "{what}");
+    };
+    let listed = |names: &[&str]| Limits { symbols: Some(names.iter().map(|n| Symbol::new(n)).collect()), ..none() };
+    let contracts = [listed(&["OTHERUSDT"]), listed(&["OTHERUSDT", bench.symbol.as_str()])];
+    is_found(&bench, contracts, &engine, &entry(&bench), "contracts");
+    // At 100 and at 90.
+    let order = |most: &str| Limits { max_order_notional: Some(amount(most)), ..none() };
+    is_found(&bench, [order("99"), order("100")], &engine, &entry(&bench), "notional of an order");
+    is_found(&bench, [order("89"), order("90")], &engine, &rung, "notional of an order");
+    let slots = |most| Limits { max_positions: Some(most), ..none() };
+    is_found(&bench, [slots(0), slots(1)], &engine, &entry(&bench), "positions");
+    // What is open already counts: the entry has filled, one rung rests, another position has a rung and a stop.
+    bench.auditor.watch(Limits { max_open_orders: Some(9), ..none() });
+    let mut journal = ModelJournal::default();
+    std::mem::swap(&mut journal, &mut bench.journal);
+    for request in [entry(&bench), rung.clone()] {
+        let at = bench.at();
+        bench.auditor.sends(account(), &engine, &request, &bench.venue, &journal, at);
+        bench.place(&request);
+    }
+    bench.journal = journal;
+    let other = |role: Role| {
+        let key = id(role, 0, 0).key();
+        ClientOrderId::encode(&OrderKey { position: PositionNo::new(2).unwrap(), ..key })
+    };
+    let second = bench.order(id(Role::Rung(2), 0, 0), OrderShape::Limit { price: price("80"), qty: qty("1") });
+    let position = |most: &str| Limits { max_position_notional: Some(amount(most)), ..none() };
+    is_found(&bench, [position("269"), position("270")], &engine, &second, "notional of a position");
+    let next = bench.order(other(Role::Entry), OrderShape::Market { qty: qty("1") });
+    let whole = |most: &str| Limits { max_account_notional: Some(amount(most)), ..none() };
+    is_found(&bench, [whole("289"), whole("290")], &engine, &next, "notional of the account");
+    is_found(&bench, [slots(1), slots(2)], &engine, &next, "positions");
+    let open = |most| Limits { max_open_orders: Some(most), ..none() };
+    is_found(&bench, [open(1), open(2)], &engine, &second, "open orders");
+    let rate = |most| Limits { max_exposing_orders_per_minute: Some(most), ..none() };
+    is_found(&bench, [rate(2), rate(3)], &engine, &second, "entries and rungs in a minute");
+    // 100 and 90 against a stop at 70.
+    let stop = OrderShape::StopMarket { trigger: price("70"), by: TriggerBy::Mark, size: TriggerSize::ClosePosition };
+    let stop = bench.order(id(Role::Stop, 0, 0), stop);
+    bench.place(&stop);
+    let loss = |most: &str| Limits { max_worst_loss: Some(amount(most)), ..none() };
+    is_found(&bench, [loss("49"), loss("50")], &engine, &next, "worst loss");
+    // What is being opened counts with its plan.
+    told(&bench, &mut engine, InputKind::Started);
+    let open = Command::Open(Box::new(request(&bench)));
+    told(&bench, &mut engine, InputKind::Command(CommandId(1), open));
+    assert_eq!(engine.state().positions.values().next().map(|p| p.phase), Some(Phase::New));
+    is_found(&bench, [loss("0"), loss("100000")], &engine, &entry(&bench), "worst loss");
+    // Nothing is configured, and somebody has halted.
+    assert_eq!(broken_by(&bench, none(), &engine, &second), [""; 0]);
+    told(&bench, &mut engine, InputKind::Command(CommandId(2), Command::Halt));
+    assert_eq!(broken_by(&bench, none(), &engine, &second), ["a halt"]);
+    assert_eq!(broken_by(&bench, none(), &engine, &stop), [""; 0], "protection is always allowed");
+}
+
+#[test]
+fn mutant_i16_an_entry_after_the_loss_of_a_day() {
+    let mut bench = Bench::new();
+    let engine = engine();
+    let entry = bench.order(id(Role::Entry, 0, 0), OrderShape::Market { qty: qty("1") });
+    bench.place(&entry);
+    bench.venue.price(&bench.symbol, price("95"), price("95"), VenueMillis(START));
+    let close = bench.order(id(Role::Close, 0, 0), OrderShape::Market { qty: qty("1") });
+    bench.place(&close);
+    let next = OrderKey { position: PositionNo::new(2).unwrap(), ..id(Role::Entry, 0, 0).key() };
+    let next = bench.order(ClientOrderId::encode(&next), OrderShape::Market { qty: qty("1") });
+    let daily = |most: &str| Limits { max_daily_loss: Some(amount(most)), ..Limits::default() };
+    assert_eq!(broken_by(&bench, daily("5"), &engine, &next), ["daily loss"], "and fees");
+    assert_eq!(broken_by(&bench, daily("6"), &engine, &next), [""; 0]);
+    bench.now += 24 * 60 * 60 * 1_000;
+    assert_eq!(broken_by(&bench, daily("5"), &engine, &next), [""; 0], "the next day");
 }
 
 /// Two venues that look like one whose history changed between two looks.

@@ -4,7 +4,7 @@
 //! rightly: yes while every bug sleeps, no while the one it is about is awake.
 
 use futures_util::FutureExt as _;
-use kraite_core::engine::{Answer, Config, InputKind, Query, Sent};
+use kraite_core::engine::{Answer, Command, CommandId, Config, InputKind, Query, Sent};
 use kraite_core::exchange::{
     Cause, Endpoint, Lookup, OrderReport, Outcome, Reading, RejectKind, ReportStatus, ReportedId, Side, Stated, Trade,
     VenueCause,
@@ -17,7 +17,7 @@ use kraite_core::time::{Millis, VenueMillis};
 use kraite_core::{Engine, commit};
 use kraite_sim::presets;
 use kraite_sim::script::{self, Script};
-use kraite_sim::world::{Stream, Trip};
+use kraite_sim::world::{Nemesis, Stream, Trip};
 
 use super::bench::{Bench, accepted, all_intended, cancelled, placed, qty, rejected};
 
@@ -88,7 +88,19 @@ pub(crate) const ALL: &[Case] = &[
     ("close-sized-by-reading", a_close_takes_off_our_own_fills),
     ("flat-by-fills", flat_by_our_fills_is_read_before_the_stop_goes),
     ("late-fill-ignored", a_fill_after_the_end_is_closed_again),
+    ("limits-bypassed", a_halted_account_opens_nothing),
 ];
+
+/// An opening is asked for after a halt.
+fn a_halted_account_opens_nothing() -> bool {
+    let mut world = script::world(presets::binance(), Nemesis::scheduled(1, Default::default()), Default::default());
+    world.run_for(Millis(500));
+    let mut bench = Bench::of(world);
+    let request = script::request(&Script::open_to_close(), &bench.world).unwrap();
+    let _ = bench.feed(InputKind::Command(CommandId(8), Command::Halt));
+    let _ = bench.feed(InputKind::Command(CommandId(9), Command::Open(Box::new(request))));
+    bench.engine.state().opened_by(CommandId(9)).is_none()
+}
 
 /// A request that is answered with "unknown" leaves its order in doubt, whatever the cause.
 fn unknown_is_doubt(cause: Cause) -> bool {

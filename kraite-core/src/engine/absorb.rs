@@ -47,6 +47,8 @@ impl Turn<'_> {
     fn absorb_command(&mut self, id: CommandId, command: &Command) -> Vec<PositionNo> {
         match command {
             Command::Open(request) => self.open(id, request),
+            Command::Halt => self.switch(id, Event::AccountHalted),
+            Command::Resume => self.switch(id, Event::AccountResumed),
             Command::Close(no) => {
                 match self.position(*no).map(|p| p.phase) {
                     Some(Phase::New) => self.moved(*no, PhaseEvent::Abandoned, Why::Command),
@@ -67,6 +69,14 @@ impl Turn<'_> {
         }
     }
 
+    fn switch(&mut self, id: CommandId, event: Event) -> Vec<PositionNo> {
+        if self.state.switched_by.contains(&id) {
+            return Vec::new();
+        }
+        self.emit(event);
+        self.wake_all()
+    }
+
     fn open(&mut self, id: CommandId, request: &OpenRequest) -> Vec<PositionNo> {
         let again = |p: &&Position| zoo!(CommandRepeatedOpens) && p.phase.is_terminal();
         if let Some(position) = self.state.opened_by(id).filter(|p| !again(p)) {
@@ -84,6 +94,8 @@ impl Turn<'_> {
             .find(|p| p.symbol() == symbol && !matches!(p.phase, Phase::Closed | Phase::Cancelled));
         let refusal = if let Some(position) = busy {
             Some(CommandRefusal::SymbolBusy(position.no))
+        } else if self.is_halted() {
+            Some(CommandRefusal::Halted)
         } else if self.state.quarantined {
             Some(CommandRefusal::Quarantined)
         } else if self.at.venue.since(request.mark.at) > self.config.mark_max_age && !zoo!(StaleMarkUsed) {
@@ -95,7 +107,10 @@ impl Turn<'_> {
         let (refusal, ladder) = match (refusal, sized) {
             (Some(refusal), _) => (Some(refusal), None),
             (None, Err(refusal)) => (Some(CommandRefusal::Plan(refusal)), None),
-            (None, Ok(ladder)) => (None, Some(ladder)),
+            (None, Ok(ladder)) => match self.limit_on_opening(None, &request.instrument, &ladder, request.mark.price) {
+                Some(limit) => (Some(CommandRefusal::Limit(limit)), None),
+                None => (None, Some(ladder)),
+            },
         };
         if let Some(refusal) = refusal {
             self.emit(Event::CommandRefused(refusal));
@@ -115,7 +130,7 @@ impl Turn<'_> {
 
     /// Lets go of what ended cleanly long ago, so that an account that trades for years stays small.
     fn archive(&mut self) {
-        let (now, after) = (self.at.local, self.config.archive_after);
+        let (now, after) = (self.at.local, self.archive_after());
         let ended: Vec<PositionNo> = self
             .state
             .positions

@@ -1,28 +1,23 @@
-//! From a request to an active position, and keeping it that way: admission, entry, rungs, activation.
+//! From a request to an active position, and keeping it that way: admission, entry, activation.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::config::backoff;
 use super::event::Event;
 use super::io::{Alert, Query, Request, Setup, Wake};
-use super::rules::RULES_BOUND;
 use super::turn::{Next, Turn, wait_until};
 use super::volatile::{Change, OpenOrders};
 use crate::exchange::{OrderShape, RejectKind, Service};
 use crate::id::{PositionNo, Role};
-use crate::instrument::PriceBand;
-use crate::number::{Price, Qty};
+use crate::number::Price;
 use crate::order::{Life, Order, Terminal};
 use crate::plan::{Gate, StepKind};
 use crate::position::{Phase, PhaseEvent, Position, Protective, SetupState, Why};
 use crate::rounding;
-use crate::sizing::{self, RungPlan};
+use crate::sizing;
 use crate::time::{LocalMillis, Millis};
-
-/// How often the mark is asked for while a rung is held; a try is at least as old.
-const HELD_GAP: Millis = Millis::from_secs(15);
 
 /// What the rows of a role allow now.
 pub(super) enum Slot {
@@ -40,6 +35,10 @@ impl Turn<'_> {
     pub(super) fn admit(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
         let (symbol, born) = (position.symbol().clone(), position.created_at);
+        if self.is_halted() {
+            self.give_up(no, Why::Halted, HALTED);
+            return;
+        }
         let bound = born.plus(self.config.opening_bound);
         if self.at.local >= bound {
             self.give_up(no, Why::OpeningOverdue, "it stayed in its first state for too long");
@@ -85,7 +84,21 @@ impl Turn<'_> {
                 None => return,
             }
         }
-        self.moved(no, PhaseEvent::Admitted, Why::Planned);
+        if !self.breaks_a_limit(no, mark) {
+            self.moved(no, PhaseEvent::Admitted, Why::Planned);
+        }
+    }
+
+    /// Gives an opening up whose entry may not leave: limits and what is held against them may have changed since it
+    /// was asked for (R24).
+    fn breaks_a_limit(&mut self, no: PositionNo, mark: Price) -> bool {
+        let Some(position) = self.position(no) else { return false };
+        let limit = self.limit_on_opening(Some(no), &position.request.instrument, &position.ladder, mark);
+        let Some(limit) = limit else { return false };
+        let message = format!("{limit}");
+        self.emit(Event::LimitReached { position: no, limit });
+        self.give_up(no, Why::Limited, &message);
+        true
     }
 
     fn size_again(&self, no: PositionNo, mark: Price) -> Option<Result<sizing::Ladder, sizing::Refusal>> {
@@ -99,7 +112,7 @@ impl Turn<'_> {
 
     /// One pass over an opening or active position.
     pub(super) fn build(&mut self, no: PositionNo) {
-        if self.ends_by_itself(no) || self.unprotected_too_long(no) {
+        if self.ends_by_itself(no) || self.unprotected_too_long(no) || self.is_halted_before_its_entry(no) {
             return;
         }
         self.flatten_excess(no);
@@ -108,7 +121,8 @@ impl Turn<'_> {
         for index in 0..steps {
             let Some((kind, ready)) = self.position(no).and_then(|p| {
                 let step = p.plan.steps.get(index)?;
-                Some((step.kind, step.after.iter().all(|after| reached_step(p, after.step, after.gate))))
+                let withheld = &self.volatile.withheld;
+                Some((step.kind, step.after.iter().all(|after| reached_step(p, withheld, after.step, after.gate))))
             }) else {
                 continue;
             };
@@ -130,6 +144,19 @@ impl Turn<'_> {
                 return;
             }
         }
+        self.tell_that_nothing_is_withheld(no);
+    }
+
+    /// An opening whose entry has not left ends where new exposure is halted: no setting is sent for it any more.
+    fn is_halted_before_its_entry(&mut self, no: PositionNo) -> bool {
+        let Some(position) = self.position(no).filter(|p| self.is_halted() && p.phase == Phase::Opening) else {
+            return false;
+        };
+        if position.rebuilt || position.of(Role::Entry).any(|o| o.life.may_trade() || o.life.was_accepted()) {
+            return false;
+        }
+        self.give_up(no, Why::Halted, HALTED);
+        true
     }
 
     /// Exposure that came and went, or an exit that could not finish: turn to closing.
@@ -291,7 +318,11 @@ impl Turn<'_> {
                 return;
             }
             match self.fresh_mark(no) {
-                Some(_) => self.place(no, Role::Entry, Next::Revision, shape),
+                Some(mark) => {
+                    if !self.breaks_a_limit(no, mark) {
+                        self.place(no, Role::Entry, Next::Revision, shape);
+                    }
+                }
                 None => self.give_up(no, Why::StaleMark, "the mark is older than 30 s"),
             }
             return;
@@ -309,10 +340,8 @@ impl Turn<'_> {
             self.give_up(no, why, "the entry was refused or filled nothing");
         } else if self.fresh_mark(no).is_none() || attempts >= usize::from(self.config.max_attempts) {
             self.give_up(no, Why::StaleMark, "the entry did not get through while the mark was fresh");
-        } else if planned {
-            self.resend_when_due(no, id);
-        } else {
-            self.place_when_free(no, Role::Entry, shape);
+        } else if !self.fresh_mark(no).is_some_and(|mark| self.breaks_a_limit(no, mark)) {
+            if planned { self.resend_when_due(no, id) } else { self.place_when_free(no, Role::Entry, shape) }
         }
     }
 
@@ -339,148 +368,6 @@ impl Turn<'_> {
         self.emit(Event::Rebuilt { position: no, rungs: rebuilt.rungs, dropped, stop: rebuilt.stop });
     }
 
-    fn rung(&mut self, no: PositionNo, rung: u8) {
-        let Some(position) = self.position(no) else { return };
-        if self.at.local < self.volatile.distrust_until {
-            self.wake(no, self.volatile.distrust_until, Wake::Retry);
-            return;
-        }
-        if position.halted || position.dropped.contains(&rung) {
-            return;
-        }
-        let Some(plan) = position.rungs.iter().find(|r| r.rung == rung).copied() else { return };
-        let role = Role::Rung(rung);
-        let done = position.of(role).map(Order::executed_qty).try_fold(Qty::ZERO, Qty::checked_add);
-        let done = done.unwrap_or_default();
-        let left = plan.qty.checked_sub(done).unwrap_or(Qty::ZERO);
-        if !left.is_positive() {
-            return;
-        }
-        // Filled, and how much is not told yet: nothing of it may be placed again.
-        let untold = |o: &&Order| o.life == Life::Done(Terminal::Filled) && o.executed_qty().is_zero();
-        if position.of(role).any(|o| untold(&o)) || matches!(slot(position, role), Slot::Taken) {
-            return;
-        }
-        let now = position.rung_now(&RungPlan { qty: left, ..plan });
-        let shape = now.map(|rung| OrderShape::Limit { price: rung.price, qty: rung.qty });
-        if self.is_refused_for_good(no, rung, shape.ok()) {
-            return;
-        }
-        let shape = match shape {
-            Ok(shape) => shape,
-            // What is left of a cancelled rung may be too small to rest again.
-            Err(_) if done.is_positive() => return,
-            Err(rule) => {
-                self.drop_rung(no, rung, &format!("rung {rung} breaks the contract's {rule} and is left out"));
-                return;
-            }
-        };
-        let again = self.position(no).is_some_and(|p| p.latest(role).is_some());
-        if again && !zoo!(RungAgainUnread) && !self.freshly_read(no, role) {
-            return;
-        }
-        self.place_when_free(no, role, shape);
-    }
-
-    /// True when the venue refused the rung and it is left out, or that is not known yet. What it refused by rules
-    /// of the contract is left out only if the rules, read after that, do not explain it.
-    fn is_refused_for_good(&mut self, no: PositionNo, rung: u8, wish: Option<OrderShape>) -> bool {
-        let role = Role::Rung(rung);
-        let Some(position) = self.position(no) else { return true };
-        let refused = position.latest(role).filter(|o| o.life == Life::Done(Terminal::Refused));
-        let Some(latest) = refused else { return false };
-        let why = latest.refusal;
-        let spent = position.attempts(latest.id.key().logical).count() >= usize::from(self.config.max_attempts);
-        let explained = position.is_outdated(role) && wish.is_none_or(|wish| position.is_regridded(role, &wish));
-        if !spent && explained {
-            return false;
-        }
-        if !spent && why == Some(RejectKind::PriceBand) && !self.is_too_near(no, rung) {
-            return !self.may_leave_hold(no, rung);
-        }
-        if !spent && why.is_some_and(RejectKind::is_by_rules) && !self.rules_are_known(no, RULES_BOUND) {
-            return true;
-        }
-        if spent || why.is_some_and(|kind| !kind.is_retryable()) {
-            self.drop_rung(no, rung, &format!("rung {rung} was refused ({why:?}) and is left out"));
-            return true;
-        }
-        false
-    }
-
-    /// True where the band as we know it refuses a rung that is near the market: the market coming nearer is no help.
-    fn is_too_near(&self, no: PositionNo, rung: u8) -> bool {
-        let (Some(position), Some(mark)) = (self.position(no), self.fresh_mark(no)) else { return false };
-        let Some(plan) = position.rungs.iter().find(|r| r.rung == rung) else { return false };
-        let (rules, side) = (&position.request.instrument, position.direction().opening_side());
-        rules.band.is_near(plan.price, mark) && sizing::check_band(side, plan.price, mark, rules).is_err()
-    }
-
-    /// Whether a rung that was too far from the market for the venue may go out: a fresh mark is near it. A contract
-    /// that states no band says nothing about what is near, and the rung is tried once per poll.
-    fn may_leave_hold(&mut self, no: PositionNo, rung: u8) -> bool {
-        let Some(position) = self.position(no) else { return false };
-        let Some(plan) = position.rungs.iter().find(|r| r.rung == rung).copied() else { return false };
-        let (symbol, band) = (position.symbol().clone(), position.request.instrument.band);
-        let Some(refused_at) = position.latest(Role::Rung(rung)).map(|o| o.intended_at) else { return false };
-        let message = format!("rung {rung} at {} is too far from the market for the venue; it is held", plan.price);
-        self.alert(no, Alert::RungHeld, message);
-        let wait = if band == PriceBand::default() { self.config.poll_every } else { HELD_GAP };
-        let due = refused_at.plus(wait);
-        if self.at.local < due {
-            self.wake(no, due, Wake::Retry);
-            return false;
-        }
-        let near = |mark| band == PriceBand::default() || band.is_near(plan.price, mark);
-        if self.fresh_mark(no).is_some_and(near) {
-            return true;
-        }
-        let known = self.volatile.marks.get(&symbol).map(|mark| self.at.venue.since(mark.at));
-        match known.filter(|age| *age < HELD_GAP) {
-            Some(age) => self.wake(no, self.at.local.plus(Millis(HELD_GAP.0.saturating_sub(age.0))), Wake::Retry),
-            None => {
-                self.ask(Query::Mark(symbol));
-                self.wake(no, self.at.local.plus(HELD_GAP), Wake::Retry);
-            }
-        }
-        false
-    }
-
-    fn drop_rung(&mut self, no: PositionNo, rung: u8, message: &str) {
-        self.emit(Event::RungDropped { position: no, rung });
-        self.alert(no, Alert::RungDropped, String::from(message));
-    }
-
-    /// A rung that goes out again, perhaps minutes after the first try, must not add to a position that has
-    /// been stopped out or taken by the venue meanwhile: a stop is open, and orders and exposure were read well
-    /// after the rung was found gone, since a reading may lag behind what took it.
-    fn freshly_read(&mut self, no: PositionNo, role: Role) -> bool {
-        let Some(position) = self.position(no) else { return false };
-        let (symbol, explained) = (position.symbol().clone(), position.exposure());
-        let Some(latest) = position.latest(role) else { return true };
-        let (id, lost) = (latest.id, latest.life.was_accepted());
-        let stop_questioned = position.of(Role::Stop).any(|o| o.life.is_open() && self.volatile.reread.contains(&o.id));
-        let stopped = position.stop() == Protective::Open && !stop_questioned;
-        let found_gone = *self.volatile.gone.entry(id).or_insert(self.at.venue);
-        let mut oldest = self.at.venue.minus(FRESH);
-        if lost {
-            oldest = oldest.max(found_gone.plus(READ_LAG));
-        }
-        let readings = self.volatile.readings.get(&no);
-        let orders = readings.and_then(|r| r.orders).is_some_and(|(sent_at, _)| sent_at >= oldest);
-        let exposure = readings.and_then(|r| r.exposure).is_some_and(|(at, qty)| at >= oldest && qty >= explained);
-        if orders && exposure && stopped {
-            return true;
-        }
-        if self.at.venue >= oldest {
-            self.ask(Query::OpenOrders(symbol));
-            self.ask(Query::Positions);
-        }
-        let wait = Millis(oldest.since(self.at.venue).0.max(PREFLIGHT_RETRY.0));
-        self.wake(no, self.at.local.plus(wait), Wake::Retry);
-        false
-    }
-
     /// Complete: one filled entry, every rung accepted, stop and target as they should be (R44).
     fn activate(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
@@ -490,6 +377,7 @@ impl Turn<'_> {
         let rungs_in_place = position.rungs.iter().all(|plan| {
             position.dropped.contains(&plan.rung)
                 || position.is_held(plan.rung)
+                || self.volatile.withheld.contains(&(no, plan.rung))
                 || position.of(Role::Rung(plan.rung)).any(|o| o.life.was_accepted())
         });
         if !position.rebuilt || !rungs_in_place {
@@ -542,12 +430,10 @@ impl Turn<'_> {
     }
 }
 
+/// Why nothing that adds exposure leaves.
+pub(super) const HALTED: &str = "new exposure is halted";
 /// How long a preflight reading may stay unanswered before it is asked for again.
-const PREFLIGHT_RETRY: Millis = Millis(2_000);
-/// Readings show a change this late at most, as far as venues say.
-const READ_LAG: Millis = Millis::from_secs(2);
-/// A reading this young says how things stand.
-const FRESH: Millis = Millis::from_secs(3);
+pub(super) const PREFLIGHT_RETRY: Millis = Millis(2_000);
 /// A stop that fired has this long to take the exposure off.
 const TRIGGERED_BOUND: Millis = Millis::from_secs(10);
 /// A run that finds exposure without a stop looks for the stop this long before it closes.
@@ -595,12 +481,15 @@ fn lost(order: &Order) -> bool {
         && !order.cancel_wanted
 }
 
-fn reached_step(position: &Position, step: u16, gate: Gate) -> bool {
-    position.plan.steps.iter().find(|s| s.id == step).is_some_and(|s| reached(position, s.kind, gate))
+/// Rungs by position that nothing waits for although they are wanted.
+type Withheld = BTreeSet<(PositionNo, u8)>;
+
+fn reached_step(position: &Position, withheld: &Withheld, step: u16, gate: Gate) -> bool {
+    position.plan.steps.iter().find(|s| s.id == step).is_some_and(|s| reached(position, withheld, s.kind, gate))
 }
 
 /// Whether a step of the plan has reached a gate, told from the rows.
-fn reached(position: &Position, kind: StepKind, gate: Gate) -> bool {
+fn reached(position: &Position, withheld: &Withheld, kind: StepKind, gate: Gate) -> bool {
     match kind {
         StepKind::MarginMode => position.setups.margin_mode == SetupState::Done,
         StepKind::Leverage => position.setups.leverage == SetupState::Done,
@@ -613,6 +502,7 @@ fn reached(position: &Position, kind: StepKind, gate: Gate) -> bool {
             let left_out = position.dropped.contains(&rung) || !position.rungs.iter().any(|r| r.rung == rung);
             left_out
                 || position.is_held(rung)
+                || withheld.contains(&(position.no, rung))
                 || position.of(Role::Rung(rung)).any(|o| match gate {
                     Gate::HandedToWire => true,
                     Gate::Accepted | Gate::Settled => o.life.was_accepted(),

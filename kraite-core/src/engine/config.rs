@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
 use crate::time::Millis;
 
 /// Bounds of the engine; the defaults are those of the architecture.
@@ -28,6 +29,9 @@ pub struct Config {
     /// A finished position leaves the state with the first opening this long after its end; until then a late
     /// fill re-opens its books.
     pub archive_after: Millis,
+    /// What the account may risk.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 impl Default for Config {
@@ -43,6 +47,7 @@ impl Default for Config {
             unproven_after: Millis::from_secs(3_600),
             flat_gap: Millis::from_secs(20),
             archive_after: Millis::from_secs(3_600),
+            limits: Limits::default(),
         }
     }
 }

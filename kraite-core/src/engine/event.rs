@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::io::{Alert, Setup};
+use super::limits::Limit;
 use crate::exchange::{OrderShape, Service, Side};
 use crate::id::{ClientOrderId, PositionNo, VenueOrderId};
 use crate::number::{Notional, Price, Qty};
@@ -210,6 +211,17 @@ pub enum Event {
         /// Which position.
         position: PositionNo,
     },
+    /// A user has halted new exposure (the command is in the record's input).
+    AccountHalted,
+    /// A user lets new exposure be opened again (the command is in the record's input).
+    AccountResumed,
+    /// A limit keeps an entry or a rung from the wire: what was configured then, and what was found.
+    LimitReached {
+        /// Which position.
+        position: PositionNo,
+        /// Which limit.
+        limit: Limit,
+    },
 }
 
 /// Why a command was refused.
@@ -227,4 +239,8 @@ pub enum CommandRefusal {
     Quarantined,
     /// The account has used up its position numbers.
     NumbersExhausted,
+    /// New exposure is halted.
+    Halted,
+    /// The position would break a limit.
+    Limit(Limit),
 }

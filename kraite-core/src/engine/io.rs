@@ -53,6 +53,14 @@ pub enum Command {
     Open(Box<OpenRequest>),
     /// Take a position off at the market and clean up.
     Close(PositionNo),
+    /// Open no new exposure from now on, across restarts, until [`Command::Resume`].
+    ///
+    /// Openings are refused, one whose entry has not left ends as cancelled, and rungs that do not rest yet are
+    /// withheld. What is open stays protected and managed: resting rungs are part of it and stay, stops, targets,
+    /// re-pricings and closes go on.
+    Halt,
+    /// Let new exposure be opened again; withheld rungs are placed.
+    Resume,
 }
 
 /// Everything an opening needs; copied into the position, so later edits do not reach it (R47).
@@ -295,6 +303,8 @@ pub enum Alert {
     TargetRefused,
     /// A rung is too far from the market for the venue and is placed once the market is near.
     RungHeld,
+    /// A rung is not placed while new exposure is halted or a limit stands against it.
+    RungWithheld,
 }
 
 /// When and why the engine wants to be called again.

@@ -9,9 +9,11 @@ mod config;
 mod doubt;
 mod event;
 mod io;
+mod limits;
 mod protect;
 mod reconcile;
 mod rules;
+mod rungs;
 mod state;
 mod turn;
 mod unwind;
@@ -27,7 +29,8 @@ pub use io::{
     Alert, Answer, Command, CommandId, Deadline, Effect, Input, InputKind, Notice, OpenRequest, Query, Request, Sent,
     Setup, Wake,
 };
-pub use state::{EvolveError, State};
+pub use limits::{Limit, Limits};
+pub use state::{Ended, EvolveError, State};
 
 use crate::capabilities::Capabilities;
 use crate::id::AccountTag;
@@ -179,9 +182,12 @@ impl Engine {
     /// equal steps on equal inputs. The running number of the last record and its instant are left out; no
     /// decision reads them while clocks do not run back.
     pub fn fingerprint(&self, hasher: &mut impl Hasher) {
-        let Self { config: _, capabilities: _, state, volatile } = self;
-        let State { account, epoch, seq: _, at: _, positions, archived, next_position, quarantined } = state;
-        (volatile, account, epoch, archived, next_position, quarantined).hash(hasher);
+        let Self { config, capabilities: _, state, volatile } = self;
+        let State { account, epoch, seq: _, at: _, positions, archived, next_position, quarantined, .. } = state;
+        let State { halted, switched_by, ended, .. } = state;
+        (volatile, account, epoch, archived, next_position, quarantined, halted, switched_by).hash(hasher);
+        // What positions came to decides nothing where no limit asks for it.
+        config.limits.max_daily_loss.map(|_| ended).hash(hasher);
         for position in positions.values() {
             position.fingerprint(hasher);
         }

@@ -538,7 +538,7 @@ impl Turn<'_> {
     }
 
     /// The venue took an order no sooner than this.
-    fn sent_after(&self, order: &Order) -> VenueMillis {
+    pub(super) fn sent_after(&self, order: &Order) -> VenueMillis {
         order.not_after.minus(self.config.send_budget).minus(self.capabilities.absence(order.service).window)
     }
 }

@@ -3,19 +3,35 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
-use super::io::{CommandId, InputKind, Sent, Setup};
+use super::io::{Command, CommandId, InputKind, Sent, Setup};
 use crate::exchange::{OrderReport, OrderShape, Outcome, RejectKind, Service};
 use crate::id::{AccountTag, ClientOrderId, Epoch, PositionNo};
-use crate::number::{ArithmeticError, Price, Qty};
+use crate::number::{ArithmeticError, Notional, Price, Qty};
 use crate::order::{Life, LifeEvent, Order};
 use crate::plan::Plan;
 use crate::position::{Cover, Orders, Phase, Position, ProtectionMeter, SetupState, Setups, Why};
 use crate::sizing::Ladder;
 use crate::table::{Machine, Verdict};
-use crate::time::{Moment, VenueMillis};
+use crate::time::{Millis, Moment, VenueMillis};
+
+/// The result of an ended position is kept this long: two days of the venue hold whatever day it is by any clock.
+const RESULT_KEPT: Millis = Millis::from_secs(2 * 86_400);
+
+/// What a position that had exposure came to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ended {
+    /// When it ended.
+    pub at: VenueMillis,
+    /// The currency of the amount.
+    pub quote: CompactString,
+    /// What its own fills realised, fees included; `None` where other hands took something off, or a fill has no
+    /// price.
+    pub realised: Option<Notional>,
+}
 
 /// Everything an account knows. Ordered maps only, so equal states are equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,6 +52,12 @@ pub struct State {
     pub next_position: Option<PositionNo>,
     /// The venue shows orders of ours that this journal cannot explain: nothing new is opened.
     pub quarantined: bool,
+    /// A user has halted new exposure.
+    pub halted: bool,
+    /// Commands that halted or resumed: a repeat of one does neither again.
+    pub switched_by: BTreeSet<CommandId>,
+    /// Positions that ended within the last two days, archived ones included.
+    pub ended: BTreeMap<PositionNo, Ended>,
 }
 
 impl State {
@@ -54,6 +76,9 @@ impl State {
             archived: BTreeSet::new(),
             next_position: PositionNo::new(1),
             quarantined: false,
+            halted: false,
+            switched_by: BTreeSet::new(),
+            ended: BTreeMap::new(),
         }
     }
 
@@ -82,8 +107,26 @@ impl State {
             position.cover = position.present_cover();
             let unprotected = matches!(position.cover, Cover::Naked | Cover::Arming);
             position.meter.note(at.local, unprotected);
+            let result = result_of(position);
+            self.note_result(at.venue, touched, result);
         }
         Ok(())
+    }
+
+    /// Keeps the result of a position that has ended: a late fill changes it, one that opens the books again takes it
+    /// away.
+    fn note_result(&mut self, at: VenueMillis, position: Option<PositionNo>, result: Option<Ended>) {
+        let Some(no) = position else { return };
+        match result {
+            None => {
+                self.ended.remove(&no);
+            }
+            Some(result) => {
+                let first = self.ended.get(&no).map_or(at, |known| known.at);
+                self.ended.insert(no, Ended { at: first, ..result });
+                self.ended.retain(|_, ended| at.since(ended.at) < RESULT_KEPT);
+            }
+        }
     }
 
     fn position_mut(&mut self, no: PositionNo) -> Result<&mut Position, EvolveError> {
@@ -96,7 +139,11 @@ impl State {
                 self.interrupt(at);
                 Ok(None)
             }
-            Event::CommandRefused(_) => Ok(None),
+            Event::CommandRefused(_) | Event::LimitReached { .. } => Ok(None),
+            Event::AccountHalted | Event::AccountResumed => {
+                self.switch(input, event)?;
+                Ok(None)
+            }
             Event::Quarantined { .. } => {
                 self.quarantined = true;
                 Ok(None)
@@ -215,6 +262,18 @@ impl State {
         }
     }
 
+    fn switch(&mut self, input: &InputKind, event: &Event) -> Result<(), EvolveError> {
+        self.halted = match (input, event) {
+            (InputKind::Command(_, Command::Halt), Event::AccountHalted) => true,
+            (InputKind::Command(_, Command::Resume), Event::AccountResumed) => false,
+            _ => return Err(EvolveError::WrongInput),
+        };
+        if let InputKind::Command(id, _) = input {
+            self.switched_by.insert(*id);
+        }
+        Ok(())
+    }
+
     fn insert(
         &mut self,
         at: Moment,
@@ -223,7 +282,7 @@ impl State {
         ladder: &Ladder,
         plan: &Plan,
     ) -> Result<(), EvolveError> {
-        let InputKind::Command(command, super::Command::Open(request)) = input else {
+        let InputKind::Command(command, Command::Open(request)) = input else {
             return Err(EvolveError::WrongInput);
         };
         let position = Position {
@@ -370,6 +429,18 @@ fn change_order(order: &mut Order, at: Moment, input: &InputKind, event: &Event)
         _ => {}
     }
     Ok(())
+}
+
+/// What a position that is flat and clean came to; `None` while it is not, and where nothing was ever entered. The
+/// instant is the caller's to say.
+fn result_of(position: &Position) -> Option<Ended> {
+    let over = matches!(position.phase, Phase::Closed | Phase::Cancelled);
+    if !over || !position.entered_qty().is_positive() {
+        return None;
+    }
+    let alone = position.external.values().all(|qty| qty.is_zero());
+    let quote = position.request.instrument.quote.clone();
+    Some(Ended { at: VenueMillis(0), quote, realised: position.realised().filter(|_| alone) })
 }
 
 /// What a reading showed to be gone, and an exit of ours that is told only now took off, left once.

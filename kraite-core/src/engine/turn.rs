@@ -237,7 +237,7 @@ impl<'a> Turn<'a> {
 
     /// Makes an intent durable with this record and hands its request to the wire behind it.
     pub(super) fn place(&mut self, no: PositionNo, role: Role, next: Next, shape: OrderShape) {
-        if !self.may_place(no, role) {
+        if !self.may_place(no, role) || !self.may_expose(no, role, &shape) {
             return;
         }
         // A revision that has used up its attempts is followed by the next one.
@@ -308,7 +308,7 @@ impl<'a> Turn<'a> {
     pub(super) fn resend(&mut self, no: PositionNo, id: ClientOrderId) {
         let Some(order) = self.position(no).and_then(|p| p.order(id)) else { return };
         let (shape, service) = (order.shape, order.service);
-        if !self.may_place(no, order.role()) {
+        if !self.may_place(no, order.role()) || !self.may_expose(no, order.role(), &shape) {
             return;
         }
         if self.position(no).is_some_and(|p| came_to_be(p, order)) {

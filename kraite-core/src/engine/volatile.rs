@@ -116,6 +116,8 @@ pub(super) struct Volatile {
     pub(super) marks: BTreeMap<Symbol, Mark>,
     pub(super) rules: BTreeMap<Symbol, RulesReading>,
     pub(super) wakes: BTreeMap<PositionNo, BTreeSet<Deadline>>,
+    /// Rungs that would be placed if new exposure were not halted, or a limit did not stand against them.
+    pub(super) withheld: BTreeSet<(PositionNo, u8)>,
 }
 
 impl Volatile {
@@ -128,6 +130,7 @@ impl Volatile {
     pub(super) fn forget(&mut self, position: PositionNo) {
         self.readings.remove(&position);
         self.wakes.remove(&position);
+        self.withheld.retain(|(no, _)| *no != position);
         self.probes.retain(|id, _| id.key().position != position);
         self.reread.retain(|id| id.key().position != position);
         self.triggered.retain(|id, _| id.key().position != position);

@@ -114,6 +114,10 @@ pub enum Why {
     Unproven,
     /// The venue refused the target for good while the position was opening: it can never be complete (R44).
     TargetRefused,
+    /// New exposure was halted before the entry left.
+    Halted,
+    /// A limit stood against it before the entry left (R24).
+    Limited,
 }
 
 /// Where a setting of the contract stands.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use kraite_core::capabilities::{AbsenceRule, Capabilities, Protection, ProtectiveRepeat, Reprice, StopSizing};
 use kraite_core::engine::{
-    Alert, Answer, Command, CommandId, Config, Effect, Engine, Input, InputKind, OpenRequest, Query, Request, Sent,
-    State,
+    Alert, Answer, Command, CommandId, Config, Effect, Engine, Event, Input, InputKind, OpenRequest, Query, Request,
+    Sent, State,
 };
 use kraite_core::exchange::{
     Ack, Cause, Direction, Endpoint, Lookup, MarginMode, Mark, OrderReport, Outcome, PositionMode, PositionReport,
@@ -14,7 +14,7 @@ use kraite_core::exchange::{
 };
 use kraite_core::id::{AccountTag, ClientOrderId, Epoch, LogicalOrder, PositionNo, Role, Symbol, VenueOrderId};
 use kraite_core::instrument::{Instrument, PriceBand};
-use kraite_core::journal::{Loaded, Snapshot};
+use kraite_core::journal::{Loaded, Record, Snapshot};
 use kraite_core::number::{Factor, Price};
 use kraite_core::order::Order;
 use kraite_core::plan::{Sequence, TargetStyle};
@@ -154,6 +154,7 @@ fn request(style: TargetStyle, now: i64) -> OpenRequest {
 #[derive(Clone)]
 pub struct Bench {
     shape: Shape,
+    config: Config,
     pub engine: Engine,
     pub now: i64,
     marked_at: i64,
@@ -165,23 +166,31 @@ pub struct Bench {
     pub placed: Vec<ClientOrderId>,
     /// Every alert, in order.
     pub told: Vec<Alert>,
+    /// Every record, in order.
+    pub records: Vec<Record>,
 }
 
 impl Bench {
     /// A fresh account, just started.
     pub fn new(shape: Shape) -> Self {
-        Self::over(shape, State::new(account()), BORN)
+        Self::with(shape, Config::default())
+    }
+
+    /// The same under other bounds.
+    pub fn with(shape: Shape, config: Config) -> Self {
+        Self::over(shape, config, State::new(account()), BORN)
     }
 
     /// An engine restored from a state, at an instant; it is told nothing.
-    fn over(shape: Shape, state: State, now: i64) -> Self {
+    fn over(shape: Shape, config: Config, state: State, now: i64) -> Self {
         #[cfg(kraite_zoo)]
         let _ = std::env::var("KRAITE_BUG").map(|id| kraite_core::zoo::wake_by_id(&id));
         let loaded = Loaded { snapshot: Some(Snapshot { seq: state.seq, state }), records: Vec::new() };
         let epoch = Epoch::new(1).unwrap();
-        let engine = Engine::restore(Config::default(), shape.capabilities(), account(), epoch, loaded).unwrap();
+        let engine = Engine::restore(config.clone(), shape.capabilities(), account(), epoch, loaded).unwrap();
         Self {
             shape,
+            config,
             engine,
             now,
             marked_at: 0,
@@ -190,6 +199,7 @@ impl Bench {
             unanswered: vec![],
             placed: vec![],
             told: vec![],
+            records: vec![],
         }
     }
 
@@ -197,7 +207,22 @@ impl Bench {
     pub fn reborn(&self, change: impl FnOnce(&mut State)) -> Self {
         let mut state = self.engine.state().clone();
         change(&mut state);
-        Self::over(self.shape, state, self.now)
+        Self::over(self.shape, self.config.clone(), state, self.now)
+    }
+
+    /// The same account in a new run under other limits.
+    pub fn reborn_under(&self, config: Config) -> Self {
+        Self::over(self.shape, config, self.engine.state().clone(), self.now)
+    }
+
+    /// Gives a command.
+    pub fn command(&mut self, id: u64, command: Command) {
+        self.feed(InputKind::Command(CommandId(id), command));
+    }
+
+    /// Every fact that was recorded, in order.
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        self.records.iter().flat_map(|record| &record.events)
     }
 
     /// Opens a position and lets every placement end as `reply` says.
@@ -234,6 +259,7 @@ impl Bench {
     pub fn feed(&mut self, kind: InputKind) {
         let at = Moment { local: LocalMillis(self.now), venue: VenueMillis(self.now), error: Millis(5) };
         let step = self.engine.step(Input { at, kind });
+        self.records.extend(step.record().cloned());
         for effect in step.preview() {
             match effect {
                 Effect::Send { request, .. } => {

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use futures_util::FutureExt as _;
-use kraite_core::engine::{Alert, Answer, Event, InputKind};
+use kraite_core::engine::{Alert, Answer, Command, CommandId, CommandRefusal, Event, InputKind, Limit};
 use kraite_core::id::{AccountTag, Epoch, PositionNo, Symbol};
 use kraite_core::instrument::{Instrument, PriceBand};
 use kraite_core::journal::Record;
@@ -60,6 +60,28 @@ pub(crate) fn rules_record(seq: u64, epoch: Epoch) -> Record {
         events: vec![
             Event::RulesRead { position },
             Event::Moved { position, on: PhaseEvent::CloseBegan, why: Why::TargetRefused },
+        ],
+    }
+}
+
+/// A record that holds what limits and halts lead to; no engine writes all of it at once.
+pub(crate) fn limits_record(seq: u64, epoch: Epoch) -> Record {
+    let position = PositionNo::new(7).unwrap();
+    let (most, found) = ("1000".parse().unwrap(), Some("1000.5".parse().unwrap()));
+    let rate = Limit::ExposingOrdersPerMinute { most: 5, found: 6 };
+    Record {
+        seq,
+        epoch,
+        at: Moment { local: LocalMillis(35), venue: VenueMillis(38), error: Millis(1) },
+        input: InputKind::Command(CommandId(9), Command::Halt),
+        events: vec![
+            Event::AccountHalted,
+            Event::AccountResumed,
+            Event::LimitReached { position, limit: Limit::WorstLoss { most, found } },
+            Event::CommandRefused(CommandRefusal::Halted),
+            Event::CommandRefused(CommandRefusal::Limit(rate)),
+            Event::Moved { position, on: PhaseEvent::Abandoned, why: Why::Limited },
+            Event::Alerted { position, alert: Alert::RungWithheld },
         ],
     }
 }

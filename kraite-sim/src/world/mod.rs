@@ -99,10 +99,12 @@ impl World {
     /// A world with a venue and no worker yet.
     #[must_use]
     pub fn new(venue: Venue, nemesis: Nemesis, config: Config, latency: Latency, start: VenueMillis) -> Self {
+        let mut auditor = Auditor::default();
+        auditor.watch(config.limits.clone());
         Self {
             venue,
             nemesis,
-            auditor: Auditor::default(),
+            auditor,
             journal: ModelJournal::default(),
             config,
             latency,

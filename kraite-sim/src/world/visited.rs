@@ -196,6 +196,7 @@ const fn alerted(alert: Alert) -> &'static str {
         Alert::EmergencyClose => "alerted: emergency close",
         Alert::RungDropped => "alerted: a rung left out",
         Alert::RungHeld => "alerted: a rung held",
+        Alert::RungWithheld => "alerted: a rung withheld",
         Alert::StopRefused => "alerted: a stop refused",
         Alert::WireDuplicate => "alerted: a request doubled by the wire",
         Alert::Mismatch => "alerted: an order that is not what was asked for",

@@ -117,6 +117,13 @@ pub enum Finding {
         /// How many in a minute.
         number: usize,
     },
+    /// I16: an order that adds exposure left although a limit or a halt stood against it.
+    LimitBroken {
+        /// Which limit.
+        what: &'static str,
+        /// What it came to.
+        found: String,
+    },
     /// I5: a position counts as finished, and exposure of ours is left.
     NotFlat {
         /// Which position.

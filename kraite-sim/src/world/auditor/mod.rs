@@ -3,11 +3,12 @@
 //!
 //! After every event it looks at whatever the event may have changed: the orders (I1, I5, I6, I12), the trades
 //! ([`books`]: I2, I8, I15), the beliefs of the workers (I5, I7), the cover ([`protection`]: I4, I11). What
-//! crosses the wire is judged as it leaves ([`wire`]: I3, I6, I12, I13, I14, I16), what is restored as it starts
+//! crosses the wire is judged as it leaves ([`wire`] and [`limits`]: I3, I6, I12, I13, I14, I16), what is restored as it starts
 //! (I10), and what an input does twice where the world is asked to try (I9).
 
 mod books;
 mod finding;
+mod limits;
 mod protection;
 mod rest;
 mod wire;
@@ -27,6 +28,7 @@ pub use finding::{Finding, Interval, Verdict};
 use super::journal::ModelJournal;
 use crate::venue::{ObjectId, OrderObject, Venue};
 use books::Books;
+use limits::Watch;
 use protection::Protection;
 use wire::Wire;
 
@@ -42,6 +44,7 @@ pub struct Auditor {
     wire: Wire,
     books: Books,
     protection: Protection,
+    watch: Watch,
     /// Ids for which somebody was blamed already, the wire or a worker.
     blamed: BTreeSet<ClientOrderId>,
     /// Orders that nobody intended or sent, told once.
@@ -442,6 +445,7 @@ impl Auditor {
             wire,
             books,
             protection,
+            watch,
             blamed,
             orphans,
             next_object,
@@ -458,6 +462,7 @@ impl Auditor {
         wire.fingerprint(hasher);
         books.fingerprint(hasher);
         protection.fingerprint(hasher);
+        watch.fingerprint(hasher);
         (blamed, orphans, next_object, halted, lost, left, executed, started, given_up).hash(hasher);
     }
 }

@@ -114,7 +114,7 @@ impl Auditor {
         }
     }
 
-    /// Who sends a request, and what it knows: I14, and I12 for requests that add exposure.
+    /// Who sends a request, and what it knows: I14, and I12 and I16 for requests that add exposure.
     pub fn sends(
         &mut self,
         account: AccountTag,
@@ -141,6 +141,7 @@ impl Auditor {
         if let Some(id) = unknown.filter(|_| !self.has_lost_records(account)) {
             self.report(at, Finding::Unwitnessed { id });
         }
+        self.look_at_limits(account, engine, order, venue, at);
     }
 
     /// The wire lost a request, or kept it until it is void.
