@@ -9,12 +9,14 @@
 //! where wishes come from, and [`Terms`] turn one into an opening with everything read fresh.
 
 mod clock;
+mod offline;
 mod reactor;
 mod signal;
 mod terms;
 mod worker;
 
 pub use clock::{Clock, VenueClock};
+pub use offline::{OfflineError, is_recorded_only, record_command};
 pub use reactor::{Handle, Observer, Reactor, ReactorError, Stopped};
 pub use signal::{Signal, SignalError, Signals, Wish};
 pub use terms::{Slice, Terms, TermsError};

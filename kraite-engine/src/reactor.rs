@@ -1,6 +1,6 @@
 //! One account's loop: input in, step, append, release, execute concurrently, answers back to the inbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -107,6 +107,8 @@ pub struct Reactor<O> {
     pub(crate) clock: Clock,
     pub(crate) observer: O,
     pub(crate) commands: Commands,
+    /// Commands that were taken out and not looked at.
+    pub(crate) pending: VecDeque<(CommandId, Command)>,
     pub(crate) snapshot_every: u64,
 }
 
@@ -122,7 +124,8 @@ impl<O: Observer> Reactor<O> {
     ) -> (Self, Handle) {
         let (handle, commands) = commands();
         let snapshot_every = SNAPSHOT_EVERY;
-        (Self { account, config, exchange, journal, clock, observer, commands, snapshot_every }, handle)
+        let pending = VecDeque::new();
+        (Self { account, config, exchange, journal, clock, observer, commands, pending, snapshot_every }, handle)
     }
 
     /// Stores a snapshot after this many records, at least one: fewer make a start shorter and writing dearer.
@@ -158,7 +161,7 @@ impl<O: Observer> Reactor<O> {
                     Some(kind) => kind,
                     None => break Ok(()),
                 },
-                command = self.commands.recv() => match command {
+                command = next_command(&mut self.pending, &mut self.commands) => match command {
                     Some((id, command)) => InputKind::Command(id, command),
                     None => break Ok(()),
                 },
@@ -248,6 +251,16 @@ impl Mutation {
 /// another order holds it up.
 fn is_of_a_ladder(order: &NewOrder) -> bool {
     order.purpose == Purpose::Open && matches!(order.shape, OrderShape::Limit { .. })
+}
+
+async fn next_command(
+    pending: &mut VecDeque<(CommandId, Command)>,
+    commands: &mut Commands,
+) -> Option<(CommandId, Command)> {
+    match pending.pop_front() {
+        Some(command) => Some(command),
+        None => commands.recv().await,
+    }
 }
 
 async fn sleep_until(clock: &Clock, wake: Option<kraite_core::time::LocalMillis>) {

@@ -1,8 +1,10 @@
 //! One account from its first connection on: a reactor, and another one each time it cannot go on.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use kraite_core::capabilities::Capabilities;
 use kraite_core::engine::{Command, CommandId, Config, RestoreError};
 use kraite_core::exchange::Exchange;
 use kraite_core::id::AccountTag;
@@ -10,13 +12,20 @@ use kraite_core::journal::{Journal, JournalError};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::offline::{OfflineError, is_recorded_only, record_command};
 use crate::reactor::{
     Commands, Handle, Observer, Reactor, ReactorError, SNAPSHOT_EVERY, Stopped, commands, reconnect_wait,
 };
 
+/// Commands that may wait for an exchange; beyond that their senders wait.
+const PENDING: usize = 1_024;
+
 /// Makes the connection of one account.
 #[async_trait]
 pub trait Connect: Send + Sync {
+    /// What the venue can do, connected or not.
+    fn capabilities(&self) -> Capabilities;
+
     /// Connects, once.
     ///
     /// # Errors
@@ -55,11 +64,49 @@ pub struct Worker<O> {
     account: AccountTag,
     config: Config,
     connect: Arc<dyn Connect>,
+    capabilities: Capabilities,
     journal: Arc<dyn Journal>,
     clock: Clock,
     observer: O,
     commands: Commands,
     connected: watch::Sender<Option<Arc<dyn Exchange>>>,
+}
+
+/// What is done about commands while there is no exchange.
+struct Offline {
+    account: AccountTag,
+    config: Config,
+    capabilities: Capabilities,
+    journal: Arc<dyn Journal>,
+    clock: Clock,
+}
+
+impl Offline {
+    /// Records what takes effect by that; everything else waits for the exchange, in its order.
+    async fn take<O: Observer>(
+        &self,
+        command: (CommandId, Command),
+        pending: &mut VecDeque<(CommandId, Command)>,
+        observer: &mut O,
+    ) -> Result<(), WorkerError> {
+        if !is_recorded_only(&command.1) {
+            pending.push_back(command);
+            return Ok(());
+        }
+        let journal = self.journal.as_ref();
+        let recorded =
+            record_command(journal, self.account, &self.config, &self.capabilities, &self.clock, command.clone()).await;
+        match recorded {
+            Ok((engine, record)) => observer.committed(&engine, record.as_ref(), &[]),
+            Err(OfflineError::NeedsExchange) => pending.push_back(command),
+            Err(OfflineError::Reactor(ReactorError::Journal(error))) => return Err(WorkerError::Journal(error)),
+            Err(OfflineError::Reactor(ReactorError::Restore(error))) => return Err(WorkerError::Restore(error)),
+            Err(OfflineError::Reactor(error @ ReactorError::Clock(_))) => {
+                return Err(WorkerError::Connect(error.to_string()));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What others hold of a worker. Dropping every one stops it.
@@ -100,7 +147,9 @@ impl<O: Observer> Worker<O> {
     ) -> (Self, Desk) {
         let (handle, commands) = commands();
         let (sender, connected) = watch::channel(None);
-        let worker = Self { account, config, connect, journal, clock, observer, commands, connected: sender };
+        let capabilities = connect.capabilities();
+        let worker =
+            Self { account, config, connect, capabilities, journal, clock, observer, commands, connected: sender };
         (worker, Desk { handle, connected })
     }
 
@@ -111,13 +160,22 @@ impl<O: Observer> Worker<O> {
     ///
     /// [`WorkerError`] where trying again here cannot help.
     pub async fn run(self) -> Result<Option<Stopped>, WorkerError> {
-        let Self { account, config, connect, journal, clock, mut observer, mut commands, connected } = self;
+        let Self { account, config, connect, capabilities, journal, clock, mut observer, mut commands, connected } = self;
+        let offline =
+            Offline { account, config: config.clone(), capabilities, journal: Arc::clone(&journal), clock: clock.clone() };
         let mut failures = 0u32;
+        let mut pending = VecDeque::new();
         loop {
-            let made = tokio::select! {
-                biased;
-                () = connected.closed() => return Ok(None),
-                made = connect.connect() => made,
+            let made = {
+                let mut made = connect.connect();
+                loop {
+                    tokio::select! {
+                        biased;
+                        () = connected.closed() => return Ok(None),
+                        made = &mut made => break made,
+                        Some(command) = commands.recv(), if pending.len() < PENDING => offline.take(command, &mut pending, &mut observer).await?,
+                    }
+                }
             };
             let why = match made {
                 Err(ConnectFailure::ForGood(why)) => return Err(WorkerError::Connect(why)),
@@ -132,11 +190,12 @@ impl<O: Observer> Worker<O> {
                         clock: clock.clone(),
                         observer,
                         commands,
+                        pending,
                         snapshot_every: SNAPSHOT_EVERY,
                     };
                     let ended = reactor.live().await;
                     connected.send_replace(None);
-                    (observer, commands) = (reactor.observer, reactor.commands);
+                    (observer, commands, pending) = (reactor.observer, reactor.commands, reactor.pending);
                     match ended {
                         Ok(stopped) => return Ok(Some(stopped)),
                         Err(ReactorError::Journal(error)) => return Err(WorkerError::Journal(error)),
@@ -148,10 +207,14 @@ impl<O: Observer> Worker<O> {
             failures = failures.saturating_add(1);
             let wait = reconnect_wait(failures);
             observer.interrupted(&why, wait);
-            tokio::select! {
-                biased;
-                () = connected.closed() => return Ok(None),
-                () = clock.sleep(wait) => {}
+            let until = clock.now().plus(wait);
+            while clock.now() < until {
+                tokio::select! {
+                    biased;
+                    () = connected.closed() => return Ok(None),
+                    () = clock.sleep_until(until) => {}
+                    Some(command) = commands.recv(), if pending.len() < PENDING => offline.take(command, &mut pending, &mut observer).await?,
+                }
             }
         }
     }

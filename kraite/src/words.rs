@@ -401,6 +401,7 @@ pub(crate) const fn alert(alert: Alert) -> &'static str {
         Alert::Invariant => "an invariant does not hold",
         Alert::TargetRefused => "the target is refused again and again, the stop stands",
         Alert::RungHeld => "a rung is too far from the market and is held",
+        Alert::RungWithheld => "a rung is withheld while new exposure is halted or a limit stands against it",
     }
 }
 
@@ -413,5 +414,7 @@ pub(crate) fn command_refusal(refusal: &CommandRefusal) -> String {
         CommandRefusal::NoSuchPosition(no) => format!("there is no position {no}, or it is finished"),
         CommandRefusal::Quarantined => "the venue shows orders of ours that the journal cannot explain".into(),
         CommandRefusal::NumbersExhausted => "all position numbers are used up".into(),
+        CommandRefusal::Halted => "new exposure is halted".into(),
+        CommandRefusal::Limit(limit) => limit.to_string(),
     }
 }

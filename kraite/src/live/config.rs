@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use kraite_bitget::codec::Product;
-use kraite_core::engine;
+use kraite_core::engine::{self, Limits};
 use kraite_core::exchange::{Direction, PositionMode};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::time::Millis;
@@ -36,6 +36,8 @@ struct File {
     #[serde(default)]
     engine: Bounds,
     #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
     plans: BTreeMap<String, Spanned<Settings>>,
     accounts: BTreeMap<String, Spanned<AccountTable>>,
 }
@@ -62,6 +64,7 @@ struct AccountTable {
     #[serde(default)]
     symbols: Vec<String>,
     products: Option<Vec<ProductWord>>,
+    limits: Option<Limits>,
     key: Source,
     secret: Source,
     passphrase: Option<Source>,
@@ -132,6 +135,8 @@ pub(crate) struct Account {
     pub(crate) symbols: Vec<Symbol>,
     /// Product lines of Bitget that are traded.
     pub(crate) products: Vec<Product>,
+    /// What it may risk.
+    pub(crate) limits: Limits,
     pub(crate) key: Source,
     pub(crate) secret: Source,
     pub(crate) passphrase: Option<Source>,
@@ -175,7 +180,7 @@ impl Config {
         let mut accounts = Vec::new();
         for (name, table) in file.accounts {
             let span = table.span();
-            let account = account(name, table.into_inner(), folder).map_err(|wrong| placed.key(&span, wrong))?;
+            let account = account(name, table.into_inner(), folder, &file.limits).map_err(|wrong| placed.key(&span, wrong))?;
             if !tags.insert(account.tag) {
                 let why = format!("another account has the tag {}; orders carry it", account.tag);
                 return Err(placed.key(&span, Wrong { key: "tag", why }));
@@ -288,7 +293,7 @@ fn check_plan(settings: &Settings) -> Result<(), Wrong> {
     }
 }
 
-fn account(name: String, table: AccountTable, folder: &Path) -> Result<Account, Wrong> {
+fn account(name: String, table: AccountTable, folder: &Path, limits: &Limits) -> Result<Account, Wrong> {
     let wrong = |key, why: &str| Err(Wrong { key, why: why.to_owned() });
     let Some(tag) = AccountTag::new(table.tag) else {
         let why = format!("a tag is between 0 and {}", AccountTag::MAX);
@@ -325,6 +330,7 @@ fn account(name: String, table: AccountTable, folder: &Path) -> Result<Account, 
     Ok(Account {
         name,
         products,
+        limits: table.limits.unwrap_or_else(|| limits.clone()),
         tag,
         venue: table.venue,
         network: table.network,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kraite_binance::{Binance, LocalClock, Told, Watch};
 use kraite_bitget::Bitget;
+use kraite_core::Capabilities;
 use kraite_core::exchange::Exchange;
 use kraite_core::time::{LocalMillis, Millis};
 use kraite_engine::{Clock, Connect, ConnectFailure};
@@ -102,6 +103,10 @@ fn failure(error: kraite_binance::ConnectError) -> ConnectFailure {
 
 #[async_trait]
 impl Connect for Connector {
+    fn capabilities(&self) -> Capabilities {
+        self.account.venue.capabilities()
+    }
+
     async fn connect(&self) -> Result<Arc<dyn Exchange>, ConnectFailure> {
         match self.account.venue {
             VenueName::Binance => self.binance().await,

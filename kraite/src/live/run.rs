@@ -183,7 +183,8 @@ fn worker(
     let connect: Arc<dyn Connect> = Arc::new(connector);
     let journal: Arc<dyn Journal> = Arc::clone(journal) as _;
     let reporter = Reporter::new(account.name.clone(), Arc::clone(board));
-    Worker::new(account.tag, config.engine.clone(), connect, journal, outside.clock.clone(), reporter)
+    let engine = kraite_core::engine::Config { limits: account.limits.clone(), ..config.engine.clone() };
+    Worker::new(account.tag, engine, connect, journal, outside.clock.clone(), reporter)
 }
 
 /// Works over one opened journal.
