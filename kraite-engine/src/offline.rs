@@ -48,8 +48,8 @@ pub async fn record_command(
     }
     let epoch = journal.acquire(account).await.map_err(ReactorError::from)?;
     let loaded = journal.load(account).await.map_err(ReactorError::from)?;
-    let mut engine = Engine::restore(config.clone(), capabilities.clone(), account, epoch, loaded)
-        .map_err(ReactorError::from)?;
+    let mut engine =
+        Engine::restore(config.clone(), capabilities.clone(), account, epoch, loaded).map_err(ReactorError::from)?;
     let local = clock.now();
     let at = Moment { local, venue: VenueMillis(local.0), error: UNKNOWN_CLOCK };
     let step = engine.step(Input { at, kind: InputKind::Command(id, command) });

@@ -160,9 +160,15 @@ impl<O: Observer> Worker<O> {
     ///
     /// [`WorkerError`] where trying again here cannot help.
     pub async fn run(self) -> Result<Option<Stopped>, WorkerError> {
-        let Self { account, config, connect, capabilities, journal, clock, mut observer, mut commands, connected } = self;
-        let offline =
-            Offline { account, config: config.clone(), capabilities, journal: Arc::clone(&journal), clock: clock.clone() };
+        let Self { account, config, connect, capabilities, journal, clock, mut observer, mut commands, connected } =
+            self;
+        let offline = Offline {
+            account,
+            config: config.clone(),
+            capabilities,
+            journal: Arc::clone(&journal),
+            clock: clock.clone(),
+        };
         let mut failures = 0u32;
         let mut pending = VecDeque::new();
         loop {

@@ -140,6 +140,7 @@ fn position_of(event: &Event) -> Option<PositionNo> {
         | Event::Alerted { position, .. }
         | Event::AlertCleared { position, .. }
         | Event::Halted { position }
+        | Event::LimitReached { position, .. }
         | Event::Archived { position }
         | Event::LossFrozen { position, .. }
         | Event::RulesRead { position }
@@ -327,6 +328,9 @@ fn position_fact(event: &Event, state: &State) -> String {
         Event::RulesRead { .. } => {
             "the contract's rules are other ones now: what was never placed moves to them".into()
         }
+        Event::LimitReached { limit, .. } => format!("a limit keeps it from the wire: {limit}"),
+        Event::AccountHalted => "new exposure is halted".into(),
+        Event::AccountResumed => "new exposure may be opened again".into(),
         other => words::name(other),
     }
 }

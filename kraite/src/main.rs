@@ -49,6 +49,9 @@ enum Command {
     Init(live::setup::InitArgs),
     Config(live::setup::ConfigArgs),
     Run(live::run::Args),
+    Halt(live::button::HaltArgs),
+    Resume(live::button::ResumeArgs),
+    Flatten(live::button::FlattenArgs),
     Demo(demo::Args),
     Plan(Box<plan::Args>),
     Backtest(backtest::Args),
@@ -121,6 +124,9 @@ fn main() -> ExitCode {
             (args.json, live::setup::check(&args))
         }
         Command::Run(args) => (args.json, live::run::command(&args)),
+        Command::Halt(args) => (args.json, live::button::halt(&args)),
+        Command::Resume(args) => (args.of.json, live::button::resume(&args)),
+        Command::Flatten(args) => (args.json, live::button::flatten(&args)),
         Command::Demo(args) => (args.json, demo::command(&args)),
         Command::Plan(args) => (args.json, plan::command(&args)),
         Command::Backtest(args) => (args.json, backtest::command(&args)),

@@ -62,6 +62,7 @@ struct ShownAccount {
     last_record_at_ms: i64,
     last_record_age_ms: i64,
     quarantined: bool,
+    halted: bool,
     positions_shown: usize,
     positions_finished: usize,
     orders: usize,
@@ -157,6 +158,7 @@ fn account(state: &State, all: bool, now_ms: i64) -> ShownAccount {
         last_record_at_ms: state.at.local.0,
         last_record_age_ms: now_ms.saturating_sub(state.at.local.0),
         quarantined: state.quarantined,
+        halted: state.halted,
         positions_shown: positions.len(),
         positions_finished: state.positions.values().filter(finished).count(),
         orders,
@@ -262,6 +264,9 @@ fn text(shown: &Shown) -> String {
             account.in_doubt,
             account.last_record
         );
+        if account.halted {
+            text.push_str("  new exposure is halted (kraite resume lifts it)\n");
+        }
         if account.quarantined {
             text.push_str("  QUARANTINED: nothing new is opened until a human decides\n");
         }

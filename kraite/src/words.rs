@@ -186,6 +186,8 @@ pub(crate) fn cause(input: &InputKind) -> String {
         InputKind::Deadline => "an instant came that the engine had set itself".into(),
         InputKind::Command(id, Command::Open(request)) => format!("command {} asked to open {}", id.0, wish(request)),
         InputKind::Command(id, Command::Close(no)) => format!("command {} asked to close position {no}", id.0),
+        InputKind::Command(id, Command::Halt) => format!("command {} asked to halt new exposure", id.0),
+        InputKind::Command(id, Command::Resume) => format!("command {} asked to resume", id.0),
         InputKind::Outcome(sent, outcome) => outcome_of(sent, outcome),
         InputKind::Answer(answer) => answered(answer),
         InputKind::Push(event) => pushed(event),
@@ -366,6 +368,8 @@ pub(crate) const fn why(why: Why) -> &'static str {
         Why::LateFill => "a fill was told late",
         Why::Unproven => "it could not be proven flat and clean in time",
         Why::TargetRefused => "the target was refused for good",
+        Why::Halted => "new exposure is halted",
+        Why::Limited => "a limit stands against it",
     }
 }
 

@@ -248,6 +248,75 @@ fn d06_an_interrupted_run_leaves_positions_behind_their_stops_and_says_so() {
 }
 
 #[test]
+fn a_halt_holds_across_restarts_with_and_without_a_process_and_an_exchange_and_flatten_takes_off_what_is_open() {
+    let stage = Stage::new();
+    let command = |args: &[&str]| {
+        let output = kraite(stage.folder.path(), args).stdin(Stdio::null()).output().unwrap();
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (output.status.code().unwrap(), format!("{out}{err}"))
+    };
+    let mut run = stage.run();
+    run.opens(1, "apart");
+    until("protected", || stage.is_protected("apart"));
+    let (code, told) = command(&["halt", "apart"]);
+    assert_eq!((code, told.as_str()), (0, "apart: nothing new is opened any more\n"));
+    let refused = |run: &mut Running, id: u64, account: &str| {
+        let began = Instant::now();
+        let mut wish = open(id, account);
+        wish["open"] = "ETHUSDT".into();
+        loop {
+            run.says(&wish);
+            let answer = run.answers();
+            let error = answer["error"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+            if !error.contains("may be given again") {
+                return error;
+            }
+            assert!(began.elapsed() < PATIENCE, "{error}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    assert_eq!(refused(&mut run, 2, "apart"), "refused: new exposure is halted");
+    run.kill(Signal::KILL);
+    // Nobody runs: the halt of another account is in the journal all the same.
+    let (code, told) = command(&["halt", "classic"]);
+    assert!(code == 0 && told.contains("no kraite run is up; it is in the journal"), "{told}");
+    let (code, told) = command(&["flatten", "all"]);
+    assert!(code == 1 && told.contains("stands behind its stops"), "{told}");
+    let mut run = stage.run();
+    for account in ["apart", "classic"] {
+        assert_eq!(refused(&mut run, 3, account), "refused: new exposure is halted");
+    }
+    assert_eq!(command(&["status", "--journal", "j", "--json"]).1.matches("\"halted\": true").count(), 2);
+    assert!(stage.is_protected("apart"), "what is open stays");
+    let (code, told) = command(&["flatten", "apart/SOLUSDT"]);
+    assert_eq!((code, told.as_str()), (0, "apart: position 1 on SOLUSDT is being closed\n"));
+    until("flat", || stage.open("apart") == (0, 0));
+    assert_eq!(command(&["flatten", "apart/SOLUSDT"]).0, 1);
+    assert_eq!(command(&["flatten", "nobody"]).0, 2);
+    assert_eq!(command(&["resume"]).0, 0);
+    run.opens(4, "classic");
+    run.kill(Signal::INT);
+}
+
+#[test]
+fn a_halt_is_recorded_while_its_exchange_cannot_be_reached() {
+    let mut stage = Stage::new();
+    let text = stage.text().replace(&stage.emulator("classic").http(), "http://127.0.0.1:9");
+    std::fs::write(stage.config(), text).unwrap();
+    stage.emulators.retain(|(name, _)| *name != "classic");
+    let run = stage.run();
+    until("tried", || run.was_told("not connected: "));
+    let halted = kraite(stage.folder.path(), &["halt", "classic"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&halted.stdout), "classic: nothing new is opened any more\n");
+    run.kill(Signal::KILL);
+    let status = kraite(stage.folder.path(), &["status", "--journal", "j", "--json"]).output().unwrap();
+    let shown: Value = serde_json::from_slice(&status.stdout).unwrap();
+    let accounts = shown["accounts"].as_array().unwrap();
+    let halted: Vec<bool> = accounts.iter().map(|account| account["halted"].as_bool().unwrap()).collect();
+    assert!(halted.contains(&true), "{shown}");
+}
+
+#[test]
 fn r114_an_account_that_cannot_be_reached_does_not_hold_up_another() {
     let mut stage = Stage::new();
     let text = stage.text().replace(&stage.emulator("classic").http(), "http://127.0.0.1:9");
@@ -304,9 +373,10 @@ fn wrong_lines_are_answered_with_what_is_wrong() {
         ("nonsense".to_owned(), "not a signal"),
         (format!("{{\"id\": 1, \"pad\": \"{}\"}}", "x".repeat(9_000)), "longer than 4096"),
         (json!({ "id": 1, "account": "nobody", "close": 1 }).to_string(), "no account `nobody`; there are: apart"),
-        (json!({ "id": u64::MAX, "account": "apart", "close": 1 }).to_string(), "an id is below"),
-        (account(json!({})), "say open"),
-        (account(json!({ "open": "SOLUSDT", "close": 1 })), "say open"),
+        (account(json!({ "close": 1, "halt": true })), "say one of"),
+        (account(json!({ "halt": true, "plan": "p" })), "belong to open"),
+        (account(json!({})), "say one of"),
+        (account(json!({ "open": "SOLUSDT", "close": 1 })), "say one of"),
         (account(json!({ "open": "SOLUSDT" })), "direction is missing"),
         (account(json!({ "open": "SOLUSDT", "direction": "long" })), "plan is missing"),
         (account(json!({ "open": "SOLUSDT", "direction": "long", "plan": "q" })), "no plan `q`; there are: p, short"),

@@ -180,7 +180,8 @@ impl Config {
         let mut accounts = Vec::new();
         for (name, table) in file.accounts {
             let span = table.span();
-            let account = account(name, table.into_inner(), folder, &file.limits).map_err(|wrong| placed.key(&span, wrong))?;
+            let account =
+                account(name, table.into_inner(), folder, &file.limits).map_err(|wrong| placed.key(&span, wrong))?;
             if !tags.insert(account.tag) {
                 let why = format!("another account has the tag {}; orders carry it", account.tag);
                 return Err(placed.key(&span, Wrong { key: "tag", why }));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kraite_core::engine::CommandId;
+use kraite_core::engine::{Command, CommandId};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::time::LocalMillis;
 use kraite_engine::{Clock, Desk, SignalError, Wish};
@@ -16,7 +16,7 @@ use super::config::{Account, Config};
 use crate::flags::DirectionWord;
 use crate::words;
 
-/// Ids from here on are those of kraite's own commands.
+/// Ids from here on are those that kraite's own commands draw.
 pub(super) const OWN_IDS: u64 = 1 << 63;
 /// The longest line.
 pub(super) const LONGEST: usize = 4_096;
@@ -33,7 +33,14 @@ struct Line {
     direction: Option<DirectionWord>,
     plan: Option<String>,
     close: Option<Which>,
+    halt: Option<bool>,
     until: Option<i64>,
+}
+
+/// What a line asks for.
+enum Asked {
+    Wish(Wish),
+    Command(Command),
 }
 
 /// A position by its number, or the one on a contract.
@@ -85,46 +92,54 @@ impl Intake {
     }
 
     async fn follow(&self, line: Line) -> Result<(String, Value), String> {
-        if line.id >= OWN_IDS {
-            return Err(format!("an id is below {OWN_IDS}"));
-        }
         let account = self.config.account(&line.account)?;
         let id = CommandId(line.id);
         if line.until.is_some_and(|until| self.clock.now() > LocalMillis(until)) {
             return Err("it was meant until an instant that has passed".to_owned());
         }
-        let wish = self.wish(account, line)?;
+        let asked = self.asked(account, line)?;
         let desk = self.desks.get(&account.tag).ok_or("the account is not worked on")?;
-        Ok((account.name.clone(), self.hand_over(account.tag, desk, id, wish).await?))
+        Ok((account.name.clone(), self.hand_over(account.tag, desk, id, asked).await?))
     }
 
-    fn wish(&self, account: &Account, line: Line) -> Result<Wish, String> {
-        match (line.open, line.close) {
-            (Some(symbol), None) => {
+    fn asked(&self, account: &Account, line: Line) -> Result<Asked, String> {
+        match (line.open, line.close, line.halt) {
+            (Some(symbol), None, None) => {
                 let direction = line.direction.ok_or("direction is missing: long or short")?;
                 let plan = line.plan.ok_or("plan is missing: the name of one in the configuration")?;
                 let terms = self.config.terms(account, &plan, direction.into())?;
-                Ok(Wish::Open(Symbol::new(&symbol), Box::new(terms)))
+                Ok(Asked::Wish(Wish::Open(Symbol::new(&symbol), Box::new(terms))))
             }
-            (None, Some(which)) if line.direction.is_none() && line.plan.is_none() => {
+            (None, None, Some(halt)) if line.direction.is_none() && line.plan.is_none() => {
+                Ok(Asked::Command(if halt { Command::Halt } else { Command::Resume }))
+            }
+            (None, Some(which), None) if line.direction.is_none() && line.plan.is_none() => {
                 let open = self.board.standing(account.tag).open;
                 let found = match &which {
                     Which::Number(no) => open.values().find(|open| *open == no),
                     Which::Contract(symbol) => open.get(&Symbol::new(symbol)),
                 };
-                found.copied().map(Wish::Close).ok_or_else(|| "nothing like that is open".to_owned())
+                let wish = found.copied().map(Wish::Close).ok_or_else(|| "nothing like that is open".to_owned())?;
+                Ok(Asked::Wish(wish))
             }
-            (None, Some(_)) => Err("direction and plan belong to open, not to close".to_owned()),
-            _ => Err("say open (a contract) or close (a contract, or a position's number)".to_owned()),
+            (None, _, _) if line.direction.is_some() || line.plan.is_some() => {
+                Err("direction and plan belong to open, and to nothing else".to_owned())
+            }
+            _ => Err("say one of: open (a contract), close (a contract, or a position's number), halt (true or false)"
+                .to_owned()),
         }
     }
 
-    async fn hand_over(&self, tag: AccountTag, desk: &Desk, id: CommandId, wish: Wish) -> Result<Value, String> {
-        if let (Wish::Open(..), Some(position)) = (&wish, self.board.opened_by(tag, id)) {
+    async fn hand_over(&self, tag: AccountTag, desk: &Desk, id: CommandId, asked: Asked) -> Result<Value, String> {
+        if let (Asked::Wish(Wish::Open(..)), Some(position)) = (&asked, self.board.opened_by(tag, id)) {
             return Ok(json!({ "position": position.map(|no| no.get()), "repeated": true }));
         }
         let decided = self.board.wait_for(tag, id);
-        if let Err(error) = desk.take(id, wish).await {
+        let handed = match asked {
+            Asked::Wish(wish) => desk.take(id, wish).await,
+            Asked::Command(command) => desk.command(id, command).await.then_some(()).ok_or(SignalError::Ended),
+        };
+        if let Err(error) = handed {
             self.board.forget(tag, id);
             let again = if matches!(error, SignalError::Ended) { "" } else { "; it may be given again" };
             return Err(format!("{error}{again}"));

@@ -1,6 +1,7 @@
 //! Accounts that are really worked on: their configuration, `kraite run`, and the ways to speak to it.
 
 mod board;
+pub(crate) mod button;
 pub(crate) mod config;
 mod connect;
 mod control;

@@ -1,0 +1,231 @@
+//! The red button: `kraite halt`, `resume` and `flatten`, spoken to the process that works on the accounts.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kraite_core::engine::{self, Command, CommandId};
+use kraite_core::id::{AccountTag, PositionNo, Symbol};
+use kraite_engine::{Clock, OfflineError, ReactorError, record_command};
+use kraite_journal::SqliteJournal;
+use serde_json::{Value, json};
+
+use super::config::{Account, Config};
+use super::control;
+use super::intake::OWN_IDS;
+use crate::exit::{Exit, Failed};
+use crate::journal::Journal;
+
+/// How long the process may take to answer a line.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Open no new exposure from now on, on one account or on all; everything that is open stays protected and managed.
+///
+/// At once, and durable across restarts, until `kraite resume`. Works while the exchange does not answer, and where no
+/// `kraite run` is up. Rungs that rest stay; rungs that do not rest yet are withheld.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HaltArgs {
+    /// The account's name; all accounts without.
+    account: Option<String>,
+    /// The configuration.
+    #[arg(long, default_value = "kraite.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// The answers as JSON, one per line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Let new exposure be opened again, on one account or on all.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    pub(crate) of: HaltArgs,
+}
+
+/// Take positions off at the market: the exposure first, then our orders.
+///
+/// Speaks to the `kraite run` that works on the account, and ends once each closing has begun; `kraite status` shows
+/// when it is done. New signals still open positions: `kraite halt` first, if that is not meant.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_long_help = "Examples:\n  kraite flatten all\n  kraite flatten main\n  kraite flatten main/SOLUSDT\n  \
+                             kraite flatten main/3"
+)]
+pub(crate) struct FlattenArgs {
+    /// `all`, an account, or ACCOUNT/CONTRACT or ACCOUNT/NUMBER for one position.
+    #[arg(value_name = "all|ACCOUNT|ACCOUNT/POSITION")]
+    what: String,
+    /// The configuration.
+    #[arg(long, default_value = "kraite.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// The answers as JSON, one per line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// One line to the process and its answer.
+struct Speaker {
+    stream: Option<BufReader<UnixStream>>,
+    next_id: u64,
+}
+
+impl Speaker {
+    fn to(config: &Config) -> Result<Self, Failed> {
+        let stream = match UnixStream::connect(control::path_of(&config.journal)) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(PATIENCE)).map_err(Failed::with(Exit::Failure))?;
+                Some(BufReader::new(stream))
+            }
+            Err(_) => None,
+        };
+        // Two commands of one instant on one account do not happen; their ids only have to differ.
+        let micros = u64::try_from(Clock::real().now().0).unwrap_or(0).saturating_mul(1_000);
+        let salt = u64::from(std::process::id() % 1_000);
+        Ok(Self { stream, next_id: OWN_IDS.saturating_add(micros).saturating_add(salt) })
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// `None` where no process is up.
+    fn ask(&mut self, line: &Value) -> Result<Option<Value>, Failed> {
+        let Some(stream) = &mut self.stream else { return Ok(None) };
+        let fail = |error: std::io::Error| {
+            let why = format!("the process that works on the accounts does not answer ({error}); ask again");
+            Failed::new(Exit::Unknown, why)
+        };
+        stream.get_mut().write_all(format!("{line}\n").as_bytes()).map_err(fail)?;
+        let mut answer = String::new();
+        stream.read_line(&mut answer).map_err(fail)?;
+        serde_json::from_str(&answer).map(Some).map_err(|error| {
+            Failed::new(Exit::Unknown, format!("the process that works on the accounts broke off ({error}); ask again"))
+        })
+    }
+}
+
+fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<Vec<&'a Account>, Failed> {
+    match name {
+        Some(name) => Ok(vec![config.account(name).map_err(Failed::with(Exit::Usage))?]),
+        None => Ok(config.accounts.iter().collect()),
+    }
+}
+
+/// Runs `kraite halt`.
+pub(crate) fn halt(args: &HaltArgs) -> Result<Exit, Failed> {
+    set(args, Command::Halt)
+}
+
+/// Runs `kraite resume`.
+pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, Failed> {
+    set(&args.of, Command::Resume)
+}
+
+fn set(args: &HaltArgs, command: Command) -> Result<Exit, Failed> {
+    let config = Config::read(&args.config)?;
+    let accounts = chosen(&config, args.account.as_deref())?;
+    let mut speaker = Speaker::to(&config)?;
+    let mut worst = Exit::Ok;
+    for account in accounts {
+        let id = speaker.id();
+        let line = json!({ "id": id, "account": account.name, "halt": command == Command::Halt });
+        let answer = match speaker.ask(&line)? {
+            Some(answer) => answer,
+            None => match record(&config, account, CommandId(id), command.clone()) {
+                Ok(()) => json!({ "id": id, "account": account.name, "taken": true, "running": false }),
+                Err(failed) => json!({ "id": id, "account": account.name, "error": failed.message }),
+            },
+        };
+        worst = worst.max(told(
+            &account.name,
+            &answer,
+            args.json,
+            match command {
+                Command::Halt => "nothing new is opened any more",
+                _ => "new positions may be opened again",
+            },
+        )?);
+    }
+    Ok(worst)
+}
+
+/// Where no process is up, what takes effect by being recorded is recorded.
+fn record(config: &Config, account: &Account, id: CommandId, command: Command) -> Result<(), Failed> {
+    let journal = SqliteJournal::open(&config.journal)?;
+    let engine = engine::Config { limits: account.limits.clone(), ..config.engine.clone() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (capabilities, clock) = (account.venue.capabilities(), Clock::real());
+    let recorded = record_command(&journal, account.tag, &engine, &capabilities, &clock, (id, command));
+    match runtime.map_err(Failed::with(Exit::Failure))?.block_on(recorded) {
+        Ok(_) => Ok(()),
+        Err(OfflineError::Reactor(ReactorError::Journal(error))) => Err(error.into()),
+        Err(error @ OfflineError::Reactor(_)) => Err(Failed::new(Exit::Journal, error)),
+        Err(error @ OfflineError::NeedsExchange) => Err(Failed::new(Exit::Failure, error)),
+    }
+}
+
+fn told(account: &str, answer: &Value, json: bool, done: &str) -> Result<Exit, Failed> {
+    let error = answer["error"].as_str();
+    if json {
+        crate::print(&format!("{answer}\n"))?;
+    } else if error.is_none() {
+        let aside = if answer["running"] == false { " (no kraite run is up; it is in the journal)" } else { "" };
+        crate::print(&format!("{account}: {done}{aside}\n"))?;
+    }
+    if let Some(error) = error {
+        crate::talk(&format!("kraite: {account}: {error}"));
+        return Ok(Exit::Failure);
+    }
+    Ok(Exit::Ok)
+}
+
+/// Runs `kraite flatten`.
+pub(crate) fn flatten(args: &FlattenArgs) -> Result<Exit, Failed> {
+    let config = Config::read(&args.config)?;
+    let (name, one) = match args.what.split_once('/') {
+        Some((account, position)) => (Some(account), Some(position)),
+        None if args.what == "all" => (None, None),
+        None => (Some(args.what.as_str()), None),
+    };
+    let accounts = chosen(&config, name)?;
+    let mut speaker = Speaker::to(&config)?;
+    if speaker.stream.is_none() {
+        let why = format!(
+            "no kraite run is up for {}: what is open stands behind its stops at the exchange; start it, then ask again",
+            config.journal.display()
+        );
+        return Err(Failed::new(Exit::Failure, why));
+    }
+    let mut worst = Exit::Ok;
+    for account in accounts {
+        let open = open_positions(&config, account.tag)?;
+        let mut found = 0;
+        for (no, symbol) in open {
+            if one.is_some_and(|one| one != symbol.as_str() && one != no.to_string()) {
+                continue;
+            }
+            found += 1;
+            let line = json!({ "id": speaker.id(), "account": account.name, "close": no.get() });
+            let answer = speaker.ask(&line)?.unwrap_or_default();
+            let done = format!("position {no} on {symbol} is being closed");
+            worst = worst.max(told(&account.name, &answer, args.json, &done)?);
+        }
+        if found == 0 {
+            crate::talk(&format!("kraite: {}: nothing like that is open", account.name));
+            if one.is_some() {
+                worst = worst.max(Exit::Failure);
+            }
+        }
+    }
+    Ok(worst)
+}
+
+/// What is open by the journal, newest state first folded.
+fn open_positions(config: &Config, account: AccountTag) -> Result<Vec<(PositionNo, Symbol)>, Failed> {
+    let journal = Journal::open(&config.journal, None)?;
+    let state = journal.state(account)?;
+    let open = state.positions.values().filter(|position| !position.phase.is_terminal());
+    Ok(open.map(|position| (position.no, position.symbol().clone())).collect())
+}
