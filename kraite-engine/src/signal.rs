@@ -1,5 +1,7 @@
 //! Wishes of a user or a bot, and where they come from.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use kraite_core::engine::{Command, CommandId};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
@@ -46,6 +48,22 @@ pub enum SignalError {
     /// Nobody works on the account any more.
     #[error("the account is not worked on any more")]
     Ended,
+}
+
+/// Hands every signal to the desk of its account until there are no more, one after the other, and tells of each what
+/// came of it. One that led to no command may be given again under the same id.
+pub async fn serve(
+    signals: &mut dyn Signals,
+    desks: &BTreeMap<AccountTag, Desk>,
+    mut told: impl FnMut(&Signal, Result<(), SignalError>),
+) {
+    while let Some(signal) = signals.next().await {
+        let taken = match desks.get(&signal.account) {
+            Some(desk) => desk.take(signal.id, signal.wish.clone()).await,
+            None => Err(SignalError::Ended),
+        };
+        told(&signal, taken);
+    }
 }
 
 impl Desk {

@@ -317,6 +317,35 @@ fn a_halt_is_recorded_while_its_exchange_cannot_be_reached() {
 }
 
 #[test]
+fn on_paper_the_engine_trades_at_the_real_prices_and_the_real_exchange_hears_no_order() {
+    let stage = Stage::new();
+    let (text, _) = stage.text().split_once("[accounts.classic]").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    std::fs::write(stage.config(), text.clone()).unwrap();
+    let refused = kraite(stage.folder.path(), &["run", "--paper"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--paper needs its symbols"));
+    std::fs::write(stage.config(), format!("{text}symbols = [\"SOLUSDT\"]\n")).unwrap();
+    let mut run = Running::of(kraite(stage.folder.path(), &["run", "--paper", "--signals", "-"]));
+    run.opens(1, "apart");
+    until("active", || run.was_told("it is active"));
+    let paper = |words: &str| {
+        let status = kraite(stage.folder.path(), &["status", "--journal", "j.paper", "--json"]).output().unwrap();
+        String::from_utf8_lossy(&status.stdout).contains(words)
+    };
+    // The real price falls: on paper a rung fills, and the target follows.
+    stage.price("apart", "137");
+    until("filled on paper", || paper("\"rungs_filled\": 1"));
+    let listed = stage.emulator("apart").requests();
+    let sent: Vec<_> = listed.keys().filter(|(method, path)| method != "GET" && !path.contains("listenKey")).collect();
+    assert!(sent.is_empty(), "{sent:?}");
+    assert_eq!((stage.open("apart"), stage.ids_ever("apart").len()), ((0, 0), 0));
+    let second = kraite(stage.folder.path(), &["run", "--paper"]).output().unwrap();
+    assert_eq!(second.status.code(), Some(7));
+    run.kill(Signal::INT);
+    assert!(!stage.folder.path().join("j").exists(), "the journal of real trades is left alone");
+}
+
+#[test]
 fn r114_an_account_that_cannot_be_reached_does_not_hold_up_another() {
     let mut stage = Stage::new();
     let text = stage.text().replace(&stage.emulator("classic").http(), "http://127.0.0.1:9");

@@ -31,16 +31,23 @@ pub(super) fn path_of(journal: &Path) -> PathBuf {
     PathBuf::from(path)
 }
 
+/// Refuses where a process already works on a journal.
+pub(super) fn nobody_else(journal: &Path) -> Result<(), Failed> {
+    let path = path_of(journal);
+    if std::os::unix::net::UnixStream::connect(&path).is_err() {
+        return Ok(());
+    }
+    let why = format!("{}: another kraite run works on this journal", path.display());
+    Err(Failed::new(Exit::NotOwner, why))
+}
+
 impl Control {
     /// Listens beside a journal. The journal is owned by one process, so a socket that is there is one left behind by a
     /// process that was killed, unless somebody answers on it.
     pub(super) fn listen(journal: &Path, intake: Arc<Intake>) -> Result<Self, Failed> {
         let path = path_of(journal);
         let fail = |error: io::Error| Failed::new(Exit::Failure, format!("{}: {error}", path.display()));
-        if std::os::unix::net::UnixStream::connect(&path).is_ok() {
-            let why = format!("{}: another kraite run works on this journal", path.display());
-            return Err(Failed::new(Exit::NotOwner, why));
-        }
+        nobody_else(journal)?;
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
             _ => {}

@@ -9,5 +9,6 @@ mod intake;
 pub(crate) mod keys;
 mod lines;
 mod log;
+mod paper;
 pub(crate) mod run;
 pub(crate) mod setup;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kraite_core::id::AccountTag;
 use kraite_core::journal::{Journal, JournalError};
+use kraite_core::number::Notional;
 use kraite_core::time::Millis;
 use kraite_engine::{Clock, Connect, Desk, Stopped, Worker, WorkerError};
 use kraite_journal::SqliteJournal;
@@ -19,11 +20,13 @@ use tracing::{error, info, warn};
 use super::board::Board;
 use super::config::{Account, Config};
 use super::connect::{Budgets, Connector};
-use super::control::Control;
+use super::control::{self, Control};
 use super::intake::Intake;
 use super::lines::{self, Source};
 use super::log::{self, LogFormat, Reporter};
+use super::paper::Paper;
 use crate::exit::{Exit, Failed};
+use crate::flags::positive;
 
 /// Lines that may wait for each other; their source waits beyond that.
 const LINES: usize = 64;
@@ -55,6 +58,14 @@ pub(crate) struct Args {
     /// Where signals come from: a file that grows, or `-` for stdin.
     #[arg(long, value_name = "FILE|-")]
     signals: Option<PathBuf>,
+    /// Trades on paper: live contracts and prices, a simulated exchange, the same engine. The exchange gets readings and
+    /// nothing else. Contracts are those that the account's `symbols` name. The journal is one of its own, FILE.paper,
+    /// and begins anew with each start, as the simulated exchange does.
+    #[arg(long)]
+    paper: bool,
+    /// The deposit on paper, in quote currency.
+    #[arg(long, default_value = "10000", requires = "paper", value_parser = positive::<Notional>)]
+    deposit: Notional,
     /// How lines on stderr look.
     #[arg(long, value_enum, default_value = "text")]
     log: LogFormat,
@@ -80,6 +91,8 @@ enum Ended {
 struct Outside {
     clock: Clock,
     budgets: Budgets,
+    /// The deposit, where trading is on paper.
+    paper: Option<Notional>,
     lines: mpsc::Receiver<String>,
     interrupted: Signal,
     terminated: Signal,
@@ -87,18 +100,44 @@ struct Outside {
 
 /// Runs `kraite run`.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
-    let config = Config::read(&args.config)?;
+    let mut config = Config::read(&args.config)?;
+    if args.paper {
+        on_paper(&mut config)?;
+    }
     let source = args.signals.as_deref().map(Source::open).transpose()?;
     log::begin(args.log, args.verbose);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::with(Exit::Failure))?;
-    let ended = runtime.block_on(run(config, source));
+    let ended = runtime.block_on(run(config, args.paper.then_some(args.deposit), source));
     // A read of stdin cannot be called off.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(config: Config, source: Option<Source>) -> Result<Exit, Failed> {
+/// A journal of its own, begun anew: what the last one says was on a simulated exchange that is gone.
+fn on_paper(config: &mut Config) -> Result<(), Failed> {
+    if let Some(account) = config.accounts.iter().find(|account| account.symbols.is_empty()) {
+        let why = format!("account {}: --paper needs its symbols in the configuration", account.name);
+        return Err(Failed::new(Exit::Configuration, why));
+    }
+    let mut journal = config.journal.clone().into_os_string();
+    journal.push(".paper");
+    config.journal = PathBuf::from(journal);
+    control::nobody_else(&config.journal)?;
+    for ending in ["", "-wal", "-shm"] {
+        let mut file = config.journal.clone().into_os_string();
+        file.push(ending);
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Failed::new(Exit::Journal, format!("{}: {error}", PathBuf::from(file).display())));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn run(config: Config, paper: Option<Notional>, source: Option<Source>) -> Result<Exit, Failed> {
     let (sender, lines) = mpsc::channel(LINES);
     if let Some(source) = source {
         tokio::spawn(lines::read(source, sender));
@@ -106,6 +145,7 @@ async fn run(config: Config, source: Option<Source>) -> Result<Exit, Failed> {
     let mut outside = Outside {
         clock: Clock::scaled(config.speed),
         budgets: Budgets::default(),
+        paper,
         lines,
         interrupted: signal(SignalKind::interrupt()).map_err(Failed::with(Exit::Failure))?,
         terminated: signal(SignalKind::terminate()).map_err(Failed::with(Exit::Failure))?,
@@ -180,7 +220,10 @@ fn worker(
     outside: &Outside,
 ) -> (Worker<Reporter>, Desk) {
     let connector = Connector::new(account.clone(), outside.clock.clone(), outside.budgets.clone());
-    let connect: Arc<dyn Connect> = Arc::new(connector);
+    let connect: Arc<dyn Connect> = match outside.paper {
+        Some(deposit) => Arc::new(Paper::new(connector, account.clone(), outside.clock.clone(), deposit)),
+        None => Arc::new(connector),
+    };
     let journal: Arc<dyn Journal> = Arc::clone(journal) as _;
     let reporter = Reporter::new(account.name.clone(), Arc::clone(board));
     let engine = kraite_core::engine::Config { limits: account.limits.clone(), ..config.engine.clone() };
@@ -189,6 +232,7 @@ fn worker(
 
 /// Works over one opened journal.
 async fn over(config: &Config, journal: Arc<SqliteJournal>, outside: &mut Outside) -> Result<Ended, Failed> {
+    control::nobody_else(&config.journal)?;
     let board: Arc<Board> = Arc::default();
     let (mut workers, desks) = start(config, &journal, &board, outside);
     drop(journal);
