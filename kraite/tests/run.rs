@@ -1,5 +1,6 @@
 //! `kraite run` as a process: accounts on emulators, signals, the control socket, SIGKILL, and what is wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::disallowed_methods, reason = "processes are waited for on the wall's clock")]
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -71,6 +71,12 @@ fn next_line(input: &mut impl std::io::BufRead) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).trim_end().to_owned())
 }
 
+/// The file does not grow in the clock's time but in the wall's.
+#[allow(clippy::disallowed_methods, reason = "somebody else writes the file, on the wall's clock")]
+fn wait() {
+    std::thread::sleep(LOOKS_EVERY);
+}
+
 /// First what is there, of which only that is meant which says until when; then what is added.
 fn follow(path: &Path, mut file: BufReader<File>, lines: &mpsc::Sender<String>) {
     let mut passed = 0u64;
@@ -87,7 +93,7 @@ fn follow(path: &Path, mut file: BufReader<File>, lines: &mpsc::Sender<String>) 
                 if lines.is_closed() {
                     return;
                 }
-                std::thread::sleep(LOOKS_EVERY);
+                wait();
             }
             // Whoever writes it may be in the middle of a line.
             Ok(_) if !begun.ends_with('\n') && begun.len() <= LONGEST => {}
@@ -106,7 +112,7 @@ fn follow(path: &Path, mut file: BufReader<File>, lines: &mpsc::Sender<String>) 
             Err(error) => {
                 warn!("{}: {error}", path.display());
                 begun.truncate(before);
-                std::thread::sleep(LOOKS_EVERY);
+                wait();
             }
         }
     }
