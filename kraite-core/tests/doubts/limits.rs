@@ -403,7 +403,7 @@ fn i16_the_daily_loss_is_that_of_our_own_fills_and_stays_when_the_position_leave
     later.turn_to(over.now() + 3_600_000);
     ask(&mut later, 2);
     assert_eq!(later.engine.state().positions.len(), 1);
-    assert!(later.engine.state().positions.get(&no).is_none());
+    assert!(!later.engine.state().positions.contains_key(&no));
     assert_eq!(later.engine.state().ended[&no].realised, Some(realised));
     // The venue took it: at what price nobody told us.
     let liquidated = over_by(|bench| OrderReport {
