@@ -20,6 +20,7 @@ use super::board::Board;
 use super::config::{Account, Config};
 use super::connect::{Budgets, Connector};
 use super::control::Control;
+use super::http::{Server, Token};
 use super::intake::Intake;
 use super::lines::{self, Source};
 use super::log::{self, LogFormat, Reporter};
@@ -79,6 +80,8 @@ enum Ended {
 /// What outlives a journal that is opened again.
 struct Outside {
     clock: Clock,
+    board: Arc<Board>,
+    http: Option<Server>,
     budgets: Budgets,
     lines: mpsc::Receiver<String>,
     interrupted: Signal,
@@ -88,23 +91,34 @@ struct Outside {
 /// Runs `kraite run`.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let config = Config::read(&args.config)?;
+    let token = config.http.as_ref().map(|http| Token::read(&http.token)).transpose();
+    let token =
+        token.map_err(|why| Failed::new(Exit::Configuration, format!("{}: http: {why}", args.config.display())))?;
     let source = args.signals.as_deref().map(Source::open).transpose()?;
     log::begin(args.log, args.verbose);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::with(Exit::Failure))?;
-    let ended = runtime.block_on(run(config, source));
+    let ended = runtime.block_on(run(config, token, source));
     // A read of stdin cannot be called off.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(config: Config, source: Option<Source>) -> Result<Exit, Failed> {
+async fn run(config: Config, token: Option<Token>, source: Option<Source>) -> Result<Exit, Failed> {
     let (sender, lines) = mpsc::channel(LINES);
     if let Some(source) = source {
         tokio::spawn(lines::read(source, sender));
     }
+    let clock = Clock::scaled(config.speed);
+    let board = Arc::new(Board::new(clock.clone()));
+    let http = match (&config.http, token) {
+        (Some(http), Some(token)) => Some(Server::listen(http.listen, token, &config, Arc::clone(&board)).await?),
+        _ => None,
+    };
     let mut outside = Outside {
-        clock: Clock::scaled(config.speed),
+        clock,
+        board,
+        http,
         budgets: Budgets::default(),
         lines,
         interrupted: signal(SignalKind::interrupt()).map_err(Failed::with(Exit::Failure))?,
@@ -179,16 +193,16 @@ fn worker(
     board: &Arc<Board>,
     outside: &Outside,
 ) -> (Worker<Reporter>, Desk) {
-    let connector = Connector::new(account.clone(), outside.clock.clone(), outside.budgets.clone());
+    let connector = Connector::new(account.clone(), outside.clock.clone(), outside.budgets.clone(), Arc::clone(board));
     let connect: Arc<dyn Connect> = Arc::new(connector);
     let journal: Arc<dyn Journal> = Arc::clone(journal) as _;
-    let reporter = Reporter::new(account.name.clone(), Arc::clone(board));
+    let reporter = Reporter::new(account.name.clone(), account.tag, Arc::clone(board));
     Worker::new(account.tag, config.engine.clone(), connect, journal, outside.clock.clone(), reporter)
 }
 
 /// Works over one opened journal.
 async fn over(config: &Config, journal: Arc<SqliteJournal>, outside: &mut Outside) -> Result<Ended, Failed> {
-    let board: Arc<Board> = Arc::default();
+    let board = Arc::clone(&outside.board);
     let (mut workers, desks) = start(config, &journal, &board, outside);
     drop(journal);
     let intake = Arc::new(Intake::new(config.clone(), desks, Arc::clone(&board), outside.clock.clone()));
@@ -199,6 +213,9 @@ async fn over(config: &Config, journal: Arc<SqliteJournal>, outside: &mut Outsid
         config.journal.display(),
         control.path().display()
     );
+    if let Some(http) = &outside.http {
+        http.opens(&intake);
+    }
     let mut answers: JoinSet<Value> = JoinSet::new();
     let mut first: Option<Exit> = None;
     let ended = loop {
@@ -228,7 +245,11 @@ async fn over(config: &Config, journal: Arc<SqliteJournal>, outside: &mut Outsid
     // What was handed over and is not answered may be asked for again: the same id opens nothing twice.
     answers.shutdown().await;
     drop(control);
+    if let Some(http) = &outside.http {
+        http.closes();
+    }
     drop(intake);
+    board.closed();
     farewell(config, &board, workers, outside).await;
     Ok(ended)
 }
