@@ -147,6 +147,7 @@ fn whoever_is_not_meant_is_refused_before_anything_is_done() {
     let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
     let large = "x".repeat(4_097);
     let twice = format!("{bearer}{bearer}");
+    until("open", || server.signal("{}").0 == 400);
     let with = |more: &str| format!("{bearer}{more}");
     for (method, path, headers, body, status) in [
         ("POST", "/signals", "", line.as_str(), 401),
