@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kraite_core::engine::{CommandId, CommandRefusal, Engine, Event, InputKind};
+use kraite_core::engine::{Alert, CommandId, CommandRefusal, Engine, Event, InputKind};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::journal::Record;
 use kraite_core::order::Life;
 use kraite_core::position::Protective;
+use kraite_core::time::{LocalMillis, Millis};
+use kraite_engine::Clock;
 use tokio::sync::oneshot;
 
 /// What the core made of a command.
@@ -32,23 +34,71 @@ pub(super) struct Standing {
     pub(super) orders: usize,
     /// Those of them whose outcome is not known.
     pub(super) in_doubt: usize,
+    /// Since when positions are without an accepted stop, one instant for each that is.
+    pub(super) unprotected: Vec<LocalMillis>,
+    /// The longest that a finished interval without one took.
+    worst: Millis,
+}
+
+/// What happened on one account since this process began.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    /// Records that became durable.
+    pub(super) records: u64,
+    /// Notices, by what they are about.
+    pub(super) notices: BTreeMap<Alert, u64>,
+    /// Commands that changed nothing.
+    pub(super) refused: u64,
+    worst: Millis,
+    /// The account's stream: whether it is up, and since when that is so.
+    stream: Option<(Flow, LocalMillis)>,
+}
+
+/// Whether the account's stream runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Up,
+    Down,
+}
+
+/// One account, for whoever watches from outside.
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    pub(super) standing: Standing,
+    pub(super) tally: Tally,
+    /// The longest that a position is without an accepted stop right now.
+    pub(super) unprotected: Millis,
+    /// The longest that one was, as far as this process knows.
+    pub(super) worst: Millis,
+    pub(super) stream: Flow,
+    /// How long the stream has been as it is.
+    pub(super) stream_age: Millis,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
     standing: BTreeMap<AccountTag, Standing>,
+    tally: BTreeMap<AccountTag, Tally>,
     /// Commands that have opened, and what; the position's number leaves the state before its command does.
     known: BTreeMap<(AccountTag, CommandId), Option<PositionNo>>,
     waiting: BTreeMap<(AccountTag, CommandId), oneshot::Sender<Decision>>,
 }
 
-/// All accounts of this process.
-#[derive(Debug, Default)]
-pub(super) struct Board(Mutex<Kept>);
+/// All accounts of this process, for as long as it lives: a journal that is opened again goes on here.
+#[derive(Debug)]
+pub(super) struct Board {
+    clock: Clock,
+    began: LocalMillis,
+    kept: Mutex<Kept>,
+}
 
 impl Board {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { began: clock.now(), clock, kept: Mutex::default() }
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A step of an account is durable.
@@ -56,6 +106,11 @@ impl Board {
         let account = engine.state().account;
         let standing = standing(engine);
         let mut kept = self.kept();
+        let tally = kept.tally.entry(account).or_default();
+        tally.records += 1;
+        tally.worst = tally.worst.max(standing.worst);
+        let refused = record.events.iter().filter(|event| matches!(event, Event::CommandRefused(_))).count();
+        tally.refused += refused as u64;
         kept.standing.insert(account, standing);
         if record.input == InputKind::Started {
             let state = engine.state();
@@ -75,6 +130,47 @@ impl Board {
             // Who asked may have gone.
             let _ = waiting.send(decision.unwrap_or(Decision::Taken));
         }
+    }
+
+    /// Somebody should know something about an account.
+    pub(super) fn noticed(&self, account: AccountTag, alert: Alert) {
+        *self.kept().tally.entry(account).or_default().notices.entry(alert).or_default() += 1;
+    }
+
+    /// The account's stream came up or went down. That it is down is told again with every attempt to open it.
+    pub(super) fn flows(&self, account: AccountTag, flow: Flow) {
+        let now = self.clock.now();
+        let mut kept = self.kept();
+        let stream = &mut kept.tally.entry(account).or_default().stream;
+        if stream.is_none_or(|(before, _)| before != flow) {
+            *stream = Some((flow, now));
+        }
+    }
+
+    /// Nobody works on any account for now, and nobody who waits will hear anything.
+    pub(super) fn closed(&self) {
+        let now = self.clock.now();
+        let mut kept = self.kept();
+        kept.waiting.clear();
+        for (flow, since) in kept.tally.values_mut().filter_map(|tally| tally.stream.as_mut()) {
+            if *flow == Flow::Up {
+                (*flow, *since) = (Flow::Down, now);
+            }
+        }
+    }
+
+    /// What is told of an account to whoever watches from outside.
+    pub(super) fn watched(&self, account: AccountTag) -> Watched {
+        let now = self.clock.now();
+        let (standing, tally) = {
+            let kept = self.kept();
+            (kept.standing.get(&account).cloned(), kept.tally.get(&account).cloned())
+        };
+        let (standing, tally) = (standing.unwrap_or_default(), tally.unwrap_or_default());
+        let longest = standing.unprotected.iter().map(|since| now.since(*since)).max().unwrap_or_default();
+        let (stream, since) = tally.stream.unwrap_or((Flow::Down, self.began));
+        let worst = tally.worst.max(longest);
+        Watched { standing, tally, unprotected: longest, worst, stream, stream_age: now.since(since) }
     }
 
     /// How an account stands; nothing where it has not started.
@@ -101,12 +197,14 @@ impl Board {
 }
 
 fn standing(engine: &Engine) -> Standing {
-    let mut standing = Standing::default();
+    let worst = engine.state().positions.values().map(|p| p.meter.worst).max().unwrap_or_default();
+    let mut standing = Standing { worst, ..Standing::default() };
     for position in engine.state().positions.values().filter(|p| !p.phase.is_terminal()) {
         standing.open.insert(position.symbol().clone(), position.no);
         standing.orders += position.orders.len();
         standing.in_doubt += position.orders.values().filter(|order| order.life == Life::InDoubt).count();
         standing.naked += usize::from(position.exposure().is_positive() && position.stop() != Protective::Open);
+        standing.unprotected.extend(position.meter.since);
     }
     standing
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,7 @@ struct File {
     version: Spanned<u32>,
     journal: PathBuf,
     speed: Option<Spanned<u32>>,
+    http: Option<Spanned<HttpTable>>,
     #[serde(default)]
     engine: Bounds,
     #[serde(default)]
@@ -40,6 +42,13 @@ struct File {
     #[serde(default)]
     plans: BTreeMap<String, Spanned<Settings>>,
     accounts: BTreeMap<String, Spanned<AccountTable>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpTable {
+    listen: Spanned<String>,
+    token: Source,
 }
 
 /// Bounds of the engine, in seconds; what is left out is as the architecture has it.
@@ -115,10 +124,20 @@ pub(crate) struct Config {
     pub(crate) journal: PathBuf,
     /// How many times as fast as the wall the clock runs; 1 unless every account is on an emulator.
     pub(crate) speed: u32,
+    pub(crate) http: Option<Http>,
     pub(crate) engine: engine::Config,
     pub(crate) plans: BTreeMap<String, Settings>,
     /// By tag.
     pub(crate) accounts: Vec<Account>,
+}
+
+/// Where signals are taken and questions answered over HTTP.
+#[derive(Debug, Clone)]
+pub(crate) struct Http {
+    /// A loopback address.
+    pub(crate) listen: SocketAddr,
+    /// Where the token is that a signal has to carry.
+    pub(crate) token: Source,
 }
 
 /// One account to work on.
@@ -191,6 +210,10 @@ impl Config {
         if accounts.is_empty() {
             return Err(Misplaced { at: text.len(), why: "there is no account: add [accounts.NAME]".to_owned() });
         }
+        let http = file.http.map(|table| {
+            let span = table.span();
+            http(table.into_inner(), folder, |wrong| placed.key(&span, wrong))
+        });
         accounts.sort_by_key(|account| account.tag);
         let emulated = accounts.iter().all(|account| account.network == Network::Emulator);
         let speed = match &file.speed {
@@ -204,7 +227,8 @@ impl Config {
             Some(speed) => *speed.get_ref(),
             None => 1,
         };
-        Ok(Self { journal: folder.join(&file.journal), speed, engine: bounds(&file.engine)?, plans, accounts })
+        let (journal, http, engine) = (folder.join(&file.journal), http.transpose()?, bounds(&file.engine)?);
+        Ok(Self { journal, speed, http, engine, plans, accounts })
     }
 
     /// The account of a name.
@@ -348,6 +372,17 @@ fn account(name: String, table: AccountTable, folder: &Path, limits: &Limits) ->
     })
 }
 
+fn http(table: HttpTable, folder: &Path, place: impl Fn(Wrong) -> Misplaced) -> Result<Http, Misplaced> {
+    let loopback = table.listen.get_ref().parse::<SocketAddr>().ok().filter(|address| address.ip().is_loopback());
+    let Some(listen) = loopback else {
+        let why = "listen is a loopback address with a port, as 127.0.0.1:7878: \
+                   what is sent there is not encrypted, so other machines come through a tunnel";
+        return Err(Misplaced::at(&table.listen.span(), why.to_owned()));
+    };
+    let token = table.token.checked(folder).map_err(|why| place(Wrong { key: "token", why }))?;
+    Ok(Http { listen, token })
+}
+
 fn bounds(table: &Bounds) -> Result<engine::Config, Misplaced> {
     let mut config = engine::Config::default();
     let rows = [
@@ -434,6 +469,15 @@ secret.env = "SECRET"
             ("key = { env = \"KEY\" }", "key = { env = \"key\" }", (14, 1), "name of a variable"),
             ("key = { env = \"KEY\" }", "key = \"canary\"", (14, 7), "say where it is"),
             ("secret.env = \"SECRET\"", "secret.vault = \"canary\"", (15, 1), "say where it is"),
+            ("[plans.p]", "[http]\nlisten = \"0.0.0.0:7878\"\ntoken.env = \"T\"\n[plans.p]", (5, 10), "loopback"),
+            ("[plans.p]", "[http]\nlisten = \"localhost:7878\"\ntoken.env = \"T\"\n[plans.p]", (5, 10), "loopback"),
+            (
+                "[plans.p]",
+                "[http]\nlisten = \"[::1]:1\"\ntoken.env = \"canary\"\n[plans.p]",
+                (6, 1),
+                "name of a variable",
+            ),
+            ("[plans.p]", "[http]\nlisten = \"[::1]:1\"\ntoken = \"canary\"\n[plans.p]", (6, 9), "say where it is"),
             ("[plans.p]", "[engine]\npoll_seconds = 4\n[plans.p]", (5, 16), "4 seconds are not between 5 and 3600"),
         ] {
             let (line, column, why) = with(from, to);

@@ -10,6 +10,7 @@ use kraite_core::exchange::Exchange;
 use kraite_core::time::{LocalMillis, Millis};
 use kraite_engine::{Clock, Connect, ConnectFailure};
 
+use super::board::Board;
 use super::config::{Account, Network};
 use super::keys;
 use crate::flags::VenueName;
@@ -40,16 +41,17 @@ pub(super) struct Connector {
     account: Account,
     clock: Clock,
     budgets: Budgets,
+    board: Arc<Board>,
 }
 
 impl Connector {
-    pub(super) fn new(account: Account, clock: Clock, budgets: Budgets) -> Self {
-        Self { account, clock, budgets }
+    pub(super) fn new(account: Account, clock: Clock, budgets: Budgets, board: Arc<Board>) -> Self {
+        Self { account, clock, budgets, board }
     }
 
     fn watch(&self) -> Arc<dyn Watch> {
-        let account = self.account.name.clone();
-        Arc::new(move |told: Told| super::log::told(&account, &told))
+        let (account, tag, board) = (self.account.name.clone(), self.account.tag, Arc::clone(&self.board));
+        Arc::new(move |told: Told| super::log::told(&account, tag, &board, &told))
     }
 
     async fn binance(&self) -> Result<Arc<dyn Exchange>, ConnectFailure> {

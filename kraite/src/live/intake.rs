@@ -64,6 +64,11 @@ impl Intake {
         Self { config, desks, board, clock }
     }
 
+    /// Whether an account has its connection.
+    pub(super) fn is_connected(&self, account: AccountTag) -> bool {
+        self.desks.get(&account).is_some_and(|desk| desk.exchange().is_some())
+    }
+
     /// Whether a line says until when it is meant.
     pub(super) fn has_an_end(text: &str) -> bool {
         serde_json::from_str::<Line>(text).is_ok_and(|line| line.until.is_some())
@@ -135,23 +140,36 @@ impl Intake {
             return Ok(json!({ "position": position.map(|no| no.get()), "repeated": true }));
         }
         let decided = self.board.wait_for(tag, id);
+        // Whoever asked may break off at any point, and is not waited for then.
+        let _waits = Waits { board: &self.board, tag, id };
         let handed = match asked {
             Asked::Wish(wish) => desk.take(id, wish).await,
             Asked::Command(command) => desk.command(id, command).await.then_some(()).ok_or(SignalError::Ended),
         };
         if let Err(error) = handed {
-            self.board.forget(tag, id);
             let again = if matches!(error, SignalError::Ended) { "" } else { "; it may be given again" };
             return Err(format!("{error}{again}"));
         }
         #[allow(clippy::disallowed_methods, reason = "whoever waits for an answer waits on the wall's clock")]
         let decision = tokio::time::timeout(PATIENCE, decided).await;
-        self.board.forget(tag, id);
         match decision {
             Ok(Ok(Decision::Opened(no))) => Ok(json!({ "position": no.get() })),
             Ok(Ok(Decision::Taken)) => Ok(json!({ "taken": true })),
             Ok(Ok(Decision::Refused(refusal))) => Err(format!("refused: {}", words::command_refusal(&refusal))),
             Ok(Err(_)) | Err(_) => Err("it was handed over, and is not decided yet: ask with the same id".to_owned()),
         }
+    }
+}
+
+/// A decision is waited for as long as this lives.
+struct Waits<'a> {
+    board: &'a Board,
+    tag: AccountTag,
+    id: CommandId,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.board.forget(self.tag, self.id);
     }
 }

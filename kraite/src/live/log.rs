@@ -5,12 +5,13 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use kraite_binance::{Socket, Told};
 use kraite_core::engine::{Alert, Effect, Engine, Event, InputKind, Notice};
+use kraite_core::id::AccountTag;
 use kraite_core::journal::Record;
 use kraite_core::time::Millis;
 use kraite_engine::Observer;
 use tracing::{debug, error, info, warn};
 
-use super::board::Board;
+use super::board::{Board, Flow};
 use crate::words;
 
 /// How lines look.
@@ -36,12 +37,13 @@ pub(super) fn begin(format: LogFormat, verbose: bool) {
 /// Hears the reactor of one account: keeps the board and writes lines.
 pub(super) struct Reporter {
     account: String,
+    tag: AccountTag,
     board: Arc<Board>,
 }
 
 impl Reporter {
-    pub(super) fn new(account: String, board: Arc<Board>) -> Self {
-        Self { account, board }
+    pub(super) fn new(account: String, tag: AccountTag, board: Arc<Board>) -> Self {
+        Self { account, tag, board }
     }
 
     fn restored(&self, engine: &Engine) {
@@ -83,6 +85,7 @@ impl Observer for Reporter {
     }
 
     fn notice(&mut self, notice: &Notice) {
+        self.board.noticed(self.tag, notice.alert);
         let account = &self.account;
         let position = notice.position.map(|no| no.to_string());
         let (alert, words) = (notice.alert, notice.message.as_str());
@@ -95,13 +98,20 @@ impl Observer for Reporter {
     }
 
     fn interrupted(&mut self, why: &str, again_after: Millis) {
+        // Its stream went with its connection, which says nothing of it.
+        self.board.flows(self.tag, Flow::Down);
         let account = &self.account;
         warn!(account, "not connected: {why}; trying again in {again_after}");
     }
 }
 
 /// What a backend tells besides events.
-pub(super) fn told(account: &str, told: &Told) {
+pub(super) fn told(account: &str, tag: AccountTag, board: &Board, told: &Told) {
+    match told {
+        Told::Up(Socket::Account) => board.flows(tag, Flow::Up),
+        Told::Down(Socket::Account, ..) => board.flows(tag, Flow::Down),
+        _ => {}
+    }
     match told {
         Told::Up(Socket::Account) => info!(account, "the account's stream is up"),
         Told::Up(socket) => debug!(account, "{socket:?} is up"),

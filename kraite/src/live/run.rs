@@ -21,6 +21,7 @@ use super::board::Board;
 use super::config::{Account, Config};
 use super::connect::{Budgets, Connector};
 use super::control::{self, Control};
+use super::http::{Server, Token};
 use super::intake::Intake;
 use super::lines::{self, Source};
 use super::log::{self, LogFormat, Reporter};
@@ -90,6 +91,8 @@ enum Ended {
 /// What outlives a journal that is opened again.
 struct Outside {
     clock: Clock,
+    board: Arc<Board>,
+    http: Option<Server>,
     budgets: Budgets,
     /// The deposit, where trading is on paper.
     paper: Option<Notional>,
@@ -101,6 +104,9 @@ struct Outside {
 /// Runs `kraite run`.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let mut config = Config::read(&args.config)?;
+    let token = config.http.as_ref().map(|http| Token::read(&http.token)).transpose();
+    let token =
+        token.map_err(|why| Failed::new(Exit::Configuration, format!("{}: http: {why}", args.config.display())))?;
     if args.paper {
         on_paper(&mut config)?;
     }
@@ -108,7 +114,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     log::begin(args.log, args.verbose);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::with(Exit::Failure))?;
-    let ended = runtime.block_on(run(config, args.paper.then_some(args.deposit), source));
+    let ended = runtime.block_on(run(config, token, args.paper.then_some(args.deposit), source));
     // A read of stdin cannot be called off.
     runtime.shutdown_background();
     ended
@@ -137,13 +143,26 @@ fn on_paper(config: &mut Config) -> Result<(), Failed> {
     Ok(())
 }
 
-async fn run(config: Config, paper: Option<Notional>, source: Option<Source>) -> Result<Exit, Failed> {
+async fn run(
+    config: Config,
+    token: Option<Token>,
+    paper: Option<Notional>,
+    source: Option<Source>,
+) -> Result<Exit, Failed> {
     let (sender, lines) = mpsc::channel(LINES);
     if let Some(source) = source {
         tokio::spawn(lines::read(source, sender));
     }
+    let clock = Clock::scaled(config.speed);
+    let board = Arc::new(Board::new(clock.clone()));
+    let http = match (&config.http, token) {
+        (Some(http), Some(token)) => Some(Server::listen(http.listen, token, &config, Arc::clone(&board)).await?),
+        _ => None,
+    };
     let mut outside = Outside {
-        clock: Clock::scaled(config.speed),
+        clock,
+        board,
+        http,
         budgets: Budgets::default(),
         paper,
         lines,
@@ -219,13 +238,13 @@ fn worker(
     board: &Arc<Board>,
     outside: &Outside,
 ) -> (Worker<Reporter>, Desk) {
-    let connector = Connector::new(account.clone(), outside.clock.clone(), outside.budgets.clone());
+    let connector = Connector::new(account.clone(), outside.clock.clone(), outside.budgets.clone(), Arc::clone(board));
     let connect: Arc<dyn Connect> = match outside.paper {
         Some(deposit) => Arc::new(Paper::new(connector, account.clone(), outside.clock.clone(), deposit)),
         None => Arc::new(connector),
     };
     let journal: Arc<dyn Journal> = Arc::clone(journal) as _;
-    let reporter = Reporter::new(account.name.clone(), Arc::clone(board));
+    let reporter = Reporter::new(account.name.clone(), account.tag, Arc::clone(board));
     let engine = kraite_core::engine::Config { limits: account.limits.clone(), ..config.engine.clone() };
     Worker::new(account.tag, engine, connect, journal, outside.clock.clone(), reporter)
 }
@@ -233,7 +252,7 @@ fn worker(
 /// Works over one opened journal.
 async fn over(config: &Config, journal: Arc<SqliteJournal>, outside: &mut Outside) -> Result<Ended, Failed> {
     control::nobody_else(&config.journal)?;
-    let board: Arc<Board> = Arc::default();
+    let board = Arc::clone(&outside.board);
     let (mut workers, desks) = start(config, &journal, &board, outside);
     drop(journal);
     let intake = Arc::new(Intake::new(config.clone(), desks, Arc::clone(&board), outside.clock.clone()));
@@ -244,6 +263,9 @@ async fn over(config: &Config, journal: Arc<SqliteJournal>, outside: &mut Outsid
         config.journal.display(),
         control.path().display()
     );
+    if let Some(http) = &outside.http {
+        http.opens(&intake);
+    }
     let mut answers: JoinSet<Value> = JoinSet::new();
     let mut first: Option<Exit> = None;
     let ended = loop {
@@ -273,7 +295,11 @@ async fn over(config: &Config, journal: Arc<SqliteJournal>, outside: &mut Outsid
     // What was handed over and is not answered may be asked for again: the same id opens nothing twice.
     answers.shutdown().await;
     drop(control);
+    if let Some(http) = &outside.http {
+        http.closes();
+    }
     drop(intake);
+    board.closed();
     farewell(config, &board, workers, outside).await;
     Ok(ended)
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::config::Config;
+use super::http::Token;
 use super::keys;
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
@@ -93,6 +94,10 @@ pub(crate) struct CheckArgs {
 pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
     let config = Config::read(&args.config)?;
     if !args.without_secrets {
+        if let Some(http) = &config.http {
+            Token::read(&http.token)
+                .map_err(|why| Failed::new(Exit::Configuration, format!("{}: http: {why}", args.config.display())))?;
+        }
         for account in &config.accounts {
             let read = match account.venue {
                 VenueName::Binance => keys::binance(&account.key, &account.secret).map(drop),
