@@ -177,7 +177,11 @@ fn r25_a_halt_cancels_every_opening_whose_entry_has_not_left() {
 
 /// The entry was handed to the wire; nobody has answered.
 fn entry_on_the_wire() -> Bench {
-    let mut bench = limited(Limits::default());
+    entry_on_the_wire_under(Limits::default())
+}
+
+fn entry_on_the_wire_under(limits: Limits) -> Bench {
+    let mut bench = limited(limits);
     ask(&mut bench, 1);
     bench.run(200, Venue::Honest, &|id| {
         if id.key().logical.role == Role::Entry { Reply::Silence } else { Reply::Accept }
@@ -494,6 +498,16 @@ fn i16_rungs_beyond_the_orders_of_a_minute_wait_and_stop_and_target_do_not() {
     let times: Vec<i64> = [Role::Entry, Role::Rung(1), Role::Rung(2), Role::Rung(3)].map(|r| left(&bench, r)).into();
     assert!(times[2] >= times[0] + 60_000 && times[3] >= times[1] + 60_000, "{times:?}");
     assert!(times[2] < times[0] + 61_000, "no longer than needed: {times:?}");
+    // A request that never left took nothing of the minute; one that was refused did.
+    for (kind, end) in [
+        (RejectKind::NotSent, (Phase::Active, Why::Planned)),
+        (RejectKind::RateLimited, (Phase::Cancelled, Why::Limited)),
+    ] {
+        let mut bench = entry_on_the_wire_under(rate(4));
+        bench.refuse(bench.latest(Role::Entry).id, kind);
+        bench.run(5_000, Venue::Honest, &all);
+        assert_eq!(ended(&bench), end, "{kind:?}");
+    }
     // 300 hold whatever is configured: 75 positions of four orders each have just left.
     let other = another();
     let many = |state: &mut State| {
