@@ -3,7 +3,6 @@
 //! One [`Reactor`] drives one account on any [`kraite_core::Exchange`] and any
 //! [`kraite_core::Journal`]: input in, step, append, release, execute concurrently, answers back to the
 //! inbox.
-
 //!
 //! A [`Worker`] keeps an account connected: it makes the connection, runs a reactor, and starts again. [`Signals`] are
 //! where wishes come from, and [`Terms`] turn one into an opening with everything read fresh.

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::event::{CommandRefusal, Event};
-use super::io::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Query, Sent, Setup};
+use super::io::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Query, Sent, Setup, Wake};
 use super::state::{all_reports, reports_of};
 use super::turn::Turn;
 use crate::exchange::{Endpoint, Lookup, OrderReport, Outcome, Reading, RejectKind, ReportedId, Service, StreamEvent};
@@ -69,12 +69,16 @@ impl Turn<'_> {
         }
     }
 
+    /// Takes effect by being recorded, and sends nothing: so it is the same with and without a worker. What follows for
+    /// each position is due at once.
     fn switch(&mut self, id: CommandId, event: Event) -> Vec<PositionNo> {
-        if self.state.switched_by.contains(&id) {
-            return Vec::new();
+        if !self.state.switched_by.contains(&id) {
+            self.emit(event);
+            for no in self.wake_all() {
+                self.wake(no, self.at.local, Wake::Retry);
+            }
         }
-        self.emit(event);
-        self.wake_all()
+        Vec::new()
     }
 
     fn open(&mut self, id: CommandId, request: &OpenRequest) -> Vec<PositionNo> {
@@ -192,8 +196,11 @@ impl Turn<'_> {
         match answer {
             Answer::Lookup(order, endpoint, result) => {
                 let no = order.id.key().position;
-                if result.as_ref().is_ok_and(|reading| tells_the_end(*endpoint, reading)) {
-                    self.volatile.readings.entry(no).or_default().unread.remove(&order.id);
+                if let (Ok(reading), Some(readings)) = (result, self.volatile.readings.get_mut(&no))
+                    && tells_the_end(*endpoint, reading)
+                    && readings.is_since_less(reading.sent_at)
+                {
+                    readings.unread.remove(&order.id);
                 }
                 match result {
                     Ok(reading) => match &reading.value {
@@ -229,7 +236,7 @@ impl Turn<'_> {
             Answer::History(symbol, _, result) => {
                 let mut touched = self.merge_all();
                 if let Ok(reading) = result {
-                    self.read_history(symbol, reading.complete);
+                    self.read_history(symbol, reading);
                 }
                 touched.extend(self.positions_on(symbol));
                 unique(touched)

@@ -307,6 +307,29 @@ pub enum Alert {
     RungWithheld,
 }
 
+impl Alert {
+    /// Every one of them, in their order.
+    pub const ALL: [Self; 17] = [
+        Self::Unprotected,
+        Self::EmergencyClose,
+        Self::RungDropped,
+        Self::StopRefused,
+        Self::WireDuplicate,
+        Self::Mismatch,
+        Self::Unknowable,
+        Self::ProofBroken,
+        Self::ForeignExposure,
+        Self::ExternalClose,
+        Self::OpeningRefused,
+        Self::NeedsAttention,
+        Self::Unproven,
+        Self::Invariant,
+        Self::TargetRefused,
+        Self::RungHeld,
+        Self::RungWithheld,
+    ];
+}
+
 /// When and why the engine wants to be called again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Deadline {

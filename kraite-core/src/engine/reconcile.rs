@@ -116,11 +116,11 @@ impl Turn<'_> {
     }
 
     /// A history list was merged; readings before it no longer stand for a disagreement.
-    pub(super) fn read_history(&mut self, symbol: &Symbol, complete: bool) {
+    pub(super) fn read_history(&mut self, symbol: &Symbol, reading: &Reading<Vec<OrderReport>>) {
         for no in self.positions_on(symbol) {
             let readings = self.volatile.readings.entry(no).or_default();
             readings.want_history = false;
-            if complete {
+            if reading.complete && readings.is_since_less(reading.sent_at) {
                 readings.unread.clear();
             }
         }

@@ -50,6 +50,14 @@ pub(super) struct Readings {
     pub(super) unwinding_since: Option<LocalMillis>,
 }
 
+impl Readings {
+    /// Whether a reading was asked for after the one that first showed less than our fills explain: an older one knows
+    /// nothing of what took it.
+    pub(super) fn is_since_less(&self, sent_at: VenueMillis) -> bool {
+        self.less.is_some_and(|(first, _)| sent_at > first)
+    }
+}
+
 /// What an open-order reading of a contract held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum OpenOrders {

@@ -152,6 +152,9 @@ fn r25_a_halt_cancels_every_opening_whose_entry_has_not_left() {
     let mut bench = limited(Limits::default());
     ask(&mut bench, 1);
     bench.command(10, Command::Halt);
+    let now = bench.now();
+    assert!(bench.engine.next_deadline().is_some_and(|due| due.at.0 <= now), "what follows is due at once");
+    bench.turn_to(now);
     assert_eq!((bench.position().phase, bench.position().why), (Phase::Cancelled, Why::Halted));
     // Its settings are on their way.
     let mut bench = limited(Limits::default());
@@ -173,6 +176,20 @@ fn r25_a_halt_cancels_every_opening_whose_entry_has_not_left() {
         assert_eq!((bench.position().phase, bench.position().why), (Phase::Cancelled, Why::Halted), "{kind:?}");
         assert_eq!(bench.placed, [id], "{kind:?}");
     }
+}
+
+#[test]
+fn r25_a_halt_is_recorded_and_sends_nothing_by_itself_whatever_a_position_needs() {
+    // A worker that died left exposure without a stop for longer than it may be; nobody has asked the venue since.
+    let mut bench = entry_on_the_wire();
+    bench.fill(Role::Entry);
+    let mut bench = bench.reborn(|_| {});
+    assert!(bench.position().exposure().is_positive());
+    bench.now += 600_000;
+    bench.command(10, Command::Halt);
+    let last = bench.records.last().unwrap();
+    assert_eq!(last.events, [Event::AccountHalted]);
+    assert!(bench.take_sent().is_empty() && bench.engine.state().halted);
 }
 
 /// The entry was handed to the wire; nobody has answered.

@@ -42,8 +42,8 @@ fn shows(bench: &mut Bench, qty: Qty, sent_at: i64) {
 }
 
 /// All of our own orders are read, or some of them.
-fn history(bench: &mut Bench, complete: bool) {
-    let (value, sent_at) = (Vec::new(), VenueMillis(bench.now()));
+fn history(bench: &mut Bench, sent_at: i64, complete: bool) {
+    let (value, sent_at) = (Vec::new(), VenueMillis(sent_at));
     let reading = Reading { value, sent_at, endpoint: Endpoint::History, complete };
     bench.feed(InputKind::Answer(Answer::History(bench::symbol(), VenueMillis(0), Ok(reading))));
 }
@@ -63,7 +63,7 @@ fn r75_exposure_is_gone_after_two_readings_that_say_the_same_a_gap_and_the_clock
         let (first, had, left) = (bench.now(), bench.position().exposure(), less(&bench));
         shows(&mut bench, left, first);
         assert_eq!(bench.position().exposure(), had, "one reading");
-        history(&mut bench, true);
+        history(&mut bench, first + 1, true);
         bench.turn_to(first + 30_000);
         shows(&mut bench, left, first + second);
         assert_eq!(bench.position().exposure(), if is_gone { left } else { had }, "{second}");
@@ -78,27 +78,29 @@ fn r97_nothing_has_left_by_other_hands_before_our_own_orders_are_read() {
     shows(&mut bench, left, start);
     shows(&mut bench, left, start + 50_000);
     assert!(bench.told.contains(&Alert::NeedsAttention), "{:?}", bench.told);
-    // Part of the history, and lists of what is open, do not say what became of one that has ended.
-    history(&mut bench, false);
+    // Part of the history, what was asked for before anything was gone, and lists of what is open do not say what became
+    // of an order since.
+    history(&mut bench, start + 60_000, false);
+    history(&mut bench, start, true);
     let ids: Vec<_> = bench.position().orders.values().filter(|order| order.life.may_trade()).map(|o| o.id).collect();
     assert!(ids.len() > 2);
-    let read = |bench: &mut Bench, id, endpoint| {
+    let read = |bench: &mut Bench, id, endpoint, sent_at| {
         let order = bench.position().order(id).unwrap().reference(&bench::symbol());
-        let sent_at = VenueMillis(bench.now());
-        let reading = Reading { value: Lookup::NotFound, sent_at, endpoint, complete: true };
+        let reading = Reading { value: Lookup::NotFound, sent_at: VenueMillis(sent_at), endpoint, complete: true };
         bench.feed(InputKind::Answer(Answer::Lookup(order, endpoint, Ok(reading))));
     };
     for id in &ids {
-        read(&mut bench, *id, Endpoint::OpenOrders);
+        read(&mut bench, *id, Endpoint::OpenOrders, start + 70_000);
+        read(&mut bench, *id, Endpoint::Order, start);
     }
     shows(&mut bench, left, start + 100_000);
     assert_eq!(bench.position().exposure(), had);
     for id in ids.iter().skip(1) {
-        read(&mut bench, *id, Endpoint::Order);
+        read(&mut bench, *id, Endpoint::Order, start + 110_000);
     }
     shows(&mut bench, left, start + 150_000);
     assert_eq!(bench.position().exposure(), had, "one of them is not read");
-    read(&mut bench, ids[0], Endpoint::Order);
+    read(&mut bench, ids[0], Endpoint::Order, start + 160_000);
     shows(&mut bench, left, start + 180_000);
     assert_eq!(bench.position().exposure(), left);
 }
@@ -114,7 +116,7 @@ fn r75_readings_that_differ_or_agree_again_in_between_begin_anew() {
         shows(&mut bench, other, start + 10_000);
         shows(&mut bench, left, start + 25_000);
         assert_eq!(bench.position().exposure(), had, "{between:?}");
-        history(&mut bench, true);
+        history(&mut bench, start + 26_000, true);
         shows(&mut bench, left, start + 25_000 + FLAT_GAP + ERROR);
         assert_eq!(bench.position().exposure(), left, "{between:?}");
     }
@@ -126,11 +128,11 @@ fn r75_what_goes_twice_is_booked_twice() {
     let (start, left) = (bench.now(), less(&bench));
     bench.turn_to(start + 100_000);
     shows(&mut bench, left, start);
-    history(&mut bench, true);
+    history(&mut bench, start + 1, true);
     shows(&mut bench, left, start + 25_000);
     let further = less(&bench);
     shows(&mut bench, further, start + 50_000);
-    history(&mut bench, true);
+    history(&mut bench, start + 51_000, true);
     shows(&mut bench, further, start + 75_000);
     assert_eq!((bench.position().exposure(), further < left), (further, true));
 }
@@ -158,7 +160,7 @@ fn r75_readings_that_are_older_incomplete_or_about_other_exposure_change_nothing
         ]
     };
     positions(&mut bench, other(start + 60_000), start + 60_000, true);
-    history(&mut bench, true);
+    history(&mut bench, start + 61_000, true);
     positions(&mut bench, other(start + 90_000), start + 90_000, true);
     assert!(bench.position().exposure().is_zero());
     assert_eq!(bench.position().why, Why::External);

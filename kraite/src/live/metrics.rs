@@ -1,5 +1,6 @@
 //! What stands and what happened on each account, in the text format that Prometheus reads (version 0.0.4).
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use kraite_core::engine::Alert;
@@ -53,26 +54,6 @@ const FAMILIES: [Family; 10] = [
     }),
 ];
 
-/// Each is there from the start: a rate over a counter that appears with its first increase misses that one.
-const ALERTS: [Alert; 16] = [
-    Alert::Unprotected,
-    Alert::EmergencyClose,
-    Alert::RungDropped,
-    Alert::StopRefused,
-    Alert::WireDuplicate,
-    Alert::Mismatch,
-    Alert::Unknowable,
-    Alert::ProofBroken,
-    Alert::ForeignExposure,
-    Alert::ExternalClose,
-    Alert::OpeningRefused,
-    Alert::NeedsAttention,
-    Alert::Unproven,
-    Alert::Invariant,
-    Alert::TargetRefused,
-    Alert::RungHeld,
-];
-
 /// All metrics of all accounts.
 pub(super) fn text(rows: &[Row<'_>]) -> String {
     let mut text = String::new();
@@ -87,7 +68,8 @@ pub(super) fn text(rows: &[Row<'_>]) -> String {
     );
     text.push_str("# TYPE kraite_notices_total counter\n");
     for row in rows {
-        let mut notices: std::collections::BTreeMap<Alert, u64> = ALERTS.into_iter().map(|alert| (alert, 0)).collect();
+        // Each is there from the start: a rate over a counter that appears with its first increase misses that one.
+        let mut notices: BTreeMap<Alert, u64> = Alert::ALL.into_iter().map(|alert| (alert, 0)).collect();
         notices.extend(&row.watched.tally.notices);
         for (alert, count) in notices {
             let account = escaped(row.account);
