@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use kraite_core::exchange::ReportStatus;
 use kraite_core::id::Role;
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::{Value, json};
 use stage::{PATIENCE, Running, Stage, kraite, open, until};
 
@@ -123,6 +123,67 @@ fn a_halt_holds_across_restarts_with_and_without_a_process_and_an_exchange_and_f
     assert_eq!(command(&["flatten", "nobody"]).0, 2);
     assert_eq!(command(&["resume"]).0, 0);
     run.opens(4, "classic");
+    run.kill(Signal::INT);
+}
+
+#[test]
+fn a06_a_journal_that_cannot_be_written_stops_everything_that_is_sent_and_is_opened_again() {
+    let stage = Stage::new();
+    let mut run = stage.run();
+    run.opens(1, "apart");
+    until("active", || run.was_told("it is active"));
+    let before = stage.ids_ever("apart");
+    // No file may grow any more, as on a full disk.
+    let pid = run.pid();
+    let full = |limit: Option<u64>| {
+        let limit = Rlimit { current: limit, maximum: None };
+        prlimit(Some(pid), Resource::Fsize, limit).unwrap()
+    };
+    full(Some(1));
+    let close = json!({ "id": 2, "account": "apart", "close": "SOLUSDT" });
+    writeln!(run.input, "{close}").unwrap();
+    until("stopped", || run.times_told("the journal is opened again in") >= 2);
+    assert!(run.was_told("nothing is sent any more, and stops stand at the exchanges"));
+    assert_eq!((stage.ids_ever("apart"), stage.is_protected("apart")), (before, true));
+    full(None);
+    until("restored", || run.times_told("restored: 1 positions") == 1);
+    let closed = || stage.asks(&json!({ "id": 3, "account": "apart", "close": "SOLUSDT" }))["taken"] == true;
+    until("closed", closed);
+    until("flat", || stage.open("apart") == (0, 0));
+    assert_eq!(run.kill(Signal::INT).0, Some(0));
+}
+
+#[test]
+fn r117_whoever_stops_reading_the_log_and_the_answers_stops_nothing_else() {
+    let stage = Stage::new();
+    let mut child = kraite(stage.folder.path(), &["run", "--verbose"]).spawn().unwrap();
+    drop((child.stdin.take(), child.stdout.take(), child.stderr.take()));
+    until("up", || stage.folder.path().join("j.sock").exists());
+    until("opened", || stage.asks(&open(1, "apart"))["position"] == 1);
+    until("protected", || stage.is_protected("apart"));
+    stage.price("apart", "137");
+    let targets = || stage.ids_ever("apart").iter().filter(|(role, _)| *role == Role::Target).count();
+    until("re-priced", || targets() == 2);
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn i14_a_process_that_works_on_a_journal_is_not_deposed_by_a_command_that_cannot_find_its_socket() {
+    let stage = Stage::new();
+    let mut run = stage.run();
+    run.opens(1, "apart");
+    until("protected", || stage.is_protected("apart"));
+    std::fs::remove_file(stage.folder.path().join("j.sock")).unwrap();
+    for args in [&["halt", "apart"][..], &["run"]] {
+        let refused = kraite(stage.folder.path(), args).output().unwrap();
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(told.contains("another process works on this journal"), "{told}");
+        assert_ne!(refused.status.code(), Some(0));
+    }
+    run.says(&json!({ "id": 2, "account": "apart", "close": "SOLUSDT" }));
+    assert_eq!(run.answers()["taken"], true);
+    until("flat", || stage.open("apart") == (0, 0));
     run.kill(Signal::INT);
 }
 
@@ -253,7 +314,7 @@ fn wrong_lines_are_answered_with_what_is_wrong() {
     let second = kraite(stage.folder.path(), &["run"]).output().unwrap();
     let told = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(7), "{told}");
-    assert!(told.contains("another kraite run works on this journal"), "{told}");
+    assert!(told.contains("another process works on this journal"), "{told}");
     run.kill(Signal::INT);
 }
 

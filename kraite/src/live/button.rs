@@ -1,6 +1,6 @@
 //! The red button: `kraite halt`, `resume` and `flatten`, spoken to the process that works on the accounts.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,7 +77,11 @@ impl Speaker {
                 stream.set_read_timeout(Some(PATIENCE)).map_err(Failed::with(Exit::Failure))?;
                 Some(BufReader::new(stream))
             }
-            Err(_) => None,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => None,
+            Err(error) => {
+                let why = format!("{}: {error}", control::path_of(&config.journal).display());
+                return Err(Failed::new(Exit::Failure, why));
+            }
         };
         // Two commands of one instant on one account do not happen; their ids only have to differ.
         let micros = u64::try_from(Clock::real().now().0).unwrap_or(0).saturating_mul(1_000);
@@ -153,6 +157,8 @@ fn set(args: &HaltArgs, command: Command) -> Result<Exit, Failed> {
 
 /// Where no process is up, what takes effect by being recorded is recorded.
 fn record(config: &Config, account: &Account, id: CommandId, command: Command) -> Result<(), Failed> {
+    // One that works on the journal and does not listen is about to begin or to end: it is not deposed.
+    let _held = control::hold(&config.journal)?;
     let journal = SqliteJournal::open(&config.journal)?;
     let engine = engine::Config { limits: account.limits.clone(), ..config.engine.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -1,8 +1,8 @@
 //! The control socket beside the journal: whoever may write the journal's folder may speak to the process.
 
-use std::fs::Permissions;
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,43 +18,63 @@ use crate::exit::{Exit, Failed};
 /// Who may speak at the same time.
 const VISITORS: usize = 32;
 
-/// A socket that takes lines until it is dropped.
-pub(super) struct Control {
-    path: PathBuf,
-    task: JoinHandle<()>,
+/// A journal that this process works on. Whoever else asks for it is refused until it is dropped; the system lets go of
+/// it with the process, however that ends.
+pub(super) struct Hold {
+    _lock: File,
+}
+
+/// A file beside a journal.
+fn beside(journal: &Path, ending: &str) -> PathBuf {
+    let mut path = journal.as_os_str().to_owned();
+    path.push(ending);
+    PathBuf::from(path)
 }
 
 /// Where the socket of a journal is.
 pub(super) fn path_of(journal: &Path) -> PathBuf {
-    let mut path = journal.as_os_str().to_owned();
-    path.push(".sock");
-    PathBuf::from(path)
+    beside(journal, ".sock")
 }
 
-/// Refuses where a process already works on a journal.
-pub(super) fn nobody_else(journal: &Path) -> Result<(), Failed> {
-    let path = path_of(journal);
-    if std::os::unix::net::UnixStream::connect(&path).is_err() {
-        return Ok(());
+/// Takes a journal for this process.
+pub(super) fn hold(journal: &Path) -> Result<Hold, Failed> {
+    let path = beside(journal, ".lock");
+    let fail = |error: io::Error| Failed::new(Exit::Failure, format!("{}: {error}", path.display()));
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Hold { _lock: file }),
+        Err(TryLockError::WouldBlock) => {
+            let why = format!("{}: another process works on this journal", journal.display());
+            Err(Failed::new(Exit::NotOwner, why))
+        }
+        Err(TryLockError::Error(error)) => Err(fail(error)),
     }
-    let why = format!("{}: another kraite run works on this journal", path.display());
-    Err(Failed::new(Exit::NotOwner, why))
+}
+
+/// A socket that takes lines until it is dropped.
+pub(super) struct Control {
+    path: PathBuf,
+    listener: Option<UnixListener>,
+    task: Option<JoinHandle<()>>,
 }
 
 impl Control {
-    /// Listens beside a journal. The journal is owned by one process, so a socket that is there is one left behind by a
-    /// process that was killed, unless somebody answers on it.
-    pub(super) fn listen(journal: &Path, intake: Arc<Intake>) -> Result<Self, Failed> {
+    /// Makes the socket of a journal that is held: one that is there was left behind by a process that was killed.
+    pub(super) fn bind(journal: &Path, _held: &Hold) -> Result<Self, Failed> {
         let path = path_of(journal);
         let fail = |error: io::Error| Failed::new(Exit::Failure, format!("{}: {error}", path.display()));
-        nobody_else(journal)?;
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
             _ => {}
         }
         let listener = UnixListener::bind(&path).map_err(fail)?;
         std::fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(fail)?;
-        Ok(Self { task: tokio::spawn(serve(listener, intake)), path })
+        Ok(Self { path, listener: Some(listener), task: None })
+    }
+
+    /// From now on lines are taken.
+    pub(super) fn opens(&mut self, intake: Arc<Intake>) {
+        self.task = self.listener.take().map(|listener| tokio::spawn(serve(listener, intake)));
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -64,7 +84,9 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
         // One that stays is taken for what it is by the next process.
         let _ = std::fs::remove_file(&self.path);
     }

@@ -27,6 +27,8 @@ pub(crate) enum LogFormat {
 pub(super) fn begin(format: LogFormat, verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::INFO };
     let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
+    // Where nobody reads them any more, the complaint about that would be a panic in whoever writes a line.
+    let lines = lines.log_internal_errors(false);
     // A second one in a process is refused, and the first goes on.
     let _ = match format {
         LogFormat::Text => tracing::subscriber::set_global_default(lines.with_ansi(false).finish()),
@@ -90,7 +92,11 @@ impl Observer for Reporter {
         let position = notice.position.map(|no| no.to_string());
         let (alert, words) = (notice.alert, notice.message.as_str());
         match alert {
-            Alert::RungDropped | Alert::RungHeld | Alert::OpeningRefused | Alert::ExternalClose => {
+            Alert::RungDropped
+            | Alert::RungHeld
+            | Alert::RungWithheld
+            | Alert::OpeningRefused
+            | Alert::ExternalClose => {
                 warn!(account, position, ?alert, "{words}");
             }
             _ => error!(account, position, ?alert, "{words}"),

@@ -1,7 +1,7 @@
 //! `kraite run`: all accounts of a configuration, for as long as nobody ends it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use super::board::Board;
 use super::config::{Account, Config};
 use super::connect::{Budgets, Connector};
-use super::control::{self, Control};
+use super::control::{self, Control, Hold};
 use super::http::{Server, Token};
 use super::intake::Intake;
 use super::lines::{self, Source};
@@ -84,8 +84,8 @@ enum Ended {
     Asked,
     /// Every account ended by itself; the first reason.
     Alone(Exit),
-    /// The journal failed, and may be opened again.
-    Journal(String),
+    /// The journal failed or a worker broke down: everything begins again from the journal, as after a crash.
+    Again(String),
 }
 
 /// What outlives a journal that is opened again.
@@ -110,17 +110,21 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     if args.paper {
         on_paper(&mut config)?;
     }
+    let held = control::hold(&config.journal)?;
+    if args.paper {
+        begin_anew(&config.journal)?;
+    }
     let source = args.signals.as_deref().map(Source::open).transpose()?;
     log::begin(args.log, args.verbose);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::with(Exit::Failure))?;
-    let ended = runtime.block_on(run(config, token, args.paper.then_some(args.deposit), source));
+    let ended = runtime.block_on(run(config, &held, token, args.paper.then_some(args.deposit), source));
     // A read of stdin cannot be called off.
     runtime.shutdown_background();
     ended
 }
 
-/// A journal of its own, begun anew: what the last one says was on a simulated exchange that is gone.
+/// A journal of its own.
 fn on_paper(config: &mut Config) -> Result<(), Failed> {
     if let Some(account) = config.accounts.iter().find(|account| account.symbols.is_empty()) {
         let why = format!("account {}: --paper needs its symbols in the configuration", account.name);
@@ -129,9 +133,13 @@ fn on_paper(config: &mut Config) -> Result<(), Failed> {
     let mut journal = config.journal.clone().into_os_string();
     journal.push(".paper");
     config.journal = PathBuf::from(journal);
-    control::nobody_else(&config.journal)?;
+    Ok(())
+}
+
+/// What the last journal on paper says was on a simulated exchange that is gone.
+fn begin_anew(journal: &Path) -> Result<(), Failed> {
     for ending in ["", "-wal", "-shm"] {
-        let mut file = config.journal.clone().into_os_string();
+        let mut file = journal.as_os_str().to_owned();
         file.push(ending);
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -145,6 +153,7 @@ fn on_paper(config: &mut Config) -> Result<(), Failed> {
 
 async fn run(
     config: Config,
+    held: &Hold,
     token: Option<Token>,
     paper: Option<Notional>,
     source: Option<Source>,
@@ -184,12 +193,12 @@ async fn run(
                 continue;
             }
         };
-        match over(&config, Arc::new(journal), &mut outside).await? {
+        match over(&config, held, Arc::new(journal), &mut outside).await? {
             Ended::Asked => return Ok(Exit::Ok),
             Ended::Alone(exit) => return Ok(exit),
-            Ended::Journal(why) => {
+            Ended::Again(why) => {
                 failures = failures.saturating_add(1);
-                error!("the journal failed, so nothing is sent any more and stops stand at the exchanges: {why}");
+                error!("nothing is sent any more, and stops stand at the exchanges: {why}");
                 if !pause(&mut outside, failures).await {
                     return Ok(Exit::Ok);
                 }
@@ -250,13 +259,18 @@ fn worker(
 }
 
 /// Works over one opened journal.
-async fn over(config: &Config, journal: Arc<SqliteJournal>, outside: &mut Outside) -> Result<Ended, Failed> {
-    control::nobody_else(&config.journal)?;
+async fn over(
+    config: &Config,
+    held: &Hold,
+    journal: Arc<SqliteJournal>,
+    outside: &mut Outside,
+) -> Result<Ended, Failed> {
+    let mut control = Control::bind(&config.journal, held)?;
     let board = Arc::clone(&outside.board);
     let (mut workers, desks) = start(config, &journal, &board, outside);
     drop(journal);
     let intake = Arc::new(Intake::new(config.clone(), desks, Arc::clone(&board), outside.clock.clone()));
-    let control = Control::listen(&config.journal, Arc::clone(&intake))?;
+    control.opens(Arc::clone(&intake));
     info!(
         "{} accounts, journal {}, control {}",
         config.accounts.len(),
@@ -274,17 +288,20 @@ async fn over(config: &Config, journal: Arc<SqliteJournal>, outside: &mut Outsid
             _ = outside.interrupted.recv() => break Ended::Asked,
             _ = outside.terminated.recv() => break Ended::Asked,
             Some(answer) = answers.join_next() => {
-                if let Ok(answer) = answer {
-                    crate::print(&format!("{answer}\n"))?;
+                // Whoever does not hear an answer asks again; nothing else is stopped by that.
+                if let Ok(answer) = answer
+                    && let Err(failed) = crate::print(&format!("{answer}\n"))
+                {
+                    warn!("{failed}");
                 }
             }
             ended = workers.join_next() => match ended {
                 None => break Ended::Alone(first.unwrap_or(Exit::Ok)),
-                Some(Ok((account, Err(WorkerError::Journal(JournalError::Write(why)))))) => {
-                    error!(account, "the journal cannot be written");
-                    break Ended::Journal(why);
+                Some(Err(error)) => break Ended::Again(format!("a worker broke down: {error}")),
+                Some(Ok((account, Err(WorkerError::Journal(error))))) if may_pass(&error) => {
+                    break Ended::Again(format!("account {account}: {error}"));
                 }
-                Some(ended) => first = first.or(told(ended)),
+                Some(Ok((account, ended))) => first = first.or(told(&account, ended)),
             },
             Some(line) = outside.lines.recv(), if answers.len() < LINES => {
                 let intake = Arc::clone(&intake);
@@ -300,20 +317,43 @@ async fn over(config: &Config, journal: Arc<SqliteJournal>, outside: &mut Outsid
     }
     drop(intake);
     board.closed();
-    farewell(config, &board, workers, outside).await;
-    Ok(ended)
+    let parting = farewell(config, &board, workers, outside).await;
+    match (&ended, parting) {
+        // Whoever interrupts while everything is about to begin again means the end.
+        (Ended::Again(_), Parting::Interrupted) => Ok(Ended::Asked),
+        (Ended::Again(_), _) => Ok(ended),
+        (_, Parting::Ended) => {
+            info!("stopped");
+            Ok(ended)
+        }
+        (_, Parting::Late | Parting::Interrupted) => {
+            warn!("stopped at once; everything that was decided is in the journal");
+            Ok(ended)
+        }
+    }
+}
+
+/// How the workers were left.
+enum Parting {
+    /// They ended.
+    Ended,
+    /// They took too long.
+    Late,
+    /// Somebody would not wait for them.
+    Interrupted,
+}
+
+/// Whether a journal that failed may be opened again: not one that is somebody else's, damaged or too new.
+const fn may_pass(error: &JournalError) -> bool {
+    match error {
+        JournalError::Write(_) | JournalError::OutOfSequence { .. } | JournalError::Unavailable(_) => true,
+        JournalError::NotOwner { .. } | JournalError::Corrupt { .. } | JournalError::TooNew { .. } => false,
+    }
 }
 
 /// Says why a worker ended, and what that means for the command.
-fn told(ended: Result<(String, Result<Option<Stopped>, WorkerError>), tokio::task::JoinError>) -> Option<Exit> {
-    let (account, error) = match ended {
-        Ok((_, Ok(_))) => return None,
-        Ok((account, Err(error))) => (account, error),
-        Err(error) => {
-            error!("a worker broke down: {error}");
-            return Some(Exit::Failure);
-        }
-    };
+fn told(account: &str, ended: Result<Option<Stopped>, WorkerError>) -> Option<Exit> {
+    let error = ended.err()?;
     error!(account, "not worked on any more: {error}");
     Some(match error {
         WorkerError::Connect(_) => Exit::Configuration,
@@ -322,8 +362,9 @@ fn told(ended: Result<(String, Result<Option<Stopped>, WorkerError>), tokio::tas
     })
 }
 
-/// Lets the workers end what they are writing, and says what stays open and how.
-async fn farewell(config: &Config, board: &Board, mut workers: Workers, outside: &mut Outside) {
+/// Says what stays open and how, and lets the workers end what they are writing.
+#[allow(clippy::disallowed_methods, reason = "whoever ends the command waits on the wall's clock")]
+async fn farewell(config: &Config, board: &Board, mut workers: Workers, outside: &mut Outside) -> Parting {
     for account in &config.accounts {
         let standing = board.standing(account.tag);
         let (account, open, naked, in_doubt) = (&account.name, standing.open.len(), standing.naked, standing.in_doubt);
@@ -336,14 +377,9 @@ async fn farewell(config: &Config, board: &Board, mut workers: Workers, outside:
         }
     }
     let all = async { while workers.join_next().await.is_some() {} };
-    #[allow(clippy::disallowed_methods, reason = "whoever ends the command waits on the wall's clock")]
-    let ended = tokio::select! {
+    tokio::select! {
         biased;
-        _ = outside.interrupted.recv() => Err(()),
-        ended = tokio::time::timeout(GRACE, all) => ended.map_err(|_| ()),
-    };
-    match ended {
-        Ok(()) => info!("stopped"),
-        Err(()) => warn!("stopped at once; everything that was decided is in the journal"),
+        _ = outside.interrupted.recv() => Parting::Interrupted,
+        ended = tokio::time::timeout(GRACE, all) => if ended.is_ok() { Parting::Ended } else { Parting::Late },
     }
 }

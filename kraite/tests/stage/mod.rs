@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -124,6 +125,15 @@ impl Stage {
         emulator.with_venue(|venue| venue.price(&Symbol::new("SOLUSDT"), price, price, now));
     }
 
+    /// One line to the control socket, and the answer.
+    pub(crate) fn asks(&self, line: &Value) -> Value {
+        let mut socket = UnixStream::connect(self.folder.path().join("j.sock")).unwrap();
+        writeln!(socket, "{line}").unwrap();
+        let mut answer = String::new();
+        BufReader::new(socket).read_line(&mut answer).unwrap();
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+
     pub(crate) fn run(&self) -> Running {
         Running::of(kraite(self.folder.path(), &["run", "--signals", "-"]))
     }
@@ -157,6 +167,14 @@ impl Running {
         self.told.lock().unwrap().contains(words)
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn times_told(&self, words: &str) -> usize {
+        self.told.lock().unwrap().matches(words).count()
+    }
+
     pub(crate) fn says(&mut self, line: &Value) {
         writeln!(self.input, "{line}").unwrap();
     }
@@ -182,7 +200,7 @@ impl Running {
     }
 
     pub(crate) fn kill(mut self, signal: Signal) -> (Option<i32>, String) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
         let code = self.child.wait().unwrap().code();
         self.listener.join().unwrap();
         (code, self.told.lock().unwrap().clone())
