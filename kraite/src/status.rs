@@ -178,11 +178,6 @@ fn look(args: &Args) -> Result<Shown, Failed> {
     Ok(Shown { schema: "kraite.status/1", journal: args.journal.display().to_string(), accounts })
 }
 
-/// A count and what is counted.
-fn many(count: usize, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
-}
-
 /// Numbers, and what they are numbers of, stand to the right in their columns.
 const COLUMNS: [(&str, bool); 10] = [
     ("no", true),
@@ -259,8 +254,8 @@ fn text(shown: &Shown) -> String {
             text,
             "account {}: {}, {}, {} in doubt; the last record, {}, is {age}",
             account.account,
-            many(account.positions_shown, "position"),
-            many(account.orders, "order"),
+            words::many(account.positions_shown, "position"),
+            words::many(account.orders, "order"),
             account.in_doubt,
             account.last_record
         );
@@ -273,7 +268,7 @@ fn text(shown: &Shown) -> String {
         if !account.positions.is_empty() {
             text.push_str(&table(&account.positions));
         } else if account.positions_finished > 0 {
-            let finished = many(account.positions_finished, "finished position");
+            let finished = words::many(account.positions_finished, "finished position");
             let _ = writeln!(text, "  {finished}, shown with --all");
         }
     }

@@ -12,6 +12,11 @@ use kraite_core::order::{Life, Order, Terminal};
 use kraite_core::position::{PhaseEvent, Why};
 use kraite_core::sizing::Ladder;
 
+/// A count and what is counted.
+pub(crate) fn many(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// The first word of a `Debug` text: the name of a variant.
 pub(crate) fn name(debug: &impl std::fmt::Debug) -> String {
     let text = format!("{debug:?}");

@@ -129,7 +129,7 @@ fn a_signal_over_http_opens_a_position_and_the_metrics_show_it() {
     assert!(metric("kraite_records_total").parse::<u64>().unwrap() > 5);
     assert_ne!(metric("kraite_stream_age_seconds"), "0.000");
     let notices = metrics.keys().filter(|series| series.starts_with("kraite_notices_total{")).count();
-    assert_eq!(notices, 16);
+    assert_eq!(notices, kraite_core::engine::Alert::ALL.len());
 
     let close = |id: u64| format!("{{\"id\": {id}, \"account\": \"apart\", \"close\": \"SOLUSDT\"}}\n");
     assert_eq!(server.signal(&close(2)).1["taken"], true);

@@ -58,7 +58,7 @@ fn s04_s12_three_accounts_are_opened_killed_adopted_and_closed_and_nothing_is_th
     }
     let (code, told) = run.kill(Signal::INT);
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("restored: 1 positions"), "{told}");
+    assert!(told.contains("restored: 1 position,"), "{told}");
     assert!(!stage.folder.path().join("j.sock").exists());
     drop(stage.runtime);
 }
@@ -71,8 +71,17 @@ fn d06_an_interrupted_run_leaves_positions_behind_their_stops_and_says_so() {
     until("active", || run.was_told("it is active"));
     let (code, told) = run.kill(Signal::TERM);
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("1 positions stay open, each with its stop at the exchange"), "{told}");
+    assert!(told.contains("1 position left open, each with its stop at the exchange"), "{told}");
     assert!(stage.is_protected("classic"));
+    // One that was never reached is not said to have nothing open.
+    std::fs::write(stage.config(), stage.text().replace(&stage.emulator("classic").http(), "http://127.0.0.1:9"))
+        .unwrap();
+    let mut run = stage.run();
+    run.says(&json!({ "id": 2, "account": "classic", "close": "SOLUSDT" }));
+    assert_eq!(run.answers()["error"], "the account was not connected yet; it may be given again");
+    let (_, told) = run.kill(Signal::TERM);
+    let last = told.lines().rfind(|line| line.contains("account=\"classic\"")).unwrap();
+    assert!(last.contains("was not connected: what is open there stands as its exchange has it"), "{told}");
 }
 
 #[test]
@@ -146,7 +155,7 @@ fn a06_a_journal_that_cannot_be_written_stops_everything_that_is_sent_and_is_ope
     assert!(run.was_told("nothing is sent any more, and stops stand at the exchanges"));
     assert_eq!((stage.ids_ever("apart"), stage.is_protected("apart")), (before, true));
     full(None);
-    until("restored", || run.times_told("restored: 1 positions") == 1);
+    until("restored", || run.times_told("restored: 1 position,") == 1);
     let closed = || stage.asks(&json!({ "id": 3, "account": "apart", "close": "SOLUSDT" }))["taken"] == true;
     until("closed", closed);
     until("flat", || stage.open("apart") == (0, 0));
@@ -275,6 +284,15 @@ fn a_file_of_signals_is_followed_and_what_is_old_is_not_done_again() {
         answer = run.answers();
     }
     assert_eq!((&answer["id"], &answer["position"]), (&3.into(), &1.into()), "{answer}");
+    // Logs are turned over, and cut off.
+    let close = |id: u64| json!({ "id": id, "account": "apart", "close": 99 });
+    std::fs::rename(&signals, stage.folder.path().join("signals.1")).unwrap();
+    std::fs::write(&signals, format!("{}\n{}\n", close(4), close(5))).unwrap();
+    let mut ids = [run.answers()["id"].as_u64(), run.answers()["id"].as_u64()];
+    ids.sort_unstable();
+    assert_eq!(ids, [Some(4), Some(5)]);
+    std::fs::write(&signals, format!("{}\n", close(6))).unwrap();
+    assert_eq!(run.answers()["id"], 6);
     run.kill(Signal::INT);
 }
 
@@ -282,6 +300,7 @@ fn a_file_of_signals_is_followed_and_what_is_old_is_not_done_again() {
 fn wrong_lines_are_answered_with_what_is_wrong() {
     let stage = Stage::new();
     let mut run = stage.run();
+    until("restored", || run.times_told("restored: ") == 3);
     let account = |rest: Value| {
         let mut line = json!({ "id": 5, "account": "apart" });
         line.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());

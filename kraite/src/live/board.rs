@@ -173,9 +173,9 @@ impl Board {
         Watched { standing, tally, unprotected: longest, worst, stream, stream_age: now.since(since) }
     }
 
-    /// How an account stands; nothing where it has not started.
-    pub(super) fn standing(&self, account: AccountTag) -> Standing {
-        self.kept().standing.get(&account).cloned().unwrap_or_default()
+    /// How an account stands; `None` where it was not restored from its journal yet, and nothing is known.
+    pub(super) fn standing(&self, account: AccountTag) -> Option<Standing> {
+        self.kept().standing.get(&account).cloned()
     }
 
     /// Whether a command has opened a position, and which, if that one is not long gone.

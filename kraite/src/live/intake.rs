@@ -119,7 +119,8 @@ impl Intake {
                 Ok(Asked::Command(if halt { Command::Halt } else { Command::Resume }))
             }
             (None, Some(which), None) if line.direction.is_none() && line.plan.is_none() => {
-                let open = self.board.standing(account.tag).open;
+                let standing = self.board.standing(account.tag);
+                let open = standing.ok_or("the account was not connected yet; it may be given again")?.open;
                 let found = match &which {
                     Which::Number(no) => open.values().find(|open| *open == no),
                     Which::Contract(symbol) => open.get(&Symbol::new(symbol)),

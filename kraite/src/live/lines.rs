@@ -1,7 +1,8 @@
 //! Lines of text from stdin or from a file that grows.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -77,6 +78,21 @@ fn wait() {
     std::thread::sleep(LOOKS_EVERY);
 }
 
+/// The file at that name, if it is not the one that was read to its end or has become shorter than what was read of it;
+/// nothing where there is none for now.
+fn another(path: &Path, file: &mut BufReader<File>) -> std::io::Result<Option<BufReader<File>>> {
+    let named = match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        named => named?,
+    };
+    let known = file.get_ref().metadata()?;
+    let same = (named.dev(), named.ino()) == (known.dev(), known.ino());
+    if same && named.len() >= file.stream_position()? {
+        return Ok(None);
+    }
+    File::open(path).map(|file| Some(BufReader::new(file)))
+}
+
 /// First what is there, of which only that is meant which says until when; then what is added.
 fn follow(path: &Path, mut file: BufReader<File>, lines: &mpsc::Sender<String>) {
     let mut passed = 0u64;
@@ -94,6 +110,15 @@ fn follow(path: &Path, mut file: BufReader<File>, lines: &mpsc::Sender<String>) 
                     return;
                 }
                 wait();
+                // Moved away, replaced or cut off: what stands at the name now was written since.
+                match another(path, &mut file) {
+                    Ok(None) => {}
+                    Ok(Some(fresh)) => {
+                        warn!("{}: begins anew", path.display());
+                        (file, begun) = (fresh, String::new());
+                    }
+                    Err(error) => warn!("{}: {error}", path.display()),
+                }
             }
             // Whoever writes it may be in the middle of a line.
             Ok(_) if !begun.ends_with('\n') && begun.len() <= LONGEST => {}

@@ -49,13 +49,11 @@ impl Reporter {
     }
 
     fn restored(&self, engine: &Engine) {
-        let standing = self.board.standing(engine.state().account);
-        let (positions, orders, in_doubt) = (standing.open.len(), standing.orders, standing.in_doubt);
-        let account = &self.account;
-        info!(
-            account,
-            positions, orders, in_doubt, "restored: {positions} positions, {orders} orders, {in_doubt} in doubt"
-        );
+        let Some(standing) = self.board.standing(engine.state().account) else { return };
+        let (account, in_doubt) = (&self.account, standing.in_doubt);
+        let positions = words::many(standing.open.len(), "position");
+        let orders = words::many(standing.orders, "order");
+        info!(account, in_doubt, "restored: {positions}, {orders}, {in_doubt} in doubt");
     }
 }
 

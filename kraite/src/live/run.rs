@@ -28,6 +28,7 @@ use super::log::{self, LogFormat, Reporter};
 use super::paper::Paper;
 use crate::exit::{Exit, Failed};
 use crate::flags::positive;
+use crate::words;
 
 /// Lines that may wait for each other; their source waits beyond that.
 const LINES: usize = 64;
@@ -48,8 +49,8 @@ const GRACE: Duration = Duration::from_secs(5);
 ///   {"id": 1, "account": "main", "open": "SOLUSDT", "direction": "long", "plan": "default"}
 ///   {"id": 2, "account": "main", "close": "SOLUSDT"}
 ///
-/// The id is yours; the same one again opens nothing twice. Each line is answered by one on stdout. Lines that are in a
-/// file before the start are passed over unless they say "until" (milliseconds since 1970): what was wished yesterday
+/// The id is yours; the same one again opens nothing twice. Each line is answered by one on stdout, and lines are worked
+/// on at the same time: whoever needs one after the other waits for the answer. Lines that are in a file before the start are passed over unless they say "until" (milliseconds since 1970): what was wished yesterday
 /// is not opened today.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -272,8 +273,8 @@ async fn over(
     let intake = Arc::new(Intake::new(config.clone(), desks, Arc::clone(&board), outside.clock.clone()));
     control.opens(Arc::clone(&intake));
     info!(
-        "{} accounts, journal {}, control {}",
-        config.accounts.len(),
+        "{}, journal {}, control {}",
+        words::many(config.accounts.len(), "account"),
         config.journal.display(),
         control.path().display()
     );
@@ -366,14 +367,19 @@ fn told(account: &str, ended: Result<Option<Stopped>, WorkerError>) -> Option<Ex
 #[allow(clippy::disallowed_methods, reason = "whoever ends the command waits on the wall's clock")]
 async fn farewell(config: &Config, board: &Board, mut workers: Workers, outside: &mut Outside) -> Parting {
     for account in &config.accounts {
-        let standing = board.standing(account.tag);
-        let (account, open, naked, in_doubt) = (&account.name, standing.open.len(), standing.naked, standing.in_doubt);
+        let name = &account.name;
+        let Some(standing) = board.standing(account.tag) else {
+            warn!(account = name, "was not connected: what is open there stands as its exchange has it");
+            continue;
+        };
+        let (naked, in_doubt) = (standing.naked, standing.in_doubt);
+        let open = words::many(standing.open.len(), "position");
         if naked > 0 {
-            error!(account, open, naked, in_doubt, "{naked} of {open} positions have no stop yet: start again soon");
-        } else if open > 0 {
-            info!(account, open, in_doubt, "{open} positions stay open, each with its stop at the exchange");
+            error!(account = name, in_doubt, "{open} open, {naked} of them without a stop: start again soon");
+        } else if standing.open.is_empty() {
+            info!(account = name, "nothing is open");
         } else {
-            info!(account, "nothing is open");
+            info!(account = name, in_doubt, "{open} left open, each with its stop at the exchange");
         }
     }
     let all = async { while workers.join_next().await.is_some() {} };
