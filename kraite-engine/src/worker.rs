@@ -179,7 +179,9 @@ impl<O: Observer> Worker<O> {
                         biased;
                         () = connected.closed() => return Ok(None),
                         made = &mut made => break made,
-                        Some(command) = commands.recv(), if pending.len() < PENDING => offline.take(command, &mut pending, &mut observer).await?,
+                        Some(command) = commands.recv(), if pending.len() < PENDING => {
+                            offline.take(command, &mut pending, &mut observer).await?;
+                        }
                     }
                 }
             };
@@ -219,7 +221,9 @@ impl<O: Observer> Worker<O> {
                     biased;
                     () = connected.closed() => return Ok(None),
                     () = clock.sleep_until(until) => {}
-                    Some(command) = commands.recv(), if pending.len() < PENDING => offline.take(command, &mut pending, &mut observer).await?,
+                    Some(command) = commands.recv(), if pending.len() < PENDING => {
+                        offline.take(command, &mut pending, &mut observer).await?;
+                    }
                 }
             }
         }

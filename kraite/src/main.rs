@@ -12,6 +12,7 @@ mod export;
 mod flags;
 mod inspect;
 mod journal;
+mod keys;
 mod live;
 mod plan;
 mod progress;

@@ -6,7 +6,7 @@ use kraite_binance::codec::Credentials;
 
 use super::Args;
 use crate::exit::{Exit, Failed};
-use crate::live::keys;
+use crate::keys;
 
 /// What stands for a secret that would have been shown.
 const HIDDEN: &str = "(hidden)";

@@ -15,9 +15,9 @@ use kraite_engine::{Slice, Terms};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::keys::Source;
 use crate::exit::{Exit, Failed};
 use crate::flags::{MarginWord, ModeWord, TriggerWord, VenueName};
+use crate::keys::Source;
 use crate::settings::{LEVERAGE_CAP, Settings, Wrong, line_and_column};
 
 /// The format that is known here.

@@ -12,8 +12,8 @@ use kraite_engine::{Clock, Connect, ConnectFailure};
 
 use super::board::Board;
 use super::config::{Account, Network};
-use super::keys;
 use crate::flags::VenueName;
+use crate::keys;
 
 /// The rate budgets of this address, one per venue, shared by all accounts (R115).
 #[derive(Clone, Default)]

@@ -27,9 +27,9 @@ use tracing::{info, warn};
 use super::board::Board;
 use super::config::Config;
 use super::intake::{Intake, LONGEST};
-use super::keys::Source;
 use super::metrics;
 use crate::exit::{Exit, Failed};
+use crate::keys::Source;
 
 /// Who may be connected at the same time; whoever comes then waits to be accepted.
 const CONNECTIONS: usize = 32;

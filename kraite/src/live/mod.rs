@@ -7,7 +7,6 @@ mod connect;
 mod control;
 mod http;
 mod intake;
-pub(crate) mod keys;
 mod lines;
 mod log;
 mod metrics;

@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::config::Config;
 use super::http::Token;
-use super::keys;
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
+use crate::keys;
 
 /// What `kraite init` writes, with the parts that differ by venue in braces.
 const TEMPLATE: &str = include_str!("template.toml");

@@ -96,13 +96,13 @@ pub(crate) fn binance_signer(secret: &str) -> Result<kraite_binance::codec::Sign
 }
 
 /// Reads what signs for Binance.
-pub(super) fn binance(key: &Source, secret: &Source) -> Result<kraite_binance::codec::Credentials, String> {
+pub(crate) fn binance(key: &Source, secret: &Source) -> Result<kraite_binance::codec::Credentials, String> {
     let signer = binance_signer(&named("secret", secret)?).map_err(|error| format!("the secret: {error}"))?;
     Ok(kraite_binance::codec::Credentials::new(api_key(key)?.as_str().into(), signer))
 }
 
 /// Reads what signs for Bitget: an RSA private key as PEM or the secret of an HMAC key, and the passphrase.
-pub(super) fn bitget(
+pub(crate) fn bitget(
     key: &Source,
     secret: &Source,
     passphrase: Option<&Source>,
