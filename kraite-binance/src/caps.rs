@@ -46,5 +46,6 @@ pub fn capabilities() -> Capabilities {
         batch_size: BATCH,
         may_refuse_deep_rungs: false,
         connect_ramp: CONNECT_RAMP,
+        closes_whole: false,
     }
 }

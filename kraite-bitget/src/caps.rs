@@ -44,5 +44,6 @@ pub fn capabilities() -> Capabilities {
         batch_size: BATCH,
         may_refuse_deep_rungs: true,
         connect_ramp: CONNECT_RAMP,
+        closes_whole: true,
     }
 }

@@ -83,6 +83,9 @@ pub struct Capabilities {
     pub may_refuse_deep_rungs: bool,
     /// How often the streams of many accounts may connect: one per this long.
     pub connect_ramp: Millis,
+    /// Whether [`crate::Exchange::close_position`] takes off whatever is open, less than a lot included, which no order
+    /// with a quantity can.
+    pub closes_whole: bool,
 }
 
 /// Whether a protective write may be repeated after a single reading.

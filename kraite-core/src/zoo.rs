@@ -133,6 +133,8 @@ bugs! {
     ReduceOnlyIsFlat "reduce-only-is-flat" "R86" "A close that is refused as not reducing proves that nothing is open."
     CloseSizedByReading "close-sized-by-reading" "R72 R76" "A close takes off what the venue shows instead of what we filled."
     FinishedWithStopOpen "finished-with-stop-open" "R91 I5" "The books close while stop and target may still act."
+    WholeCloseBlind "whole-close-blind" "R76 R99" "What is left is taken off with everything that is open, whoever's it is."
+    WholeCloseForgotten "whole-close-forgotten" "R85 R91" "A position ends, or is closed again, while a close of the whole may still act."
     LateFillIgnored "late-fill-ignored" "R73" "A fill that is told after the end is booked and nothing is done."
 }
 

@@ -35,6 +35,7 @@ fn capabilities() -> impl Strategy<Value = Capabilities> {
             batch_size: 1,
             may_refuse_deep_rungs: false,
             connect_ramp: Millis(0),
+            closes_whole: false,
         }
     })
 }

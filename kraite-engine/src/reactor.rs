@@ -339,6 +339,7 @@ async fn execute(exchange: &dyn Exchange, request: &Request, not_after: VenueMil
         Request::Cancel(order) => vec![exchange.cancel(order, not_after).await],
         Request::SetMarginMode(_, symbol, mode) => vec![exchange.set_margin_mode(symbol, *mode, not_after).await],
         Request::SetLeverage(_, symbol, leverage) => vec![exchange.set_leverage(symbol, *leverage, not_after).await],
+        Request::ClosePosition(_, position) => vec![exchange.close_position(position, not_after).await],
     }
 }
 

@@ -5,20 +5,19 @@
 //! format number and a reader for every old one; kinds that are added at the end of their enums change no byte of what
 //! was written before, and are none. Snapshots count their formats for themselves. The golden bytes in the tests pin each.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use kraite_core::engine::{CommandId, State};
-use kraite_core::id::{AccountTag, Epoch, PositionNo};
+use kraite_core::engine::State;
+use kraite_core::id::AccountTag;
 use kraite_core::journal::Record;
-use kraite_core::position::Position;
-use kraite_core::time::Moment;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+
+use crate::snapshots::{State1, State2};
 
 /// The newest format of a record that this version writes and the highest it reads.
 pub const FORMAT: u8 = 1;
-/// The same of a snapshot. Format 2 knows whether the account is halted, and what ended lately.
-pub const STATE_FORMAT: u8 = 2;
+/// The same of a snapshot. Format 2 knows whether the account is halted, and what ended lately; format 3 whether a
+/// position was closed as a whole.
+pub const STATE_FORMAT: u8 = 3;
 const HEADER: usize = 5;
 /// Larger bodies are refused before they are decoded.
 const MAX_BODY: usize = 64 * 1_024 * 1_024;
@@ -83,27 +82,6 @@ fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
     if rest.is_empty() { Ok(value) } else { Err(DecodeError::Content(format!("{} bytes too many", rest.len()))) }
 }
 
-/// A snapshot as format 1 has it.
-#[derive(Deserialize)]
-struct State1 {
-    account: AccountTag,
-    epoch: Epoch,
-    seq: u64,
-    at: Moment,
-    positions: BTreeMap<PositionNo, Position>,
-    archived: BTreeSet<CommandId>,
-    next_position: Option<PositionNo>,
-    quarantined: bool,
-}
-
-impl From<State1> for State {
-    /// Nobody could halt the account then, and what had ended counts for no limit of its day.
-    fn from(old: State1) -> Self {
-        let State1 { account, epoch, seq, at, positions, archived, next_position, quarantined } = old;
-        Self { epoch, seq, at, positions, archived, next_position, quarantined, ..Self::new(account) }
-    }
-}
-
 /// The bytes of a record under its key.
 pub fn encode(account: AccountTag, record: &Record) -> Result<Vec<u8>, DecodeError> {
     pack(FORMAT, account, record.seq, record)
@@ -124,6 +102,7 @@ pub fn encode_state(account: AccountTag, state: &State) -> Result<Vec<u8>, Decod
 pub fn decode_state(account: AccountTag, seq: u64, bytes: &[u8]) -> Result<State, DecodeError> {
     match open(STATE_FORMAT, account, seq, bytes)? {
         (1, payload) => parse::<State1>(payload).map(State::from),
+        (2, payload) => parse::<State2>(payload).map(State::from),
         (_, payload) => parse(payload),
     }
 }

@@ -6,6 +6,7 @@
 mod codec;
 mod create;
 mod memory;
+mod snapshots;
 mod sqlite;
 
 pub use codec::{DecodeError, FORMAT, STATE_FORMAT, decode, decode_state, encode, encode_state};

@@ -7,9 +7,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kraite_core::engine::State;
-use kraite_core::id::Epoch;
+use kraite_core::engine::{CommandId, State};
+use kraite_core::id::{Epoch, PositionNo};
 use kraite_core::journal::{Journal as _, JournalError, Snapshot};
+use kraite_core::time::VenueMillis;
 use kraite_journal::{
     FORMAT, STATE_FORMAT, SqliteJournal, SqliteReader, StoredRecord, decode, decode_state, encode, encode_state,
 };
@@ -404,23 +405,33 @@ fn the_bytes_of_a_limit_that_was_reached_stay_readable() {
 }
 
 #[test]
-fn a_snapshot_of_format_1_stays_readable_and_is_written_as_format_2() {
-    // A life of 31 records, written when nobody could halt an account.
-    const GOLDEN: &str = include_str!("golden/state-format-1.hex");
-    let bytes = bytes_of(GOLDEN);
-    let state = decode_state(account(1), 31, &bytes).unwrap();
-    assert_eq!((state.seq, state.positions.len(), state.halted, state.ended.len()), (31, 1, false, 0));
-    let written = encode_state(account(1), &state).unwrap();
-    assert_eq!((bytes[0], written[0]), (1, STATE_FORMAT));
-    assert_eq!(decode_state(account(1), 31, &written).unwrap(), state);
-    // Neither is taken for the other, nor what comes after for either.
-    for (format, body) in [(STATE_FORMAT, &bytes), (1, &written), (STATE_FORMAT + 1, &written)] {
-        let mut wrong = body.clone();
-        wrong[0] = format;
-        assert!(decode_state(account(1), 31, &wrong).is_err(), "{format}");
+fn snapshots_of_older_formats_stay_readable_and_are_written_as_the_newest() {
+    // A life of 31 records, written when nobody could halt an account, and the same before a position could be closed as
+    // a whole: halted by command 9, and another position that ended with a profit of 1.25.
+    let ended = (PositionNo::new(1).unwrap(), "1.25".parse().ok());
+    for (format, golden, halted, results) in [
+        (1, include_str!("golden/state-format-1.hex"), vec![], vec![]),
+        (2, include_str!("golden/state-format-2.hex"), vec![CommandId(9)], vec![ended]),
+    ] {
+        let bytes = bytes_of(golden);
+        let state = decode_state(account(1), 31, &bytes).unwrap();
+        assert_eq!((state.seq, state.positions.len(), state.halted), (31, 1, !halted.is_empty()));
+        assert!(state.switched_by.iter().eq(&halted));
+        assert!(state.ended.iter().map(|(no, ended)| (*no, ended.realised)).eq(results));
+        assert!(state.positions.values().all(|position| position.whole_close.is_none()));
+        let written = encode_state(account(1), &state).unwrap();
+        assert_eq!((bytes[0], written[0]), (format, STATE_FORMAT));
+        assert_eq!(decode_state(account(1), 31, &written).unwrap(), state);
+        // Neither is taken for another, nor what comes after for any.
+        for (taken_for, body) in [(STATE_FORMAT, &bytes), (format, &written), (STATE_FORMAT + 1, &written)] {
+            let mut wrong = body.clone();
+            wrong[0] = taken_for;
+            assert!(decode_state(account(1), 31, &wrong).is_err(), "{format} as {taken_for}");
+        }
+        let mut newer = state;
+        newer.positions.values_mut().for_each(|position| position.whole_close = Some(VenueMillis(77)));
+        assert_eq!(decode_state(account(1), 31, &encode_state(account(1), &newer).unwrap()).unwrap(), newer);
     }
-    let halted = kraite_core::engine::State { halted: true, ..state };
-    assert!(decode_state(account(1), 31, &encode_state(account(1), &halted).unwrap()).unwrap().halted);
 }
 
 #[test]

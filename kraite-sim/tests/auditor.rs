@@ -3,7 +3,8 @@
 
 use kraite_core::engine::{Command, CommandId, Config, Engine, Input, InputKind, Limits, OpenRequest, Request, State};
 use kraite_core::exchange::{
-    Direction, NewOrder, OrderRef, OrderShape, Outcome, PositionMode, Purpose, Service, Side, TriggerBy, TriggerSize,
+    Direction, NewOrder, OrderRef, OrderShape, Outcome, PositionMode, PositionRef, Purpose, Service, Side, TriggerBy,
+    TriggerSize,
 };
 use kraite_core::id::{
     AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role, Symbol,
@@ -420,4 +421,51 @@ fn mutant_i15_a_trade_that_no_intent_explains() {
     bench.place(&entry);
     bench.look(None);
     bench.found(|f| matches!(f, Finding::UnexplainedTrade { .. }));
+}
+
+#[test]
+fn mutant_r76_a_close_of_a_whole_that_must_not_be() {
+    let found = |bench: &Bench| -> Vec<&'static str> {
+        let why = |finding: &Finding| match finding {
+            Finding::WholeClose { why, .. } => Some(*why),
+            _ => None,
+        };
+        bench.auditor.verdict().findings.iter().filter_map(|(_, finding)| why(finding)).collect()
+    };
+    let mut bench = Bench::new();
+    let mut engine = engine();
+    let position = PositionNo::new(1).unwrap();
+    let (symbol, direction, mode) = (bench.symbol.clone(), Direction::Long, PositionMode::OneWay);
+    let request = Request::ClosePosition(position, PositionRef { symbol: symbol.clone(), direction, mode });
+    bench.wire(&request);
+    assert_eq!(found(&bench), ["its intent is not durable"]);
+
+    // The user bought beside us just now, which nobody can know yet; and still holds it long after.
+    let at = bench.at();
+    bench.venue.user_market(account(), &symbol, direction, Purpose::Open, qty("1"), at).unwrap();
+    for (later, count) in [(5_000, 1), (15_000, 2)] {
+        bench.now = START + later;
+        bench.look(None);
+        let at = bench.at();
+        bench.auditor.sends(account(), &engine, &request, &bench.venue, &bench.journal, at);
+        let beside = found(&bench).into_iter().filter(|why| *why == "more is open there than ours").count();
+        assert_eq!(beside + 1, count, "{later}");
+    }
+    let at = bench.at();
+    bench.venue.user_market(account(), &symbol, direction, Purpose::Close, qty("1"), at).unwrap();
+    bench.now += 15_000;
+    bench.look(None);
+    let at = bench.at();
+    bench.auditor.sends(account(), &engine, &request, &bench.venue, &bench.journal, at);
+    assert_eq!(found(&bench).len(), 2, "it is theirs no more");
+
+    let opening = InputKind::Command(CommandId(1), Command::Open(Box::new(self::request(&bench))));
+    told(&bench, &mut engine, opening);
+    let at = bench.at();
+    bench.auditor.closes_whole(Some(&engine), &request, at);
+    assert_eq!(found(&bench).len(), 2, "it is open");
+    told(&bench, &mut engine, InputKind::Command(CommandId(2), Command::Close(position)));
+    assert!(engine.state().positions.values().all(|p| matches!(p.phase, Phase::Closed | Phase::Cancelled)));
+    bench.auditor.closes_whole(Some(&engine), &request, at);
+    assert_eq!(found(&bench).last(), Some(&"its position is finished"));
 }

@@ -3,12 +3,13 @@
 
 use kraite_core::engine::{Answer, Query, Request};
 use kraite_core::exchange::{
-    Direction, Endpoint, Lookup, NewOrder, OrderRef, OrderShape, Outcome, PairLeg, PositionMode, PositionTpsl, Purpose,
-    RejectKind, ReportStatus, Service, Side, StreamEvent, TriggerBy, TriggerSize,
+    Ack, Direction, Endpoint, Lookup, NewOrder, OrderRef, OrderShape, Outcome, PairLeg, PositionMode, PositionRef,
+    PositionTpsl, Purpose, RejectKind, ReportStatus, Service, Side, StreamEvent, TriggerBy, TriggerSize,
 };
 use kraite_core::id::{
     AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role, Symbol,
 };
+use kraite_core::instrument::Instrument;
 use kraite_core::number::{Factor, Notional, Price, Qty};
 use kraite_core::time::VenueMillis;
 use kraite_sim::presets;
@@ -390,4 +391,34 @@ fn plans_under_any_name_overwrite_each_other_leg_by_leg_and_change_nothing_unles
     assert_eq!(bench.venue.amend_trigger(both[1], dragged, now), Err(Refusal::NotAmendable), "a target is no stop");
     let mut separate = Bench::new();
     assert_eq!(set(&mut separate, leg("s", "90"), None), Err(Refusal::Unsupported));
+}
+
+fn close_whole(bench: &mut Bench) -> Outcome {
+    let symbol = presets::instrument().symbol;
+    let position = PositionRef { symbol, direction: Direction::Long, mode: PositionMode::OneWay };
+    bench.request(&Request::ClosePosition(PositionNo::new(1).unwrap(), position))
+}
+
+#[test]
+fn r85_a_close_of_the_whole_takes_less_than_a_lot_and_only_what_is_open() {
+    let mut bench = Bench::on(presets::bitget());
+    let kind = |outcome: Outcome| match outcome {
+        Outcome::Rejected(reject) => Some(reject.kind),
+        _ => None,
+    };
+    assert_eq!(kind(close_whole(&mut bench)), Some(RejectKind::NoPosition));
+    bench.buy(0, "1.23");
+    let coarse = Instrument { lot: qty("2"), market_lot: qty("2"), min_qty: qty("2"), ..presets::instrument() };
+    bench.venue.change_filters(coarse);
+    bench.venue.halt(&presets::instrument().symbol);
+    assert_eq!(kind(close_whole(&mut bench)), Some(RejectKind::Account));
+    bench.venue.resume(&presets::instrument().symbol);
+    assert_eq!(close_whole(&mut bench), Outcome::Accepted(Ack::default()));
+    assert_eq!(bench.exposure(), Qty::ZERO);
+    assert_eq!(kind(close_whole(&mut bench)), Some(RejectKind::NoPosition));
+
+    let mut bench = Bench::on(presets::binance());
+    bench.buy(0, "1.23");
+    assert_eq!(kind(close_whole(&mut bench)), Some(RejectKind::Other));
+    assert_eq!(bench.exposure(), qty("1.23"));
 }

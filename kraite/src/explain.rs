@@ -138,6 +138,7 @@ fn about(event: &Event) -> (Option<PositionNo>, Option<ClientOrderId>) {
         | Event::Archived { position }
         | Event::LossFrozen { position, .. }
         | Event::RulesRead { position }
+        | Event::WholeCloseIntended { position, .. }
         | Event::CommandRefused(CommandRefusal::SymbolBusy(position) | CommandRefusal::NoSuchPosition(position)) => {
             (Some(*position), None)
         }
@@ -322,6 +323,9 @@ fn position_fact(event: &Event, state: &State) -> String {
             "the contract's rules are other ones now: what was never placed moves to them".into()
         }
         Event::LimitReached { limit, .. } => format!("a limit keeps it from the wire: {limit}"),
+        Event::WholeCloseIntended { .. } => {
+            "less than one lot is left, which no order takes off: the whole position is closed, under no id".into()
+        }
         Event::AccountHalted => "new exposure is halted".into(),
         Event::AccountResumed => "new exposure may be opened again".into(),
         other => words::name(other),

@@ -63,6 +63,7 @@ pub(crate) fn request(request: &Request) -> String {
         Request::Cancel(order) => format!("cancelling {}", order.id.role()),
         Request::SetMarginMode(_, _, mode) => format!("setting margin mode {mode:?}"),
         Request::SetLeverage(_, _, leverage) => format!("setting leverage {leverage}x"),
+        Request::ClosePosition(..) => "closing the whole position: less than a lot is left".into(),
     }
 }
 
@@ -206,6 +207,7 @@ fn outcome_of(sent: &Sent, outcome: &Outcome) -> String {
         Sent::Cancel(id, None) => format!("the cancellation of {}", the(*id)),
         Sent::Cancel(id, Some(object)) => format!("the cancellation of object {object} under {}", the(*id)),
         Sent::Setup(_, setup) => format!("the {}", setting(*setup)),
+        Sent::ClosePosition(position) => format!("the close of all of position {position}"),
     };
     match outcome {
         Outcome::Accepted(_) => format!("the venue accepted {what}"),

@@ -163,6 +163,17 @@ impl Turn<'_> {
                 }
                 alloc::vec![*no]
             }
+            // Positions say what became of it (R85), whatever the answer.
+            Sent::ClosePosition(no) => {
+                if let Outcome::Rejected(reject) = outcome
+                    && !reject.kind.is_retryable()
+                {
+                    let message = format!("the close of what is left was refused: {}", reject.message);
+                    self.alert(*no, Alert::NeedsAttention, message);
+                }
+                self.read_soon(*no);
+                alloc::vec![*no]
+            }
             Sent::Place(id) | Sent::Amend(id, _) | Sent::Cancel(id, _) => {
                 #[cfg(kraite_zoo)]
                 let id = &self.newest_attempt(*id);

@@ -222,6 +222,14 @@ pub enum Event {
         /// Which limit.
         limit: Limit,
     },
+    /// What is left of a position, less than a lot, is to be taken off by a close of the whole position; the request
+    /// leaves with this record. It bears no id: all that is known of it later is how long it may still act.
+    WholeCloseIntended {
+        /// Which position.
+        position: PositionNo,
+        /// Venue time after which it cannot be accepted any more.
+        not_after: VenueMillis,
+    },
 }
 
 /// Why a command was refused.

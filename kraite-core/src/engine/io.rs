@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{
-    Amend, Endpoint, Lookup, MarginMode, Mark, NewOrder, OrderRef, OrderReport, Outcome, PositionMode, PositionReport,
-    PositionTpsl, ReadError, Reading, StreamEvent, TriggerBy,
+    Amend, Endpoint, Lookup, MarginMode, Mark, NewOrder, OrderRef, OrderReport, Outcome, PositionMode, PositionRef,
+    PositionReport, PositionTpsl, ReadError, Reading, StreamEvent, TriggerBy,
 };
 use crate::id::{ClientOrderId, PositionNo, Symbol, VenueOrderId};
 use crate::instrument::Instrument;
@@ -97,6 +97,8 @@ pub enum Sent {
     Cancel(ClientOrderId, Option<VenueOrderId>),
     /// A setting of the contract on behalf of a position.
     Setup(PositionNo, Setup),
+    /// The close of a whole position, which bears no id.
+    ClosePosition(PositionNo),
 }
 
 /// A setting that is confirmed before the entry (R35); repeating it changes nothing.
@@ -123,6 +125,8 @@ pub enum Request {
     SetMarginMode(PositionNo, Symbol, MarginMode),
     /// Set the leverage for a position's contract.
     SetLeverage(PositionNo, Symbol, u32),
+    /// Take off whatever is open, under no id: only ever what is left of a position and is less than a lot.
+    ClosePosition(PositionNo, PositionRef),
 }
 
 impl Request {
@@ -136,6 +140,7 @@ impl Request {
             Self::Cancel(order) => alloc::vec![Sent::Cancel(order.id, order.venue_id.clone())],
             Self::SetMarginMode(position, ..) => alloc::vec![Sent::Setup(*position, Setup::MarginMode)],
             Self::SetLeverage(position, ..) => alloc::vec![Sent::Setup(*position, Setup::Leverage)],
+            Self::ClosePosition(position, _) => alloc::vec![Sent::ClosePosition(*position)],
         }
     }
 
@@ -148,6 +153,7 @@ impl Request {
             Self::Amend(change, _) => &change.order.symbol,
             Self::Cancel(order) => &order.symbol,
             Self::SetMarginMode(_, symbol, _) | Self::SetLeverage(_, symbol, _) => symbol,
+            Self::ClosePosition(_, position) => &position.symbol,
         }
     }
 
@@ -156,7 +162,7 @@ impl Request {
     pub fn is_protective(&self) -> bool {
         match self {
             Self::Place(order) => order.id.key().logical.role.is_exit(),
-            Self::PlacePair(_) | Self::Amend(..) | Self::Cancel(_) => true,
+            Self::PlacePair(_) | Self::Amend(..) | Self::Cancel(_) | Self::ClosePosition(..) => true,
             Self::SetMarginMode(..) | Self::SetLeverage(..) => false,
         }
     }

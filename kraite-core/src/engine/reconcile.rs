@@ -180,10 +180,12 @@ impl Turn<'_> {
                     return;
                 }
                 readings.less = None;
+                let whole = self.position(no).is_some_and(|p| p.whole_close.is_some());
+                let how = if whole { "the whole position was closed" } else { "two readings agree that it is gone" };
                 let known =
                     self.position(no).and_then(|p| p.external.get(&read_cause(no)).copied()).unwrap_or(Qty::ZERO);
                 if let Ok(total) = known.checked_add(gone) {
-                    self.external(no, read_cause(no), total, "two readings agree that it is gone");
+                    self.external(no, read_cause(no), total, how);
                 }
             }
             Some((_, before)) if before == gone => self.read_again(no, now.plus(REREAD)),

@@ -230,6 +230,11 @@ impl State {
                 self.position_mut(*position)?.halted = true;
                 Ok(Some(*position))
             }
+            Event::WholeCloseIntended { position, not_after } => {
+                let row = self.position_mut(*position)?;
+                row.whole_close = row.whole_close.max(Some(*not_after));
+                Ok(Some(*position))
+            }
             Event::LossFrozen { position, max_loss } => {
                 self.position_mut(*position)?.max_loss = Some(*max_loss);
                 Ok(Some(*position))
@@ -307,6 +312,7 @@ impl State {
             max_loss: None,
             alerts: BTreeSet::new(),
             halted: false,
+            whole_close: None,
         };
         self.positions.insert(no, position);
         self.next_position = no.next();
@@ -558,7 +564,7 @@ fn note_outcome(order: &mut Order, input: &InputKind) -> Result<(), EvolveError>
         {
             order.apply(LifeEvent::SeenCancelled);
         }
-        (Sent::Amend(..) | Sent::Cancel(..), _) | (Sent::Setup(..), _) => {}
+        (Sent::Amend(..) | Sent::Cancel(..) | Sent::Setup(..) | Sent::ClosePosition(_), _) => {}
     }
     Ok(())
 }

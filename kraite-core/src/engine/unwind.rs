@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 
 use super::build::{Slot, slot};
 use super::event::Event;
-use super::io::{Alert, Query, Wake};
+use super::io::{Alert, Query, Request, Wake};
 use super::turn::Turn;
 use super::volatile::OpenOrders;
 use crate::capabilities::Protection;
-use crate::exchange::{OrderShape, RejectKind, Service};
+use crate::exchange::{OrderShape, PositionRef, RejectKind, Service};
 use crate::id::{ClientOrderId, PositionNo, Role};
 use crate::number::Qty;
 use crate::order::{Life, Order, Terminal};
@@ -22,6 +22,8 @@ use crate::time::{Millis, VenueMillis};
 const FLAT_RETRY: Millis = Millis(1_000);
 /// Refused closes before a human is called; the engine goes on trying.
 const CLOSE_REFUSALS: usize = 3;
+/// A close of a whole position goes by a reading that was asked for no longer ago than this.
+const REMAINDER_READ: Millis = Millis(5_000);
 /// How long a stop or target may still be open after the exposure was verified gone before it is cancelled
 /// again.
 const CANCEL_RETRY: Millis = Millis(1_000);
@@ -125,8 +127,7 @@ impl Turn<'_> {
         let wanted = open.min(instrument.max_market_qty);
         let qty = rounding::floor_qty(wanted, instrument.market_lot).unwrap_or(Qty::ZERO);
         if !qty.is_positive() {
-            // Less than a lot: nothing the venue would take.
-            self.alert(no, Alert::NeedsAttention, format!("{} is left, less than one lot", position.exposure()));
+            self.close_remainder(no);
             return;
         }
         if let Some(latest) = position.latest(Role::Close).filter(|o| o.life == Life::Done(Terminal::Refused)) {
@@ -156,6 +157,60 @@ impl Turn<'_> {
             self.wake(no, self.at.local.plus(CANCEL_RETRY), Wake::Retry);
         }
         self.place_when_free(no, Role::Close, OrderShape::Market { qty });
+    }
+
+    /// Less than a lot is left: no order with a quantity takes it off. A close of the whole position does where the venue
+    /// has one, but it bears no id and takes whatever is open: it goes out only while a fresh reading shows just what is
+    /// ours, and not again before the last one can act no more. That more is open is told where it is read.
+    fn close_remainder(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let (left, entering) = (position.exposure(), position.may_still_enter());
+        let whole = PositionRef {
+            symbol: position.symbol().clone(),
+            direction: position.direction(),
+            mode: position.request.mode,
+        };
+        if !self.capabilities.closes_whole {
+            self.alert(no, Alert::NeedsAttention, format!("{left} is left, less than one lot: it takes a human"));
+            return;
+        }
+        if entering {
+            return;
+        }
+        let quiet = self.whole_close_settled_by(no);
+        if self.wait_for(no, quiet) {
+            return;
+        }
+        let (error, fresh) = (self.at.error, self.at.venue.minus(self.at.error).minus(REMAINDER_READ));
+        let shown = self.volatile.readings.get(&no).and_then(|r| r.exposure);
+        let shown = shown.filter(|(at, _)| *at >= fresh && at.minus(error) > quiet).map(|(_, qty)| qty);
+        if shown != Some(left) && !zoo!(WholeCloseBlind) {
+            if self.may_read_what_is_open(no) {
+                self.ask(Query::Positions);
+            }
+            return;
+        }
+        let not_after = self.not_after(Service::Regular);
+        if self.emit(Event::WholeCloseIntended { position: no, not_after }) {
+            self.send(Request::ClosePosition(no, whole), not_after);
+        }
+    }
+
+    /// Venue time after which a close of the whole position that was sent can take effect no more.
+    fn whole_close_settled_by(&self, no: PositionNo) -> VenueMillis {
+        let last = self.position(no).and_then(|p| p.whole_close).filter(|_| !zoo!(WholeCloseForgotten));
+        last.map_or(VenueMillis(i64::MIN), |not_after| not_after.plus(self.capabilities.absence_regular.engine_bound))
+    }
+
+    /// True, and woken in time, while it is not certain that this instant has passed at the venue.
+    fn wait_for(&mut self, no: PositionNo, quiet: VenueMillis) -> bool {
+        let sure_now = self.at.venue.minus(self.at.error);
+        if sure_now > quiet {
+            return false;
+        }
+        let wait = Millis(quiet.since(sure_now).0.saturating_add(1));
+        self.wake(no, self.at.local.plus(wait), Wake::Probe);
+        true
     }
 
     /// A close that is in doubt or was refused may leave the exposure open for as long as a proof takes, and the
@@ -199,12 +254,9 @@ impl Turn<'_> {
         if position.orders.values().filter(|o| !o.role().is_exit()).all(never) {
             return true;
         }
-        let quiet = quiet_after(self, position);
-        let sure_now = self.at.venue.minus(self.at.error);
+        let quiet = quiet_after(self, position).max(self.whole_close_settled_by(no));
         let symbol = position.symbol().clone();
-        if sure_now <= quiet {
-            let wait = Millis(quiet.since(sure_now).0.saturating_add(1));
-            self.wake(no, self.at.local.plus(wait), Wake::Probe);
+        if self.wait_for(no, quiet) {
             return false;
         }
         let error = self.at.error;
@@ -220,10 +272,25 @@ impl Turn<'_> {
             readings.want_history = true;
             self.alert(no, Alert::NeedsAttention, String::from("the venue still shows exposure after our close"));
         }
-        self.ask(Query::Positions);
-        self.ask(Query::OpenOrders(symbol));
-        self.wake(no, self.at.local.plus(FLAT_RETRY), Wake::Probe);
+        if self.may_read_what_is_open(no) {
+            self.ask(Query::Positions);
+            self.ask(Query::OpenOrders(symbol));
+        }
         false
+    }
+
+    /// Whether what is open may be read now; a reading that does not settle it is repeated ever more slowly.
+    fn may_read_what_is_open(&mut self, no: PositionNo) -> bool {
+        let now = self.at.local;
+        let pace = &mut self.volatile.readings.entry(no).or_default().open;
+        let due = now >= pace.next_at;
+        if due {
+            pace.failures = pace.failures.saturating_add(1);
+            pace.next_at = now.plus(super::config::backoff(pace.failures));
+        }
+        let at = pace.next_at;
+        self.wake(no, at, Wake::Probe);
+        due
     }
 
     /// The position is verified flat: stop and target go, and when nothing is left, the books close.

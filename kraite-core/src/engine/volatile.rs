@@ -46,6 +46,8 @@ pub(super) struct Readings {
     pub(super) want_history: bool,
     /// A setting of the contract that did not get through is not sent again before.
     pub(super) setup_at: LocalMillis,
+    /// How fast what is open is read again while it is to be flat.
+    pub(super) open: Pace,
     /// When the unwinding began in this run.
     pub(super) unwinding_since: Option<LocalMillis>,
 }

@@ -34,6 +34,7 @@ fn venue(protection: Protection, reprice: Reprice) -> Capabilities {
         batch_size: 5,
         may_refuse_deep_rungs: false,
         connect_ramp: Millis(1_000),
+        closes_whole: false,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::id::{PositionNo, Symbol, VenueOrderId};
 use crate::number::{Notional, Price, Qty};
 use crate::plan::Plan;
 use crate::sizing::{Ladder, RungPlan};
-use crate::time::{LocalMillis, Millis};
+use crate::time::{LocalMillis, Millis, VenueMillis};
 
 /// How complete the protection of a position is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -189,6 +189,8 @@ pub struct Position {
     pub alerts: BTreeSet<Alert>,
     /// The engine found something impossible here and only protects from now on.
     pub halted: bool,
+    /// Venue time after which the last close of the whole position, which bears no id, cannot be accepted any more.
+    pub whole_close: Option<VenueMillis>,
 }
 
 impl Position {
@@ -229,11 +231,12 @@ impl Position {
             max_loss,
             alerts,
             halted,
+            whole_close,
         } = self;
         (no, opened_by, &request.mark, created_at, &ladder.entry, ladder.leverage, ladder.stop).hash(hasher);
         // The one part of the request that is not the same for the same command: rules are read again.
         request.instrument.hash(hasher);
         (rungs, rebuilt, dropped, stop_price, phase, ended_at, why, setups).hash(hasher);
-        (orders, external, cover, meter.since, max_loss, alerts, halted).hash(hasher);
+        (orders, external, cover, meter.since, max_loss, alerts, halted, whole_close).hash(hasher);
     }
 }

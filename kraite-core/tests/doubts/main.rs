@@ -9,6 +9,7 @@ mod limits;
 mod openings;
 mod readings;
 mod refusals;
+mod remainders;
 
 use bench::{Bench, Reply, Shape, Venue};
 use kraite_core::engine::{Answer, InputKind, Query};

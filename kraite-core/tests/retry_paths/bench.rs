@@ -88,6 +88,7 @@ impl Shape {
             batch_size: 5,
             may_refuse_deep_rungs: false,
             connect_ramp: Millis(1_000),
+            closes_whole: self.protection == Protection::Paired,
         }
     }
 }
@@ -344,7 +345,7 @@ impl Bench {
                 let order = self.engine.state().order(*id).unwrap();
                 Some(Box::new(self.report(order, ReportStatus::Cancelled)))
             }
-            Sent::Amend(..) | Sent::Setup(..) => None,
+            Sent::Amend(..) | Sent::Setup(..) | Sent::ClosePosition(_) => None,
         };
         self.feed(InputKind::Outcome(sent, Outcome::Accepted(Ack { report })));
     }

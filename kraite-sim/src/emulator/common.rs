@@ -48,7 +48,7 @@ impl Naming {
     pub(super) fn is_named(&self, object: &OrderObject, name: &str) -> bool {
         match &object.owner {
             Owner::Ours(id) if object.parent.is_none() => name.parse::<ClientOrderId>().is_ok_and(|named| named == *id),
-            Owner::Ours(_) | Owner::User(_) | Owner::Venue(_) => (self.name)(object) == name,
+            Owner::Ours(_) | Owner::Untagged | Owner::User(_) | Owner::Venue(_) => (self.name)(object) == name,
         }
     }
 }

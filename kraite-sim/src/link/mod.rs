@@ -191,13 +191,9 @@ impl<L: Link> Exchange for SimExchange<L> {
         self.one(Request::Cancel(order.clone()), order.service, not_after).await
     }
 
-    async fn close_position(&self, _position: &PositionRef, _not_after: VenueMillis) -> Outcome {
-        let reject = Reject {
-            kind: RejectKind::Other,
-            code: 0,
-            message: "the simulated exchange closes by tagged MARKET orders only".into(),
-        };
-        Outcome::Rejected(reject)
+    async fn close_position(&self, position: &PositionRef, not_after: VenueMillis) -> Outcome {
+        let request = Request::ClosePosition(nobody(), position.clone());
+        self.one(request, kraite_core::exchange::Service::Regular, not_after).await
     }
 
     async fn set_leverage(&self, symbol: &Symbol, leverage: u32, not_after: VenueMillis) -> Outcome {

@@ -49,6 +49,7 @@ pub fn binance() -> VenueProfile {
             batch_size: 5,
             may_refuse_deep_rungs: false,
             connect_ramp: Millis(1_000),
+            closes_whole: false,
         },
         quirks: Quirks {
             pair_overwrite: PairOverwrite::Rename,
@@ -91,6 +92,7 @@ pub fn bitget() -> VenueProfile {
     profile.capabilities.absence_conditional = rule(30, 5);
     profile.capabilities.absence_plan = rule(30, 5);
     profile.capabilities.may_refuse_deep_rungs = true;
+    profile.capabilities.closes_whole = true;
     profile.quirks.child_push = ChildPush::AfterParent;
     profile.quirks.when_flat = WhenFlat::Cancel;
     profile.quirks.ack = AckDetail::IdOnly;

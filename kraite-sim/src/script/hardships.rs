@@ -136,6 +136,38 @@ impl Script {
             )
             .ends(Why::Unprotected, 41)
             .after(vec![Beat::Unseen(Millis::from_secs(60))]),
+            new(
+                "less-than-a-lot",
+                "the lot grows beyond what a close leaves; where nothing takes the rest off, the user does later",
+                vec![
+                    seconds(4),
+                    Beat::Price(13_700),
+                    Beat::Lot(qty(1, 0)),
+                    Beat::Close,
+                    seconds(6),
+                    Beat::Lot(qty(1, 2)),
+                    Beat::SellByHand,
+                    seconds(5),
+                ],
+            )
+            .ends(Why::Command, 123),
+            new(
+                "less-than-a-lot-of-ours",
+                "the same, and the user has a position of their own beside ours, until they take everything off",
+                vec![
+                    seconds(4),
+                    Beat::Price(13_700),
+                    Beat::AddByHand(qty(2, 0)),
+                    seconds(15),
+                    Beat::Lot(qty(1, 0)),
+                    Beat::Close,
+                    seconds(60),
+                    Beat::Lot(qty(1, 2)),
+                    Beat::SellByHand,
+                    seconds(5),
+                ],
+            )
+            .ends(Why::Command, 123),
             new("not-clear", "the user has a position on the contract already", vec![seconds(5)])
                 .ends(Why::NotClear, 0)
                 .after(vec![Beat::AddByHand(qty(1, 0))]),

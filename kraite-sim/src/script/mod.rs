@@ -43,6 +43,8 @@ pub enum Beat {
     MakerCap(Option<Qty>),
     /// The contract's rules change: its tick and the smallest notional it takes.
     Rules(Price, Notional),
+    /// The contract's lot, for MARKET orders too, and the smallest quantity.
+    Lot(Qty),
     /// The largest MARKET order that the venue takes.
     LargestMarket(Qty),
     /// The contract states a band of this share of the mark, and the venue limits both sides in both directions by it.

@@ -273,6 +273,11 @@ impl Play {
                 rules.tick = *tick;
                 rules.min_notional = *min_notional;
             }),
+            Beat::Lot(lot) => self.rules(|rules| {
+                rules.lot = *lot;
+                rules.market_lot = *lot;
+                rules.min_qty = *lot;
+            }),
             Beat::LargestMarket(qty) => self.rules(|rules| rules.max_market_qty = *qty),
             Beat::DeepBand(share) => {
                 self.world.venue.quirks_mut().deep_band = true;

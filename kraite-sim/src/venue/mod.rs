@@ -229,6 +229,7 @@ impl Venue {
             Request::Cancel(order) => vec![self.cancel(account, order)],
             Request::SetMarginMode(_, symbol, mode) => vec![self.set_margin_mode(account, symbol, *mode)],
             Request::SetLeverage(_, symbol, leverage) => vec![self.set_leverage(account, symbol, *leverage)],
+            Request::ClosePosition(_, position) => vec![self.close_whole(account, position, via)],
         };
         request.sent().into_iter().zip(outcomes).collect()
     }
@@ -404,6 +405,8 @@ const fn service_of(request: &Request) -> Service {
         Request::PlacePair(_) => Service::PositionPlan,
         Request::Cancel(order) => order.service,
         Request::Amend(change, _) => change.order.service,
-        Request::Place(_) | Request::SetMarginMode(..) | Request::SetLeverage(..) => Service::Regular,
+        Request::Place(_) | Request::SetMarginMode(..) | Request::SetLeverage(..) | Request::ClosePosition(..) => {
+            Service::Regular
+        }
     }
 }

@@ -55,6 +55,24 @@ impl Venue {
         self.submit(Ticket { account, owner, via, symbol, side, direction, purpose, shape })
     }
 
+    /// Takes off whatever is open on one side, less than a lot too, by an order of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoPosition`] where nothing is open there.
+    pub fn close_named(
+        &mut self,
+        account: AccountTag,
+        symbol: &Symbol,
+        direction: Direction,
+        name: CompactString,
+        now: VenueMillis,
+    ) -> Result<ObjectId, Refusal> {
+        self.tick(now);
+        self.requests_seen = self.requests_seen.saturating_add(1);
+        self.take_whole(account, symbol, direction, Owner::User(name), Via::Request(self.requests_seen))
+    }
+
     /// The open order of one service under a name of any form.
     #[must_use]
     pub fn open_named(&self, account: AccountTag, name: &str, service: Service) -> Option<ObjectId> {

@@ -34,6 +34,8 @@ impl ObjectId {
 pub enum Owner {
     /// Placed through a request under one of our ids.
     Ours(ClientOrderId),
+    /// Made by a request that closes a whole position and bears no id.
+    Untagged,
     /// Placed by the account's user by hand.
     User(CompactString),
     /// Made by the venue itself.
@@ -138,7 +140,7 @@ impl OrderObject {
     pub const fn client_id(&self) -> Option<ClientOrderId> {
         match self.owner {
             Owner::Ours(id) => Some(id),
-            Owner::User(_) | Owner::Venue(_) => None,
+            Owner::Untagged | Owner::User(_) | Owner::Venue(_) => None,
         }
     }
 
@@ -190,6 +192,7 @@ impl OrderObject {
         OrderReport {
             id: match &self.owner {
                 Owner::Ours(id) => ReportedId::Ours(*id),
+                Owner::Untagged => ReportedId::Foreign(self.id.venue_id().0),
                 Owner::User(text) => ReportedId::Foreign(text.clone()),
                 Owner::Venue(cause) => ReportedId::Venue(*cause),
             },

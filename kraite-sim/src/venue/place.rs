@@ -1,12 +1,14 @@
 //! Placing: from a request to an object in the books.
 
 use kraite_core::exchange::{
-    Direction, NewOrder, OrderShape, Outcome, PositionMode, Purpose, ReportStatus, Service, Side, TriggerSize,
+    Ack, Direction, NewOrder, OrderShape, Outcome, PositionMode, PositionRef, Purpose, ReportStatus, Service, Side,
+    TriggerSize,
 };
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::number::{Notional, Qty};
 
 use super::Venue;
+use super::book::Trading;
 use super::money::{rest, sum_qty};
 use super::object::{ObjectId, OrderObject, Owner, Via};
 use super::profile::{CloseOverlap, Oversize, Refusal};
@@ -60,6 +62,49 @@ impl Venue {
     ) -> Option<ObjectId> {
         let ids = self.accounts.get(&account)?.under(id);
         ids.iter().rev().copied().find(|id| self.objects.get(id).is_some_and(|o| o.is_open() && o.service == service))
+    }
+
+    /// Answers a close of a whole position.
+    pub(super) fn close_whole(&mut self, account: AccountTag, position: &PositionRef, via: Via) -> Outcome {
+        if !self.profile.capabilities.closes_whole {
+            return self.refused(Refusal::Unsupported);
+        }
+        if self.accounts.get(&account).map(|a| a.mode) != Some(position.mode) {
+            return self.refused(Refusal::Mode);
+        }
+        match self.take_whole(account, &position.symbol, position.direction, Owner::Untagged, via) {
+            // The reply names an order of the venue's, and nothing of ours.
+            Ok(_) => Outcome::Accepted(Ack::default()),
+            Err(refusal) => self.refused(refusal),
+        }
+    }
+
+    /// Takes off whatever is open on one side, less than a lot and beyond the largest order too, whatever rests to close
+    /// it.
+    pub(super) fn take_whole(
+        &mut self,
+        account: AccountTag,
+        symbol: &Symbol,
+        direction: Direction,
+        owner: Owner,
+        via: Via,
+    ) -> Result<ObjectId, Refusal> {
+        let qty = self.position(account, symbol, direction);
+        if !qty.is_positive() {
+            return Err(Refusal::NoPosition);
+        }
+        if self.markets.get(symbol).is_none_or(|market| market.trading == Trading::Halted) {
+            return Err(Refusal::Halted);
+        }
+        let (side, purpose, shape) = (direction.closing_side(), Purpose::Close, OrderShape::Market { qty });
+        let mut object =
+            self.draft(Ticket { account, owner, via, symbol: symbol.clone(), side, direction, purpose, shape })?;
+        object.id = self.new_id();
+        let id = self.enter(object);
+        self.tell(id, None);
+        let done = self.execute_market(id);
+        self.swallow(done);
+        Ok(id)
     }
 
     /// Checks a ticket, puts it in the books and lets it execute.

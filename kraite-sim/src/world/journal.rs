@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use kraite_core::engine::Event;
 use kraite_core::exchange::OrderShape;
-use kraite_core::id::{AccountTag, ClientOrderId, Epoch};
+use kraite_core::id::{AccountTag, ClientOrderId, Epoch, PositionNo};
 use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Run, Snapshot};
 
 /// One account's log; the records are shared by all copies of the disk.
@@ -32,6 +32,7 @@ struct Inner {
     appended: u64,
     shapes: BTreeMap<ClientOrderId, OrderShape>,
     cancels: BTreeMap<ClientOrderId, u32>,
+    whole_closes: BTreeMap<(AccountTag, PositionNo), u32>,
     disks: BTreeMap<AccountTag, Disk>,
 }
 
@@ -95,7 +96,7 @@ impl ModelJournal {
     /// Removes the newest `count` records of an account: a disk that lied about a sync (A8).
     pub fn lose_suffix(&self, account: AccountTag, count: usize) {
         let mut inner = self.lock();
-        let Inner { accounts, shapes, cancels, .. } = &mut *inner;
+        let Inner { accounts, shapes, cancels, whole_closes, .. } = &mut *inner;
         let Some(log) = accounts.get_mut(&account) else { return };
         let keep = log.records.len().saturating_sub(count);
         for record in log.records.drain(keep..) {
@@ -105,6 +106,10 @@ impl ModelJournal {
                 }
                 if let Event::CancelIntended { id, .. } = event {
                     cancels.entry(*id).and_modify(|times| *times = u32::saturating_sub(*times, 1));
+                }
+                if let Event::WholeCloseIntended { position, .. } = event {
+                    let times = whole_closes.entry((account, *position)).or_insert(0);
+                    *times = times.saturating_sub(1);
                 }
             }
         }
@@ -120,6 +125,12 @@ impl ModelJournal {
     #[must_use]
     pub fn cancels(&self, id: ClientOrderId) -> bool {
         self.lock().cancels.get(&id).is_some_and(|times| *times > 0)
+    }
+
+    /// How often the intent to close a whole position is durable.
+    #[must_use]
+    pub fn whole_closes(&self, account: AccountTag, position: PositionNo) -> u32 {
+        self.lock().whole_closes.get(&(account, position)).copied().unwrap_or(0)
     }
 
     /// Everything stored of an account.
@@ -207,6 +218,9 @@ impl ModelJournal {
             }
             if let Event::CancelIntended { id, .. } = event {
                 *inner.cancels.entry(*id).or_insert(0) += 1;
+            }
+            if let Event::WholeCloseIntended { position, .. } = event {
+                *inner.whole_closes.entry((account, *position)).or_insert(0) += 1;
             }
         }
         inner.appended = inner.appended.saturating_add(1);

@@ -389,6 +389,7 @@ impl World {
             }
             Message::Act { account, request } => {
                 // It was admitted within its window; nobody waits for what it answers any more.
+                self.audit_whole_close(account, &request);
                 let _ = self.venue.request(account, &request, self.now, self.now);
                 self.after_venue();
             }

@@ -32,7 +32,7 @@ pub(super) fn brief_request(request: &Request) -> String {
         }
         Request::Amend(change, n) => format!("amend #{n} {:?} to {} x {}", change.order.id, change.qty, change.price),
         Request::Cancel(order) => format!("cancel {:?} {:?}", order.id, order.venue_id),
-        Request::SetMarginMode(..) | Request::SetLeverage(..) => format!("{request:?}"),
+        Request::SetMarginMode(..) | Request::SetLeverage(..) | Request::ClosePosition(..) => format!("{request:?}"),
     }
 }
 

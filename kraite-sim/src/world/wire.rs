@@ -165,7 +165,7 @@ impl World {
         signed_at: VenueMillis,
         travel: i64,
     ) {
-        if !matches!(request, Request::Place(_) | Request::PlacePair(_)) {
+        if !matches!(request, Request::Place(_) | Request::PlacePair(_) | Request::ClosePosition(..)) {
             self.post(travel + DELAY_MS, Message::Arrive { account, run, request, signed_at, copy: false });
             return;
         }
@@ -186,6 +186,9 @@ impl World {
         copy: bool,
     ) {
         self.auditor.arrives(&request, copy);
+        if self.now <= signed_at.plus(self.venue.window_of(&request)) {
+            self.audit_whole_close(account, &request);
+        }
         let outcomes = match &request {
             Request::PlacePair(pair) if !copy => self.arrive_pair(account, &request, pair, signed_at),
             _ => self.venue.request(account, &request, signed_at, self.now),
@@ -218,6 +221,11 @@ impl World {
             }
         }
         self.after_venue();
+    }
+
+    pub(super) fn audit_whole_close(&mut self, account: AccountTag, request: &Request) {
+        let engine = self.workers.get(&account).and_then(|w| w.engine.as_ref());
+        self.auditor.closes_whole(engine, request, self.now);
     }
 
     /// A call that sets stop and target is taken, or a part of it; its reply tells of both, or of a part.

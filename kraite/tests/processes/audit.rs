@@ -317,7 +317,7 @@ impl Audit {
                 }
                 return;
             }
-            Request::SetMarginMode(..) | Request::SetLeverage(..) => return,
+            Request::SetMarginMode(..) | Request::SetLeverage(..) | Request::ClosePosition(..) => return,
         };
         for (id, _, as_intended) in placements {
             if !as_intended {

@@ -153,6 +153,7 @@ pub(super) fn name_of(object: &OrderObject) -> String {
     use kraite_core::exchange::VenueCause;
     match &object.owner {
         Owner::Ours(id) => id.to_string(),
+        Owner::Untagged => format!("untagged-{}", object.id.0),
         Owner::User(text) => text.to_string(),
         Owner::Venue(VenueCause::Liquidation) => format!("autoclose-{}", object.id.0),
         Owner::Venue(VenueCause::AutoDeleverage) => "adl_autoclose".into(),

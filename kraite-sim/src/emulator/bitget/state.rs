@@ -328,7 +328,7 @@ pub(super) fn name_of(object: &OrderObject) -> String {
         (_, Some(parent)) => number_of(parent.0).to_string(),
         (Owner::Ours(id), None) => id.to_string(),
         (Owner::User(text), None) => text.to_string(),
-        (Owner::Venue(_), None) => number_of(object.id.0).saturating_sub(1).to_string(),
+        (Owner::Untagged | Owner::Venue(_), None) => number_of(object.id.0).saturating_sub(1).to_string(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::hash::{Hash as _, Hasher};
 use kraite_core::exchange::{Direction, PositionMode, Side};
 use kraite_core::id::{AccountTag, ClientOrderId, LogicalOrder, PositionNo, Symbol};
 use kraite_core::number::{Notional, Qty};
+use kraite_core::time::VenueMillis;
 
 use super::Finding;
 use crate::venue::{Account, Owner, TradeRecord, Venue};
@@ -46,6 +47,8 @@ pub(super) struct Books {
     taken: BTreeMap<(AccountTag, Symbol, Direction), Qty>,
     /// Contracts on which the user traded.
     hands: BTreeSet<(AccountTag, Symbol)>,
+    /// What the user opened by hand less what they closed, and when they last traded.
+    users: BTreeMap<(AccountTag, Symbol, Direction), (Qty, VenueMillis)>,
     unexplained: BTreeSet<ClientOrderId>,
 }
 
@@ -58,6 +61,18 @@ impl Books {
     /// The user traded on the contract.
     pub(super) fn other_hands(&self, account: AccountTag, symbol: &Symbol) -> bool {
         self.hands.contains(&(account, symbol.clone()))
+    }
+
+    /// The user has had more of a side since then than they took off it.
+    pub(super) fn user_opened(
+        &self,
+        account: AccountTag,
+        symbol: &Symbol,
+        direction: Direction,
+        at: VenueMillis,
+    ) -> bool {
+        let user = self.users.get(&(account, symbol.clone(), direction));
+        user.is_some_and(|(net, last)| net.is_positive() && *last <= at)
     }
 
     /// What other hands took off one side of a contract.
@@ -111,6 +126,11 @@ impl Books {
         let Some(id) = object.client_id() else {
             if matches!(object.owner, Owner::User(_)) {
                 self.hands.insert((trade.account, trade.symbol.clone()));
+                let key = (trade.account, trade.symbol.clone(), trade.direction);
+                let (net, last) = self.users.entry(key).or_insert((Qty::ZERO, trade.at));
+                let opens = trade.side == trade.direction.opening_side();
+                plus(net, trade.qty, if opens { Side::Buy } else { Side::Sell });
+                *last = trade.at;
             }
             if trade.side == trade.direction.closing_side() {
                 let taken = self.taken.entry((trade.account, trade.symbol.clone(), trade.direction)).or_default();
@@ -176,7 +196,7 @@ impl Books {
     }
 
     pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
-        let Self { trades: _, filled, open, money, taken, hands, unexplained } = self;
-        (filled, open, money, taken, hands, unexplained).hash(hasher);
+        let Self { trades: _, filled, open, money, taken, hands, users, unexplained } = self;
+        (filled, open, money, taken, hands, users, unexplained).hash(hasher);
     }
 }

@@ -65,6 +65,13 @@ pub enum Finding {
         /// The interval.
         interval: Interval,
     },
+    /// R76, I6: a close of a whole position, which bears no id, left or took effect although it must not.
+    WholeClose {
+        /// Which position.
+        position: PositionNo,
+        /// Why not.
+        why: &'static str,
+    },
     /// I6: an order of somebody else was changed.
     ForeignTouched {
         /// What was asked.

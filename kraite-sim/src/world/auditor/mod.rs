@@ -16,7 +16,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash as _, Hasher};
 
-use kraite_core::engine::{Effect, Engine, Event, State, Step};
+use kraite_core::engine::{Alert, Effect, Engine, Event, State, Step};
 use kraite_core::id::{AccountTag, ClientOrderId, LogicalOrder, PositionNo, Role, Symbol};
 use kraite_core::journal::Record;
 use kraite_core::number::{Price, Qty};
@@ -364,7 +364,7 @@ impl Auditor {
         self.report_all(now, findings);
         for (account, engine) in workers {
             let Some(engine) = engine.filter(|_| !self.lost.contains(&account)) else { continue };
-            let judged = |p: &&Position| !self.user_holds(venue, account, p);
+            let judged = |p: &&Position| !self.user_holds(venue, account, p) && !takes_a_human(venue, account, p);
             let open: Vec<&Position> = engine.state().positions.values().filter(judged).collect();
             for position in open {
                 if matches!(
@@ -465,4 +465,14 @@ impl Auditor {
         watch.fingerprint(hasher);
         (blamed, orphans, next_object, halted, lost, left, executed, started, given_up).hash(hasher);
     }
+}
+
+/// Less than a lot is open, which nothing takes off here, and somebody was told.
+fn takes_a_human(venue: &Venue, account: AccountTag, position: &Position) -> bool {
+    let left = venue.position(account, position.symbol(), position.direction());
+    let lot = venue.market(position.symbol()).map(|market| market.instrument.lot);
+    !venue.capabilities().closes_whole
+        && left.is_positive()
+        && lot.is_some_and(|lot| left < lot)
+        && position.alerts.contains(&Alert::NeedsAttention)
 }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash as _, Hasher};
 
 use kraite_core::engine::{Engine, Request, Sent};
-use kraite_core::exchange::OrderShape;
+use kraite_core::exchange::{OrderShape, PositionRef};
 use kraite_core::id::{AccountTag, ClientOrderId, PositionNo, Role};
+use kraite_core::number::Qty;
+use kraite_core::position::{Phase, Position};
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::{Auditor, Finding};
@@ -16,6 +18,8 @@ use crate::world::journal::ModelJournal;
 const MAX_REQUESTS: usize = 300;
 /// The most questions of one account in a minute.
 const MAX_QUESTIONS: usize = 600;
+/// How old what somebody else did must be for a worker to have seen it.
+const NOTICED: Millis = Millis::from_secs(10);
 const MINUTE: Millis = Millis::from_secs(60);
 
 #[derive(Debug, Clone, Default)]
@@ -25,6 +29,8 @@ pub(super) struct Wire {
     pub(super) doubled: BTreeSet<ClientOrderId>,
     /// Positions that had an open stop at some time.
     pub(super) stopped: BTreeSet<(AccountTag, PositionNo)>,
+    /// How often a whole position was closed.
+    whole_closes: BTreeMap<(AccountTag, PositionNo), u32>,
     requests: BTreeMap<AccountTag, VecDeque<VenueMillis>>,
     questions: BTreeMap<AccountTag, VecDeque<VenueMillis>>,
 }
@@ -37,8 +43,8 @@ impl Wire {
 
     /// The times of what was sent count only once a flood is in sight.
     pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
-        let Self { placed, doubled, stopped, requests, questions } = self;
-        (placed, doubled, stopped).hash(hasher);
+        let Self { placed, doubled, stopped, whole_closes, requests, questions } = self;
+        (placed, doubled, stopped, whole_closes).hash(hasher);
         for (times, most) in
             requests.values().map(|t| (t, MAX_REQUESTS)).chain(questions.values().map(|t| (t, MAX_QUESTIONS)))
         {
@@ -95,6 +101,14 @@ impl Auditor {
                 }
                 return;
             }
+            Request::ClosePosition(position, _) => {
+                let times = self.wire.whole_closes.entry((account, *position)).or_insert(0);
+                *times += 1;
+                if *times > journal.whole_closes(account, *position) {
+                    self.report(at, Finding::WholeClose { position: *position, why: "its intent is not durable" });
+                }
+                return;
+            }
             Request::SetMarginMode(..) | Request::SetLeverage(..) => return,
         };
         for (id, shape) in placements {
@@ -128,6 +142,9 @@ impl Auditor {
         if epoch != owner {
             self.report(at, Finding::Deposed { account, epoch, owner });
         }
+        if let Request::ClosePosition(position, whole) = request {
+            self.look_at_whole_close(account, engine, *position, whole, venue, at);
+        }
         let Request::Place(order) = request else { return };
         if order.id.key().logical.role.is_exit() {
             return;
@@ -142,6 +159,34 @@ impl Auditor {
             self.report(at, Finding::Unwitnessed { id });
         }
         self.look_at_limits(account, engine, order, venue, at);
+    }
+
+    /// R76, R99: a close of a whole position takes off whatever is open, so nothing may be open there that is not ours.
+    fn look_at_whole_close(
+        &mut self,
+        account: AccountTag,
+        engine: &Engine,
+        position: PositionNo,
+        whole: &PositionRef,
+        venue: &Venue,
+        at: VenueMillis,
+    ) {
+        let open = venue.position(account, &whole.symbol, whole.direction);
+        let ours = engine.state().positions.get(&position).map_or(Qty::ZERO, Position::exposure);
+        if open > ours && self.books.user_opened(account, &whole.symbol, whole.direction, at.minus(NOTICED)) {
+            self.report(at, Finding::WholeClose { position, why: "more is open there than ours" });
+        }
+    }
+
+    /// A close of a whole position takes effect: a position that is finished has none left that could.
+    pub fn closes_whole(&mut self, engine: Option<&Engine>, request: &Request, at: VenueMillis) {
+        let Request::ClosePosition(position, _) = request else { return };
+        let finished = engine.is_some_and(|engine| {
+            engine.state().positions.get(position).is_none_or(|p| matches!(p.phase, Phase::Closed | Phase::Cancelled))
+        });
+        if finished {
+            self.report(at, Finding::WholeClose { position: *position, why: "its position is finished" });
+        }
     }
 
     /// The wire lost a request, or kept it until it is void.

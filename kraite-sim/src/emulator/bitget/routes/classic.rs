@@ -215,16 +215,11 @@ pub(super) fn flash_close(
         .exposures(state.account)
         .filter(|(s, d, _)| symbol.is_none_or(|symbol| symbol == s) && side.is_none_or(|side| side == *d))
         .collect();
-    let usual = state.venue.quirks().close_overlap;
-    // It takes everything, resting closes or not; those end with the position.
-    state.venue.quirks_mut().close_overlap = crate::venue::CloseOverlap::Accept;
     let mut done = Vec::new();
-    for (symbol, direction, qty) in open {
+    for (symbol, direction, _) in open {
         let (account, name, now) = (state.account, state.made_name(), state.now());
-        let (side, purpose, shape) = (direction.closing_side(), Purpose::Close, OrderShape::Market { qty });
-        let wish = Wish { account, name, symbol: symbol.clone(), side, direction, purpose, shape };
-        done.push((symbol, state.venue.place_named(wish, now)));
+        let taken = state.venue.close_named(account, &symbol, direction, name, now);
+        done.push((symbol, taken));
     }
-    state.venue.quirks_mut().close_overlap = usual;
     done
 }
