@@ -134,7 +134,12 @@ bugs! {
     CloseSizedByReading "close-sized-by-reading" "R72 R76" "A close takes off what the venue shows instead of what we filled."
     FinishedWithStopOpen "finished-with-stop-open" "R91 I5" "The books close while stop and target may still act."
     WholeCloseBlind "whole-close-blind" "R76 R99" "What is left is taken off with everything that is open, whoever's it is."
-    WholeCloseForgotten "whole-close-forgotten" "R85 R91" "A position ends, or is closed again, while a close of the whole may still act."
+    WholeCloseForgotten "whole-close-forgotten" "R85 R91" "A position ends while a close of the whole may still act."
+    // Hands.
+    AdjustedTwice "adjusted-twice" "R17" "A change by hand that is delivered twice is made twice."
+    StopStaysPut "stop-stays-put" "S12" "A stop that a user moves rests where it did."
+    PartForgotten "part-forgotten" "S12" "A part that a user asked to close stays open."
+    DroppedRungRests "dropped-rung-rests" "S12" "A rung that a user dropped goes on resting."
     LateFillIgnored "late-fill-ignored" "R73" "A fill that is told after the end is booked and nothing is done."
 }
 

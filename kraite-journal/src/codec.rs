@@ -16,7 +16,7 @@ use crate::snapshots::{State1, State2};
 /// The newest format of a record that this version writes and the highest it reads.
 pub const FORMAT: u8 = 1;
 /// The same of a snapshot. Format 2 knows whether the account is halted, and what ended lately; format 3 whether a
-/// position was closed as a whole.
+/// position was closed as a whole, and what was changed of it by hand.
 pub const STATE_FORMAT: u8 = 3;
 const HEADER: usize = 5;
 /// Larger bodies are refused before they are decoded.

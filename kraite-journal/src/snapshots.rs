@@ -6,7 +6,7 @@ use kraite_core::engine::{Alert, CommandId, Ended, OpenRequest, State};
 use kraite_core::id::{AccountTag, Epoch, PositionNo, VenueOrderId};
 use kraite_core::number::{Notional, Price, Qty};
 use kraite_core::plan::Plan;
-use kraite_core::position::{Cover, Orders, Phase, Position, ProtectionMeter, Setups, Why};
+use kraite_core::position::{Cover, Hands, Orders, Phase, Position, ProtectionMeter, Setups, Why};
 use kraite_core::sizing::{Ladder, RungPlan};
 use kraite_core::time::{LocalMillis, Moment};
 use serde::Deserialize;
@@ -38,7 +38,7 @@ struct Position2 {
 }
 
 impl From<Position2> for Position {
-    /// No position could be closed as a whole then.
+    /// No position could be closed as a whole then, or changed by hand.
     fn from(old: Position2) -> Self {
         Self {
             no: old.no,
@@ -63,6 +63,7 @@ impl From<Position2> for Position {
             alerts: old.alerts,
             halted: old.halted,
             whole_close: None,
+            hands: Hands::default(),
         }
     }
 }

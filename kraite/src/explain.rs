@@ -139,9 +139,12 @@ fn about(event: &Event) -> (Option<PositionNo>, Option<ClientOrderId>) {
         | Event::LossFrozen { position, .. }
         | Event::RulesRead { position }
         | Event::WholeCloseIntended { position, .. }
-        | Event::CommandRefused(CommandRefusal::SymbolBusy(position) | CommandRefusal::NoSuchPosition(position)) => {
-            (Some(*position), None)
-        }
+        | Event::Adjusted { position }
+        | Event::CommandRefused(
+            CommandRefusal::SymbolBusy(position)
+            | CommandRefusal::NoSuchPosition(position)
+            | CommandRefusal::Adjustment(position, _),
+        ) => (Some(*position), None),
         Event::Restarted | Event::CommandRefused(_) | Event::AccountHalted | Event::AccountResumed => (None, None),
     }
 }
@@ -323,6 +326,7 @@ fn position_fact(event: &Event, state: &State) -> String {
             "the contract's rules are other ones now: what was never placed moves to them".into()
         }
         Event::LimitReached { limit, .. } => format!("a limit keeps it from the wire: {limit}"),
+        Event::Adjusted { .. } => "its user changes what it should be".into(),
         Event::WholeCloseIntended { .. } => {
             "less than one lot is left, which no order takes off: the whole position is closed, under no id".into()
         }

@@ -1,7 +1,7 @@
 //! What inputs, events and orders are called when people are told about them.
 
 use kraite_core::engine::{
-    Alert, Answer, Command, CommandRefusal, Event, InputKind, OpenRequest, Request, Sent, Setup,
+    Adjustment, Alert, Answer, Command, CommandRefusal, Event, InputKind, OpenRequest, Request, Sent, Setup,
 };
 use kraite_core::exchange::{
     Cause, Direction, Endpoint, Lookup, OrderReport, OrderShape, Outcome, ReadError, Reading, Reject, RejectKind,
@@ -194,6 +194,9 @@ pub(crate) fn cause(input: &InputKind) -> String {
         InputKind::Command(id, Command::Close(no)) => format!("command {} asked to close position {no}", id.0),
         InputKind::Command(id, Command::Halt) => format!("command {} asked to halt new exposure", id.0),
         InputKind::Command(id, Command::Resume) => format!("command {} asked to resume", id.0),
+        InputKind::Command(id, Command::Adjust(no, what)) => {
+            format!("command {} asked for position {no} to {}", id.0, adjustment(what))
+        }
         InputKind::Outcome(sent, outcome) => outcome_of(sent, outcome),
         InputKind::Answer(answer) => answered(answer),
         InputKind::Push(event) => pushed(event),
@@ -427,5 +430,18 @@ pub(crate) fn command_refusal(refusal: &CommandRefusal) -> String {
         CommandRefusal::NumbersExhausted => "all position numbers are used up".into(),
         CommandRefusal::Halted => "new exposure is halted".into(),
         CommandRefusal::Limit(limit) => limit.to_string(),
+        CommandRefusal::Adjustment(no, why) => format!("position {no} stays as it is: {why}"),
+    }
+}
+
+/// What a change by hand asks for, after "to".
+pub(crate) fn adjustment(what: &Adjustment) -> String {
+    match what {
+        Adjustment::MoveStop { trigger, .. } => format!("move its stop to {trigger}"),
+        Adjustment::ClosePart(qty) => format!("close a part of {qty}"),
+        Adjustment::DropRung(rung) => format!("leave out rung {rung}"),
+        Adjustment::Retarget(profit) => format!("aim {profit} % past its basis"),
+        Adjustment::HoldTarget => "hold its target where it is".into(),
+        Adjustment::ReleaseTarget => "price its target from the average entry again".into(),
     }
 }

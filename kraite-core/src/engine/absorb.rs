@@ -49,6 +49,10 @@ impl Turn<'_> {
             Command::Open(request) => self.open(id, request),
             Command::Halt => self.switch(id, Event::AccountHalted),
             Command::Resume => self.switch(id, Event::AccountResumed),
+            Command::Adjust(no, what) => {
+                self.adjust(id, *no, what);
+                alloc::vec![*no]
+            }
             Command::Close(no) => {
                 match self.position(*no).map(|p| p.phase) {
                     Some(Phase::New) => self.moved(*no, PhaseEvent::Abandoned, Why::Command),

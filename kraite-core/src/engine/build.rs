@@ -15,7 +15,6 @@ use crate::number::Price;
 use crate::order::{Life, Order, Terminal};
 use crate::plan::{Gate, StepKind};
 use crate::position::{Phase, PhaseEvent, Position, Protective, SetupState, Why};
-use crate::rounding;
 use crate::sizing;
 use crate::time::{LocalMillis, Millis};
 
@@ -115,7 +114,8 @@ impl Turn<'_> {
         if self.ends_by_itself(no) || self.unprotected_too_long(no) || self.is_halted_before_its_entry(no) {
             return;
         }
-        self.flatten_excess(no);
+        self.take_off_what_is_owed(no);
+        self.cancel_dropped_rungs(no);
         self.rebuild(no);
         let steps = self.position(no).map_or(0, |p| p.plan.steps.len());
         for index in 0..steps {
@@ -239,21 +239,6 @@ impl Turn<'_> {
         }
         self.wake(no, close_at, Wake::Unprotected);
         false
-    }
-
-    /// Takes off what the wire made our opening orders fill beyond their size (4a.3).
-    fn flatten_excess(&mut self, no: PositionNo) {
-        let Some(position) = self.position(no) else { return };
-        let excess = position.excess();
-        if zoo!(WireExcessKept) || !excess.is_positive() || position.of(Role::Close).any(|o| o.life.may_trade()) {
-            return;
-        }
-        let Ok(qty) = rounding::floor_qty(excess, position.request.instrument.market_lot) else { return };
-        if !qty.is_positive() {
-            return;
-        }
-        self.alert(no, Alert::WireDuplicate, format!("{qty} filled beyond what was asked for; taking it off"));
-        self.place_when_free(no, Role::Close, OrderShape::Market { qty });
     }
 
     /// Places the next row of a role as soon as its rows allow; re-sends one that never left.
@@ -383,13 +368,7 @@ impl Turn<'_> {
         if !position.rebuilt || !rungs_in_place {
             return;
         }
-        let entry = position.executed_entry();
-        let legs = position
-            .entry_price()
-            .into_iter()
-            .map(|price| (price, entry.qty))
-            .chain(position.rungs.iter().filter(|r| !position.dropped.contains(&r.rung)).map(|r| (r.price, r.qty)));
-        if let Ok(max_loss) = sizing::max_loss(position.direction(), legs, position.stop_price) {
+        if let Some(max_loss) = position.loss_at(position.stop_price) {
             self.emit(Event::LossFrozen { position: no, max_loss });
         }
         self.moved(no, PhaseEvent::Activated, Why::Planned);

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::adjust::AdjustmentRefusal;
 use super::io::{Alert, Setup};
 use super::limits::Limit;
 use crate::exchange::{OrderShape, Service, Side};
@@ -230,6 +231,11 @@ pub enum Event {
         /// Venue time after which it cannot be accepted any more.
         not_after: VenueMillis,
     },
+    /// A user has changed what a position should be (the command is in the record's input).
+    Adjusted {
+        /// Which position.
+        position: PositionNo,
+    },
 }
 
 /// Why a command was refused.
@@ -251,4 +257,6 @@ pub enum CommandRefusal {
     Halted,
     /// The position would break a limit.
     Limit(Limit),
+    /// A change of a position by hand was not taken.
+    Adjustment(PositionNo, AdjustmentRefusal),
 }

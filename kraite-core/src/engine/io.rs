@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::adjust::Adjustment;
 use crate::exchange::{
     Amend, Endpoint, Lookup, MarginMode, Mark, NewOrder, OrderRef, OrderReport, Outcome, PositionMode, PositionRef,
     PositionReport, PositionTpsl, ReadError, Reading, StreamEvent, TriggerBy,
@@ -61,6 +62,8 @@ pub enum Command {
     Halt,
     /// Let new exposure be opened again; withheld rungs are placed.
     Resume,
+    /// Change an active position by hand.
+    Adjust(PositionNo, Adjustment),
 }
 
 /// Everything an opening needs; copied into the position, so later edits do not reach it (R47).

@@ -264,6 +264,17 @@ impl Turn<'_> {
         self.rate_limit(1)
     }
 
+    /// What stands against a position's worst loss becoming larger by hand.
+    pub(super) fn limit_on_loss(&self, position: &Position, loss: Option<Notional>) -> Option<Limit> {
+        let most = self.config.limits.max_worst_loss.filter(|_| !zoo!(LimitsBypassed))?;
+        if loss.zip(position.max_loss).is_some_and(|(loss, before)| loss <= before) {
+            return None;
+        }
+        let others = self.open_positions().filter(|p| p.no != position.no);
+        let found = loss.and_then(|own| sum_of(others, &position.request.instrument, worst_loss, own));
+        exceeds(found, most).then_some(Limit::WorstLoss { most, found })
+    }
+
     fn rate_limit(&self, more: usize) -> Option<Limit> {
         let configured = self.config.limits.max_exposing_orders_per_minute;
         let most = configured.map_or(MAX_EXPOSING_ORDERS_PER_MINUTE, |most| most.min(MAX_EXPOSING_ORDERS_PER_MINUTE));

@@ -4,6 +4,7 @@
 //! which appends the step's record first: nothing is sent before its intent is durable.
 
 mod absorb;
+mod adjust;
 mod build;
 mod config;
 mod doubt;
@@ -23,6 +24,7 @@ use alloc::vec::Vec;
 use core::hash::{Hash as _, Hasher};
 use core::slice;
 
+pub use adjust::{Adjustment, AdjustmentRefusal};
 pub use config::Config;
 pub use event::{CommandRefusal, Event};
 pub use io::{

@@ -139,7 +139,7 @@ impl Turn<'_> {
         let Some(position) = self.position(no) else { return };
         let fits = |o: &Order| {
             let closes = |qty| position.is_closed_by(qty) || zoo!(StopKeepsQuantity);
-            o.states_what_we_want() && o.shape.qty().is_none_or(closes)
+            o.states_what_we_want() && !position.is_stop_moved_since(o) && o.shape.qty().is_none_or(closes)
         };
         let open: Vec<ClientOrderId> =
             position.of(Role::Stop).filter(|o| o.life == Life::Working).map(|o| o.id).collect();
@@ -183,7 +183,7 @@ impl Turn<'_> {
                 self.place_at(no, Role::Stop, shape, due);
             }
         } else {
-            // Somebody moved our close-position stop. A second one is refused, so it has to go first; the
+            // Somebody moved our close-position stop, or we are to. A second one is refused, so it has to go first; the
             // gap is one round trip and is metered.
             let (id, due) = (newest.id, newest.intended_at.plus(RESTATE_GAP));
             if self.at.local >= due { self.cancel(no, id) } else { self.wake(no, due, Wake::Retry) }
@@ -387,7 +387,8 @@ impl Turn<'_> {
         self.supersede_older(no, Role::Stop);
         self.supersede_older(no, Role::Target);
         let Some(position) = self.position(no) else { return };
-        let stop_serves = |o: &Order| o.life == Life::Working && !o.cancel_wanted && o.states_what_we_want();
+        let as_wanted = |o: &Order| o.states_what_we_want() && !position.is_stop_moved_since(o);
+        let stop_serves = |o: &Order| o.life == Life::Working && !o.cancel_wanted && as_wanted(o);
         let stopped = position.of(Role::Stop).any(stop_serves);
         if stopped && position.target_is_current() {
             return;

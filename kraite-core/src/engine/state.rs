@@ -13,7 +13,7 @@ use crate::id::{AccountTag, ClientOrderId, Epoch, PositionNo};
 use crate::number::{ArithmeticError, Notional, Price, Qty};
 use crate::order::{Life, LifeEvent, Order};
 use crate::plan::Plan;
-use crate::position::{Cover, Orders, Phase, Position, ProtectionMeter, SetupState, Setups, Why};
+use crate::position::{Cover, Hands, Orders, Phase, Position, ProtectionMeter, SetupState, Setups, Why};
 use crate::sizing::Ladder;
 use crate::table::{Machine, Verdict};
 use crate::time::{Millis, Moment, VenueMillis};
@@ -230,6 +230,16 @@ impl State {
                 self.position_mut(*position)?.halted = true;
                 Ok(Some(*position))
             }
+            Event::Adjusted { position } => {
+                let InputKind::Command(id, Command::Adjust(no, what)) = input else {
+                    return Err(EvolveError::WrongInput);
+                };
+                if no != position {
+                    return Err(EvolveError::WrongInput);
+                }
+                self.position_mut(*position)?.adjust(*id, what);
+                Ok(Some(*position))
+            }
             Event::WholeCloseIntended { position, not_after } => {
                 let row = self.position_mut(*position)?;
                 row.whole_close = row.whole_close.max(Some(*not_after));
@@ -313,6 +323,7 @@ impl State {
             alerts: BTreeSet::new(),
             halted: false,
             whole_close: None,
+            hands: Hands::default(),
         };
         self.positions.insert(no, position);
         self.next_position = no.next();

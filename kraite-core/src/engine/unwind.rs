@@ -21,7 +21,7 @@ use crate::time::{Millis, VenueMillis};
 /// A flat reading is asked for again this long after the one before.
 const FLAT_RETRY: Millis = Millis(1_000);
 /// Refused closes before a human is called; the engine goes on trying.
-const CLOSE_REFUSALS: usize = 3;
+pub(super) const CLOSE_REFUSALS: usize = 3;
 /// A close of a whole position goes by a reading that was asked for no longer ago than this.
 const REMAINDER_READ: Millis = Millis(5_000);
 /// How long a stop or target may still be open after the exposure was verified gone before it is cancelled
@@ -103,7 +103,7 @@ impl Turn<'_> {
     }
 
     /// Cancels at once, and again only after a reading showed it still open.
-    fn cancel_when_due(&mut self, no: PositionNo, id: ClientOrderId) {
+    pub(super) fn cancel_when_due(&mut self, no: PositionNo, id: ClientOrderId) {
         let Some(order) = self.state.order(id) else { return };
         if self.cancel_in_flight(order) {
             return;
@@ -198,7 +198,7 @@ impl Turn<'_> {
 
     /// Venue time after which a close of the whole position that was sent can take effect no more.
     fn whole_close_settled_by(&self, no: PositionNo) -> VenueMillis {
-        let last = self.position(no).and_then(|p| p.whole_close).filter(|_| !zoo!(WholeCloseForgotten));
+        let last = self.position(no).and_then(|p| p.whole_close);
         last.map_or(VenueMillis(i64::MIN), |not_after| not_after.plus(self.capabilities.absence_regular.engine_bound))
     }
 
@@ -254,7 +254,8 @@ impl Turn<'_> {
         if position.orders.values().filter(|o| !o.role().is_exit()).all(never) {
             return true;
         }
-        let quiet = quiet_after(self, position).max(self.whole_close_settled_by(no));
+        let whole = if zoo!(WholeCloseForgotten) { VenueMillis(i64::MIN) } else { self.whole_close_settled_by(no) };
+        let quiet = quiet_after(self, position).max(whole);
         let symbol = position.symbol().clone();
         if self.wait_for(no, quiet) {
             return false;

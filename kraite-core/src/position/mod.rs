@@ -1,5 +1,6 @@
 //! One position: its settings, its orders, its exposure, and how protected it is.
 
+mod hands;
 mod orders;
 mod phase;
 mod rules;
@@ -12,6 +13,7 @@ use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
+pub use hands::Hands;
 pub use orders::Orders;
 pub use phase::{Phase, PhaseEvent};
 pub use view::{PositionStatus, Protective};
@@ -191,6 +193,8 @@ pub struct Position {
     pub halted: bool,
     /// Venue time after which the last close of the whole position, which bears no id, cannot be accepted any more.
     pub whole_close: Option<VenueMillis>,
+    /// What a user has changed of it by hand.
+    pub hands: Hands,
 }
 
 impl Position {
@@ -232,11 +236,12 @@ impl Position {
             alerts,
             halted,
             whole_close,
+            hands,
         } = self;
         (no, opened_by, &request.mark, created_at, &ladder.entry, ladder.leverage, ladder.stop).hash(hasher);
         // The one part of the request that is not the same for the same command: rules are read again.
         request.instrument.hash(hasher);
         (rungs, rebuilt, dropped, stop_price, phase, ended_at, why, setups).hash(hasher);
-        (orders, external, cover, meter.since, max_loss, alerts, halted, whole_close).hash(hasher);
+        (orders, external, cover, meter.since, max_loss, alerts, halted, whole_close, hands).hash(hasher);
     }
 }

@@ -1,7 +1,7 @@
 //! The rules of the contract as a position knows them, and what the venue refused by them.
 
 use super::Position;
-use crate::exchange::{OrderShape, RejectKind};
+use crate::exchange::{Direction, OrderShape, RejectKind};
 use crate::id::Role;
 use crate::instrument::Instrument;
 use crate::number::{Price, Qty};
@@ -46,6 +46,14 @@ impl Position {
             .collect();
         let reference = self.reference();
         let anchor = self.rungs.last().map_or(reference, |rung| rung.price);
+        // One that a user moved lies where they wanted it, before rungs that are filled or left out too.
+        let anchor = match (self.hands.outdated_stop, self.direction()) {
+            (None, _) => anchor,
+            (Some(_), Direction::Long) => {
+                anchor.max(self.stop_price.checked_add(self.request.instrument.tick).unwrap_or(anchor))
+            }
+            (Some(_), Direction::Short) => Price::ZERO,
+        };
         self.stop_price = sizing::regrid_stop(self.direction(), &self.request.instrument, anchor, self.stop_price);
     }
 

@@ -107,9 +107,8 @@ impl Position {
         entered.cost.and_then(|cost| cost.checked_div_qty(entered.qty).ok())
     }
 
-    /// How much the wire made our opening orders fill beyond what they state, less what was taken off again.
-    #[must_use]
-    pub fn excess(&self) -> Qty {
+    /// How much the wire made our opening orders fill beyond what they state.
+    pub(super) fn doubled(&self) -> Qty {
         let mut excess = Qty::ZERO;
         for order in self.orders.values().filter(|o| !o.role().is_exit()) {
             let executed = order.executed_qty();
@@ -118,9 +117,7 @@ impl Position {
                 excess = excess.checked_add(over).unwrap_or(excess);
             }
         }
-        let flattened = self.orders.sums().closed_qty;
-        let left = excess.checked_sub(flattened).unwrap_or(Qty::ZERO);
-        if left.is_negative() { Qty::ZERO } else { left }
+        excess
     }
 
     /// True while an order that can add exposure may still trade.
@@ -175,6 +172,10 @@ impl Position {
             return None;
         }
         let average = self.average_entry()?;
+        // One that the market has passed is placed beyond it even so (R83).
+        if let Some(held) = self.hands.held_target.filter(|_| mark.is_none()) {
+            return Some((held, self.closable()));
+        }
         let instrument = &self.request.instrument;
         let break_even =
             sizing::break_even(self.direction(), average, instrument.taker_fee, instrument.taker_fee).ok()?;
@@ -186,7 +187,7 @@ impl Position {
             direction: self.direction(),
             basis,
             break_even,
-            profit: self.request.spec.profit,
+            profit: self.profit(),
             instrument,
             mark,
         };
@@ -218,6 +219,7 @@ impl Position {
         target.life == Life::Working
             && !target.cancel_wanted
             && target.basis == self.entered_qty()
+            && !self.is_outdated_by_hand(target)
             && target.states_what_we_want()
             && target.shape.qty().is_none_or(|qty| self.is_closed_by(remaining(target, qty)))
     }

@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../retry_paths/bench.rs"]
 mod bench;
+mod hands;
 mod limits;
 mod openings;
 mod readings;

@@ -4,11 +4,12 @@
 
 use kraite_core::engine::CommandId;
 use kraite_core::exchange::Endpoint;
+use kraite_core::number::Percent;
 use kraite_core::position::Why;
 use kraite_core::time::Millis;
 
 use super::catalogue::{qty, seconds};
-use super::{Beat, Script};
+use super::{Beat, Change, Script};
 use crate::world::Stream;
 
 impl Script {
@@ -168,6 +169,56 @@ impl Script {
                 ],
             )
             .ends(Why::Command, 123),
+            new(
+                "stop-moved-away",
+                "the user moves the stop further away; the market falls through the old one, and then through it",
+                vec![seconds(4), Beat::Adjust(Change::Stop(8_000)), seconds(3), Beat::Price(8_700), Beat::Price(7_900)],
+            )
+            .ends(Why::StopFilled, 1271),
+            new(
+                "stop-moved-near",
+                "the user leaves out the rungs and moves the stop near the market, which falls through it",
+                vec![
+                    seconds(4),
+                    Beat::Adjust(Change::Rung(1)),
+                    Beat::Adjust(Change::Rung(2)),
+                    Beat::Adjust(Change::Rung(3)),
+                    Beat::Adjust(Change::Rung(4)),
+                    seconds(2),
+                    Beat::Adjust(Change::Stop(14_500)),
+                    seconds(4),
+                    Beat::Price(14_400),
+                ],
+            )
+            .ends(Why::StopFilled, 41),
+            new(
+                "part-closed",
+                "one rung fills, the user closes a part, then the target takes the rest",
+                vec![
+                    seconds(4),
+                    Beat::Price(13_700),
+                    Beat::Adjust(Change::Part(qty(5, 1))),
+                    seconds(4),
+                    Beat::Price(14_300),
+                ],
+            )
+            .ends(Why::TargetFilled, 123),
+            new(
+                "target-held",
+                "the user aims the target further, holds it while a rung fills, and releases it",
+                vec![
+                    seconds(4),
+                    Beat::Adjust(Change::Target(Percent::from_units(2, 0).unwrap_or_default())),
+                    seconds(3),
+                    Beat::Adjust(Change::Hold),
+                    Beat::Price(13_700),
+                    Beat::Price(14_800),
+                    Beat::Adjust(Change::Release),
+                    seconds(4),
+                    Beat::Price(15_100),
+                ],
+            )
+            .ends(Why::TargetFilled, 123),
             new("not-clear", "the user has a position on the contract already", vec![seconds(5)])
                 .ends(Why::NotClear, 0)
                 .after(vec![Beat::AddByHand(qty(1, 0))]),

@@ -10,7 +10,7 @@ mod play;
 use kraite_core::engine::{CommandId, OpenRequest};
 use kraite_core::exchange::{Direction, Endpoint, MarginMode, PositionMode, TriggerBy};
 use kraite_core::id::{AccountTag, Role};
-use kraite_core::number::{Factor, Notional, Price, Qty};
+use kraite_core::number::{Factor, Notional, Percent, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::position::Why;
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
@@ -71,8 +71,27 @@ pub enum Beat {
     LoseRecords(usize),
     /// The user buys or sells this much more on the position's side at the venue.
     AddByHand(Qty),
+    /// The user changes the position by command.
+    Adjust(Change),
     /// The position is asked for again: with the same command, or with another.
     OpenAgain(CommandId),
+}
+
+/// What a user changes of the position by command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The stop goes to this price, in cents.
+    Stop(i64),
+    /// So much is closed.
+    Part(Qty),
+    /// This rung is left out.
+    Rung(u8),
+    /// The target is aimed so far past the average entry.
+    Target(Percent),
+    /// The target is held where it is.
+    Hold,
+    /// The target is released.
+    Release,
 }
 
 /// A position's life.
@@ -115,7 +134,7 @@ impl Script {
         self.direction = Direction::Short;
         self.ends.bought = None;
         for beat in &mut self.beats {
-            if let Beat::Price(units) | Beat::Flash(units, _) = beat {
+            if let Beat::Price(units) | Beat::Flash(units, _) | Beat::Adjust(Change::Stop(units)) = beat {
                 *units = OPENING + (OPENING - *units) * 115 / 100;
             }
         }

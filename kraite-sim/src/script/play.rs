@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 
-use kraite_core::engine::{Command, CommandId, Config};
+use kraite_core::engine::{Adjustment, Command, CommandId, Config};
 use kraite_core::exchange::{PositionMode, Purpose};
 use kraite_core::id::PositionNo;
 use kraite_core::number::{Factor, Notional, Qty};
@@ -14,7 +14,7 @@ use kraite_core::time::{Millis, VenueMillis};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Beat, Ending, OPENING, Script, account, cents, request};
+use super::{Beat, Change, Ending, OPENING, Script, account, cents, request};
 use crate::presets;
 use crate::venue::{Venue, VenueProfile};
 use crate::world::{Fate, Latency, Nemesis, Point, Stream, Verdict, World};
@@ -301,9 +301,27 @@ impl Play {
                     .world
                     .by_hand(|venue, now| venue.user_market(account(), &symbol, direction, Purpose::Open, *qty, now));
             }
+            Beat::Adjust(change) => self.adjust(*change),
             Beat::OpenAgain(id) => self.open(*id),
         }
         Millis(0)
+    }
+
+    fn adjust(&mut self, change: Change) {
+        let (Some(no), Some(mark)) = (PositionNo::new(1), self.world.mark(&presets::instrument().symbol)) else {
+            return;
+        };
+        let what = match change {
+            Change::Stop(units) => Adjustment::MoveStop { trigger: cents(units), mark },
+            Change::Part(qty) => Adjustment::ClosePart(qty),
+            Change::Rung(rung) => Adjustment::DropRung(rung),
+            Change::Target(profit) => Adjustment::Retarget(profit),
+            Change::Hold => Adjustment::HoldTarget,
+            Change::Release => Adjustment::ReleaseTarget,
+        };
+        // Each beat has an id of its own.
+        let id = u64::try_from(self.next_beat).unwrap_or_default().saturating_add(100);
+        self.world.command(account(), CommandId(id), Command::Adjust(no, what));
     }
 
     fn open(&mut self, id: CommandId) {

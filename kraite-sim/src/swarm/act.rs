@@ -1,10 +1,11 @@
 //! What people, markets, disks and clocks do in a life.
 
-use kraite_core::engine::{Command, CommandId, OpenRequest};
+use kraite_core::engine::{Adjustment, Command, CommandId, OpenRequest};
 use kraite_core::exchange::{Direction, MarginMode, PositionMode, Purpose, TriggerBy};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::number::{Factor, Notional, Percent, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
+use kraite_core::position::{Phase, Position};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
 use kraite_core::time::Millis;
 
@@ -117,6 +118,45 @@ pub enum Act {
     Sell(AccountTag, Symbol, i64),
     /// The user places a LIMIT order of their own, far below.
     Foreign(AccountTag, Symbol),
+    /// Every active position of an account is changed by command.
+    Adjust(AccountTag, Hand),
+}
+
+/// What is changed of a position by command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hand {
+    /// Its stop goes to this many hundredths of a percent of where it is.
+    Stop(i64),
+    /// So many percent of what is open are taken off.
+    Part(i64),
+    /// This rung is left out.
+    Rung(u8),
+    /// The target is aimed so many hundredths of a percent past the average.
+    Target(i64),
+    /// The target is held where it is.
+    Hold,
+    /// The target is released.
+    Release,
+}
+
+impl Hand {
+    fn on(self, world: &World, position: &Position) -> Option<Adjustment> {
+        let symbol = position.symbol();
+        Some(match self {
+            Self::Stop(share) => Adjustment::MoveStop {
+                trigger: moved(world, symbol, position.stop_price, share)?,
+                mark: world.mark(symbol)?,
+            },
+            Self::Part(percent) => {
+                let share = position.exposure().scaled_by(Factor::from_units(percent, 2)?).ok()?;
+                Adjustment::ClosePart(kraite_core::rounding::floor_qty(share, position.request.instrument.lot).ok()?)
+            }
+            Self::Rung(rung) => Adjustment::DropRung(rung),
+            Self::Target(profit) => Adjustment::Retarget(Percent::from_units(profit, 2)?),
+            Self::Hold => Adjustment::HoldTarget,
+            Self::Release => Adjustment::ReleaseTarget,
+        })
+    }
 }
 
 /// What a position is asked to be.
@@ -147,7 +187,7 @@ impl Act {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::Open(..) | Self::Close(_) | Self::Move(..) => Class::Market,
+            Self::Open(..) | Self::Close(_) | Self::Move(..) | Self::Adjust(..) => Class::Market,
             Self::Fund(..) => Class::Funding,
             Self::Kill(_) => Class::Death,
             Self::Disk(..) => Class::Disk,
@@ -203,6 +243,15 @@ impl Act {
                 }
             }
             Self::Sell(account, symbol, percent) => sell(world, *account, symbol, *percent),
+            Self::Adjust(account, hand) => {
+                let Some(engine) = world.engine(*account) else { return };
+                let active = engine.state().positions.values().filter(|p| p.phase == Phase::Active);
+                let wishes: Vec<_> = active.filter_map(|p| Some((p.no, hand.on(world, p)?))).collect();
+                for (no, what) in wishes {
+                    *command += 1;
+                    world.command(*account, CommandId(*command), Command::Adjust(no, what));
+                }
+            }
             Self::Foreign(account, symbol) => {
                 let rules = world.venue.market(symbol).map(|m| m.instrument.clone());
                 let (Some(rules), Some(price)) = (rules, world.venue.last(symbol)) else { return };

@@ -10,7 +10,7 @@ use kraite_core::time::Millis;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::act::{Act, Class, Shape};
+use super::act::{Act, Class, Hand, Shape};
 use crate::presets;
 use crate::script::Timing;
 use crate::venue::VenueProfile;
@@ -41,6 +41,8 @@ impl Mix {
 
 /// The most acts of one life.
 const MAX_ACTS: u32 = 24;
+/// Tells the draw of what is changed by hand from the others of a seed.
+const HANDS: u64 = 0x48_41_4E_44_53;
 
 /// One drawn life: everything that happens in it but the fates that Nemesis deals.
 #[derive(Debug, Clone)]
@@ -114,7 +116,27 @@ impl Life {
             let act = life.next(&mut draw, &classes, mix);
             life.happens(gap, act);
         }
+        life.lay_hands();
         life
+    }
+
+    /// In half of the lives some of what the market does is followed by a change by hand. Drawn apart, so that what else a
+    /// seed comes to stayed as it was.
+    fn lay_hands(&mut self) {
+        let mut draw = Draw { rng: ChaCha8Rng::seed_from_u64(self.seed.rotate_left(32) ^ HANDS) };
+        if draw.chance(50) {
+            return;
+        }
+        for (gap, act) in std::mem::take(&mut self.acts) {
+            let moves = act.class() == Class::Market;
+            self.acts.push((gap, act));
+            if moves && draw.chance(25) {
+                let gap = draw.between(1, 5_000);
+                let account = self.account(&mut draw);
+                let hand = hand(&mut draw);
+                self.happens(gap, Act::Adjust(account, hand));
+            }
+        }
     }
 
     fn happens(&mut self, gap_ms: i64, act: Act) {
@@ -165,6 +187,17 @@ impl Life {
             Class::Foreign => Act::Foreign(account, symbol),
             Class::Funding => Act::Fund(symbol, draw.between(-3_000, 3_000)),
         }
+    }
+}
+
+fn hand(draw: &mut Draw) -> Hand {
+    match draw.below(12) {
+        0..4 => Hand::Stop(draw.between(9_300, 10_700)),
+        4..7 => Hand::Part(draw.between(1, 110)),
+        7 => Hand::Rung(u8::try_from(draw.between(0, 6)).unwrap_or(0)),
+        8..10 => Hand::Target(draw.between(-10, 400)),
+        10 => Hand::Hold,
+        _ => Hand::Release,
     }
 }
 

@@ -10,7 +10,7 @@ mod life;
 mod live;
 mod shrink;
 
-pub use act::{Act, Class};
+pub use act::{Act, Class, Hand};
 pub use life::{Life, Mix};
 pub use live::{Lived, MAX_ROUNDS, live};
 pub use shrink::{Shrunk, diagram, shrink};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher};
 
 use kraite_core::exchange::{Direction, PositionMode, Side};
-use kraite_core::id::{AccountTag, ClientOrderId, LogicalOrder, PositionNo, Symbol};
+use kraite_core::id::{AccountTag, ClientOrderId, LogicalOrder, PositionNo, Role, Symbol};
 use kraite_core::number::{Notional, Qty};
 use kraite_core::time::VenueMillis;
 
@@ -45,6 +45,8 @@ pub(super) struct Books {
     money: BTreeMap<AccountTag, Money>,
     /// What other hands took off each side of a contract: the user, a liquidation.
     taken: BTreeMap<(AccountTag, Symbol, Direction), Qty>,
+    /// What closes of a position took off.
+    closed: BTreeMap<(AccountTag, PositionNo), Qty>,
     /// Contracts on which the user traded.
     hands: BTreeSet<(AccountTag, Symbol)>,
     /// What the user opened by hand less what they closed, and when they last traded.
@@ -78,6 +80,11 @@ impl Books {
     /// What other hands took off one side of a contract.
     pub(super) fn taken(&self, account: AccountTag, symbol: &Symbol, direction: Direction) -> Qty {
         self.taken.get(&(account, symbol.clone(), direction)).copied().unwrap_or(Qty::ZERO)
+    }
+
+    /// What closes of a position took off.
+    pub(super) fn closed(&self, account: AccountTag, position: PositionNo) -> Qty {
+        self.closed.get(&(account, position)).copied().unwrap_or(Qty::ZERO)
     }
 
     /// What the opening orders of a position that traded were planned to fill together, less than that where they
@@ -142,6 +149,10 @@ impl Books {
             closed.findings.push(Finding::UnexplainedTrade { id });
         }
         let key = id.key();
+        if key.logical.role == Role::Close {
+            let closed = self.closed.entry((trade.account, key.position)).or_default();
+            *closed = closed.checked_add(trade.qty).unwrap_or(*closed);
+        }
         if key.logical.role.is_exit() {
             return;
         }
@@ -196,7 +207,7 @@ impl Books {
     }
 
     pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
-        let Self { trades: _, filled, open, money, taken, hands, users, unexplained } = self;
-        (filled, open, money, taken, hands, users, unexplained).hash(hasher);
+        let Self { trades: _, filled, open, money, taken, closed, hands, users, unexplained } = self;
+        (filled, open, money, taken, closed, hands, users, unexplained).hash(hasher);
     }
 }

@@ -94,6 +94,16 @@ impl Auditor {
         if !rungs.all(|rung| beyond(stop.shape.price().unwrap_or_default(), rung.shape.price().unwrap_or_default())) {
             return Some("the stop lies before a rung".into());
         }
+        if position.hands.outdated_stop.is_some() && stop.shape.price() != Some(position.stop_price) {
+            return Some(format!("the stop is at {:?}, and was moved to {}", stop.shape.price(), position.stop_price));
+        }
+        if ours.iter().any(|o| matches!(role(o), Some(Role::Rung(rung)) if position.dropped.contains(&rung))) {
+            return Some("a rung that was left out rests".into());
+        }
+        let parts = position.hands.parts;
+        if self.books.closed(account, position.no) < parts {
+            return Some(format!("parts of {parts} in all were to be closed, and less was"));
+        }
         for order in [stop, target] {
             let stated = order.shape.qty().and_then(|stated| match order.shape {
                 OrderShape::Limit { .. } => stated.checked_sub(order.executed).ok(),
@@ -107,8 +117,13 @@ impl Auditor {
         let spec = &position.request.spec;
         if spec.basis == TargetBasis::AverageEntry {
             let (average, since) = opened(venue, account, position)?;
-            let profit = if direction == Direction::Long { spec.profit } else { spec.profit.negated() };
+            let distance = position.hands.profit.unwrap_or(spec.profit);
+            let profit = if direction == Direction::Long { distance } else { distance.negated() };
             let wanted = average.shifted_by(profit).ok()?;
+            if let Some(held) = position.hands.held_target {
+                let price = target.shape.price()?;
+                return (price != held).then(|| format!("the target is at {price}, and is to be held at {held}"));
+            }
             // A target that the market had passed before it was placed is placed beyond the market (R83), as the worker
             // knew it: a mark may be half a minute old (R29).
             let marks = self.marks.get(symbol)?;

@@ -1,0 +1,275 @@
+//! Hands on a live position: what a user may change of it, and what must hold so that it is taken.
+//!
+//! Taking a change is recording it. What follows, orders that go and others that come, is the same pursuit as ever: it
+//! starts from the position as it is wanted now, whenever the process died.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{CommandRefusal, Event};
+use super::io::{Alert, CommandId};
+use super::limits::Limit;
+use super::turn::Turn;
+use super::unwind::CLOSE_REFUSALS;
+use super::volatile::Change;
+use crate::exchange::{Direction, Mark, OrderShape};
+use crate::id::{PositionNo, Role};
+use crate::instrument::Instrument;
+use crate::number::{Percent, Price, Qty};
+use crate::order::{Life, Order, Terminal};
+use crate::position::{Phase, Position};
+use crate::rounding::{floor_qty, is_on_lot, is_on_tick};
+
+/// A change of an active position by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Adjustment {
+    /// Move the stop, nearer or further. Its size stays what it is.
+    MoveStop {
+        /// The new trigger price, on the contract's grid and before none of the rungs that may still fill.
+        trigger: Price,
+        /// A fresh mark price (R29): the stop must not trigger at once.
+        mark: Mark,
+    },
+    /// Take a part off at the market. Target and stop follow, the average entry stays.
+    ClosePart(Qty),
+    /// Leave a rung out: it is cancelled, and what it had filled stays.
+    DropRung(u8),
+    /// Price the target this far from its basis, in percent, from now on.
+    Retarget(Percent),
+    /// Leave the target's price where it is. Its size goes on following the position.
+    HoldTarget,
+    /// Price the target from the average entry again.
+    ReleaseTarget,
+}
+
+/// Why a change was not taken. Nothing happened.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+pub enum AdjustmentRefusal {
+    /// Only an active position is changed.
+    #[error("the position is not active")]
+    NotActive,
+    /// The engine found something impossible in it and only protects it.
+    #[error("the position is halted: it only protects itself")]
+    Halted,
+    /// The mark is older than 30 s, or of another contract.
+    #[error("the mark is not a fresh one of this contract")]
+    StaleMark,
+    /// The price is off the contract's grid or out of its range.
+    #[error("{price} is no price of the contract: ticks of {tick}")]
+    Price {
+        /// What was asked for.
+        price: Price,
+        /// The grid.
+        tick: Price,
+    },
+    /// The stop would trigger at once.
+    #[error("a stop at {trigger} would trigger at once, the mark is {mark}")]
+    WouldTrigger {
+        /// What was asked for.
+        trigger: Price,
+        /// The mark.
+        mark: Price,
+    },
+    /// A rung that may still fill lies at the stop or beyond it.
+    #[error("rung {0} would fill at the stop or beyond it: drop it first")]
+    RungBeyondStop(u8),
+    /// There is no such rung, or nothing of it may fill any more.
+    #[error("nothing of rung {0} is left to drop")]
+    NoSuchRung(u8),
+    /// The quantity is off the contract's grid, below its smallest or above its largest MARKET order.
+    #[error("{qty} is no quantity of a MARKET order of the contract: lots of {lot}")]
+    Qty {
+        /// What was asked for.
+        qty: Qty,
+        /// The grid.
+        lot: Qty,
+    },
+    /// Less than a lot would be left.
+    #[error("{qty} of {open} leaves less than a lot: close the position instead")]
+    TooMuch {
+        /// What was asked for.
+        qty: Qty,
+        /// What is open and not being closed already.
+        open: Qty,
+    },
+    /// No target at that distance is a price of the contract and past the break-even.
+    #[error("no target {0} % past the average entry is possible")]
+    NoTarget(Percent),
+    /// The target is held at its price.
+    #[error("the target is held where it is: release it first")]
+    TargetHeld,
+    /// No target rests whose price could be held.
+    #[error("no target rests")]
+    NothingToHold,
+    /// The worst loss would break a limit.
+    #[error("{0}")]
+    Limit(Limit),
+}
+
+impl Turn<'_> {
+    pub(super) fn adjust(&mut self, id: CommandId, no: PositionNo, what: &Adjustment) {
+        let Some(position) = self.position(no) else {
+            self.emit(Event::CommandRefused(CommandRefusal::NoSuchPosition(no)));
+            return;
+        };
+        if position.hands.by.contains(&id) && !zoo!(AdjustedTwice) {
+            return;
+        }
+        if let Err(why) = self.may_adjust(position, what) {
+            self.emit(Event::CommandRefused(CommandRefusal::Adjustment(no, why)));
+            return;
+        }
+        self.emit(Event::Adjusted { position: no });
+        // What was tried for another wish is no reason to be slow about this one.
+        let of_position = |change: &Change| matches!(change, Change::Amend(id, _) if id.key().position == no);
+        self.volatile.changes.retain(|change, _| !of_position(change));
+        let loss = self.position(no).and_then(|p| p.loss_at(p.stop_price).filter(|loss| p.max_loss != Some(*loss)));
+        if let Some(max_loss) = loss.filter(|_| matches!(what, Adjustment::MoveStop { .. } | Adjustment::DropRung(_))) {
+            self.emit(Event::LossFrozen { position: no, max_loss });
+        }
+    }
+
+    fn may_adjust(&self, position: &Position, what: &Adjustment) -> Result<(), AdjustmentRefusal> {
+        if position.phase != Phase::Active {
+            return Err(AdjustmentRefusal::NotActive);
+        }
+        if position.halted {
+            return Err(AdjustmentRefusal::Halted);
+        }
+        let rules = &position.request.instrument;
+        match what {
+            Adjustment::MoveStop { trigger, mark } => self.may_move_stop(position, *trigger, mark),
+            Adjustment::ClosePart(qty) => may_close_part(position, rules, *qty),
+            Adjustment::DropRung(rung) => {
+                if position.rung_left(*rung).is_positive() {
+                    Ok(())
+                } else {
+                    Err(AdjustmentRefusal::NoSuchRung(*rung))
+                }
+            }
+            Adjustment::Retarget(_) | Adjustment::HoldTarget if position.hands.held_target.is_some() => {
+                Err(AdjustmentRefusal::TargetHeld)
+            }
+            Adjustment::Retarget(profit) => {
+                let mut wish = position.clone();
+                wish.hands.profit = Some(*profit);
+                wish.wanted_target(None).map(|_| ()).ok_or(AdjustmentRefusal::NoTarget(*profit))
+            }
+            Adjustment::HoldTarget => held_price(position).map(|_| ()).ok_or(AdjustmentRefusal::NothingToHold),
+            Adjustment::ReleaseTarget => Ok(()),
+        }
+    }
+
+    fn may_move_stop(&self, position: &Position, trigger: Price, mark: &Mark) -> Result<(), AdjustmentRefusal> {
+        let rules = &position.request.instrument;
+        if mark.symbol != rules.symbol || self.at.venue.since(mark.at) > self.config.mark_max_age {
+            return Err(AdjustmentRefusal::StaleMark);
+        }
+        let in_range = trigger >= rules.min_price && rules.max_price.is_none_or(|highest| trigger <= highest);
+        if !trigger.is_positive() || !in_range || !is_on_tick(trigger, rules.tick) {
+            return Err(AdjustmentRefusal::Price { price: trigger, tick: rules.tick });
+        }
+        let is_before = |price: Price| match position.direction() {
+            Direction::Long => trigger < price,
+            Direction::Short => trigger > price,
+        };
+        if !is_before(mark.price) {
+            return Err(AdjustmentRefusal::WouldTrigger { trigger, mark: mark.price });
+        }
+        let beyond = position.rungs.iter().find(|plan| {
+            let may_fill = position.of(Role::Rung(plan.rung)).any(|o| o.life.may_trade());
+            (may_fill || position.rung_left(plan.rung).is_positive()) && !is_before(plan.price)
+        });
+        if let Some(plan) = beyond {
+            return Err(AdjustmentRefusal::RungBeyondStop(plan.rung));
+        }
+        match self.limit_on_loss(position, position.loss_at(trigger)) {
+            Some(limit) => Err(AdjustmentRefusal::Limit(limit)),
+            None => Ok(()),
+        }
+    }
+
+    /// Rungs that were left out while one of their orders rests, or came to rest after all, are cancelled: the worst loss
+    /// does not count them.
+    pub(super) fn cancel_dropped_rungs(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let dropped = |o: &&Order| matches!(o.role(), Role::Rung(rung) if position.dropped.contains(&rung));
+        let resting = position.orders.values().filter(|o| o.life == Life::Working).filter(dropped).map(|o| o.id);
+        let resting: Vec<_> = resting.collect();
+        for id in resting.into_iter().filter(|_| !zoo!(DroppedRungRests)) {
+            self.cancel_when_due(no, id);
+        }
+    }
+
+    /// Takes off the parts that a user asked to close, and what the wire made our opening orders fill beyond their size
+    /// (4a.3).
+    pub(super) fn take_off_what_is_owed(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let (excess, mut owed) = (position.excess(), position.owed());
+        if zoo!(WireExcessKept) {
+            owed = owed.checked_sub(excess).unwrap_or_default();
+        }
+        if !owed.is_positive() || position.of(Role::Close).any(|o| o.life.may_trade()) {
+            return;
+        }
+        let rules = &position.request.instrument;
+        let most = owed.min(position.exposure()).min(rules.max_market_qty);
+        let Ok(qty) = floor_qty(most, rules.market_lot) else { return };
+        if !qty.is_positive() {
+            return;
+        }
+        let refused = |o: &&Order| o.life == Life::Done(Terminal::Refused);
+        let refusals = position.of(Role::Close).rev().take_while(refused).count();
+        if excess.is_positive() {
+            let message = format!("{excess} filled beyond what was asked for; taking it off");
+            self.alert(no, Alert::WireDuplicate, message);
+        }
+        if refusals >= CLOSE_REFUSALS {
+            let message = format!("a close of {qty} was refused {refusals} times; trying on");
+            self.alert(no, Alert::NeedsAttention, message);
+        }
+        self.place_when_free(no, Role::Close, OrderShape::Market { qty });
+    }
+}
+
+fn may_close_part(position: &Position, rules: &Instrument, qty: Qty) -> Result<(), AdjustmentRefusal> {
+    let on_grid = is_on_lot(qty, rules.market_lot) && is_on_lot(qty, rules.lot);
+    if !qty.is_positive() || !on_grid || qty < rules.min_qty || qty > rules.max_market_qty {
+        return Err(AdjustmentRefusal::Qty { qty, lot: rules.market_lot.max(rules.lot) });
+    }
+    let open = position.exposure().checked_sub(position.owed()).unwrap_or(Qty::ZERO);
+    let enough = open.checked_sub(qty).is_ok_and(|left| left >= rules.lot.max(rules.min_qty));
+    if enough { Ok(()) } else { Err(AdjustmentRefusal::TooMuch { qty, open }) }
+}
+
+/// The price at which a target rests now.
+fn held_price(position: &Position) -> Option<Price> {
+    position.of(Role::Target).rev().find(|o| o.life == Life::Working).and_then(|o| o.shape.price())
+}
+
+impl Position {
+    /// Takes a change over.
+    pub(super) fn adjust(&mut self, id: CommandId, what: &Adjustment) {
+        self.hands.by.insert(id);
+        match what {
+            Adjustment::MoveStop { trigger, .. } => {
+                self.stop_price = *trigger;
+                self.hands.outdated_stop = self.latest(Role::Stop).map(|stop| stop.id);
+            }
+            Adjustment::ClosePart(qty) => {
+                self.hands.parts = self.hands.parts.checked_add(*qty).unwrap_or(self.hands.parts);
+            }
+            Adjustment::DropRung(rung) => {
+                self.dropped.insert(*rung);
+            }
+            Adjustment::Retarget(profit) => self.hands.profit = Some(*profit),
+            Adjustment::HoldTarget => self.hands.held_target = held_price(self),
+            Adjustment::ReleaseTarget => self.hands.held_target = None,
+        }
+        if matches!(what, Adjustment::Retarget(_) | Adjustment::ReleaseTarget) {
+            self.hands.outdated_target = self.latest(Role::Target).map(|target| (target.id, target.amends));
+        }
+    }
+}
