@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use kraite_core::engine::{Command, CommandId};
+use kraite_core::engine::{Adjustment, Command, CommandId};
+use kraite_core::exchange::ReadError;
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
+use kraite_core::number::Price;
 
 use crate::terms::{Terms, TermsError};
 use crate::worker::Desk;
@@ -27,6 +29,10 @@ pub enum Wish {
     Open(Symbol, Box<Terms>),
     /// Take a position off at the market.
     Close(PositionNo),
+    /// Move the stop of a position on a contract to this trigger price, if a fresh mark lets it rest there.
+    MoveStop(PositionNo, Symbol, Price),
+    /// Change a position by hand.
+    Adjust(PositionNo, Adjustment),
 }
 
 /// Where signals come from.
@@ -45,6 +51,9 @@ pub enum SignalError {
     /// What an opening needs could not be had.
     #[error(transparent)]
     Terms(#[from] TermsError),
+    /// The mark that a stop is held against could not be had.
+    #[error("the mark price could not be read: {0}")]
+    Mark(#[from] ReadError),
     /// Nobody works on the account any more.
     #[error("the account is not worked on any more")]
     Ended,
@@ -76,6 +85,12 @@ impl Desk {
     pub async fn take(&self, id: CommandId, wish: Wish) -> Result<(), SignalError> {
         let command = match wish {
             Wish::Close(position) => Command::Close(position),
+            Wish::Adjust(position, what) => Command::Adjust(position, what),
+            Wish::MoveStop(position, symbol, trigger) => {
+                let exchange = self.exchange().ok_or(SignalError::NotConnected)?;
+                let mark = exchange.mark_price(&symbol).await?;
+                Command::Adjust(position, Adjustment::MoveStop { trigger, mark })
+            }
             Wish::Open(symbol, terms) => {
                 let exchange = self.exchange().ok_or(SignalError::NotConnected)?;
                 Command::Open(Box::new(terms.request(exchange.as_ref(), &symbol).await?))

@@ -9,8 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use kraite_core::exchange::ReportStatus;
-use kraite_core::id::Role;
+use kraite_core::exchange::{OrderShape, ReportStatus};
+use kraite_core::id::{AccountTag, Role};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::{Value, json};
 use stage::{PATIENCE, Running, Stage, kraite, open, until};
@@ -132,6 +132,82 @@ fn a_halt_holds_across_restarts_with_and_without_a_process_and_an_exchange_and_f
     assert_eq!(command(&["flatten", "nobody"]).0, 2);
     assert_eq!(command(&["resume"]).0, 0);
     run.opens(4, "classic");
+    run.kill(Signal::INT);
+}
+
+#[test]
+fn s12_a_position_is_changed_by_command_on_every_venue_and_stays_so_after_a_kill() {
+    let stage = Stage::new();
+    let command = |args: &[&str]| {
+        let output = kraite(stage.folder.path(), args).stdin(Stdio::null()).output().unwrap();
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (output.status.code().unwrap(), format!("{out}{err}"))
+    };
+    let account = AccountTag::new(1).unwrap();
+    // Price and quantity of what stops, and what is open.
+    let stops = |name: &str| {
+        stage.emulator(name).with_venue(|venue| {
+            let stops = venue.open(account).filter(|order| matches!(order.shape, OrderShape::StopMarket { .. }));
+            stops.map(|order| order.shape.price().unwrap().to_string()).collect::<Vec<_>>()
+        })
+    };
+    let exposure = |name: &str| {
+        stage.emulator(name).with_venue(|venue| venue.exposures(account).map(|(_, _, qty)| qty).next().unwrap())
+    };
+    let (code, told) = command(&["adjust", "apart/SOLUSDT", "--stop", "80"]);
+    assert!(code == 1 && told.contains("no kraite run is up"), "{told}");
+    let mut run = stage.run();
+    for (id, (name, _)) in (1..).zip(&stage.emulators) {
+        run.opens(id, name);
+    }
+    for (name, _) in &stage.emulators {
+        until("protected", || stage.is_protected(name));
+        until("active", || command(&["status", "--journal", "j", "--json"]).1.matches("\"active\"").count() == 3);
+        let position = format!("{name}/SOLUSDT");
+        let before = exposure(name);
+        let (code, told) = command(&["adjust", &position, "--stop", "80"]);
+        assert_eq!(code, 0, "{told}");
+        until("the stop is moved", || stops(name) == ["80"]);
+        let (code, told) = command(&["adjust", &format!("{name}/1"), "--close-part", "0.1"]);
+        assert_eq!(code, 0, "{told}");
+        until("a part is closed", || exposure(name) == before.checked_sub("0.1".parse().unwrap()).unwrap());
+        assert_eq!(command(&["adjust", &position, "--drop-rung", "4"]).0, 0);
+        let rungs = || {
+            let of =
+                |rung| move |(role, is): &&(Role, ReportStatus)| *role == Role::Rung(rung) && *is == ReportStatus::New;
+            [1, 4].map(|rung| stage.ids_ever(name).iter().filter(of(rung)).count())
+        };
+        until("a rung is dropped", || rungs() == [1, 0]);
+        assert_eq!(command(&["adjust", &position, "--target", "1.5"]).0, 0);
+        assert_eq!(command(&["adjust", &position, "--hold-target"]).0, 0);
+        for (change, why) in [
+            (["--stop", "500"], "would trigger at once"),
+            (["--stop", "149"], "would fill at the stop or beyond it: drop it first"),
+            (["--close-part", "99"], "close the position instead"),
+            (["--drop-rung", "4"], "nothing of rung 4 is left"),
+            (["--target", "2"], "release it first"),
+        ] {
+            let (code, told) = command(&["adjust", &position, change[0], change[1]]);
+            assert!(code == 1 && told.contains(why), "{change:?}: {told}");
+        }
+    }
+    assert_eq!(command(&["adjust", "apart", "--hold-target"]).0, 2);
+    assert_eq!(command(&["adjust", "apart/SOLUSDT"]).0, 2);
+    assert_eq!(command(&["adjust", "apart/SOLUSDT", "--hold-target", "--target", "1"]).0, 2);
+    run.kill(Signal::KILL);
+    let closes = |name: &str| stage.ids_ever(name).iter().filter(|(role, _)| *role == Role::Close).count();
+    let before: Vec<_> = stage.emulators.iter().map(|(name, _)| (exposure(name), stops(name), closes(name))).collect();
+    let run = stage.run();
+    until("restored", || run.times_told("restored: ") == 3);
+    // A rung fills, and everything that was changed stays so.
+    for (((name, _), (held, stopped, closed)), tag) in stage.emulators.iter().zip(before).zip(["1", "2", "3"]) {
+        stage.price(name, "137");
+        until("a rung filled", || exposure(name) > held);
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!((stops(name), closes(name)), (stopped, closed), "{name}");
+        let explained = command(&["explain", "1", "--account", tag, "--journal", "j"]).1;
+        assert!(explained.contains("move its stop to 80"), "{explained}");
+    }
     run.kill(Signal::INT);
 }
 
@@ -321,6 +397,10 @@ fn wrong_lines_are_answered_with_what_is_wrong() {
         (account(json!({ "close": 7, "plan": "p" })), "belong to open"),
         (account(json!({ "open": "SOLUSDT", "direction": "up", "plan": "p" })), "unknown variant"),
         (account(json!({ "opne": "SOLUSDT" })), "unknown field"),
+        (account(json!({ "adjust": "SOLUSDT", "stop": "9" })), "nothing like that is open"),
+        (account(json!({ "adjust": 1, "stop": "9", "close": 1 })), "adjust stands with what it changes"),
+        (account(json!({ "stop": "9" })), "belong to adjust"),
+        (account(json!({ "adjust": 1, "stop": "much" })), "not a signal"),
     ] {
         writeln!(run.input, "{line}").unwrap();
         let answer = run.answers();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kraite_core::engine::{self, Command, CommandId};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
+use kraite_core::number::{Percent, Price, Qty};
 use kraite_engine::{Clock, OfflineError, ReactorError, record_command};
 use kraite_journal::SqliteJournal;
 use serde_json::{Value, json};
@@ -64,6 +65,54 @@ pub(crate) struct FlattenArgs {
     pub(crate) json: bool,
 }
 
+/// Change an active position by hand: its stop, its size, its rungs, its target.
+///
+/// Speaks to the `kraite run` that works on the account. What is taken is recorded before anything is sent and holds
+/// across restarts; `kraite explain` tells of it. Where a venue holds one stop only, moving it takes the old one off
+/// first: for one round trip the position is without.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_long_help = "Examples:\n  kraite adjust main/SOLUSDT --stop 92.5\n  kraite adjust main/3 --close-part 0.5\n  \
+                             kraite adjust main/SOLUSDT --drop-rung 4\n  kraite adjust main/SOLUSDT --target 1.2\n  \
+                             kraite adjust main/SOLUSDT --hold-target"
+)]
+pub(crate) struct AdjustArgs {
+    /// One position: ACCOUNT/CONTRACT or ACCOUNT/NUMBER.
+    #[arg(value_name = "ACCOUNT/POSITION")]
+    what: String,
+    #[command(flatten)]
+    change: ChangeArgs,
+    /// The configuration.
+    #[arg(long, default_value = "kraite.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// The answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct ChangeArgs {
+    /// Move the stop to this trigger price. No rung that may still fill may lie there or beyond, and the market neither.
+    #[arg(long, value_name = "PRICE")]
+    stop: Option<Price>,
+    /// Take so much off at the market; stop and target follow.
+    #[arg(long, value_name = "QTY")]
+    close_part: Option<Qty>,
+    /// Leave a rung out: it is cancelled, what it had filled stays. The one nearest the entry is 1.
+    #[arg(long, value_name = "RUNG")]
+    drop_rung: Option<u8>,
+    /// Aim the target this many percent past the average entry, from now on.
+    #[arg(long, value_name = "PERCENT")]
+    target: Option<Percent>,
+    /// Hold the target at its price, whatever rungs fill; its size still follows.
+    #[arg(long)]
+    hold_target: bool,
+    /// Price a target that is held from the average entry again.
+    #[arg(long)]
+    release_target: bool,
+}
+
 /// One line to the process and its answer.
 struct Speaker {
     stream: Option<BufReader<UnixStream>>,
@@ -87,6 +136,18 @@ impl Speaker {
         let micros = u64::try_from(Clock::real().now().0).unwrap_or(0).saturating_mul(1_000);
         let salt = u64::from(std::process::id() % 1_000);
         Ok(Self { stream, next_id: OWN_IDS.saturating_add(micros).saturating_add(salt) })
+    }
+
+    /// What is sent for a position takes the process that works on it.
+    fn must_reach(&self, config: &Config) -> Result<(), Failed> {
+        if self.stream.is_some() {
+            return Ok(());
+        }
+        let why = format!(
+            "no kraite run is up for {}: what is open stands behind its stops at the exchange; start it, then ask again",
+            config.journal.display()
+        );
+        Err(Failed::new(Exit::Failure, why))
     }
 
     fn id(&mut self) -> u64 {
@@ -197,13 +258,7 @@ pub(crate) fn flatten(args: &FlattenArgs) -> Result<Exit, Failed> {
     };
     let accounts = chosen(&config, name)?;
     let mut speaker = Speaker::to(&config)?;
-    if speaker.stream.is_none() {
-        let why = format!(
-            "no kraite run is up for {}: what is open stands behind its stops at the exchange; start it, then ask again",
-            config.journal.display()
-        );
-        return Err(Failed::new(Exit::Failure, why));
-    }
+    speaker.must_reach(&config)?;
     let mut worst = Exit::Ok;
     for account in accounts {
         let open = open_positions(&config, account.tag)?;
@@ -226,6 +281,28 @@ pub(crate) fn flatten(args: &FlattenArgs) -> Result<Exit, Failed> {
         }
     }
     Ok(worst)
+}
+
+/// Runs `kraite adjust`.
+pub(crate) fn adjust(args: &AdjustArgs) -> Result<Exit, Failed> {
+    let config = Config::read(&args.config)?;
+    let Some((name, position)) = args.what.split_once('/') else {
+        let why = format!("{:?} is no position: say ACCOUNT/CONTRACT or ACCOUNT/NUMBER, as main/SOLUSDT", args.what);
+        return Err(Failed::new(Exit::Usage, why));
+    };
+    let account = config.account(name).map_err(Failed::with(Exit::Usage))?;
+    let mut speaker = Speaker::to(&config)?;
+    speaker.must_reach(&config)?;
+    let which = position.parse::<u32>().map_or_else(|_| json!(position), |no| json!(no));
+    let mut line = json!({ "id": speaker.id(), "account": account.name, "adjust": which });
+    let ChangeArgs { stop, close_part, drop_rung, target, hold_target, release_target } = &args.change;
+    line["stop"] = json!(stop);
+    line["close_part"] = json!(close_part);
+    line["drop_rung"] = json!(drop_rung);
+    line["target"] = json!(target);
+    line["hold_target"] = json!((*hold_target || *release_target).then_some(*hold_target));
+    let answer = speaker.ask(&line)?.unwrap_or_default();
+    told(&account.name, &answer, args.json, &format!("{position} is changed; `kraite status` shows what came of it"))
 }
 
 /// What is open by the journal, newest state first folded.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kraite_core::engine::{Command, CommandId};
+use kraite_core::engine::{Adjustment, Command, CommandId};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
+use kraite_core::number::{Percent, Price, Qty};
 use kraite_core::time::LocalMillis;
 use kraite_engine::{Clock, Desk, SignalError, Wish};
 use serde::Deserialize;
@@ -35,6 +36,39 @@ struct Line {
     close: Option<Which>,
     halt: Option<bool>,
     until: Option<i64>,
+    adjust: Option<Which>,
+    stop: Option<Price>,
+    close_part: Option<Qty>,
+    drop_rung: Option<u8>,
+    target: Option<Percent>,
+    hold_target: Option<bool>,
+}
+
+impl Line {
+    /// What is changed, where exactly one thing is.
+    fn change(&self) -> Option<Change> {
+        let Self { stop, close_part, drop_rung, target, hold_target, .. } = self;
+        let others = [
+            close_part.map(Adjustment::ClosePart),
+            drop_rung.map(Adjustment::DropRung),
+            target.map(Adjustment::Retarget),
+            hold_target.map(|hold| if hold { Adjustment::HoldTarget } else { Adjustment::ReleaseTarget }),
+        ];
+        let mut all = others.into_iter().flatten().map(Change::Other).chain(stop.map(Change::Stop));
+        all.next().filter(|_| all.next().is_none())
+    }
+
+    /// Whether it says anything that belongs to a change.
+    const fn says_change(&self) -> bool {
+        let Self { stop, close_part, drop_rung, target, hold_target, .. } = self;
+        stop.is_some() || close_part.is_some() || drop_rung.is_some() || target.is_some() || hold_target.is_some()
+    }
+}
+
+/// A change of a position.
+enum Change {
+    Stop(Price),
+    Other(Adjustment),
 }
 
 /// What a line asks for.
@@ -108,6 +142,26 @@ impl Intake {
     }
 
     fn asked(&self, account: &Account, line: Line) -> Result<Asked, String> {
+        if line.adjust.is_none() && line.says_change() {
+            return Err("stop, close_part, drop_rung, target and hold_target belong to adjust".to_owned());
+        }
+        if let Some(which) = &line.adjust {
+            if line.open.is_some()
+                || line.close.is_some()
+                || line.halt.is_some()
+                || line.direction.is_some()
+                || line.plan.is_some()
+            {
+                return Err("adjust stands with what it changes, and with nothing else".to_owned());
+            }
+            let (symbol, no) = self.find(account.tag, which)?;
+            let change = line.change();
+            let change = change.ok_or("adjust takes one of: stop, close_part, drop_rung, target, hold_target")?;
+            return Ok(Asked::Wish(match change {
+                Change::Stop(trigger) => Wish::MoveStop(no, symbol, trigger),
+                Change::Other(what) => Wish::Adjust(no, what),
+            }));
+        }
         match (line.open, line.close, line.halt) {
             (Some(symbol), None, None) => {
                 let direction = line.direction.ok_or("direction is missing: long or short")?;
@@ -119,21 +173,28 @@ impl Intake {
                 Ok(Asked::Command(if halt { Command::Halt } else { Command::Resume }))
             }
             (None, Some(which), None) if line.direction.is_none() && line.plan.is_none() => {
-                let standing = self.board.standing(account.tag);
-                let open = standing.ok_or("the account was not connected yet; it may be given again")?.open;
-                let found = match &which {
-                    Which::Number(no) => open.values().find(|open| *open == no),
-                    Which::Contract(symbol) => open.get(&Symbol::new(symbol)),
-                };
-                let wish = found.copied().map(Wish::Close).ok_or_else(|| "nothing like that is open".to_owned())?;
-                Ok(Asked::Wish(wish))
+                let (_, no) = self.find(account.tag, &which)?;
+                Ok(Asked::Wish(Wish::Close(no)))
             }
             (None, _, _) if line.direction.is_some() || line.plan.is_some() => {
                 Err("direction and plan belong to open, and to nothing else".to_owned())
             }
-            _ => Err("say one of: open (a contract), close (a contract, or a position's number), halt (true or false)"
+            _ => Err("say one of: open (a contract), close or adjust (a contract, or a position's number), \
+                      halt (true or false)"
                 .to_owned()),
         }
+    }
+
+    /// A position that is not finished.
+    fn find(&self, account: AccountTag, which: &Which) -> Result<(Symbol, PositionNo), String> {
+        let standing = self.board.standing(account);
+        let open = standing.ok_or("the account was not connected yet; it may be given again")?.open;
+        let mut open = open.into_iter();
+        let found = match which {
+            Which::Number(wanted) => open.find(|(_, no)| no == wanted),
+            Which::Contract(wanted) => open.find(|(symbol, _)| symbol.as_str() == wanted),
+        };
+        found.ok_or_else(|| "nothing like that is open".to_owned())
     }
 
     async fn hand_over(&self, tag: AccountTag, desk: &Desk, id: CommandId, asked: Asked) -> Result<Value, String> {
