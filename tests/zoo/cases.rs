@@ -4,7 +4,7 @@
 //! rightly: yes while every bug sleeps, no while the one it is about is awake.
 
 use futures_util::FutureExt as _;
-use kraite_core::engine::{Answer, Command, CommandId, Config, InputKind, Query, Sent};
+use kraite_core::engine::{Adjustment, Answer, Command, CommandId, Config, InputKind, Query, Sent, Step};
 use kraite_core::exchange::{
     Cause, Endpoint, Lookup, OrderReport, Outcome, Reading, RejectKind, ReportStatus, ReportedId, Side, Stated, Trade,
     VenueCause,
@@ -89,7 +89,44 @@ pub(crate) const ALL: &[Case] = &[
     ("flat-by-fills", flat_by_our_fills_is_read_before_the_stop_goes),
     ("late-fill-ignored", a_fill_after_the_end_is_closed_again),
     ("limits-bypassed", a_halted_account_opens_nothing),
+    ("adjusted-twice", a_part_that_is_asked_for_twice_is_one),
+    ("part-forgotten", a_part_that_is_asked_for_is_sent),
+    ("dropped-rung-rests", a_rung_that_is_dropped_is_cancelled),
+    ("stop-stays-put", a_stop_that_is_moved_makes_room),
 ];
+
+/// An active position is changed by hand, by one command that comes so often.
+fn changed(what: Adjustment, times: usize) -> (Bench, Step) {
+    let mut bench = Bench::active(presets::binance());
+    let position = bench.position().no;
+    let mut change = || bench.feed(InputKind::Command(CommandId(20), Command::Adjust(position, what.clone())));
+    let mut last = change();
+    for _ in 1..times {
+        last = change();
+    }
+    (bench, last)
+}
+
+fn a_part_that_is_asked_for_twice_is_one() -> bool {
+    changed(Adjustment::ClosePart(qty("0.1")), 2).0.position().hands.parts == qty("0.1")
+}
+
+fn a_part_that_is_asked_for_is_sent() -> bool {
+    let (bench, step) = changed(Adjustment::ClosePart(qty("0.1")), 1);
+    bench.position().latest(Role::Close).is_some_and(|close| placed(&step).contains(&close.id))
+}
+
+fn a_rung_that_is_dropped_is_cancelled() -> bool {
+    let (bench, step) = changed(Adjustment::DropRung(1), 1);
+    cancelled(&step) == [bench.latest(Role::Rung(1)).id]
+}
+
+fn a_stop_that_is_moved_makes_room() -> bool {
+    let bench = Bench::active(presets::binance());
+    let mark = bench.world.mark(&presets::instrument().symbol).unwrap();
+    let (bench, step) = changed(Adjustment::MoveStop { trigger: "80".parse().unwrap(), mark }, 1);
+    cancelled(&step) == [bench.latest(Role::Stop).id]
+}
 
 /// An opening is asked for after a halt.
 fn a_halted_account_opens_nothing() -> bool {

@@ -45,6 +45,7 @@ pub(crate) const ALL: &[Scene] = &[
     Scene { name: "settings-first", play: settings_first },
     Scene { name: "rung-lost", play: rung_lost },
     Scene { name: "stop-refused-for-good", play: stop_refused_for_good },
+    Scene { name: "remainder-taken-late", play: remainder_taken_late },
 ];
 
 /// Where something was wrong, and what.
@@ -75,6 +76,21 @@ pub(crate) fn first_wrong() -> Option<Found> {
         }
     }
     None
+}
+
+/// Less than a lot is left, and each request in turn is taken at the last instant that its rule allows: the user has
+/// closed everything by then.
+fn remainder_taken_late(profile: &VenueProfile) -> Result<(), String> {
+    let script = Script::catalogue().into_iter().find(|script| script.name == "less-than-a-lot").unwrap();
+    let calm = script::play(&script, profile.clone(), BTreeMap::new(), Stream::Push);
+    let requests = (0u64..).zip(&calm.trail).filter(|(_, point)| **point == Point::Request);
+    for (number, _) in requests {
+        let played = script::play(&script, profile.clone(), BTreeMap::from([(number, Fate::Tardy)]), Stream::Push);
+        if let Some((_, finding)) = played.verdict.findings.first() {
+            return Err(format!("request {number} taken late: {finding:?}"));
+        }
+    }
+    Ok(())
 }
 
 fn symbol() -> Symbol {
