@@ -10,6 +10,7 @@ mod intake;
 mod lines;
 mod log;
 mod metrics;
+mod notify;
 mod paper;
 pub(crate) mod run;
 pub(crate) mod setup;

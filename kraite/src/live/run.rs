@@ -25,6 +25,7 @@ use super::http::{Server, Token};
 use super::intake::Intake;
 use super::lines::{self, Source};
 use super::log::{self, LogFormat, Reporter};
+use super::notify::{Addresses, Letter, Postmen};
 use super::paper::Paper;
 use crate::exit::{Exit, Failed};
 use crate::flags::positive;
@@ -108,6 +109,9 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let token = config.http.as_ref().map(|http| Token::read(&http.token)).transpose();
     let token =
         token.map_err(|why| Failed::new(Exit::Configuration, format!("{}: http: {why}", args.config.display())))?;
+    let addresses = config.notify.as_ref().map(|notify| notify.read()).transpose();
+    let addresses = addresses
+        .map_err(|why| Failed::new(Exit::Configuration, format!("{}: notify: {why}", args.config.display())))?;
     if args.paper {
         on_paper(&mut config)?;
     }
@@ -119,7 +123,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     log::begin(args.log, args.verbose);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::with(Exit::Failure))?;
-    let ended = runtime.block_on(run(config, &held, token, args.paper.then_some(args.deposit), source));
+    let ended = runtime.block_on(run(config, &held, token, addresses, args.paper.then_some(args.deposit), source));
     // A read of stdin cannot be called off.
     runtime.shutdown_background();
     ended
@@ -156,6 +160,7 @@ async fn run(
     config: Config,
     held: &Hold,
     token: Option<Token>,
+    addresses: Option<Addresses>,
     paper: Option<Notional>,
     source: Option<Source>,
 ) -> Result<Exit, Failed> {
@@ -164,7 +169,8 @@ async fn run(
         tokio::spawn(lines::read(source, sender));
     }
     let clock = Clock::scaled(config.speed);
-    let board = Arc::new(Board::new(clock.clone()));
+    let postmen = Postmen::begin(addresses, paper.is_some())?;
+    let board = Arc::new(Board::new(clock.clone(), postmen.outbox()));
     let http = match (&config.http, token) {
         (Some(http), Some(token)) => Some(Server::listen(http.listen, token, &config, Arc::clone(&board)).await?),
         _ => None,
@@ -179,6 +185,20 @@ async fn run(
         interrupted: signal(SignalKind::interrupt()).map_err(Failed::with(Exit::Failure))?,
         terminated: signal(SignalKind::terminate()).map_err(Failed::with(Exit::Failure))?,
     };
+    let ended = again_and_again(&config, held, &mut outside).await;
+    if let Err(failed) = &ended {
+        outside.board.tell(&Letter::of_process("Failed", failed.message.clone()));
+    }
+    tokio::select! {
+        biased;
+        _ = outside.interrupted.recv() => {}
+        () = postmen.end() => {}
+    }
+    ended
+}
+
+/// Works over the journal, and over the same one again where it failed or somebody broke down.
+async fn again_and_again(config: &Config, held: &Hold, outside: &mut Outside) -> Result<Exit, Failed> {
     let mut failures = 0u32;
     loop {
         let journal = match SqliteJournal::open(&config.journal) {
@@ -188,19 +208,21 @@ async fn run(
             Err(error) => {
                 failures = failures.saturating_add(1);
                 error!("the journal cannot be opened: {error}");
-                if !pause(&mut outside, failures).await {
+                if !pause(outside, failures).await {
                     return Ok(Exit::Ok);
                 }
                 continue;
             }
         };
-        match over(&config, held, Arc::new(journal), &mut outside).await? {
+        match over(config, held, Arc::new(journal), outside).await? {
             Ended::Asked => return Ok(Exit::Ok),
             Ended::Alone(exit) => return Ok(exit),
             Ended::Again(why) => {
                 failures = failures.saturating_add(1);
-                error!("nothing is sent any more, and stops stand at the exchanges: {why}");
-                if !pause(&mut outside, failures).await {
+                let words = format!("nothing is sent any more, and stops stand at the exchanges: {why}");
+                error!("{words}");
+                outside.board.tell(&Letter::of_process("Interrupted", words));
+                if !pause(outside, failures).await {
                     return Ok(Exit::Ok);
                 }
             }
@@ -302,7 +324,7 @@ async fn over(
                 Some(Ok((account, Err(WorkerError::Journal(error))))) if may_pass(&error) => {
                     break Ended::Again(format!("account {account}: {error}"));
                 }
-                Some(Ok((account, ended))) => first = first.or(told(&account, ended)),
+                Some(Ok((account, ended))) => first = first.or(told(&account, ended, &board)),
             },
             Some(line) = outside.lines.recv(), if answers.len() < LINES => {
                 let intake = Arc::clone(&intake);
@@ -353,9 +375,11 @@ const fn may_pass(error: &JournalError) -> bool {
 }
 
 /// Says why a worker ended, and what that means for the command.
-fn told(account: &str, ended: Result<Option<Stopped>, WorkerError>) -> Option<Exit> {
+fn told(account: &str, ended: Result<Option<Stopped>, WorkerError>, board: &Board) -> Option<Exit> {
     let error = ended.err()?;
     error!(account, "not worked on any more: {error}");
+    let letter = Letter::of_process("AccountStopped", format!("not worked on any more: {error}"));
+    board.tell(&Letter { account: Some(account.to_owned()), ..letter });
     Some(match error {
         WorkerError::Connect(_) => Exit::Configuration,
         WorkerError::Journal(error) => Failed::from(error).exit,
