@@ -215,7 +215,8 @@ impl Board {
     }
 }
 
-fn standing(engine: &Engine) -> Standing {
+/// How an account stands.
+pub(super) fn standing(engine: &Engine) -> Standing {
     let worst = engine.state().positions.values().map(|p| p.meter.worst).max().unwrap_or_default();
     let mut standing = Standing { worst, ..Standing::default() };
     for position in engine.state().positions.values().filter(|p| !p.phase.is_terminal()) {

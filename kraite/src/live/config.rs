@@ -242,6 +242,11 @@ impl Config {
         Ok(Self { journal: folder.join(&file.journal), speed, http, notify, engine, plans, accounts })
     }
 
+    /// The engine's configuration for an account.
+    pub(super) fn engine_for(&self, account: &Account) -> engine::Config {
+        engine::Config { limits: account.limits.clone(), ..self.engine.clone() }
+    }
+
     /// The account of a name.
     pub(crate) fn account(&self, name: &str) -> Result<&Account, String> {
         self.accounts.iter().find(|account| account.name == name).ok_or_else(|| {

@@ -5,6 +5,7 @@ pub(crate) mod button;
 pub(crate) mod config;
 mod connect;
 mod control;
+mod dry_run;
 mod http;
 mod intake;
 mod lines;

@@ -21,6 +21,7 @@ use super::board::Board;
 use super::config::{Account, Config};
 use super::connect::{Budgets, Connector};
 use super::control::{self, Control, Hold};
+use super::dry_run;
 use super::http::{Server, Token};
 use super::intake::Intake;
 use super::lines::{self, Source};
@@ -66,6 +67,11 @@ pub(crate) struct Args {
     /// and begins anew with each start, as the simulated exchange does.
     #[arg(long)]
     paper: bool,
+    /// Shows what would be done and why, and ends: what is asked and sent first for what is open, and for each signal
+    /// its sizes or why it is refused. Sends nothing but readings, writes no journal, and takes no account over. Ends
+    /// with 0 where everything would run.
+    #[arg(long, conflicts_with = "paper")]
+    dry_run: bool,
     /// The deposit on paper, in quote currency.
     #[arg(long, default_value = "10000", requires = "paper", value_parser = positive::<Notional>)]
     deposit: Notional,
@@ -75,7 +81,7 @@ pub(crate) struct Args {
     /// Every fact that is recorded is a line.
     #[arg(long)]
     verbose: bool,
-    /// Failures as JSON on stdout; answers to signals are JSON in any case.
+    /// Failures, and what --dry-run shows, as JSON on stdout; answers to signals are JSON in any case.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -114,6 +120,10 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         .map_err(|why| Failed::new(Exit::Configuration, format!("{}: notify: {why}", args.config.display())))?;
     if args.paper {
         on_paper(&mut config)?;
+    }
+    if args.dry_run {
+        let source = args.signals.as_deref().map(Source::open).transpose()?;
+        return dry_run::command(config, source, args.json);
     }
     let held = control::hold(&config.journal)?;
     if args.paper {
@@ -277,8 +287,7 @@ fn worker(
     };
     let journal: Arc<dyn Journal> = Arc::clone(journal) as _;
     let reporter = Reporter::new(account.name.clone(), account.tag, Arc::clone(board));
-    let engine = kraite_core::engine::Config { limits: account.limits.clone(), ..config.engine.clone() };
-    Worker::new(account.tag, engine, connect, journal, outside.clock.clone(), reporter)
+    Worker::new(account.tag, config.engine_for(account), connect, journal, outside.clock.clone(), reporter)
 }
 
 /// Works over one opened journal.
