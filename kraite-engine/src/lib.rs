@@ -16,7 +16,7 @@ mod worker;
 
 pub use clock::{Clock, VenueClock};
 pub use offline::{OfflineError, is_recorded_only, record_command};
-pub use reactor::{Handle, Observer, Reactor, ReactorError, Stopped};
+pub use reactor::{Handle, Observer, Reactor, ReactorError, Stopped, answer};
 pub use signal::{Signal, SignalError, Signals, Wish, serve};
 pub use terms::{Slice, Terms, TermsError};
 pub use worker::{Connect, ConnectFailure, Desk, Worker, WorkerError};

@@ -357,7 +357,9 @@ async fn ask(
     let _ = inbox.send(InputKind::Answer(answer)).await;
 }
 
-async fn answer(exchange: &dyn Exchange, query: Query, now: VenueMillis) -> Answer {
+/// Asks a venue one question of the engine, which changes nothing there. History is asked for until a little after
+/// `now`.
+pub async fn answer(exchange: &dyn Exchange, query: Query, now: VenueMillis) -> Answer {
     match query {
         Query::Lookup(order, endpoint) => {
             let result = exchange.lookup(&order, endpoint).await;

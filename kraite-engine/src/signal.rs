@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use kraite_core::engine::{Adjustment, Command, CommandId};
-use kraite_core::exchange::ReadError;
+use kraite_core::exchange::{Exchange, ReadError};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::number::Price;
 
@@ -75,6 +75,28 @@ pub async fn serve(
     }
 }
 
+impl Wish {
+    /// The command that it comes to, with everything that it needs read fresh.
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError`]: what it needs could not be had.
+    pub async fn command(self, exchange: Option<&dyn Exchange>) -> Result<Command, SignalError> {
+        Ok(match self {
+            Self::Close(position) => Command::Close(position),
+            Self::Adjust(position, what) => Command::Adjust(position, what),
+            Self::MoveStop(position, symbol, trigger) => {
+                let mark = exchange.ok_or(SignalError::NotConnected)?.mark_price(&symbol).await?;
+                Command::Adjust(position, Adjustment::MoveStop { trigger, mark })
+            }
+            Self::Open(symbol, terms) => {
+                let exchange = exchange.ok_or(SignalError::NotConnected)?;
+                Command::Open(Box::new(terms.request(exchange, &symbol).await?))
+            }
+        })
+    }
+}
+
 impl Desk {
     /// Turns a wish into a command and hands it over. Whether it is taken is decided by the core, and told where its
     /// record is.
@@ -83,19 +105,7 @@ impl Desk {
     ///
     /// [`SignalError`]: nothing was handed over.
     pub async fn take(&self, id: CommandId, wish: Wish) -> Result<(), SignalError> {
-        let command = match wish {
-            Wish::Close(position) => Command::Close(position),
-            Wish::Adjust(position, what) => Command::Adjust(position, what),
-            Wish::MoveStop(position, symbol, trigger) => {
-                let exchange = self.exchange().ok_or(SignalError::NotConnected)?;
-                let mark = exchange.mark_price(&symbol).await?;
-                Command::Adjust(position, Adjustment::MoveStop { trigger, mark })
-            }
-            Wish::Open(symbol, terms) => {
-                let exchange = self.exchange().ok_or(SignalError::NotConnected)?;
-                Command::Open(Box::new(terms.request(exchange.as_ref(), &symbol).await?))
-            }
-        };
+        let command = wish.command(self.exchange().as_deref()).await?;
         if self.command(id, command).await { Ok(()) } else { Err(SignalError::Ended) }
     }
 }

@@ -55,8 +55,9 @@ struct Shown {
     accounts: Vec<ShownAccount>,
 }
 
+/// One account, as it is shown.
 #[derive(Debug, Serialize)]
-struct ShownAccount {
+pub(crate) struct ShownAccount {
     account: u32,
     last_record: u64,
     last_record_at_ms: i64,
@@ -91,6 +92,13 @@ struct ShownPosition {
     realised: Option<String>,
     in_doubt: usize,
     halted: bool,
+}
+
+impl ShownAccount {
+    /// Whether nothing was ever recorded of it.
+    pub(crate) const fn is_new(&self) -> bool {
+        self.last_record == 0
+    }
 }
 
 /// How protected a position is, for people.
@@ -147,7 +155,8 @@ fn fitted(number: &str, places: usize) -> String {
     padded(&cut(number, places), places)
 }
 
-fn account(state: &State, all: bool, now_ms: i64) -> ShownAccount {
+/// How an account stands by its state.
+pub(crate) fn account(state: &State, all: bool, now_ms: i64) -> ShownAccount {
     let finished = |position: &&Position| matches!(position.phase, Phase::Closed | Phase::Cancelled);
     let shown = || state.positions.values().filter(|p| all || !finished(p));
     let positions: Vec<ShownPosition> = shown().map(|p| show(p, state)).collect();
@@ -246,31 +255,38 @@ fn text(shown: &Shown) -> String {
         text.push_str("no accounts in it\n");
     }
     for account in &shown.accounts {
-        let age = match account.last_record_age_ms {
-            ms if ms < 0 => format!("{} ahead of this clock", utc::span(ms.saturating_neg())),
-            ms => format!("{} old", utc::span(ms)),
-        };
-        let _ = writeln!(
-            text,
-            "account {}: {}, {}, {} in doubt; the last record, {}, is {age}",
-            account.account,
-            words::many(account.positions_shown, "position"),
-            words::many(account.orders, "order"),
-            account.in_doubt,
-            account.last_record
-        );
-        if account.halted {
-            text.push_str("  new exposure is halted (kraite resume lifts it)\n");
-        }
-        if account.quarantined {
-            text.push_str("  QUARANTINED: nothing new is opened until a human decides\n");
-        }
-        if !account.positions.is_empty() {
-            text.push_str(&table(&account.positions));
-        } else if account.positions_finished > 0 {
-            let finished = words::many(account.positions_finished, "finished position");
-            let _ = writeln!(text, "  {finished}, shown with --all");
-        }
+        text.push_str(&account_text(account));
+    }
+    text
+}
+
+/// [`account`] for people.
+pub(crate) fn account_text(account: &ShownAccount) -> String {
+    let mut text = String::new();
+    let age = match account.last_record_age_ms {
+        ms if ms < 0 => format!("{} ahead of this clock", utc::span(ms.saturating_neg())),
+        ms => format!("{} old", utc::span(ms)),
+    };
+    let _ = writeln!(
+        text,
+        "account {}: {}, {}, {} in doubt; the last record, {}, is {age}",
+        account.account,
+        words::many(account.positions_shown, "position"),
+        words::many(account.orders, "order"),
+        account.in_doubt,
+        account.last_record
+    );
+    if account.halted {
+        text.push_str("  new exposure is halted (kraite resume lifts it)\n");
+    }
+    if account.quarantined {
+        text.push_str("  QUARANTINED: nothing new is opened until a human decides\n");
+    }
+    if !account.positions.is_empty() {
+        text.push_str(&table(&account.positions));
+    } else if account.positions_finished > 0 {
+        let finished = words::many(account.positions_finished, "finished position");
+        let _ = writeln!(text, "  {finished}, shown with --all");
     }
     text
 }

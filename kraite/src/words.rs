@@ -1,7 +1,7 @@
 //! What inputs, events and orders are called when people are told about them.
 
 use kraite_core::engine::{
-    Adjustment, Alert, Answer, Command, CommandRefusal, Event, InputKind, OpenRequest, Request, Sent, Setup,
+    Adjustment, Alert, Answer, Command, CommandRefusal, Event, InputKind, OpenRequest, Query, Request, Sent, Setup,
 };
 use kraite_core::exchange::{
     Cause, Direction, Endpoint, Lookup, OrderReport, OrderShape, Outcome, ReadError, Reading, Reject, RejectKind,
@@ -64,6 +64,19 @@ pub(crate) fn request(request: &Request) -> String {
         Request::SetMarginMode(_, _, mode) => format!("setting margin mode {mode:?}"),
         Request::SetLeverage(_, _, leverage) => format!("setting leverage {leverage}x"),
         Request::ClosePosition(..) => "closing the whole position: less than a lot is left".into(),
+    }
+}
+
+/// What a query asks the venue for.
+pub(crate) fn query(query: &Query) -> String {
+    match query {
+        Query::Lookup(order, _) => format!("looking up {}", order.id.role()),
+        Query::OpenOrders(symbol) => format!("reading the open orders of {symbol}"),
+        Query::AllOpenOrders => "reading all open orders".into(),
+        Query::Positions => "reading all positions".into(),
+        Query::History(symbol, _) => format!("reading past orders of {symbol}"),
+        Query::Mark(symbol) => format!("reading the mark of {symbol}"),
+        Query::Rules(symbol) => format!("reading the rules of {symbol}"),
     }
 }
 

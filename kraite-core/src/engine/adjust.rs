@@ -194,7 +194,7 @@ impl Turn<'_> {
     /// Rungs that were left out while one of their orders rests, or came to rest after all, are cancelled: the worst loss
     /// does not count them.
     pub(super) fn cancel_dropped_rungs(&mut self, no: PositionNo) {
-        let Some(position) = self.position(no) else { return };
+        let Some(position) = self.position(no).filter(|p| !p.dropped.is_empty()) else { return };
         let dropped = |o: &&Order| matches!(o.role(), Role::Rung(rung) if position.dropped.contains(&rung));
         let resting = position.orders.values().filter(|o| o.life == Life::Working).filter(dropped).map(|o| o.id);
         let resting: Vec<_> = resting.collect();

@@ -7,6 +7,7 @@ use crate::exchange::{Direction, OrderShape};
 use crate::id::{ClientOrderId, LogicalOrder, Role};
 use crate::number::{ArithmeticError, Notional, Price, Qty};
 use crate::order::{Executed, Life, Order, Terminal};
+use crate::rounding::floor_price;
 use crate::sizing;
 
 /// A position's status in the words of S11.
@@ -174,7 +175,8 @@ impl Position {
         let average = self.average_entry()?;
         // One that the market has passed is placed beyond it even so (R83).
         if let Some(held) = self.hands.held_target.filter(|_| mark.is_none()) {
-            return Some((held, self.closable()));
+            let tick = self.request.instrument.tick;
+            return Some((floor_price(held, tick).unwrap_or(held), self.closable()));
         }
         let instrument = &self.request.instrument;
         let break_even =

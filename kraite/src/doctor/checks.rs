@@ -3,12 +3,12 @@
 
 use std::future::poll_fn;
 
-use kraite_binance::{Binance, LocalClock as _, SystemClock};
-use kraite_core::exchange::{Exchange as _, KeyRights, PositionMode, ReadError, StreamEvent};
+use kraite_binance::LocalClock;
+use kraite_core::exchange::{Exchange, KeyRights, PositionMode, ReadError, StreamEvent};
 use kraite_core::time::{LocalMillis, Millis, VenueMillis};
 
-use super::Network;
 use super::report::{Report, Status};
+use crate::live::config::Network;
 
 /// With a larger error of the measured clock, orders may come too late to be signed for their window.
 const CLOCK_ERROR_MAX: Millis = Millis(1_000);
@@ -22,12 +22,28 @@ const TOLD_IN: Millis = Millis(1);
 const MARGIN: &str = "USDT";
 
 /// The checks that need a key.
-const KEYED: [&str; 4] = ["rights", "mode", "margin", "stream"];
+const KEYED: [&str; 3] = ["rights", "mode", "margin"];
 /// The checks that need the venue.
-const REMOTE: [&str; 7] = ["clock", "contracts", "key", "rights", "mode", "margin", "stream"];
+const REMOTE: [&str; 6] = ["clock", "contracts", "key", "rights", "mode", "margin"];
+/// What is skipped with them where it is asked for.
+const STREAM: &str = "stream";
 
 /// Makes all of them.
-pub(super) async fn run(account: &Binance, clock: &SystemClock, network: Network, report: &mut Report) {
+pub(super) async fn run(account: &dyn Exchange, clock: &dyn LocalClock, network: Network, report: &mut Report) {
+    if readings(account, clock, network, report).await {
+        stream(account, clock, report).await;
+    } else {
+        report.skip(&[STREAM], "something before it failed");
+    }
+}
+
+/// Makes those that read and do nothing else; says whether the key was accepted.
+pub(crate) async fn readings(
+    account: &dyn Exchange,
+    clock: &dyn LocalClock,
+    network: Network,
+    report: &mut Report,
+) -> bool {
     let before = clock.now();
     match account.server_time().await {
         Ok(told) => {
@@ -38,7 +54,7 @@ pub(super) async fn run(account: &Binance, clock: &SystemClock, network: Network
             let fix = "check network, firewall and address; whether the exchange is down or has banned this address";
             report.add("address", Status::Failed, error.to_string(), fix);
             report.skip(&REMOTE, "the exchange does not answer");
-            return;
+            return false;
         }
     }
     contracts(account, report).await;
@@ -51,11 +67,11 @@ pub(super) async fn run(account: &Binance, clock: &SystemClock, network: Network
         Err(error) => {
             report.add("key", Status::Failed, error.to_string(), advice(&error));
             report.skip(&KEYED, "the key is not accepted");
-            return;
+            return false;
         }
     }
     margin(account, report).await;
-    stream(account, clock, report).await;
+    true
 }
 
 /// What to do about a signed request that came to nothing, by the venue's code.
@@ -100,7 +116,7 @@ fn offset(before: LocalMillis, told: VenueMillis, after: LocalMillis, report: &m
     }
 }
 
-async fn contracts(account: &Binance, report: &mut Report) {
+async fn contracts(account: &dyn Exchange, report: &mut Report) {
     match account.instruments().await {
         Ok(all) => report.add("contracts", Status::Ok, format!("{} contracts can be traded", all.len()), ""),
         Err(error) => {
@@ -114,7 +130,7 @@ async fn contracts(account: &Binance, report: &mut Report) {
     }
 }
 
-async fn rights(account: &Binance, network: Network, report: &mut Report) {
+async fn rights(account: &dyn Exchange, network: Network, report: &mut Report) {
     match network {
         Network::Production => match account.key_rights().await {
             Ok(rights) => judge(&rights, report),
@@ -158,7 +174,7 @@ fn mode(found: PositionMode, report: &mut Report) {
     report.add("mode", Status::Ok, says, "");
 }
 
-async fn margin(account: &Binance, report: &mut Report) {
+async fn margin(account: &dyn Exchange, report: &mut Report) {
     match account.balances().await {
         Ok(all) => match all.iter().find(|balance| balance.currency == MARGIN) {
             Some(row) if row.available.is_positive() => {
@@ -172,7 +188,7 @@ async fn margin(account: &Binance, report: &mut Report) {
 }
 
 /// Opens the account stream, waits until it is up, and closes it.
-async fn stream(account: &Binance, clock: &SystemClock, report: &mut Report) {
+async fn stream(account: &dyn Exchange, clock: &dyn LocalClock, report: &mut Report) {
     let fix = "WebSockets may be blocked on the way: check proxy and firewall";
     let opened = async {
         let mut events = account.account_stream().await.map_err(|error| error.to_string())?;
@@ -190,8 +206,8 @@ async fn stream(account: &Binance, clock: &SystemClock, report: &mut Report) {
         () = clock.sleep(STREAM_WAITS) => Err(format!("it is not up after {STREAM_WAITS}")),
     };
     match ended {
-        Ok(()) => report.add("stream", Status::Ok, "the account's stream opens and closes", ""),
-        Err(why) => report.add("stream", Status::Failed, why, fix),
+        Ok(()) => report.add(STREAM, Status::Ok, "the account's stream opens and closes", ""),
+        Err(why) => report.add(STREAM, Status::Failed, why, fix),
     }
 }
 

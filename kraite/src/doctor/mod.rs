@@ -1,7 +1,7 @@
 //! `kraite doctor`: whether an account can be traded on from here, before anything is traded.
 
-mod checks;
-mod report;
+pub(crate) mod checks;
+pub(crate) mod report;
 mod secrets;
 
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use kraite_binance::{Binance, Config, ConfigError, ConnectError, Hosts, KeyPolicy, SystemClock};
 
 use crate::exit::{Exit, Failed};
+use crate::live::config::Network;
 use report::Report;
 use secrets::Secrets;
 
@@ -56,27 +57,6 @@ pub(crate) struct Args {
     /// The checks as JSON.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Where the account is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Network {
-    /// Real money.
-    Production,
-    /// The exchange's demo network.
-    Demo,
-    /// An emulator.
-    Emulator,
-}
-
-impl Network {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Production => "production",
-            Self::Demo => "demo",
-            Self::Emulator => "emulator",
-        }
-    }
 }
 
 fn configured(error: &ConfigError) -> Failed {

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::exit::Exit;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum Status {
     /// As it should be.
     Ok,
     /// Usable, and worth knowing.
@@ -35,55 +35,60 @@ impl Status {
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Check {
-    pub(super) name: &'static str,
-    pub(super) status: Status,
+pub(crate) struct Check {
+    pub(crate) name: &'static str,
+    pub(crate) status: Status,
     /// What was found, and what it means.
-    pub(super) says: String,
+    pub(crate) says: String,
     /// What to do about it; empty where there is nothing to do.
-    pub(super) fix: &'static str,
+    pub(crate) fix: &'static str,
 }
 
 /// All of them, in the order in which they were made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Report {
+pub(crate) struct Report {
     venue: &'static str,
     network: &'static str,
     checks: Vec<Check>,
 }
 
 impl Report {
-    pub(super) const fn new(venue: &'static str, network: &'static str) -> Self {
+    pub(crate) const fn new(venue: &'static str, network: &'static str) -> Self {
         Self { venue, network, checks: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, name: &'static str, status: Status, says: impl Into<String>, fix: &'static str) {
+    pub(crate) fn add(&mut self, name: &'static str, status: Status, says: impl Into<String>, fix: &'static str) {
         self.checks.push(Check { name, status, says: says.into(), fix });
     }
 
     /// Names what was not asked.
-    pub(super) fn skip(&mut self, names: &[&'static str], because: &str) {
+    pub(crate) fn skip(&mut self, names: &[&'static str], because: &str) {
         for name in names {
             self.add(name, Status::Skipped, format!("not asked: {because}"), "");
         }
     }
 
-    fn usable(&self) -> bool {
+    pub(crate) fn usable(&self) -> bool {
         !self.checks.iter().any(|check| matches!(check.status, Status::Failed | Status::Skipped))
     }
 
-    pub(super) fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         if self.usable() { Exit::Ok } else { Exit::Exchange }
     }
 
-    pub(super) fn json(&self) -> String {
-        let checks: Vec<_> = self
+    /// Each check as an object.
+    pub(crate) fn listed(&self) -> Vec<Value> {
+        self
             .checks
             .iter()
             .map(|check| {
                 json!({ "name": check.name, "status": check.status.word(), "says": check.says, "do": check.fix })
             })
-            .collect();
+            .collect()
+    }
+
+    pub(crate) fn json(&self) -> String {
+        let checks = self.listed();
         let (venue, network, ok) = (self.venue, self.network, self.usable());
         let data = json!({
             "schema": "kraite.doctor/1", "venue": venue, "network": network, "ok": ok, "checks": checks,
@@ -91,7 +96,7 @@ impl Report {
         format!("{data}\n")
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = format!("{}, {}\n", self.venue, self.network);
         for check in &self.checks {
             let fix = if check.fix.is_empty() { String::new() } else { format!("; {}", check.fix) };

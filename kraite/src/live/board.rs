@@ -1,9 +1,9 @@
 //! What the running accounts stand at, for those who ask: kept by the observers, never in the way of a decision.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kraite_core::engine::{Alert, CommandId, CommandRefusal, Engine, Event, InputKind};
+use kraite_core::engine::{Alert, CommandId, CommandRefusal, Engine, Event, InputKind, Notice};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::journal::Record;
 use kraite_core::order::Life;
@@ -11,6 +11,8 @@ use kraite_core::position::Protective;
 use kraite_core::time::{LocalMillis, Millis};
 use kraite_engine::Clock;
 use tokio::sync::oneshot;
+
+use super::notify::{Counts, Letter, Outbox};
 
 /// What the core made of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,12 +91,13 @@ struct Kept {
 pub(super) struct Board {
     clock: Clock,
     began: LocalMillis,
+    outbox: Arc<Outbox>,
     kept: Mutex<Kept>,
 }
 
 impl Board {
-    pub(super) fn new(clock: Clock) -> Self {
-        Self { began: clock.now(), clock, kept: Mutex::default() }
+    pub(super) fn new(clock: Clock, outbox: Arc<Outbox>) -> Self {
+        Self { began: clock.now(), clock, outbox, kept: Mutex::default() }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -133,8 +136,24 @@ impl Board {
     }
 
     /// Somebody should know something about an account.
-    pub(super) fn noticed(&self, account: AccountTag, alert: Alert) {
-        *self.kept().tally.entry(account).or_default().notices.entry(alert).or_default() += 1;
+    pub(super) fn noticed(&self, account: AccountTag, name: &str, notice: &Notice) {
+        *self.kept().tally.entry(account).or_default().notices.entry(notice.alert).or_default() += 1;
+        self.tell(&Letter {
+            account: Some(name.to_owned()),
+            position: notice.position.map(PositionNo::get),
+            alert: format!("{:?}", notice.alert),
+            message: notice.message.clone(),
+        });
+    }
+
+    /// Somebody should know something, which is said to whoever is configured.
+    pub(super) fn tell(&self, letter: &Letter) {
+        self.outbox.put(letter, self.clock.now());
+    }
+
+    /// What became of what was told.
+    pub(super) fn told(&self) -> Vec<(&'static str, Counts)> {
+        self.outbox.counts()
     }
 
     /// The account's stream came up or went down. That it is down is told again with every attempt to open it.
@@ -196,7 +215,8 @@ impl Board {
     }
 }
 
-fn standing(engine: &Engine) -> Standing {
+/// How an account stands.
+pub(super) fn standing(engine: &Engine) -> Standing {
     let worst = engine.state().positions.values().map(|p| p.meter.worst).max().unwrap_or_default();
     let mut standing = Standing { worst, ..Standing::default() };
     for position in engine.state().positions.values().filter(|p| !p.phase.is_terminal()) {

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kraite_core::engine::{self, Command, CommandId};
+use kraite_core::engine::{Command, CommandId};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::number::{Percent, Price, Qty};
 use kraite_engine::{Clock, OfflineError, ReactorError, record_command};
@@ -221,7 +221,7 @@ fn record(config: &Config, account: &Account, id: CommandId, command: Command) -
     // One that works on the journal and does not listen is about to begin or to end: it is not deposed.
     let _held = control::hold(&config.journal)?;
     let journal = SqliteJournal::open(&config.journal)?;
-    let engine = engine::Config { limits: account.limits.clone(), ..config.engine.clone() };
+    let engine = config.engine_for(account);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (capabilities, clock) = (account.venue.capabilities(), Clock::real());
     let recorded = record_command(&journal, account.tag, &engine, &capabilities, &clock, (id, command));

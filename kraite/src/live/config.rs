@@ -15,6 +15,7 @@ use kraite_engine::{Slice, Terms};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::notify;
 use crate::exit::{Exit, Failed};
 use crate::flags::{MarginWord, ModeWord, TriggerWord, VenueName};
 use crate::keys::Source;
@@ -35,6 +36,7 @@ struct File {
     journal: PathBuf,
     speed: Option<Spanned<u32>>,
     http: Option<Spanned<HttpTable>>,
+    notify: Option<Spanned<notify::Table>>,
     #[serde(default)]
     engine: Bounds,
     #[serde(default)]
@@ -125,6 +127,7 @@ pub(crate) struct Config {
     /// How many times as fast as the wall the clock runs; 1 unless every account is on an emulator.
     pub(crate) speed: u32,
     pub(crate) http: Option<Http>,
+    pub(super) notify: Option<notify::Notify>,
     pub(crate) engine: engine::Config,
     pub(crate) plans: BTreeMap<String, Settings>,
     /// By tag.
@@ -214,6 +217,14 @@ impl Config {
             let span = table.span();
             http(table.into_inner(), folder, |wrong| placed.key(&span, wrong))
         });
+        let notify = file.notify.map(|table| {
+            let span = table.span();
+            let notify = table.into_inner().checked(folder, |span, wrong| placed.key(span, wrong))?;
+            if notify.has_a_way() {
+                return Ok(notify);
+            }
+            Err(Misplaced::at(&span, "there is nowhere to go: add [notify.webhook] or [notify.telegram]".to_owned()))
+        });
         accounts.sort_by_key(|account| account.tag);
         let emulated = accounts.iter().all(|account| account.network == Network::Emulator);
         let speed = match &file.speed {
@@ -227,8 +238,13 @@ impl Config {
             Some(speed) => *speed.get_ref(),
             None => 1,
         };
-        let (journal, http, engine) = (folder.join(&file.journal), http.transpose()?, bounds(&file.engine)?);
-        Ok(Self { journal, speed, http, engine, plans, accounts })
+        let (http, notify, engine) = (http.transpose()?, notify.transpose()?, bounds(&file.engine)?);
+        Ok(Self { journal: folder.join(&file.journal), speed, http, notify, engine, plans, accounts })
+    }
+
+    /// The engine's configuration for an account.
+    pub(super) fn engine_for(&self, account: &Account) -> engine::Config {
+        engine::Config { limits: account.limits.clone(), ..self.engine.clone() }
     }
 
     /// The account of a name.
@@ -268,13 +284,13 @@ impl Config {
 
 /// Something wrong at a byte of the text.
 #[derive(Debug, PartialEq, Eq)]
-struct Misplaced {
+pub(super) struct Misplaced {
     at: usize,
     why: String,
 }
 
 impl Misplaced {
-    fn at(span: &Range<usize>, why: String) -> Self {
+    pub(super) fn at(span: &Range<usize>, why: String) -> Self {
         Self { at: span.start, why }
     }
 }
@@ -478,6 +494,34 @@ secret.env = "SECRET"
                 "name of a variable",
             ),
             ("[plans.p]", "[http]\nlisten = \"[::1]:1\"\ntoken = \"canary\"\n[plans.p]", (6, 9), "say where it is"),
+            ("[plans.p]", "[notify]\nrepeat_after_seconds = 5\n[plans.p]", (4, 1), "add [notify.webhook]"),
+            ("[plans.p]", "[notify]\nrepeat_after = 5\n[plans.p]", (5, 1), "unknown field `repeat_after`"),
+            ("[plans.p]", "[notify]\nrepeat_after_seconds = 86401\n[plans.p]", (5, 24), "more than 86400"),
+            ("[plans.p]", "[notify.webhook]\nurl = \"http://h/canary\"\n[plans.p]", (5, 7), "https address"),
+            ("[plans.p]", "[notify.webhook]\nurl = \"https://u:canary@h/\"\n[plans.p]", (5, 7), "belongs into env"),
+            ("[plans.p]", "[notify.webhook]\nurl = \"https://h/?t=canary\"\n[plans.p]", (5, 7), "belongs into env"),
+            ("[plans.p]", "[notify.webhook]\nurl.env = \"canary\"\n[plans.p]", (5, 1), "name of a variable"),
+            ("[plans.p]", "[notify.webhook]\nurl = [\"canary\"]\n[plans.p]", (5, 7), "say where it is"),
+            ("[plans.p]", "[notify.telegram]\ntoken.env = \"T\"\n[plans.p]", (4, 1), "missing field `chat`"),
+            ("[plans.p]", "[notify.telegram]\nchat = \"a b\"\ntoken.env = \"T\"\n[plans.p]", (5, 8), "id of a chat"),
+            (
+                "[plans.p]",
+                "[notify.telegram]\nchat = \"1\"\ntoken = \"1:canary\"\n[plans.p]",
+                (6, 9),
+                "say where it is",
+            ),
+            (
+                "[plans.p]",
+                "[notify.telegram]\nchat = \"1\"\ntoken.env = \"T\"\napi = \"http://api.telegram.org\"\n[plans.p]",
+                (7, 7),
+                "https address",
+            ),
+            (
+                "[plans.p]",
+                "[notify.telegram]\nchat = \"1\"\ntoken.env = \"T\"\nbot = 1\n[plans.p]",
+                (7, 1),
+                "unknown field",
+            ),
             ("[plans.p]", "[engine]\npoll_seconds = 4\n[plans.p]", (5, 16), "4 seconds are not between 5 and 3600"),
         ] {
             let (line, column, why) = with(from, to);

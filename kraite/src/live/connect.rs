@@ -23,7 +23,7 @@ pub(super) struct Budgets {
 }
 
 /// The engine's clock as the backends read it.
-struct Shared(Clock);
+pub(super) struct Shared(pub(super) Clock);
 
 #[async_trait]
 impl LocalClock for Shared {

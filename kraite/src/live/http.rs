@@ -227,7 +227,7 @@ impl Desk {
             is_connected: self.is_connected(*tag),
             watched: self.board.watched(*tag),
         });
-        let text = metrics::text(&rows.collect::<Vec<_>>());
+        let text = metrics::text(&rows.collect::<Vec<_>>(), &self.board.told());
         reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
     }
 }

@@ -27,9 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// One line.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    id: u64,
-    account: String,
+pub(super) struct Line {
+    pub(super) id: u64,
+    pub(super) account: String,
     open: Option<String>,
     direction: Option<DirectionWord>,
     plan: Option<String>,
@@ -71,8 +71,80 @@ enum Change {
     Other(Adjustment),
 }
 
+impl Line {
+    /// Reads one.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        if text.len() > LONGEST {
+            return Err(format!("the line is longer than {LONGEST} bytes"));
+        }
+        serde_json::from_str(text).map_err(|error| format!("the line is not a signal: {error}"))
+    }
+
+    /// Whether it says until when it is meant.
+    pub(super) const fn has_an_end(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// What it asks for on an account where that is open; nothing is known of one that was not restored yet.
+    pub(super) fn asked(
+        self,
+        config: &Config,
+        account: &Account,
+        open: Option<&BTreeMap<Symbol, PositionNo>>,
+        now: LocalMillis,
+    ) -> Result<Asked, String> {
+        if self.until.is_some_and(|until| now > LocalMillis(until)) {
+            return Err("it was meant until an instant that has passed".to_owned());
+        }
+        let is_plain = self.direction.is_none() && self.plan.is_none();
+        if self.adjust.is_none() && self.says_change() {
+            return Err("stop, close_part, drop_rung, target and hold_target belong to adjust".to_owned());
+        }
+        if let Some(which) = &self.adjust {
+            if !is_plain || self.open.is_some() || self.close.is_some() || self.halt.is_some() {
+                return Err("adjust stands with what it changes, and with nothing else".to_owned());
+            }
+            let (symbol, no) = which.find(open)?;
+            let change = self.change();
+            let change = change.ok_or("adjust takes one of: stop, close_part, drop_rung, target, hold_target")?;
+            return Ok(Asked::Wish(match change {
+                Change::Stop(trigger) => Wish::MoveStop(no, symbol, trigger),
+                Change::Other(what) => Wish::Adjust(no, what),
+            }));
+        }
+        match (self.open, self.close, self.halt) {
+            (Some(symbol), None, None) => {
+                let direction = self.direction.ok_or("direction is missing: long or short")?;
+                let plan = self.plan.ok_or("plan is missing: the name of one in the configuration")?;
+                let terms = config.terms(account, &plan, direction.into())?;
+                Ok(Asked::Wish(Wish::Open(Symbol::new(&symbol), Box::new(terms))))
+            }
+            (None, None, Some(halt)) if is_plain => {
+                Ok(Asked::Command(if halt { Command::Halt } else { Command::Resume }))
+            }
+            (None, Some(which), None) if is_plain => Ok(Asked::Wish(Wish::Close(which.find(open)?.1))),
+            (None, _, _) if !is_plain => Err("direction and plan belong to open, and to nothing else".to_owned()),
+            _ => Err("say one of: open (a contract), close or adjust (a contract, or a position's number), \
+                      halt (true or false)"
+                .to_owned()),
+        }
+    }
+}
+
+impl Which {
+    /// The position among those that are open, with its contract.
+    fn find(&self, open: Option<&BTreeMap<Symbol, PositionNo>>) -> Result<(Symbol, PositionNo), String> {
+        let open = open.ok_or("the account was not connected yet; it may be given again")?;
+        let found = open.iter().find(|(symbol, no)| match self {
+            Self::Number(wanted) => *no == wanted,
+            Self::Contract(wanted) => symbol.as_str() == wanted,
+        });
+        found.map(|(symbol, no)| (symbol.clone(), *no)).ok_or_else(|| "nothing like that is open".to_owned())
+    }
+}
+
 /// What a line asks for.
-enum Asked {
+pub(super) enum Asked {
     Wish(Wish),
     Command(Command),
 }
@@ -105,17 +177,14 @@ impl Intake {
 
     /// Whether a line says until when it is meant.
     pub(super) fn has_an_end(text: &str) -> bool {
-        serde_json::from_str::<Line>(text).is_ok_and(|line| line.until.is_some())
+        Line::read(text).is_ok_and(|line| line.has_an_end())
     }
 
     /// Does what a line says, and answers with what became of it.
     pub(super) async fn take(&self, text: &str) -> Value {
-        if text.len() > LONGEST {
-            return json!({ "error": format!("the line is longer than {LONGEST} bytes") });
-        }
-        let line: Line = match serde_json::from_str(text) {
+        let line = match Line::read(text) {
             Ok(line) => line,
-            Err(error) => return json!({ "error": format!("the line is not a signal: {error}") }),
+            Err(why) => return json!({ "error": why }),
         };
         let id = line.id;
         match self.follow(line).await {
@@ -133,68 +202,11 @@ impl Intake {
     async fn follow(&self, line: Line) -> Result<(String, Value), String> {
         let account = self.config.account(&line.account)?;
         let id = CommandId(line.id);
-        if line.until.is_some_and(|until| self.clock.now() > LocalMillis(until)) {
-            return Err("it was meant until an instant that has passed".to_owned());
-        }
-        let asked = self.asked(account, line)?;
+        let standing = self.board.standing(account.tag);
+        let open = standing.as_ref().map(|standing| &standing.open);
+        let asked = line.asked(&self.config, account, open, self.clock.now())?;
         let desk = self.desks.get(&account.tag).ok_or("the account is not worked on")?;
         Ok((account.name.clone(), self.hand_over(account.tag, desk, id, asked).await?))
-    }
-
-    fn asked(&self, account: &Account, line: Line) -> Result<Asked, String> {
-        if line.adjust.is_none() && line.says_change() {
-            return Err("stop, close_part, drop_rung, target and hold_target belong to adjust".to_owned());
-        }
-        if let Some(which) = &line.adjust {
-            if line.open.is_some()
-                || line.close.is_some()
-                || line.halt.is_some()
-                || line.direction.is_some()
-                || line.plan.is_some()
-            {
-                return Err("adjust stands with what it changes, and with nothing else".to_owned());
-            }
-            let (symbol, no) = self.find(account.tag, which)?;
-            let change = line.change();
-            let change = change.ok_or("adjust takes one of: stop, close_part, drop_rung, target, hold_target")?;
-            return Ok(Asked::Wish(match change {
-                Change::Stop(trigger) => Wish::MoveStop(no, symbol, trigger),
-                Change::Other(what) => Wish::Adjust(no, what),
-            }));
-        }
-        match (line.open, line.close, line.halt) {
-            (Some(symbol), None, None) => {
-                let direction = line.direction.ok_or("direction is missing: long or short")?;
-                let plan = line.plan.ok_or("plan is missing: the name of one in the configuration")?;
-                let terms = self.config.terms(account, &plan, direction.into())?;
-                Ok(Asked::Wish(Wish::Open(Symbol::new(&symbol), Box::new(terms))))
-            }
-            (None, None, Some(halt)) if line.direction.is_none() && line.plan.is_none() => {
-                Ok(Asked::Command(if halt { Command::Halt } else { Command::Resume }))
-            }
-            (None, Some(which), None) if line.direction.is_none() && line.plan.is_none() => {
-                let (_, no) = self.find(account.tag, &which)?;
-                Ok(Asked::Wish(Wish::Close(no)))
-            }
-            (None, _, _) if line.direction.is_some() || line.plan.is_some() => {
-                Err("direction and plan belong to open, and to nothing else".to_owned())
-            }
-            _ => Err("say one of: open (a contract), close or adjust (a contract, or a position's number), \
-                      halt (true or false)"
-                .to_owned()),
-        }
-    }
-
-    /// A position that is not finished.
-    fn find(&self, account: AccountTag, which: &Which) -> Result<(Symbol, PositionNo), String> {
-        let standing = self.board.standing(account);
-        let open = standing.ok_or("the account was not connected yet; it may be given again")?.open;
-        let mut open = open.into_iter();
-        let found = match which {
-            Which::Number(wanted) => open.find(|(_, no)| no == wanted),
-            Which::Contract(wanted) => open.find(|(symbol, _)| symbol.as_str() == wanted),
-        };
-        found.ok_or_else(|| "nothing like that is open".to_owned())
     }
 
     async fn hand_over(&self, tag: AccountTag, desk: &Desk, id: CommandId, asked: Asked) -> Result<Value, String> {

@@ -51,6 +51,18 @@ pub(super) async fn read(source: Source, lines: mpsc::Sender<String>) {
     }
 }
 
+/// The most lines that are looked at together.
+const MANY: usize = 10_000;
+
+/// Every line that is there now, up to a bound; of stdin those until it ends.
+pub(super) fn all(source: Source) -> Vec<String> {
+    let mut lines: Box<dyn std::io::BufRead> = match source {
+        Source::Stdin => Box::new(std::io::stdin().lock()),
+        Source::File(_, file) => Box::new(file),
+    };
+    std::iter::from_fn(|| next_line(&mut lines)).filter(|line| !line.is_empty()).take(MANY).collect()
+}
+
 /// One line without its end, cut where it is far too long; `None` at the end or where nothing can be read any more.
 fn next_line(input: &mut impl std::io::BufRead) -> Option<String> {
     let mut bytes = Vec::new();

@@ -85,8 +85,8 @@ impl Observer for Reporter {
     }
 
     fn notice(&mut self, notice: &Notice) {
-        self.board.noticed(self.tag, notice.alert);
         let account = &self.account;
+        self.board.noticed(self.tag, account, notice);
         let position = notice.position.map(|no| no.to_string());
         let (alert, words) = (notice.alert, notice.message.as_str());
         match alert {

@@ -7,6 +7,7 @@ use kraite_core::engine::Alert;
 use kraite_core::time::Millis;
 
 use super::board::{Flow, Watched};
+use super::notify::Counts;
 
 /// One account.
 pub(super) struct Row<'a> {
@@ -54,8 +55,21 @@ const FAMILIES: [Family; 10] = [
     }),
 ];
 
-/// All metrics of all accounts.
-pub(super) fn text(rows: &[Row<'_>]) -> String {
+/// The same of a way that notices go.
+type Way = (&'static str, &'static str, &'static str, fn(&Counts) -> u64);
+
+const WAYS: [Way; 5] = [
+    ("kraite_notify_sent_total", "counter", "Notices that were taken at the other end.", |counts| counts.sent),
+    ("kraite_notify_failed_total", "counter", "Notices that were given up.", |counts| counts.failed),
+    ("kraite_notify_dropped_total", "counter", "Notices for which there was no room.", |counts| counts.dropped),
+    ("kraite_notify_held_back_total", "counter", "Notices like one that was sent not long before.", |counts| {
+        counts.held_back
+    }),
+    ("kraite_notify_waiting", "gauge", "Notices that are not sent yet.", |counts| counts.waiting as u64),
+];
+
+/// All metrics of all accounts, and of the ways that notices go.
+pub(super) fn text(rows: &[Row<'_>], ways: &[(&'static str, Counts)]) -> String {
     let mut text = String::new();
     for (name, kind, help, value) in FAMILIES {
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
@@ -74,6 +88,12 @@ pub(super) fn text(rows: &[Row<'_>]) -> String {
         for (alert, count) in notices {
             let account = escaped(row.account);
             let _ = writeln!(text, "kraite_notices_total{{account=\"{account}\",alert=\"{alert:?}\"}} {count}");
+        }
+    }
+    for (name, kind, help, value) in WAYS.iter().filter(|_| !ways.is_empty()) {
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        for (way, counts) in ways {
+            let _ = writeln!(text, "{name}{{channel=\"{way}\"}} {}", value(counts));
         }
     }
     text

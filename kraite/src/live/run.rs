@@ -21,10 +21,12 @@ use super::board::Board;
 use super::config::{Account, Config};
 use super::connect::{Budgets, Connector};
 use super::control::{self, Control, Hold};
+use super::dry_run;
 use super::http::{Server, Token};
 use super::intake::Intake;
 use super::lines::{self, Source};
 use super::log::{self, LogFormat, Reporter};
+use super::notify::{Addresses, Letter, Postmen};
 use super::paper::Paper;
 use crate::exit::{Exit, Failed};
 use crate::flags::positive;
@@ -68,6 +70,11 @@ pub(crate) struct Args {
     /// and begins anew with each start, as the simulated exchange does.
     #[arg(long)]
     paper: bool,
+    /// Shows what would be done and why, and ends: what is asked and sent first for what is open, and for each signal
+    /// its sizes or why it is refused. Sends nothing but readings, writes no journal, and takes no account over. Ends
+    /// with 0 where everything would run.
+    #[arg(long, conflicts_with = "paper")]
+    dry_run: bool,
     /// The deposit on paper, in quote currency.
     #[arg(long, default_value = "10000", requires = "paper", value_parser = positive::<Notional>)]
     deposit: Notional,
@@ -77,7 +84,7 @@ pub(crate) struct Args {
     /// Every fact that is recorded is a line.
     #[arg(long)]
     verbose: bool,
-    /// Failures as JSON on stdout; answers to signals are JSON in any case.
+    /// Failures, and what --dry-run shows, as JSON on stdout; answers to signals are JSON in any case.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -111,8 +118,15 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let token = config.http.as_ref().map(|http| Token::read(&http.token)).transpose();
     let token =
         token.map_err(|why| Failed::new(Exit::Configuration, format!("{}: http: {why}", args.config.display())))?;
+    let addresses = config.notify.as_ref().map(|notify| notify.read()).transpose();
+    let addresses = addresses
+        .map_err(|why| Failed::new(Exit::Configuration, format!("{}: notify: {why}", args.config.display())))?;
     if args.paper {
         on_paper(&mut config)?;
+    }
+    if args.dry_run {
+        let source = args.signals.as_deref().map(Source::open).transpose()?;
+        return dry_run::command(config, source, args.json);
     }
     let held = control::hold(&config.journal)?;
     if args.paper {
@@ -122,7 +136,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     log::begin(args.log, args.verbose);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::with(Exit::Failure))?;
-    let ended = runtime.block_on(run(config, &held, token, args.paper.then_some(args.deposit), source));
+    let ended = runtime.block_on(run(config, &held, token, addresses, args.paper.then_some(args.deposit), source));
     // A read of stdin cannot be called off.
     runtime.shutdown_background();
     ended
@@ -159,6 +173,7 @@ async fn run(
     config: Config,
     held: &Hold,
     token: Option<Token>,
+    addresses: Option<Addresses>,
     paper: Option<Notional>,
     source: Option<Source>,
 ) -> Result<Exit, Failed> {
@@ -167,7 +182,8 @@ async fn run(
         tokio::spawn(lines::read(source, sender));
     }
     let clock = Clock::scaled(config.speed);
-    let board = Arc::new(Board::new(clock.clone()));
+    let postmen = Postmen::begin(addresses, paper.is_some())?;
+    let board = Arc::new(Board::new(clock.clone(), postmen.outbox()));
     let http = match (&config.http, token) {
         (Some(http), Some(token)) => Some(Server::listen(http.listen, token, &config, Arc::clone(&board)).await?),
         _ => None,
@@ -182,6 +198,20 @@ async fn run(
         interrupted: signal(SignalKind::interrupt()).map_err(Failed::with(Exit::Failure))?,
         terminated: signal(SignalKind::terminate()).map_err(Failed::with(Exit::Failure))?,
     };
+    let ended = again_and_again(&config, held, &mut outside).await;
+    if let Err(failed) = &ended {
+        outside.board.tell(&Letter::of_process("Failed", failed.message.clone()));
+    }
+    tokio::select! {
+        biased;
+        _ = outside.interrupted.recv() => {}
+        () = postmen.end() => {}
+    }
+    ended
+}
+
+/// Works over the journal, and over the same one again where it failed or somebody broke down.
+async fn again_and_again(config: &Config, held: &Hold, outside: &mut Outside) -> Result<Exit, Failed> {
     let mut failures = 0u32;
     loop {
         let journal = match SqliteJournal::open(&config.journal) {
@@ -191,19 +221,21 @@ async fn run(
             Err(error) => {
                 failures = failures.saturating_add(1);
                 error!("the journal cannot be opened: {error}");
-                if !pause(&mut outside, failures).await {
+                if !pause(outside, failures).await {
                     return Ok(Exit::Ok);
                 }
                 continue;
             }
         };
-        match over(&config, held, Arc::new(journal), &mut outside).await? {
+        match over(config, held, Arc::new(journal), outside).await? {
             Ended::Asked => return Ok(Exit::Ok),
             Ended::Alone(exit) => return Ok(exit),
             Ended::Again(why) => {
                 failures = failures.saturating_add(1);
-                error!("nothing is sent any more, and stops stand at the exchanges: {why}");
-                if !pause(&mut outside, failures).await {
+                let words = format!("nothing is sent any more, and stops stand at the exchanges: {why}");
+                error!("{words}");
+                outside.board.tell(&Letter::of_process("Interrupted", words));
+                if !pause(outside, failures).await {
                     return Ok(Exit::Ok);
                 }
             }
@@ -258,8 +290,7 @@ fn worker(
     };
     let journal: Arc<dyn Journal> = Arc::clone(journal) as _;
     let reporter = Reporter::new(account.name.clone(), account.tag, Arc::clone(board));
-    let engine = kraite_core::engine::Config { limits: account.limits.clone(), ..config.engine.clone() };
-    Worker::new(account.tag, engine, connect, journal, outside.clock.clone(), reporter)
+    Worker::new(account.tag, config.engine_for(account), connect, journal, outside.clock.clone(), reporter)
 }
 
 /// Works over one opened journal.
@@ -305,7 +336,7 @@ async fn over(
                 Some(Ok((account, Err(WorkerError::Journal(error))))) if may_pass(&error) => {
                     break Ended::Again(format!("account {account}: {error}"));
                 }
-                Some(Ok((account, ended))) => first = first.or(told(&account, ended)),
+                Some(Ok((account, ended))) => first = first.or(told(&account, ended, &board)),
             },
             Some(line) = outside.lines.recv(), if answers.len() < LINES => {
                 let intake = Arc::clone(&intake);
@@ -356,9 +387,11 @@ const fn may_pass(error: &JournalError) -> bool {
 }
 
 /// Says why a worker ended, and what that means for the command.
-fn told(account: &str, ended: Result<Option<Stopped>, WorkerError>) -> Option<Exit> {
+fn told(account: &str, ended: Result<Option<Stopped>, WorkerError>, board: &Board) -> Option<Exit> {
     let error = ended.err()?;
     error!(account, "not worked on any more: {error}");
+    let letter = Letter::of_process("AccountStopped", format!("not worked on any more: {error}"));
+    board.tell(&Letter { account: Some(account.to_owned()), ..letter });
     Some(match error {
         WorkerError::Connect(_) => Exit::Configuration,
         WorkerError::Journal(error) => Failed::from(error).exit,

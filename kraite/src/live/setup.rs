@@ -98,6 +98,11 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
             Token::read(&http.token)
                 .map_err(|why| Failed::new(Exit::Configuration, format!("{}: http: {why}", args.config.display())))?;
         }
+        if let Some(notify) = &config.notify {
+            notify
+                .read()
+                .map_err(|why| Failed::new(Exit::Configuration, format!("{}: notify: {why}", args.config.display())))?;
+        }
         for account in &config.accounts {
             let read = match account.venue {
                 VenueName::Binance => keys::binance(&account.key, &account.secret).map(drop),
