@@ -12,6 +12,7 @@ use kraite_core::exchange::{Direction, PositionMode};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::time::Millis;
 use kraite_engine::{Slice, Terms};
+use secrecy::SecretString;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -245,6 +246,17 @@ impl Config {
     /// The engine's configuration for an account.
     pub(super) fn engine_for(&self, account: &Account) -> engine::Config {
         engine::Config { limits: account.limits.clone(), ..self.engine.clone() }
+    }
+
+    /// Every secret that can be read from here, to keep it out of what is shown.
+    pub(crate) fn secrets(&self) -> Vec<SecretString> {
+        let of_accounts = self.accounts.iter().flat_map(|account| {
+            [Some(&account.key), Some(&account.secret), account.passphrase.as_ref()].into_iter().flatten()
+        });
+        let of_http = self.http.as_ref().map(|http| &http.token);
+        let sources = of_accounts.chain(of_http).chain(self.notify.iter().flat_map(notify::Notify::sources));
+        // One that cannot be read cannot be shown either.
+        sources.filter_map(|source| source.read().ok()).map(SecretString::from).collect()
     }
 
     /// The account of a name.
