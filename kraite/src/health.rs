@@ -18,6 +18,10 @@ const ROOM_LEAST: u64 = 64 * MIB;
 const LOG_TOLD: u64 = 256 * MIB;
 const MIB: u64 = 1_024 * 1_024;
 
+/// The checks of a journal and where it lies, by name.
+pub(crate) const CHECKS: [&str; 3] = ["disk", "journal", STATE];
+const STATE: &str = "state";
+
 /// The checks of a journal, in their order.
 pub(crate) fn look(journal: &Path, report: &mut Report) {
     disk(journal, report);
@@ -44,7 +48,6 @@ fn disk(journal: &Path, report: &mut Report) {
 }
 
 fn records(path: &Path, report: &mut Report) {
-    const STATE: &str = "state";
     if !path.exists() {
         report.add("journal", Status::Ok, format!("{}: none yet; kraite run makes it", path.display()), "");
         report.add(STATE, Status::Ok, "nothing is open by a journal", "");

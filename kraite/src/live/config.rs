@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use kraite_bitget::codec::Product;
 use kraite_core::engine::{self, Limits};
 use kraite_core::exchange::{Direction, PositionMode};
@@ -105,10 +106,13 @@ impl Network {
 }
 
 /// A product line of Bitget, by the currency of its margin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "UPPERCASE")]
-enum ProductWord {
+#[value(rename_all = "UPPER")]
+pub(crate) enum ProductWord {
+    /// Contracts that are margined in USDT.
     Usdt,
+    /// Contracts that are margined in USDC.
     Usdc,
 }
 
