@@ -48,8 +48,9 @@ pub(crate) struct IdArgs {
     pub(crate) json: bool,
 }
 
+/// What a journal holds.
 #[derive(Debug, Serialize)]
-struct Inspected {
+pub(crate) struct Inspected {
     schema: &'static str,
     journal: String,
     accounts: Vec<InspectedAccount>,
@@ -144,11 +145,10 @@ fn position(position: &Position, state: &State) -> InspectedPosition {
     }
 }
 
-fn inspect(journal: &Journal, account: AccountTag, args: &Args) -> Result<InspectedAccount, Failed> {
+fn inspect(journal: &Journal, account: AccountTag, after: Option<u64>, limit: u32) -> Result<InspectedAccount, Failed> {
     let state = journal.state(account)?;
-    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let after = args.after.unwrap_or_else(|| state.seq.saturating_sub(u64::from(args.limit)));
-    let records = journal.reader.records(account, after, limit)?;
+    let after = after.unwrap_or_else(|| state.seq.saturating_sub(u64::from(limit)));
+    let records = journal.reader.records(account, after, usize::try_from(limit).unwrap_or(usize::MAX))?;
     Ok(InspectedAccount {
         account: account.get(),
         epoch: journal.reader.owner(account)?.get(),
@@ -158,6 +158,12 @@ fn inspect(journal: &Journal, account: AccountTag, args: &Args) -> Result<Inspec
         positions: state.positions.values().map(|p| position(p, &state)).collect(),
         records: records.iter().map(record).collect(),
     })
+}
+
+/// What an opened journal holds, with so many records of each account, the latest or those after a number.
+pub(crate) fn inspected(journal: &Journal, name: String, after: Option<u64>, limit: u32) -> Result<Inspected, Failed> {
+    let accounts = journal.accounts.iter().map(|account| inspect(journal, *account, after, limit));
+    Ok(Inspected { schema: "kraite.inspect/1", journal: name, accounts: accounts.collect::<Result<_, _>>()? })
 }
 
 fn text(inspected: &Inspected) -> String {
@@ -218,11 +224,9 @@ fn text(inspected: &Inspected) -> String {
 /// Reads and prints a journal.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let journal = Journal::open(&args.journal, args.account)?;
-    let accounts =
-        journal.accounts.iter().map(|account| inspect(&journal, *account, args)).collect::<Result<_, _>>()?;
+    let inspected = inspected(&journal, args.journal.display().to_string(), args.after, args.limit)?;
     // A reader of what is printed may take its time; the writer's log is not to grow with it.
     drop(journal);
-    let inspected = Inspected { schema: "kraite.inspect/1", journal: args.journal.display().to_string(), accounts };
     if args.json {
         let json = serde_json::to_string_pretty(&inspected).map_err(Failed::with(Exit::Failure))?;
         crate::print(&format!("{json}\n"))?;

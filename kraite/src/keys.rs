@@ -101,17 +101,20 @@ pub(crate) fn binance(key: &Source, secret: &Source) -> Result<kraite_binance::c
     Ok(kraite_binance::codec::Credentials::new(api_key(key)?.as_str().into(), signer))
 }
 
+/// Signs for Bitget: with an RSA private key as PEM, or with the secret of an HMAC key.
+pub(crate) fn bitget_signer(secret: &str) -> Result<kraite_bitget::codec::Signer, kraite_bitget::codec::KeyError> {
+    use kraite_bitget::codec::Signer;
+    let text = secret.into();
+    if secret.starts_with(PEM) { Signer::rsa(&text) } else { Signer::hmac(&text) }
+}
+
 /// Reads what signs for Bitget: an RSA private key as PEM or the secret of an HMAC key, and the passphrase.
 pub(crate) fn bitget(
     key: &Source,
     secret: &Source,
     passphrase: Option<&Source>,
 ) -> Result<kraite_bitget::codec::Credentials, String> {
-    use kraite_bitget::codec::Signer;
-    let secret = named("secret", secret)?;
-    let text = secret.as_str().into();
-    let signer = if secret.starts_with(PEM) { Signer::rsa(&text) } else { Signer::hmac(&text) };
-    let signer = signer.map_err(|error| format!("the secret: {error}"))?;
+    let signer = bitget_signer(&named("secret", secret)?).map_err(|error| format!("the secret: {error}"))?;
     let passphrase = passphrase.map_or_else(|| Ok(String::new()), |source| named("passphrase", source))?;
     Ok(kraite_bitget::codec::Credentials::new(api_key(key)?.as_str().into(), passphrase.as_str().into(), signer))
 }

@@ -10,6 +10,7 @@ mod exit;
 mod explain;
 mod export;
 mod flags;
+mod health;
 mod inspect;
 mod journal;
 mod keys;
@@ -21,6 +22,7 @@ mod rules;
 mod run_log;
 mod settings;
 mod status;
+mod support;
 mod swarm;
 mod utc;
 mod words;
@@ -60,6 +62,7 @@ enum Command {
     CrashTest(crash_test::Args),
     Emulate(Box<emulate::Args>),
     Doctor(Box<doctor::Args>),
+    SupportBundle(support::Args),
     Swarm(swarm::Args),
     Shrink(swarm::ShrinkArgs),
     Status(status::Args),
@@ -136,6 +139,7 @@ fn main() -> ExitCode {
         Command::CrashTest(args) => (args.json, crash_test::command(&args)),
         Command::Emulate(args) => (args.json, emulate::command(&args)),
         Command::Doctor(args) => (args.json, doctor::command(&args)),
+        Command::SupportBundle(args) => (args.json, support::command(&args)),
         Command::Swarm(args) => (args.json, swarm::command(&args)),
         Command::Shrink(args) => (args.json, swarm::shrink_command(&args)),
         Command::Status(args) => (args.json, status::command(&args)),

@@ -48,26 +48,27 @@ pub(crate) struct Args {
     pub(crate) json: bool,
 }
 
+/// Where every account of a journal stands.
 #[derive(Debug, Serialize)]
-struct Shown {
+pub(crate) struct Shown {
     schema: &'static str,
     journal: String,
-    accounts: Vec<ShownAccount>,
+    pub(crate) accounts: Vec<ShownAccount>,
 }
 
 /// One account, as it is shown.
 #[derive(Debug, Serialize)]
 pub(crate) struct ShownAccount {
-    account: u32,
-    last_record: u64,
+    pub(crate) account: u32,
+    pub(crate) last_record: u64,
     last_record_at_ms: i64,
-    last_record_age_ms: i64,
-    quarantined: bool,
-    halted: bool,
-    positions_shown: usize,
+    pub(crate) last_record_age_ms: i64,
+    pub(crate) quarantined: bool,
+    pub(crate) halted: bool,
+    pub(crate) positions_shown: usize,
     positions_finished: usize,
     orders: usize,
-    in_doubt: usize,
+    pub(crate) in_doubt: usize,
     positions: Vec<ShownPosition>,
 }
 
@@ -178,13 +179,14 @@ pub(crate) fn account(state: &State, all: bool, now_ms: i64) -> ShownAccount {
 
 fn look(args: &Args) -> Result<Shown, Failed> {
     let journal = Journal::open(&args.journal, args.account)?;
+    shown(&journal, args.journal.display().to_string(), args.all)
+}
+
+/// Where the accounts of an opened journal stand.
+pub(crate) fn shown(journal: &Journal, name: String, all: bool) -> Result<Shown, Failed> {
     let now = utc::now_ms();
-    let accounts = journal
-        .accounts
-        .iter()
-        .map(|tag| Ok(account(&journal.state(*tag)?, args.all, now)))
-        .collect::<Result<_, Failed>>()?;
-    Ok(Shown { schema: "kraite.status/1", journal: args.journal.display().to_string(), accounts })
+    let accounts = journal.accounts.iter().map(|tag| Ok(account(&journal.state(*tag)?, all, now)));
+    Ok(Shown { schema: "kraite.status/1", journal: name, accounts: accounts.collect::<Result<_, Failed>>()? })
 }
 
 /// Numbers, and what they are numbers of, stand to the right in their columns.
@@ -249,7 +251,8 @@ fn table(positions: &[ShownPosition]) -> String {
     text
 }
 
-fn text(shown: &Shown) -> String {
+/// [`Shown`] for people.
+pub(crate) fn text(shown: &Shown) -> String {
     let mut text = String::new();
     if shown.accounts.is_empty() {
         text.push_str("no accounts in it\n");

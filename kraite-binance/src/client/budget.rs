@@ -30,6 +30,14 @@ impl Default for AddressBudget {
     }
 }
 
+impl AddressBudget {
+    /// How much of the address is used in the present minute, and how much may be.
+    #[must_use]
+    pub fn spent(&self) -> (u32, u32) {
+        self.0.spent()
+    }
+}
+
 #[derive(Debug)]
 struct Account {
     ten_seconds: Window,

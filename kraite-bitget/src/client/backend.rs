@@ -18,7 +18,7 @@ use super::config::{Config, MAX_MARKS};
 use super::dialect::Headers;
 use super::line::Line;
 use crate::codec::frame::{PING, PONG};
-use crate::codec::{Credentials, Interpreter, Product};
+use crate::codec::{Credentials, Generation, Interpreter, Product};
 
 /// The venue wants a text of four letters every half minute, and answers with another one.
 const HEARTBEAT: Heartbeat =
@@ -74,6 +74,12 @@ impl Bitget {
             }
         }
         Ok(account)
+    }
+
+    /// Which of the venue's two APIs the account belongs to, as was found out last.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        self.0.known_generation()
     }
 }
 

@@ -62,6 +62,12 @@ impl Default for AddressBudget {
 }
 
 impl AddressBudget {
+    /// How much of the address is used in the present minute, and how much may be.
+    #[must_use]
+    pub fn spent(&self) -> (u32, u32) {
+        self.all.spent()
+    }
+
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }

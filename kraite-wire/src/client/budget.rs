@@ -86,6 +86,12 @@ impl Window {
         self.used = self.used.saturating_sub(cost);
     }
 
+    /// How much of it is used, and the limit.
+    #[must_use]
+    pub const fn spent(&self) -> (u32, u32) {
+        (self.used, self.limit)
+    }
+
     /// The limit, as the venue says it is.
     pub const fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
@@ -194,6 +200,12 @@ struct Address {
 pub struct SharedBudget(Arc<Mutex<Address>>);
 
 impl SharedBudget {
+    /// How much is used in the present window, by the venue's count where it is higher, and the limit.
+    #[must_use]
+    pub fn spent(&self) -> (u32, u32) {
+        self.lock().window.spent()
+    }
+
     /// One of which nothing was taken.
     #[must_use]
     pub fn new(window: Window) -> Self {

@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 
-use kraite_binance::LocalClock;
+use kraite_binance::{ConnectError, LocalClock};
 use kraite_core::exchange::{Exchange, KeyRights, PositionMode, ReadError, StreamEvent};
 use kraite_core::time::{LocalMillis, Millis, VenueMillis};
 
@@ -16,6 +16,8 @@ const CLOCK_ERROR_MAX: Millis = Millis(1_000);
 const OFFSET_TOLD: Millis = Millis(1_000);
 /// How long the account stream may take to say that it is up.
 const STREAM_WAITS: Millis = Millis::from_secs(10);
+/// The longest that a limit of the exchange is waited for.
+const PATIENCE: Millis = Millis::from_secs(5);
 /// The venue's time is told in whole milliseconds, rounded down.
 const TOLD_IN: Millis = Millis(1);
 /// The currency that contracts are margined in.
@@ -28,12 +30,30 @@ const REMOTE: [&str; 6] = ["clock", "contracts", "key", "rights", "mode", "margi
 /// What is skipped with them where it is asked for.
 const STREAM: &str = "stream";
 
-/// Makes all of them.
-pub(super) async fn run(account: &dyn Exchange, clock: &dyn LocalClock, network: Network, report: &mut Report) {
-    if readings(account, clock, network, report).await {
+const NO_ANSWER: &str = "check network, firewall and address; whether the exchange is down or has banned this address";
+
+/// Makes all of them; says whether the key was accepted.
+pub(super) async fn run(account: &dyn Exchange, clock: &dyn LocalClock, network: Network, report: &mut Report) -> bool {
+    let is_accepted = readings(account, clock, network, report).await;
+    if is_accepted {
         stream(account, clock, report).await;
     } else {
         report.skip(&[STREAM], "something before it failed");
+    }
+    is_accepted
+}
+
+/// Asks, and once more where a limit of the exchange is used up for a moment: some questions may be asked only so often.
+async fn patiently<T, F>(clock: &dyn LocalClock, ask: impl Fn() -> F) -> Result<T, ReadError>
+where
+    F: Future<Output = Result<T, ReadError>>,
+{
+    match ask().await {
+        Err(ReadError::RateLimited(wait)) if wait <= PATIENCE => {
+            clock.sleep(wait).await;
+            ask().await
+        }
+        answer => answer,
     }
 }
 
@@ -51,14 +71,13 @@ pub(crate) async fn readings(
             offset(before, told, clock.now(), report);
         }
         Err(error) => {
-            let fix = "check network, firewall and address; whether the exchange is down or has banned this address";
-            report.add("address", Status::Failed, error.to_string(), fix);
+            report.add("address", Status::Failed, error.to_string(), NO_ANSWER);
             report.skip(&REMOTE, "the exchange does not answer");
             return false;
         }
     }
-    contracts(account, report).await;
-    match account.position_mode().await {
+    contracts(account, clock, report).await;
+    match patiently(clock, || account.position_mode()).await {
         Ok(found) => {
             report.add("key", Status::Ok, "the exchange takes key and signature", "");
             rights(account, network, report).await;
@@ -70,19 +89,51 @@ pub(crate) async fn readings(
             return false;
         }
     }
-    margin(account, report).await;
+    margin(account, clock, report).await;
     true
+}
+
+/// What is known of an account that could not be connected at all.
+pub(super) fn unconnected(error: &ConnectError, report: &mut Report) {
+    let without = |name: &str| REMOTE.into_iter().filter(|check| *check != name).collect::<Vec<_>>();
+    let (name, because, fix) = match error {
+        ConnectError::Read(ReadError::NoAnswer(_)) => ("address", "the exchange does not answer", NO_ANSWER),
+        ConnectError::Read(error) => ("key", "the key is not accepted", advice(error)),
+        _ => ("rights", "the key is refused", "make a key without withdrawals and transfers, and with an address list"),
+    };
+    report.add(name, Status::Failed, error.to_string(), fix);
+    report.skip(&without(name), because);
+    report.skip(&[STREAM], because);
+}
+
+/// How much of what this address may ask is used, by the exchange's own count where it tells one.
+pub(super) fn budget((used, limit): (u32, u32), report: &mut Report) {
+    let says = format!("{used} of {limit} are used of what this address may ask in a minute");
+    if used > limit / 2 {
+        report.add(
+            "budget",
+            Status::Warned,
+            says,
+            "others ask from this address: a kraite run needs half of it to itself",
+        );
+    } else {
+        report.add("budget", Status::Ok, says, "");
+    }
 }
 
 /// What to do about a signed request that came to nothing, by the venue's code.
 fn advice(error: &ReadError) -> &'static str {
     let said = error.to_string();
     let code = |code: &str| said.contains(code);
-    if code("-1022") {
+    if code("-1022") || code("40009") {
         "the secret does not belong to the key, or is of another kind"
     } else if code("-2014") || code("-2015") {
         "check the key, its network (demo and production have keys of their own), its address list and its futures right"
-    } else if code("-1021") {
+    } else if code("40012") {
+        "the passphrase does not belong to the key, or the key is wrong"
+    } else if ["40006", "40014", "40018", "40037"].into_iter().any(code) {
+        "check the key, its network (demo and production have keys of their own), its address list and its rights"
+    } else if code("-1021") || code("40005") || code("40008") {
         "the way to the exchange is too slow or its clock jumped; try again"
     } else {
         "try again; see what the exchange says of itself"
@@ -116,8 +167,8 @@ fn offset(before: LocalMillis, told: VenueMillis, after: LocalMillis, report: &m
     }
 }
 
-async fn contracts(account: &dyn Exchange, report: &mut Report) {
-    match account.instruments().await {
+async fn contracts(account: &dyn Exchange, clock: &dyn LocalClock, report: &mut Report) {
+    match patiently(clock, || account.instruments()).await {
         Ok(all) => report.add("contracts", Status::Ok, format!("{} contracts can be traded", all.len()), ""),
         Err(error) => {
             report.add(
@@ -174,8 +225,8 @@ fn mode(found: PositionMode, report: &mut Report) {
     report.add("mode", Status::Ok, says, "");
 }
 
-async fn margin(account: &dyn Exchange, report: &mut Report) {
-    match account.balances().await {
+async fn margin(account: &dyn Exchange, clock: &dyn LocalClock, report: &mut Report) {
+    match patiently(clock, || account.balances()).await {
         Ok(all) => match all.iter().find(|balance| balance.currency == MARGIN) {
             Some(row) if row.available.is_positive() => {
                 let says = format!("{} {MARGIN} in the wallet, {} of it free", row.wallet, row.available);
@@ -228,6 +279,20 @@ mod tests {
             for trade in [Some(true), None, Some(false)] {
                 assert_eq!(judged(withdraw, trade), (withdraw, trade) == (Some(false), Some(true)));
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_limit_of_a_moment_is_waited_for_once_and_a_long_one_is_told() {
+        let clock = kraite_binance::SystemClock::scaled(1_000);
+        for (wait, asked, is_answered) in [(1_000, 2, true), (60_000, 1, false)] {
+            let count = std::cell::Cell::new(0);
+            let answer = patiently(&clock, || {
+                count.set(count.get() + 1);
+                let answer = if count.get() == 1 { Err(ReadError::RateLimited(Millis(wait))) } else { Ok(()) };
+                async move { answer }
+            });
+            assert_eq!((answer.await.is_ok(), count.get()), (is_answered, asked));
         }
     }
 

@@ -7,32 +7,29 @@ mod secrets;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::ValueEnum;
-use kraite_binance::{Binance, Config, ConfigError, ConnectError, Hosts, KeyPolicy, SystemClock};
+use kraite_binance::{Binance, ConfigError, ConnectError, KeyPolicy, SystemClock};
+use kraite_bitget::Bitget;
+use kraite_bitget::codec::{Generation, Product};
+use kraite_core::exchange::Exchange;
 
 use crate::exit::{Exit, Failed};
-use crate::live::config::Network;
-use report::Report;
+use crate::flags::VenueName;
+use crate::health;
+use crate::live::config::{Network, ProductWord};
+use report::{Report, Status};
 use secrets::Secrets;
-
-/// Venues that can be looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Examined {
-    /// Binance USD-M futures.
-    Binance,
-}
 
 /// Check the way to an exchange, the key and the account; nothing is changed and no order is sent.
 ///
 /// Without --demo and --http it asks the exchange itself. One line for each check: what it found, what that means, what
 /// to do. Key and secret come from environment variables or files, never from the command line, which others can read.
 /// Ends with 0 if an account can be used, 3 if something here is configured wrongly, 4 if the exchange refused, cannot
-/// be reached, or the key may do too much.
+/// be reached, or the key may do too much, 10 if only the disk or the journal is not fit.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Which exchange.
     #[arg(long, value_enum)]
-    venue: Examined,
+    venue: VenueName,
     /// The address of an emulator, as `http://127.0.0.1:8080`.
     #[arg(long, value_name = "URL", requires = "ws", conflicts_with = "demo")]
     http: Option<String>,
@@ -54,6 +51,18 @@ pub(crate) struct Args {
     /// The file that holds the secret.
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
+    /// The environment variable that holds the passphrase of a key of Bitget.
+    #[arg(long, value_name = "NAME", conflicts_with = "passphrase_file")]
+    passphrase_env: Option<String>,
+    /// The file that holds the passphrase.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Product lines of Bitget that are to be traded [default: all].
+    #[arg(long, value_enum, value_delimiter = ',', ignore_case = true)]
+    products: Vec<ProductWord>,
+    /// The journal of the account: is there room on its disk, can it be read, is what it says is open worked on.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
     /// The checks as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -63,35 +72,89 @@ fn configured(error: &ConfigError) -> Failed {
     Failed::new(Exit::Configuration, error)
 }
 
-fn place(args: &Args) -> Result<(Network, Hosts), Failed> {
-    let (network, hosts) = match (&args.http, &args.ws) {
-        (Some(http), Some(ws)) => (Network::Emulator, Hosts::emulator(http, ws)),
-        _ if args.demo => (Network::Demo, Hosts::demo()),
-        _ => (Network::Production, Hosts::production()),
+fn network(args: &Args) -> Network {
+    match (&args.http, args.demo) {
+        (Some(_), _) => Network::Emulator,
+        (None, true) => Network::Demo,
+        (None, false) => Network::Production,
+    }
+}
+
+/// The hosts of a venue: those of an emulator where it has addresses, of the network where it has none.
+macro_rules! hosts {
+    ($venue:ident, $args:expr) => {
+        match (&$args.http, &$args.ws) {
+            (Some(http), Some(ws)) => $venue::Hosts::emulator(http, ws),
+            _ if $args.demo => $venue::Hosts::demo(),
+            _ => $venue::Hosts::production(),
+        }
+        .map_err(|error| configured(&error))
     };
-    hosts.map(|hosts| (network, hosts)).map_err(|error| configured(&error))
 }
 
 /// Runs `kraite doctor`.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
-    let (network, hosts) = place(args)?;
+    if args.venue == VenueName::Binance && !args.products.is_empty() {
+        return Err(Failed::new(Exit::Usage, "product lines are Bitget's; Binance has one"));
+    }
+    // What is wrong with an address is told before any secret is read.
+    match args.venue {
+        VenueName::Binance => hosts!(kraite_binance, args).map(drop)?,
+        VenueName::Bitget => hosts!(kraite_bitget, args).map(drop)?,
+    }
     let secrets = Secrets::read(args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let report = runtime.map_err(Failed::with(Exit::Failure))?.block_on(examine(network, hosts, &secrets))?;
+    let mut report = runtime.map_err(Failed::with(Exit::Failure))?.block_on(examine(args, &secrets))?;
+    if let Some(journal) = &args.journal {
+        health::look(journal, &mut report);
+    }
     let text = if args.json { report.json() } else { report.text() };
     crate::print(&secrets.scrubbed(&text))?;
     Ok(report.exit())
 }
 
-async fn examine(network: Network, hosts: Hosts, secrets: &Secrets) -> Result<Report, Failed> {
-    let clock = SystemClock::real();
+async fn examine(args: &Args, secrets: &Secrets) -> Result<Report, Failed> {
+    let (clock, network) = (SystemClock::real(), network(args));
+    let mut report = Report::new(args.venue.word(), network.word());
+    let mut kind = None;
     // The rights of the key are a check of their own here, with more to say than a refusal to connect.
-    let config = Config::new(hosts).keys(KeyPolicy::Unchecked).clock(Arc::new(clock));
-    let account = Binance::connect(config, secrets.credentials()?).await.map_err(|error| match error {
-        ConnectError::Config(error) => configured(&error),
-        other => Failed::new(Exit::Exchange, secrets.scrubbed(&other.to_string())),
-    })?;
-    let mut report = Report::new("binance", network.word());
-    checks::run(&account, &clock, network, &mut report).await;
+    let (spent, connected): (Box<dyn Fn() -> (u32, u32)>, _) = match args.venue {
+        VenueName::Binance => {
+            let address = kraite_binance::AddressBudget::default();
+            let config = kraite_binance::Config::new(hosts!(kraite_binance, args)?).keys(KeyPolicy::Unchecked);
+            let config = config.clock(Arc::new(clock)).address(address.clone());
+            let connected = Binance::connect(config, secrets.binance()?).await;
+            (Box::new(move || address.spent()), connected.map(|account| Box::new(account) as Box<dyn Exchange>))
+        }
+        VenueName::Bitget => {
+            let address = kraite_bitget::AddressBudget::default();
+            let config = kraite_bitget::Config::new(hosts!(kraite_bitget, args)?).keys(KeyPolicy::Unchecked);
+            let config = config.clock(Arc::new(clock)).address(address.clone());
+            let products: Vec<Product> = args.products.iter().copied().map(Product::from).collect();
+            let config = if products.is_empty() { config } else { config.products(products) };
+            let connected = Bitget::connect(config, secrets.bitget()?).await;
+            kind = connected.as_ref().ok().and_then(Bitget::generation);
+            (Box::new(move || address.spent()), connected.map(|account| Box::new(account) as Box<dyn Exchange>))
+        }
+    };
+    match connected {
+        Ok(account) => {
+            if checks::run(account.as_ref(), &clock, network, &mut report).await {
+                // Of a key that is not accepted the exchange does not say which kind it is of.
+                kind.into_iter().for_each(|kind| generation(kind, &mut report));
+                checks::budget(spent(), &mut report);
+            }
+        }
+        Err(ConnectError::Config(error)) => return Err(configured(&error)),
+        Err(error) => checks::unconnected(&error, &mut report),
+    }
     Ok(report)
+}
+
+fn generation(kind: Generation, report: &mut Report) {
+    let says = match kind {
+        Generation::Classic => "a classic account, spoken to in version 2 of the API",
+        Generation::Unified => "a unified account, spoken to in version 3 of the API",
+    };
+    report.add("account", Status::Ok, says, "");
 }

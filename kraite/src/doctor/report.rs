@@ -73,7 +73,13 @@ impl Report {
     }
 
     pub(crate) fn exit(&self) -> Exit {
-        if self.usable() { Exit::Ok } else { Exit::Exchange }
+        let is_local = |check: &&Check| crate::health::CHECKS.contains(&check.name);
+        let failed = || self.checks.iter().filter(|check| matches!(check.status, Status::Failed | Status::Skipped));
+        match (self.usable(), failed().all(|check| is_local(&check))) {
+            (true, _) => Exit::Ok,
+            (false, true) => Exit::Journal,
+            (false, false) => Exit::Exchange,
+        }
     }
 
     /// Each check as an object.

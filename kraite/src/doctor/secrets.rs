@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use kraite_binance::codec::Credentials;
-
 use super::Args;
 use crate::exit::{Exit, Failed};
+use crate::flags::VenueName;
 use crate::keys;
 
 /// What stands for a secret that would have been shown.
@@ -17,6 +16,7 @@ const LONGEST_NAME: usize = 48;
 pub(super) struct Secrets {
     key: String,
     secret: String,
+    passphrase: Option<String>,
 }
 
 /// Where something is read from, and what it is.
@@ -68,7 +68,23 @@ impl Secrets {
             variable: args.secret_env.as_deref(),
             file: args.secret_file.as_deref(),
         };
-        let secrets = Self { key: key.read()?, secret: secret.read()? };
+        let passphrase = Source {
+            what: "passphrase",
+            flag: "--passphrase-env",
+            variable: args.passphrase_env.as_deref(),
+            file: args.passphrase_file.as_deref(),
+        };
+        let is_given = passphrase.variable.is_some() || passphrase.file.is_some();
+        match (args.venue, is_given) {
+            (VenueName::Bitget, false) => {
+                let why = "a key of Bitget has a passphrase: --passphrase-env or --passphrase-file";
+                return Err(Failed::new(Exit::Usage, why));
+            }
+            (VenueName::Binance, true) => return Err(Failed::new(Exit::Usage, "a key of Binance has no passphrase")),
+            _ => {}
+        }
+        let passphrase = is_given.then(|| passphrase.read()).transpose()?;
+        let secrets = Self { key: key.read()?, secret: secret.read()?, passphrase };
         if secrets.key.bytes().all(|byte| byte.is_ascii_graphic()) {
             Ok(secrets)
         } else {
@@ -76,17 +92,27 @@ impl Secrets {
         }
     }
 
-    pub(super) fn credentials(&self) -> Result<Credentials, Failed> {
-        let signer = keys::binance_signer(&self.secret)
-            .map_err(|error| Failed::new(Exit::Configuration, format!("the secret: {error}")))?;
-        Ok(Credentials::new(self.key.as_str().into(), signer))
+    pub(super) fn binance(&self) -> Result<kraite_binance::codec::Credentials, Failed> {
+        let signer = keys::binance_signer(&self.secret).map_err(unusable)?;
+        Ok(kraite_binance::codec::Credentials::new(self.key.as_str().into(), signer))
     }
 
-    /// A text without either, whoever put them there: an exchange may repeat the key that it refuses.
+    pub(super) fn bitget(&self) -> Result<kraite_bitget::codec::Credentials, Failed> {
+        let signer = keys::bitget_signer(&self.secret).map_err(unusable)?;
+        let passphrase = self.passphrase.as_deref().unwrap_or_default();
+        Ok(kraite_bitget::codec::Credentials::new(self.key.as_str().into(), passphrase.into(), signer))
+    }
+
+    /// A text without any of them, whoever put them there: an exchange may repeat the key that it refuses.
     pub(super) fn scrubbed(&self, text: &str) -> String {
         let long = |secret: &&String| secret.len() >= SHORTEST_HIDDEN;
-        [&self.secret, &self.key].into_iter().filter(long).fold(text.to_owned(), |text, it| text.replace(it, HIDDEN))
+        let all = [Some(&self.secret), self.passphrase.as_ref(), Some(&self.key)];
+        all.into_iter().flatten().filter(long).fold(text.to_owned(), |text, it| text.replace(it, HIDDEN))
     }
+}
+
+fn unusable(error: impl std::fmt::Display) -> Failed {
+    Failed::new(Exit::Configuration, format!("the secret: {error}"))
 }
 
 /// A shorter one is none of a real account, and would hide parts of words.
@@ -107,9 +133,11 @@ mod tests {
 
     #[test]
     fn what_the_exchange_repeats_is_hidden() {
-        let secrets = Secrets { key: "canary-key".into(), secret: "canary-secret".into() };
+        let passphrase = Some("canary-passphrase".into());
+        let secrets = Secrets { key: "canary-key".into(), secret: "canary-secret".into(), passphrase };
         assert_eq!(secrets.scrubbed("canary-key of canary-secret is bad"), "(hidden) of (hidden) is bad");
-        let short = Secrets { key: "k".into(), secret: "s".into() };
+        assert_eq!(secrets.scrubbed("canary-passphrase"), "(hidden)");
+        let short = Secrets { key: "k".into(), secret: "s".into(), passphrase: None };
         assert_eq!(short.scrubbed("ok so"), "ok so");
     }
 }

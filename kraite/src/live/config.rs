@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use kraite_bitget::codec::Product;
 use kraite_core::engine::{self, Limits};
 use kraite_core::exchange::{Direction, PositionMode};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::time::Millis;
 use kraite_engine::{Slice, Terms};
+use secrecy::SecretString;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -104,10 +106,13 @@ impl Network {
 }
 
 /// A product line of Bitget, by the currency of its margin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "UPPERCASE")]
-enum ProductWord {
+#[value(rename_all = "UPPER")]
+pub(crate) enum ProductWord {
+    /// Contracts that are margined in USDT.
     Usdt,
+    /// Contracts that are margined in USDC.
     Usdc,
 }
 
@@ -245,6 +250,17 @@ impl Config {
     /// The engine's configuration for an account.
     pub(super) fn engine_for(&self, account: &Account) -> engine::Config {
         engine::Config { limits: account.limits.clone(), ..self.engine.clone() }
+    }
+
+    /// Every secret that can be read from here, to keep it out of what is shown.
+    pub(crate) fn secrets(&self) -> Vec<SecretString> {
+        let of_accounts = self.accounts.iter().flat_map(|account| {
+            [Some(&account.key), Some(&account.secret), account.passphrase.as_ref()].into_iter().flatten()
+        });
+        let of_http = self.http.as_ref().map(|http| &http.token);
+        let sources = of_accounts.chain(of_http).chain(self.notify.iter().flat_map(notify::Notify::sources));
+        // One that cannot be read cannot be shown either.
+        sources.filter_map(|source| source.read().ok()).map(SecretString::from).collect()
     }
 
     /// The account of a name.

@@ -31,6 +31,11 @@ fn beside(journal: &Path, ending: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
+/// Whether a process works on a journal and listens.
+pub(crate) fn is_up(journal: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(path_of(journal)).is_ok()
+}
+
 /// Where the socket of a journal is.
 pub(super) fn path_of(journal: &Path) -> PathBuf {
     beside(journal, ".sock")

@@ -4,7 +4,7 @@ mod board;
 pub(crate) mod button;
 pub(crate) mod config;
 mod connect;
-mod control;
+pub(crate) mod control;
 mod dry_run;
 mod http;
 mod intake;

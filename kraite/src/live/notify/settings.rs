@@ -186,6 +186,15 @@ impl Notify {
         self.webhook.is_some() || self.telegram.is_some()
     }
 
+    /// Where its secrets are.
+    pub(in crate::live) fn sources(&self) -> impl Iterator<Item = &Source> {
+        let url = self.webhook.as_ref().and_then(|place| match place {
+            Place::Plain(_) => None,
+            Place::Secret(source) => Some(source),
+        });
+        url.into_iter().chain(self.telegram.as_ref().map(|telegram| &telegram.token))
+    }
+
     /// Reads every secret. The error names the place and never what is in it.
     pub(in crate::live) fn read(&self) -> Result<Addresses, String> {
         let webhook = self.webhook.as_ref().map(|place| match place {
