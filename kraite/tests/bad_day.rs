@@ -96,8 +96,7 @@ struct Day {
 impl Day {
     fn begins() -> Self {
         let stage = Stage::new();
-        let plan =
-            "margin = \"100\"\nrungs = 4\ngap = \"2.5\"\nprofit = \"4\"\nstop = \"2.5\"\nsizing = \"bounded\"\n";
+        let plan = "margin = \"100\"\nrungs = 4\ngap = \"2.5\"\nprofit = \"4\"\nstop = \"2.5\"\nsizing = \"bounded\"\n";
         let text = stage.text().replace("margin = \"100\"\n", plan);
         std::fs::write(stage.config(), text).unwrap();
         let opening = stage.emulator("apart").with_venue(|venue| {
