@@ -113,7 +113,7 @@ fn state(played: &Played) -> String {
 
 #[test]
 fn s10_push_alone_poll_alone_and_both_with_doubled_and_reordered_messages_end_in_the_same_state() {
-    let (mut ends, mut apart) = (std::collections::BTreeMap::<String, usize>::new(), Vec::new());
+    let (mut ends, mut apart, mut charged) = (std::collections::BTreeMap::<String, usize>::new(), Vec::new(), 0);
     for seed in 1..=RUNS {
         let paths = [
             ("pushed", lived(seed, Stream::Push, Rates::NONE)),
@@ -124,6 +124,17 @@ fn s10_push_alone_poll_alone_and_both_with_doubled_and_reordered_messages_end_in
             assert!(played.is_clean(), "{seed} {name}: {:?} {:?}", played.verdict.findings, played.unaided);
         }
         let [pushed, others @ ..] = &paths;
+        let result = |played: &Played| {
+            let engine = played.world.engine(script::account()).unwrap();
+            engine.state().positions.values().next().and_then(Position::realised)
+        };
+        // Nobody reads fees: what was not pushed is charged as a taker, and never comes to more than was made.
+        assert!(
+            result(&paths[1].1) <= result(&pushed.1),
+            "{seed}: {:?}",
+            paths.each_ref().map(|(_, played)| result(played))
+        );
+        charged += usize::from(result(&paths[1].1) < result(&pushed.1));
         for other in others {
             let (left, right) = (state(&pushed.1), state(&other.1));
             if left != right {
@@ -133,7 +144,8 @@ fn s10_push_alone_poll_alone_and_both_with_doubled_and_reordered_messages_end_in
         let position = pushed.1.world.engine(script::account()).unwrap().state().positions.values().next();
         *ends.entry(format!("{:?}", position.map(|p| p.why))).or_default() += 1;
     }
-    println!("paths: {RUNS} cases, {ends:?}");
+    println!("paths: {RUNS} cases, {ends:?}, {charged} charged more than they paid");
+    assert!(charged > 0);
     assert!(
         apart.is_empty(),
         "{} of {}:\n{}",

@@ -38,6 +38,8 @@ pub struct Executed {
     pub cost: Option<Notional>,
     /// Fees of the trades that were seen.
     pub fee: Notional,
+    /// Quantity x price of what no trade was seen of, where that is known: its fees are told nowhere.
+    pub untold: Notional,
 }
 
 /// What the trades of an object come to: a function of them, so it is never stored and tells nothing apart.
@@ -50,7 +52,8 @@ struct Traded {
 
 impl Executed {
     /// Nothing, for no money.
-    pub(crate) const NOTHING: Self = Self { qty: Qty::ZERO, cost: Some(Notional::ZERO), fee: Notional::ZERO };
+    pub(crate) const NOTHING: Self =
+        Self { qty: Qty::ZERO, cost: Some(Notional::ZERO), fee: Notional::ZERO, untold: Notional::ZERO };
 
     /// Both together.
     pub(crate) fn and(&self, other: &Self) -> Result<Self, ArithmeticError> {
@@ -61,6 +64,7 @@ impl Executed {
                 _ => None,
             },
             fee: self.fee.checked_add(other.fee)?,
+            untold: self.untold.checked_add(other.untold)?,
         })
     }
 }
@@ -138,10 +142,14 @@ impl Count {
         let Traded { cost, fee, .. } = self.traded;
         if self.trades == 0 {
             let cost = if self.cumulative.is_zero() { Some(Notional::ZERO) } else { self.cumulative_cost };
-            return Ok(Executed { qty, cost, fee });
+            return Ok(Executed { qty, cost, fee, untold: cost.unwrap_or_default() });
         }
-        let told = self.traded.qty >= self.cumulative || zoo!(CumulativePlusTrades);
-        Ok(Executed { qty, cost: if told { Some(cost) } else { self.cumulative_cost }, fee })
+        if self.traded.qty >= self.cumulative || zoo!(CumulativePlusTrades) {
+            return Ok(Executed { qty, cost: Some(cost), fee, untold: Notional::ZERO });
+        }
+        let untold = self.cumulative_cost.and_then(|all| all.checked_sub(cost).ok());
+        let untold = untold.filter(|rest| rest.is_positive()).unwrap_or_default();
+        Ok(Executed { qty, cost: self.cumulative_cost, fee, untold })
     }
 
     /// The quantity alone.

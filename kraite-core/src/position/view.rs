@@ -243,7 +243,8 @@ impl Position {
         }
     }
 
-    /// Profit realised by our own fills: exits less the average cost of what they took off, less fees.
+    /// Profit realised by our own fills: exits less the average cost of what they took off, less fees. What was read and
+    /// never pushed is charged as a taker: a limit on losses must not be passed by what nobody tells.
     /// `None` while a fill has no price.
     #[must_use]
     pub fn realised(&self) -> Option<Notional> {
@@ -255,7 +256,9 @@ impl Position {
             Direction::Long => exited.cost?.checked_sub(cost).ok()?,
             Direction::Short => cost.checked_sub(exited.cost?).ok()?,
         };
-        gross.checked_sub(entered.fee).ok()?.checked_sub(exited.fee).ok()
+        let untold = entered.untold.checked_add(exited.untold).ok()?;
+        let charged = untold.scaled_by(self.request.instrument.taker_fee).ok()?;
+        gross.checked_sub(entered.fee).ok()?.checked_sub(exited.fee).ok()?.checked_sub(charged).ok()
     }
 
     /// Works out the cover from the rows.
