@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use kraite_core::Capabilities;
 use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Notice};
-use kraite_core::exchange::{Direction, Exchange, MarginMode, TriggerBy};
+use kraite_core::exchange::{Direction, Exchange, MarginMode, OrderShape, TriggerBy};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
+use kraite_core::instrument::Instrument;
 use kraite_core::journal::{Journal as _, Record};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::LadderSpec;
@@ -21,6 +22,7 @@ use kraite_engine::{
 use kraite_journal::MemoryJournal;
 use kraite_sim::link::SharedVenue;
 use kraite_sim::presets;
+use kraite_sim::venue::{Owner, VenueProfile};
 
 fn account() -> AccountTag {
     AccountTag::new(7).unwrap()
@@ -29,6 +31,7 @@ fn account() -> AccountTag {
 /// Connects to a simulated exchange after so many failures.
 struct Late {
     venue: SharedVenue,
+    capabilities: Capabilities,
     failures: AtomicU32,
     failure: ConnectFailure,
 }
@@ -36,7 +39,7 @@ struct Late {
 #[async_trait]
 impl Connect for Late {
     fn capabilities(&self) -> Capabilities {
-        presets::binance().capabilities
+        self.capabilities.clone()
     }
 
     async fn connect(&self) -> Result<Arc<dyn Exchange>, ConnectFailure> {
@@ -63,6 +66,7 @@ impl Observer for Heard {
 }
 
 struct Stage {
+    profile: VenueProfile,
     clock: Clock,
     venue: SharedVenue,
     journal: Arc<MemoryJournal>,
@@ -71,15 +75,20 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::on(presets::binance())
+    }
+
+    fn on(profile: VenueProfile) -> Self {
         let clock = Clock::scaled_from(LocalMillis(1_760_000_000_000), 100);
-        let venue = presets::venue(presets::binance(), account(), VenueMillis(clock.now().0));
+        let venue = presets::venue(profile.clone(), account(), VenueMillis(clock.now().0));
         let time = clock.clone();
         let venue = SharedVenue::new(venue, move || VenueMillis(time.now().0));
-        Self { clock, venue, journal: Arc::default(), heard: Heard::default() }
+        Self { profile, clock, venue, journal: Arc::default(), heard: Heard::default() }
     }
 
     fn worker(&self, failures: u32, failure: ConnectFailure) -> (Worker<Heard>, Desk) {
-        let connect = Late { venue: self.venue.clone(), failures: AtomicU32::new(failures), failure };
+        let (venue, capabilities) = (self.venue.clone(), self.profile.capabilities.clone());
+        let connect = Late { venue, capabilities, failures: AtomicU32::new(failures), failure };
         let (journal, clock, heard) = (Arc::clone(&self.journal) as _, self.clock.clone(), self.heard.clone());
         Worker::new(account(), Config::default(), Arc::new(connect), journal, clock, heard)
     }
@@ -193,6 +202,45 @@ async fn signals_are_served_in_turn_and_each_is_told_what_came_of_it() {
     assert!(matches!(results[2], Err(SignalError::Terms(TermsError::TooLittle { .. }))));
     assert!(results[3].is_ok());
     stage.until(|| stage.open_orders() == 6).await;
+    drop(desk);
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r85_s12_a_stop_is_moved_and_what_no_order_takes_off_is_closed_through_the_exchange() {
+    let stage = Stage::on(presets::bitget());
+    let (worker, mut desk) = stage.worker(0, for_now());
+    let running = tokio::spawn(worker.run());
+    desk.connected().await.unwrap();
+    let symbol = presets::instrument().symbol;
+    desk.take(CommandId(1), Wish::Open(symbol.clone(), terms("100"))).await.unwrap();
+    stage.until(|| stage.open_orders() == 6).await;
+    let position = PositionNo::new(1).unwrap();
+    let moved = || {
+        let is_there =
+            |o: &OrderShape| matches!(o, OrderShape::StopMarket { trigger, .. } if *trigger == "80".parse().unwrap());
+        stage.venue.with(|venue, _| venue.open_orders().any(|o| is_there(&o.shape)))
+    };
+    // It may not be active yet.
+    for id in 2.. {
+        assert!(id < 200, "the stop stays where it is");
+        desk.take(CommandId(id), Wish::MoveStop(position, symbol.clone(), "80".parse().unwrap())).await.unwrap();
+        stage.clock.sleep(Millis(1_000)).await;
+        if moved() {
+            break;
+        }
+    }
+    let coarse: kraite_core::number::Qty = "1".parse().unwrap();
+    stage.venue.with(|venue, _| {
+        let rules = presets::instrument();
+        venue.change_filters(Instrument { lot: coarse, market_lot: coarse, min_qty: coarse, ..rules });
+    });
+    desk.take(CommandId(900), Wish::Close(position)).await.unwrap();
+    stage
+        .until(|| stage.open_orders() == 0 && stage.venue.with(|venue, _| venue.exposures(account()).count() == 0))
+        .await;
+    let untagged = stage.venue.with(|venue, _| venue.objects().filter(|o| o.owner == Owner::Untagged).count());
+    assert_eq!(untagged, 1);
     drop(desk);
     running.await.unwrap().unwrap();
 }
