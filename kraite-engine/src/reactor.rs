@@ -42,6 +42,9 @@ pub trait Observer: Send {
     /// Somebody should know.
     fn notice(&mut self, notice: &Notice);
 
+    /// A command was taken and changes nothing: what it asks for is so already, or on its way.
+    fn unchanged(&mut self, _command: CommandId) {}
+
     /// The account cannot be worked on for now, which is tried again after this long. What is open there stands as
     /// its exchange has it.
     fn interrupted(&mut self, _why: &str, _again_after: Millis) {}
@@ -199,8 +202,13 @@ impl<O: Observer> Reactor<O> {
         inbox: &mpsc::Sender<InputKind>,
         kinds: Vec<InputKind>,
     ) -> Result<(), ReactorError> {
+        let command = |kind: &InputKind| if let InputKind::Command(id, _) = kind { Some(*id) } else { None };
+        let commands: Vec<Option<CommandId>> = kinds.iter().map(command).collect();
         let steps = kinds.into_iter().map(|kind| engine.step(Input { at, kind })).collect();
-        for released in commit_all(self.journal.as_ref(), steps).await? {
+        for (released, command) in commit_all(self.journal.as_ref(), steps).await?.into_iter().zip(commands) {
+            if let Some(command) = command.filter(|_| released.record.is_none()) {
+                self.observer.unchanged(command);
+            }
             self.release(engine, at, inbox, released);
         }
         Ok(())

@@ -135,6 +135,14 @@ impl Board {
         }
     }
 
+    /// A command of an account was taken and changes nothing.
+    pub(super) fn unchanged(&self, account: AccountTag, command: CommandId) {
+        if let Some(waiting) = self.kept().waiting.remove(&(account, command)) {
+            // Who asked may have gone.
+            let _ = waiting.send(Decision::Taken);
+        }
+    }
+
     /// Somebody should know something about an account.
     pub(super) fn noticed(&self, account: AccountTag, name: &str, notice: &Notice) {
         *self.kept().tally.entry(account).or_default().notices.entry(notice.alert).or_default() += 1;

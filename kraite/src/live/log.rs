@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use kraite_binance::{Socket, Told};
-use kraite_core::engine::{Alert, Effect, Engine, Event, InputKind, Notice};
+use kraite_core::engine::{Alert, CommandId, Effect, Engine, Event, InputKind, Notice};
 use kraite_core::id::AccountTag;
 use kraite_core::journal::Record;
 use kraite_core::time::Millis;
@@ -58,6 +58,10 @@ impl Reporter {
 }
 
 impl Observer for Reporter {
+    fn unchanged(&mut self, command: CommandId) {
+        self.board.unchanged(self.tag, command);
+    }
+
     fn committed(&mut self, engine: &Engine, record: Option<&Record>, effects: &[Effect]) {
         let account = &self.account;
         for effect in effects {
