@@ -125,8 +125,16 @@ impl Turn<'_> {
         // What was tried for another wish is no reason to be slow about this one.
         let of_position = |change: &Change| matches!(change, Change::Amend(id, _) if id.key().position == no);
         self.volatile.changes.retain(|change, _| !of_position(change));
-        let loss = self.position(no).and_then(|p| p.loss_at(p.stop_price).filter(|loss| p.max_loss != Some(*loss)));
-        if let Some(max_loss) = loss.filter(|_| matches!(what, Adjustment::MoveStop { .. } | Adjustment::DropRung(_))) {
+    }
+
+    /// The worst loss of a position that was changed by hand follows it: a rung that was dropped counts until nothing of
+    /// it can fill any more.
+    pub(super) fn follow_worst_loss(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        if position.phase != Phase::Active || position.hands.by.is_empty() {
+            return;
+        }
+        if let Some(max_loss) = position.loss_at(position.stop_price).filter(|loss| position.max_loss != Some(*loss)) {
             self.emit(Event::LossFrozen { position: no, max_loss });
         }
     }

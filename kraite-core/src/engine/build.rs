@@ -116,6 +116,7 @@ impl Turn<'_> {
         }
         self.take_off_what_is_owed(no);
         self.cancel_dropped_rungs(no);
+        self.follow_worst_loss(no);
         self.rebuild(no);
         let steps = self.position(no).map_or(0, |p| p.plan.steps.len());
         for index in 0..steps {

@@ -73,16 +73,16 @@ impl Position {
         at_least_none(done.and_then(|done| plan.qty.checked_sub(done)))
     }
 
-    /// What is lost if every rung that is not left out fills and everything closes at `stop`; `None` while the entry has
-    /// no price. Of a rung that was left out counts what had filled.
+    /// What is lost if every rung that may still fill does and everything closes at `stop`; `None` while the entry has no
+    /// price. Of a rung that was left out counts what had filled, once no order of it may trade.
     #[must_use]
     pub fn loss_at(&self, stop: Price) -> Option<Notional> {
         let entry = (self.entry_price()?, self.executed_entry().qty);
         let rungs = self.rungs.iter().map(|plan| {
-            let filled =
-                || self.of(Role::Rung(plan.rung)).map(Order::executed_qty).try_fold(Qty::ZERO, Qty::checked_add);
-            let qty = if self.dropped.contains(&plan.rung) { filled().unwrap_or(plan.qty) } else { plan.qty };
-            (plan.price, qty)
+            let role = Role::Rung(plan.rung);
+            let is_over = self.dropped.contains(&plan.rung) && !self.of(role).any(|o| o.life.may_trade());
+            let filled = || self.of(role).map(Order::executed_qty).try_fold(Qty::ZERO, Qty::checked_add);
+            (plan.price, if is_over { filled().unwrap_or(plan.qty) } else { plan.qty })
         });
         sizing::max_loss(self.direction(), core::iter::once(entry).chain(rungs), stop).ok()
     }

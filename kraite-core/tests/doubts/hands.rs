@@ -272,6 +272,25 @@ fn s12_a_rung_that_is_dropped_goes_and_what_it_had_filled_stays() {
 }
 
 #[test]
+fn i16_a_rung_that_is_dropped_counts_as_a_loss_until_nothing_of_it_can_fill() {
+    let loss = |bench: &Bench| bench.position().max_loss.unwrap();
+    let dropped = || {
+        let mut bench = active(Shape::SEPARATE);
+        adjust(&mut bench, 10, Adjustment::DropRung(2));
+        bench
+    };
+    let before = loss(&active(Shape::SEPARATE));
+    // Its cancellation is on its way: it may fill before that arrives.
+    let mut cancelled = dropped();
+    assert_eq!(loss(&cancelled), before);
+    let mut filled = cancelled.clone();
+    filled.fill(Role::Rung(2));
+    assert_eq!(loss(&filled), before, "it has filled after all");
+    settle(&mut cancelled);
+    assert!(loss(&cancelled) < before);
+}
+
+#[test]
 fn s12_a_target_that_is_aimed_elsewhere_moves_and_so_do_those_after_it() {
     for shape in SHAPES {
         let mut bench = active(shape);
