@@ -65,7 +65,7 @@ fn exited_by_quantity(position: &Position) -> Qty {
 
 /// An exit's fill may be told before the fills that it took off: an order that may trade counts in full.
 fn enterable(position: &Position) -> Qty {
-    let mut total = Qty::ZERO;
+    let mut total = position.adopted().map_or(Qty::ZERO, |adopted| adopted.qty);
     for order in position.orders.values().filter(|o| !o.role().is_exit()) {
         let executed = order.executed_qty();
         let untold = order.life.may_trade() || order.life == Life::Done(Terminal::Filled);

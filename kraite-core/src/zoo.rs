@@ -139,6 +139,9 @@ bugs! {
     AdjustedTwice "adjusted-twice" "R17" "A change by hand that is delivered twice is made twice."
     StopStaysPut "stop-stays-put" "S12" "A stop that a user moves rests where it did."
     PartForgotten "part-forgotten" "S12" "A part that a user asked to close stays open."
+    AddedRungForgotten "added-rung-forgotten" "S12" "A rung that a user added is never placed."
+    HandedBackEarly "handed-back-early" "S12 I5" "What is open is handed back while a rung of ours may still fill."
+    HandedBackClosed "handed-back-closed" "S12" "What a user wants handed back is closed at the market."
     DroppedRungRests "dropped-rung-rests" "S12" "A rung that a user dropped goes on resting."
     LateFillIgnored "late-fill-ignored" "R73" "A fill that is told after the end is booked and nothing is done."
 }

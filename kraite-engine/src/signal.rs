@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use kraite_core::engine::{Adjustment, Command, CommandId};
 use kraite_core::exchange::{Exchange, ReadError};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
-use kraite_core::number::Price;
+use kraite_core::number::{Price, Qty};
 
 use crate::terms::{Terms, TermsError};
 use crate::worker::Desk;
@@ -31,6 +31,8 @@ pub enum Wish {
     Close(PositionNo),
     /// Move the stop of a position on a contract to this trigger price, if a fresh mark lets it rest there.
     MoveStop(PositionNo, Symbol, Price),
+    /// Let one more rung of this quantity rest at this price, if a fresh mark lets it.
+    AddRung(PositionNo, Symbol, Price, Qty),
     /// Change a position by hand.
     Adjust(PositionNo, Adjustment),
 }
@@ -51,7 +53,7 @@ pub enum SignalError {
     /// What an opening needs could not be had.
     #[error(transparent)]
     Terms(#[from] TermsError),
-    /// The mark that a stop is held against could not be had.
+    /// The mark that a stop or a rung is held against could not be had.
     #[error("the mark price could not be read: {0}")]
     Mark(#[from] ReadError),
     /// Nobody works on the account any more.
@@ -88,6 +90,10 @@ impl Wish {
             Self::MoveStop(position, symbol, trigger) => {
                 let mark = exchange.ok_or(SignalError::NotConnected)?.mark_price(&symbol).await?;
                 Command::Adjust(position, Adjustment::MoveStop { trigger, mark })
+            }
+            Self::AddRung(position, symbol, price, qty) => {
+                let mark = exchange.ok_or(SignalError::NotConnected)?.mark_price(&symbol).await?;
+                Command::Adjust(position, Adjustment::AddRung { price, qty, mark })
             }
             Self::Open(symbol, terms) => {
                 let exchange = exchange.ok_or(SignalError::NotConnected)?;

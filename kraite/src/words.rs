@@ -393,6 +393,7 @@ pub(crate) const fn why(why: Why) -> &'static str {
         Why::TargetRefused => "the target was refused for good",
         Why::Halted => "new exposure is halted",
         Why::Limited => "a limit stands against it",
+        Why::HandedBack => "a user took it back",
     }
 }
 
@@ -429,6 +430,7 @@ pub(crate) const fn alert(alert: Alert) -> &'static str {
         Alert::TargetRefused => "the target is refused again and again, the stop stands",
         Alert::RungHeld => "a rung is too far from the market and is held",
         Alert::RungWithheld => "a rung is withheld while new exposure is halted or a limit stands against it",
+        Alert::HandedBack => "what was open was handed back, and no order of ours protects it",
     }
 }
 
@@ -456,5 +458,7 @@ pub(crate) fn adjustment(what: &Adjustment) -> String {
         Adjustment::Retarget(profit) => format!("aim {profit} % past its basis"),
         Adjustment::HoldTarget => "hold its target where it is".into(),
         Adjustment::ReleaseTarget => "price its target from the average entry again".into(),
+        Adjustment::AddRung { price, qty, .. } => format!("add a rung of {qty} at {price}"),
+        Adjustment::HandBack => "take our orders off and hand back what is open".into(),
     }
 }

@@ -233,6 +233,55 @@ fn s12_a_position_is_changed_by_command_on_every_venue_and_stays_so_after_a_kill
 }
 
 #[test]
+fn s12_a_rung_is_added_and_a_position_is_handed_back_by_command_on_every_venue() {
+    let stage = Stage::new();
+    let command = |args: &[&str]| {
+        let output = kraite(stage.folder.path(), args).stdin(Stdio::null()).output().unwrap();
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (output.status.code().unwrap(), format!("{out}{err}"))
+    };
+    let account = AccountTag::new(1).unwrap();
+    let open = |name: &str| stage.emulator(name).with_venue(|venue| venue.open(account).count());
+    let held = |name: &str| {
+        stage.emulator(name).with_venue(|venue| venue.exposures(account).map(|(_, _, qty)| qty).next().unwrap())
+    };
+    let mut run = stage.run();
+    for (id, (name, _)) in (1..).zip(&stage.emulators) {
+        run.opens(id, name);
+    }
+    until("active", || command(&["status", "--journal", "j", "--json"]).1.matches("\"active\"").count() == 3);
+    for (name, _) in &stage.emulators {
+        let position = format!("{name}/SOLUSDT");
+        let before = open(name);
+        let (code, told) = command(&["adjust", &position, "--add-rung", "149"]);
+        assert!(code == 2 && told.contains("--qty"), "{told}");
+        let (code, told) = command(&["adjust", &position, "--add-rung", "999", "--qty", "0.2"]);
+        assert!(code == 1 && told.contains("no rung of 0.2 at 999 is possible"), "{told}");
+        let (code, told) = command(&["adjust", &position, "--add-rung", "130", "--qty", "0.2"]);
+        assert_eq!(code, 0, "{told}");
+        until("the rung rests", || open(name) == before + 1);
+        let exposure = held(name);
+        assert_eq!(command(&["adjust", &position, "--hand-back"]).0, 0);
+        until("nothing of ours is open", || open(name) == 0);
+        assert_eq!(held(name), exposure);
+    }
+    // It ends where nothing of ours can turn up any more; a kill meanwhile changes nothing of that.
+    run.kill(Signal::KILL);
+    let run = stage.run();
+    let closed = || command(&["status", "--journal", "j", "--json"]).1.matches("\"closed\"").count() == 3;
+    let began = Instant::now();
+    while !closed() && began.elapsed() < 3 * PATIENCE {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let explained = command(&["explain", "1", "--account", "1", "--journal", "j"]).1;
+    assert!(closed() && explained.contains("a user took it back"), "{explained}");
+    for (name, _) in &stage.emulators {
+        assert_eq!((open(name), stage.ids_ever(name).iter().filter(|(role, _)| *role == Role::Close).count()), (0, 0));
+    }
+    run.kill(Signal::INT);
+}
+
+#[test]
 fn a06_a_journal_that_cannot_be_written_stops_everything_that_is_sent_and_is_opened_again() {
     let stage = Stage::new();
     let mut run = stage.run();

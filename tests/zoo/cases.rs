@@ -93,6 +93,9 @@ pub(crate) const ALL: &[Case] = &[
     ("part-forgotten", a_part_that_is_asked_for_is_sent),
     ("dropped-rung-rests", a_rung_that_is_dropped_is_cancelled),
     ("stop-stays-put", a_stop_that_is_moved_makes_room),
+    ("added-rung-forgotten", a_rung_that_is_added_is_sent),
+    ("handed-back-early", what_is_handed_back_waits_for_its_rungs),
+    ("handed-back-closed", what_is_handed_back_is_not_closed),
 ];
 
 /// An active position is changed by hand, by one command that comes so often.
@@ -119,6 +122,24 @@ fn a_part_that_is_asked_for_is_sent() -> bool {
 fn a_rung_that_is_dropped_is_cancelled() -> bool {
     let (bench, step) = changed(Adjustment::DropRung(1), 1);
     cancelled(&step) == [bench.latest(Role::Rung(1)).id]
+}
+
+fn a_rung_that_is_added_is_sent() -> bool {
+    let bench = Bench::active(presets::binance());
+    let mark = bench.world.mark(&presets::instrument().symbol).unwrap();
+    let what = Adjustment::AddRung { price: "130".parse().unwrap(), qty: qty("1"), mark };
+    let (bench, step) = changed(what, 1);
+    let added = bench.position().rungs.last().map(|plan| Role::Rung(plan.rung)).unwrap();
+    bench.position().latest(added).is_some_and(|rung| placed(&step).contains(&rung.id))
+}
+
+fn what_is_handed_back_waits_for_its_rungs() -> bool {
+    let (bench, _) = changed(Adjustment::HandBack, 1);
+    bench.position().exposure().is_positive()
+}
+
+fn what_is_handed_back_is_not_closed() -> bool {
+    changed(Adjustment::HandBack, 1).0.position().latest(Role::Close).is_none()
 }
 
 fn a_stop_that_is_moved_makes_room() -> bool {

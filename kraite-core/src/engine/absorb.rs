@@ -46,7 +46,11 @@ impl Turn<'_> {
 
     fn absorb_command(&mut self, id: CommandId, command: &Command) -> Vec<PositionNo> {
         match command {
-            Command::Open(request) => self.open(id, request),
+            Command::Open(request) => {
+                let ladder = size(request, request.mark.price).map_err(CommandRefusal::Plan);
+                self.open(id, request, ladder)
+            }
+            Command::Adopt(request, held) => self.adopt(id, request, *held),
             Command::Halt => self.switch(id, Event::AccountHalted),
             Command::Resume => self.switch(id, Event::AccountResumed),
             Command::Adjust(no, what) => {
@@ -85,7 +89,12 @@ impl Turn<'_> {
         Vec::new()
     }
 
-    fn open(&mut self, id: CommandId, request: &OpenRequest) -> Vec<PositionNo> {
+    pub(super) fn open(
+        &mut self,
+        id: CommandId,
+        request: &OpenRequest,
+        sized: Result<sizing::Ladder, CommandRefusal>,
+    ) -> Vec<PositionNo> {
         let again = |p: &&Position| zoo!(CommandRepeatedOpens) && p.phase.is_terminal();
         if let Some(position) = self.state.opened_by(id).filter(|p| !again(p)) {
             return alloc::vec![position.no];
@@ -111,10 +120,9 @@ impl Turn<'_> {
         } else {
             None
         };
-        let sized = size(request, request.mark.price);
         let (refusal, ladder) = match (refusal, sized) {
             (Some(refusal), _) => (Some(refusal), None),
-            (None, Err(refusal)) => (Some(CommandRefusal::Plan(refusal)), None),
+            (None, Err(refusal)) => (Some(refusal), None),
             (None, Ok(ladder)) => match self.limit_on_opening(None, &request.instrument, &ladder, request.mark.price) {
                 Some(limit) => (Some(CommandRefusal::Limit(limit)), None),
                 None => (None, Some(ladder)),

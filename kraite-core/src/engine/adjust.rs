@@ -14,13 +14,14 @@ use super::limits::Limit;
 use super::turn::Turn;
 use super::unwind::CLOSE_REFUSALS;
 use super::volatile::Change;
-use crate::exchange::{Direction, Mark, OrderShape};
-use crate::id::{PositionNo, Role};
+use crate::exchange::{Mark, OrderShape};
+use crate::id::{MAX_RUNGS, PositionNo, Role};
 use crate::instrument::Instrument;
 use crate::number::{Percent, Price, Qty};
 use crate::order::{Life, Order, Terminal};
-use crate::position::{Phase, Position};
+use crate::position::{Phase, PhaseEvent, Position, Why};
 use crate::rounding::{floor_qty, is_on_lot, is_on_tick};
+use crate::sizing::{Rule, RungPlan, is_past};
 
 /// A change of an active position by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,6 +43,18 @@ pub enum Adjustment {
     HoldTarget,
     /// Price the target from the average entry again.
     ReleaseTarget,
+    /// Let one more rung rest, behind the entry and before the stop, which stays where it is.
+    AddRung {
+        /// Its price, on the contract's grid.
+        price: Price,
+        /// Its quantity, on the contract's grid.
+        qty: Qty,
+        /// A fresh mark price (R29): the rung must not fill at once.
+        mark: Mark,
+    },
+    /// Give what is open to whoever else holds the account: our orders go, rungs first and the stop last, nothing is
+    /// closed, and the position ends. A position that needs a human may be ended so too.
+    HandBack,
 }
 
 /// Why a change was not taken. Nothing happened.
@@ -103,9 +116,44 @@ pub enum AdjustmentRefusal {
     /// No target rests whose price could be held.
     #[error("no target rests")]
     NothingToHold,
-    /// The worst loss would break a limit.
+    /// A limit stands against it.
     #[error("{0}")]
     Limit(Limit),
+    /// A user has halted new exposure on the account.
+    #[error("new exposure is halted")]
+    NewExposureHalted,
+    /// The venue shows orders of ours that the journal cannot explain.
+    #[error("the venue shows orders of ours that this journal does not know: nothing new is opened")]
+    Quarantined,
+    /// The rung would fill at once.
+    #[error("a rung at {price} would fill at once, the mark is {mark}")]
+    WouldFill {
+        /// What was asked for.
+        price: Price,
+        /// The mark.
+        mark: Price,
+    },
+    /// The rung would fill at the stop or beyond it.
+    #[error("a rung at {price} would fill at the stop {stop} or beyond it: move the stop first")]
+    BeyondStop {
+        /// What was asked for.
+        price: Price,
+        /// The stop.
+        stop: Price,
+    },
+    /// The contract or the position has no room for such a rung.
+    #[error("no rung of {qty} at {price} is possible: {rule}")]
+    Rung {
+        /// What was asked for.
+        price: Price,
+        /// What was asked for.
+        qty: Qty,
+        /// What stands against it.
+        rule: Rule,
+    },
+    /// A position has that many rungs at most, the ones it was opened with and those that were left out included.
+    #[error("a position has {MAX_RUNGS} rungs at most")]
+    TooManyRungs,
 }
 
 impl Turn<'_> {
@@ -122,6 +170,9 @@ impl Turn<'_> {
             return;
         }
         self.emit(Event::Adjusted { position: no });
+        if *what == Adjustment::HandBack {
+            self.moved(no, PhaseEvent::CloseBegan, Why::HandedBack);
+        }
         // What was tried for another wish is no reason to be slow about this one.
         let of_position = |change: &Change| matches!(change, Change::Amend(id, _) if id.key().position == no);
         self.volatile.changes.retain(|change, _| !of_position(change));
@@ -140,6 +191,10 @@ impl Turn<'_> {
     }
 
     fn may_adjust(&self, position: &Position, what: &Adjustment) -> Result<(), AdjustmentRefusal> {
+        if *what == Adjustment::HandBack {
+            let has_something = matches!(position.phase, Phase::Active | Phase::Closing | Phase::Failed);
+            return if has_something { Ok(()) } else { Err(AdjustmentRefusal::NotActive) };
+        }
         if position.phase != Phase::Active {
             return Err(AdjustmentRefusal::NotActive);
         }
@@ -166,23 +221,55 @@ impl Turn<'_> {
                 wish.wanted_target(None).map(|_| ()).ok_or(AdjustmentRefusal::NoTarget(*profit))
             }
             Adjustment::HoldTarget => held_price(position).map(|_| ()).ok_or(AdjustmentRefusal::NothingToHold),
-            Adjustment::ReleaseTarget => Ok(()),
+            Adjustment::ReleaseTarget | Adjustment::HandBack => Ok(()),
+            Adjustment::AddRung { price, qty, mark } => self.may_add_rung(position, *price, *qty, mark),
         }
+    }
+
+    fn may_add_rung(&self, position: &Position, price: Price, qty: Qty, mark: &Mark) -> Result<(), AdjustmentRefusal> {
+        if self.is_halted() {
+            return Err(AdjustmentRefusal::NewExposureHalted);
+        }
+        if self.state.quarantined {
+            return Err(AdjustmentRefusal::Quarantined);
+        }
+        self.may_use_mark(position, mark)?;
+        let rung = position.next_rung().ok_or(AdjustmentRefusal::TooManyRungs)?;
+        let plan = RungPlan { rung, price, qty };
+        let now = position.rung_now(&plan).map_err(|rule| AdjustmentRefusal::Rung { price, qty, rule })?;
+        if now.price != price {
+            return Err(AdjustmentRefusal::Price { price, tick: position.request.instrument.tick });
+        }
+        if now.qty != qty {
+            return Err(AdjustmentRefusal::Qty { qty, lot: position.request.instrument.lot });
+        }
+        let direction = position.direction();
+        if !is_past(direction, mark.price, price) {
+            return Err(AdjustmentRefusal::WouldFill { price, mark: mark.price });
+        }
+        if !is_past(direction, price, position.stop_price) {
+            return Err(AdjustmentRefusal::BeyondStop { price, stop: position.stop_price });
+        }
+        let mut wish = position.clone();
+        wish.rungs.push(plan);
+        let limit = self.limit_on_loss(position, wish.loss_at(position.stop_price));
+        let limit = limit.or_else(|| self.limit_on_rung(position.no, &OrderShape::Limit { price, qty }));
+        limit.map_or(Ok(()), |limit| Err(AdjustmentRefusal::Limit(limit)))
+    }
+
+    fn may_use_mark(&self, position: &Position, mark: &Mark) -> Result<(), AdjustmentRefusal> {
+        let stale = mark.symbol != *position.symbol() || self.at.venue.since(mark.at) > self.config.mark_max_age;
+        if stale { Err(AdjustmentRefusal::StaleMark) } else { Ok(()) }
     }
 
     fn may_move_stop(&self, position: &Position, trigger: Price, mark: &Mark) -> Result<(), AdjustmentRefusal> {
         let rules = &position.request.instrument;
-        if mark.symbol != rules.symbol || self.at.venue.since(mark.at) > self.config.mark_max_age {
-            return Err(AdjustmentRefusal::StaleMark);
-        }
+        self.may_use_mark(position, mark)?;
         let in_range = trigger >= rules.min_price && rules.max_price.is_none_or(|highest| trigger <= highest);
         if !trigger.is_positive() || !in_range || !is_on_tick(trigger, rules.tick) {
             return Err(AdjustmentRefusal::Price { price: trigger, tick: rules.tick });
         }
-        let is_before = |price: Price| match position.direction() {
-            Direction::Long => trigger < price,
-            Direction::Short => trigger > price,
-        };
+        let is_before = |price: Price| is_past(position.direction(), price, trigger);
         if !is_before(mark.price) {
             return Err(AdjustmentRefusal::WouldTrigger { trigger, mark: mark.price });
         }
@@ -275,6 +362,15 @@ impl Position {
             Adjustment::Retarget(profit) => self.hands.profit = Some(*profit),
             Adjustment::HoldTarget => self.hands.held_target = held_price(self),
             Adjustment::ReleaseTarget => self.hands.held_target = None,
+            Adjustment::AddRung { price, qty, .. } => {
+                if let Some(rung) = self.next_rung() {
+                    self.rungs.push(RungPlan { rung, price: *price, qty: *qty });
+                }
+            }
+            Adjustment::HandBack => {
+                self.hands.handed_back = true;
+                self.why = Why::HandedBack;
+            }
         }
         if matches!(what, Adjustment::Retarget(_) | Adjustment::ReleaseTarget) {
             self.hands.outdated_target = self.latest(Role::Target).map(|target| (target.id, target.amends));

@@ -60,6 +60,15 @@ impl Turn<'_> {
             self.wake(no, self.at.local.plus(PREFLIGHT_RETRY), Wake::Retry);
             return;
         }
+        if let (Some(adoption), Some((_, what)), Some((_, shown))) =
+            (self.position(no).and_then(|p| p.adoption), orders, exposure)
+        {
+            match self.fresh_mark(no) {
+                Some(mark) => self.take_over(no, adoption.held, what, shown, mark),
+                None => self.give_up(no, Why::StaleMark, "the mark is older than 30 s"),
+            }
+            return;
+        }
         let clear = zoo!(ContractNotClear)
             || orders.is_some_and(|(_, what)| what == OpenOrders::Nothing)
                 && exposure.is_some_and(|(_, qty)| qty.is_zero());
@@ -90,7 +99,7 @@ impl Turn<'_> {
 
     /// Gives an opening up whose entry may not leave: limits and what is held against them may have changed since it
     /// was asked for (R24).
-    fn breaks_a_limit(&mut self, no: PositionNo, mark: Price) -> bool {
+    pub(super) fn breaks_a_limit(&mut self, no: PositionNo, mark: Price) -> bool {
         let Some(position) = self.position(no) else { return false };
         let limit = self.limit_on_opening(Some(no), &position.request.instrument, &position.ladder, mark);
         let Some(limit) = limit else { return false };
@@ -104,7 +113,7 @@ impl Turn<'_> {
         Some(super::absorb::size(&self.position(no)?.request, mark))
     }
 
-    fn give_up(&mut self, no: PositionNo, why: Why, message: &str) {
+    pub(super) fn give_up(&mut self, no: PositionNo, why: Why, message: &str) {
         self.alert(no, Alert::OpeningRefused, format!("opening given up: {message}"));
         self.moved(no, PhaseEvent::Abandoned, why);
     }
@@ -145,6 +154,7 @@ impl Turn<'_> {
                 return;
             }
         }
+        self.added_rungs(no);
         self.tell_that_nothing_is_withheld(no);
     }
 
@@ -153,7 +163,8 @@ impl Turn<'_> {
         let Some(position) = self.position(no).filter(|p| self.is_halted() && p.phase == Phase::Opening) else {
             return false;
         };
-        if position.rebuilt || position.of(Role::Entry).any(|o| o.life.may_trade() || o.life.was_accepted()) {
+        let entered = position.rebuilt || position.adopted().is_some();
+        if entered || position.of(Role::Entry).any(|o| o.life.may_trade() || o.life.was_accepted()) {
             return false;
         }
         self.give_up(no, Why::Halted, HALTED);
@@ -341,6 +352,13 @@ impl Turn<'_> {
         if !entry.qty.is_positive() {
             return;
         }
+        if position.adopted().is_some() {
+            // It was sized on what it took over.
+            let ladder = &position.ladder;
+            let (rungs, stop) = (ladder.rungs.clone(), ladder.stop);
+            self.emit(Event::Rebuilt { position: no, rungs, dropped: Vec::new(), stop });
+            return;
+        }
         let Some(price) = entry.cost.and_then(|cost| cost.checked_div_qty(entry.qty).ok()) else { return };
         // What the wire doubled is taken off again and sizes nothing.
         let asked = position.ladder.entry.qty;
@@ -474,6 +492,7 @@ fn reached(position: &Position, withheld: &Withheld, kind: StepKind, gate: Gate)
         StepKind::MarginMode => position.setups.margin_mode == SetupState::Done,
         StepKind::Leverage => position.setups.leverage == SetupState::Done,
         StepKind::Entry => match gate {
+            Gate::HandedToWire | Gate::Accepted if position.adopted().is_some() => true,
             Gate::HandedToWire => position.latest(Role::Entry).is_some(),
             Gate::Accepted => position.of(Role::Entry).any(|o| o.life.was_accepted()),
             Gate::Filled | Gate::Settled => position.rebuilt && position.entered_qty().is_positive(),

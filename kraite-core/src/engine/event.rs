@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::adjust::AdjustmentRefusal;
+use super::adopt::AdoptionRefusal;
 use super::io::{Alert, Setup};
 use super::limits::Limit;
 use crate::exchange::{OrderShape, Service, Side};
@@ -236,6 +237,11 @@ pub enum Event {
         /// Which position.
         position: PositionNo,
     },
+    /// Exposure that a user opened by hand counts as the position's entry from now on.
+    TakenOver {
+        /// Which position.
+        position: PositionNo,
+    },
 }
 
 /// Why a command was refused.
@@ -259,4 +265,6 @@ pub enum CommandRefusal {
     Limit(Limit),
     /// A change of a position by hand was not taken.
     Adjustment(PositionNo, AdjustmentRefusal),
+    /// Exposure was not taken over.
+    Adoption(AdoptionRefusal),
 }

@@ -13,6 +13,7 @@ use crate::exchange::{
 };
 use crate::id::{ClientOrderId, PositionNo, Symbol, VenueOrderId};
 use crate::instrument::Instrument;
+use crate::number::{Price, Qty};
 use crate::plan::{Sequence, TargetStyle};
 use crate::sizing::{Budget, LadderSpec};
 use crate::time::{LocalMillis, Moment, VenueMillis};
@@ -64,6 +65,22 @@ pub enum Command {
     Resume,
     /// Change an active position by hand.
     Adjust(PositionNo, Adjustment),
+    /// Take over exposure that a user opened by hand, as if it were the entry of a position of this shape.
+    ///
+    /// Nothing is bought or sold for it. The rungs hang on its price and the stop on the last of them, as far as the
+    /// market has not passed them; margin mode and leverage stay what they are. It is taken over only when the venue shows
+    /// just that exposure and no order on the contract; until then, and where it is given up, nothing touches it. From
+    /// then on it is a position like any other.
+    Adopt(Box<OpenRequest>, Held),
+}
+
+/// Exposure that somebody else opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Held {
+    /// How much is open; on the lot grid.
+    pub qty: Qty,
+    /// Its average entry, as the venue or its owner knows it.
+    pub price: Price,
 }
 
 /// Everything an opening needs; copied into the position, so later edits do not reach it (R47).
@@ -314,11 +331,13 @@ pub enum Alert {
     RungHeld,
     /// A rung is not placed while new exposure is halted or a limit stands against it.
     RungWithheld,
+    /// What was open belongs to somebody else from now on, and no order of ours protects it.
+    HandedBack,
 }
 
 impl Alert {
     /// Every one of them, in their order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Unprotected,
         Self::EmergencyClose,
         Self::RungDropped,
@@ -336,6 +355,7 @@ impl Alert {
         Self::TargetRefused,
         Self::RungHeld,
         Self::RungWithheld,
+        Self::HandedBack,
     ];
 }
 

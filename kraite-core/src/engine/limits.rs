@@ -298,7 +298,7 @@ impl Turn<'_> {
     }
 
     fn open_positions(&self) -> impl Iterator<Item = &Position> {
-        self.state.positions.values().filter(|p| !matches!(p.phase, Phase::Closed | Phase::Cancelled))
+        self.state.positions.values().filter(|p| !p.phase.is_over())
     }
 
     /// What positions that ended in the venue's present day lost together; below zero where they gained.

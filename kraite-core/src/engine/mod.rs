@@ -5,10 +5,12 @@
 
 mod absorb;
 mod adjust;
+mod adopt;
 mod build;
 mod config;
 mod doubt;
 mod event;
+mod hand_back;
 mod io;
 mod limits;
 mod protect;
@@ -25,11 +27,12 @@ use core::hash::{Hash as _, Hasher};
 use core::slice;
 
 pub use adjust::{Adjustment, AdjustmentRefusal};
+pub use adopt::AdoptionRefusal;
 pub use config::Config;
 pub use event::{CommandRefusal, Event};
 pub use io::{
-    Alert, Answer, Command, CommandId, Deadline, Effect, Input, InputKind, Notice, OpenRequest, Query, Request, Sent,
-    Setup, Wake,
+    Alert, Answer, Command, CommandId, Deadline, Effect, Held, Input, InputKind, Notice, OpenRequest, Query, Request,
+    Sent, Setup, Wake,
 };
 pub use limits::{Limit, Limits};
 pub use state::{Ended, EvolveError, State};

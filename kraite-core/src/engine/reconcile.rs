@@ -200,6 +200,9 @@ impl Turn<'_> {
     /// More than we filled: a fill that was not told, a copy the wire made, or somebody else's (R76).
     fn shows_more(&mut self, no: PositionNo, sent_at: VenueMillis, shown: Qty, explained: Qty) {
         let Ok(over) = shown.checked_sub(explained) else { return };
+        if self.position(no).is_some_and(|p| p.hands.handed_back) {
+            return;
+        }
         let may_trade: Vec<ClientOrderId> = self
             .position(no)
             .map(|p| p.orders.values().filter(|o| o.life.may_trade()).map(|o| o.id).collect())

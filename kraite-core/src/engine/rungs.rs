@@ -14,7 +14,8 @@ use crate::id::{PositionNo, Role};
 use crate::instrument::PriceBand;
 use crate::number::Qty;
 use crate::order::{Life, Order, Terminal};
-use crate::position::Protective;
+use crate::plan::StepKind;
+use crate::position::{Phase, Protective};
 use crate::sizing::{self, RungPlan};
 use crate::time::Millis;
 
@@ -75,6 +76,19 @@ impl Turn<'_> {
         match self.hold_on_rung(no, &shape) {
             Some(hold) => self.withhold(no, rung, hold),
             None => self.place_when_free(no, role, shape),
+        }
+    }
+
+    /// Rungs that a user added: no step of the opening places them.
+    pub(super) fn added_rungs(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no).filter(|p| p.phase == Phase::Active && !zoo!(AddedRungForgotten)) else {
+            return;
+        };
+        let planned = |rung| position.plan.find(StepKind::Rung(rung)).is_some();
+        let added = position.rungs.iter().map(|plan| plan.rung).filter(|rung| !planned(*rung));
+        let added: alloc::vec::Vec<u8> = added.collect();
+        for rung in added {
+            self.rung(no, rung);
         }
     }
 

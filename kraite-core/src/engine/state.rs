@@ -13,7 +13,7 @@ use crate::id::{AccountTag, ClientOrderId, Epoch, PositionNo};
 use crate::number::{ArithmeticError, Notional, Price, Qty};
 use crate::order::{Life, LifeEvent, Order};
 use crate::plan::Plan;
-use crate::position::{Cover, Hands, Orders, Phase, Position, ProtectionMeter, SetupState, Setups, Why};
+use crate::position::{Adoption, Cover, Hands, Orders, Phase, Position, ProtectionMeter, SetupState, Setups, Why};
 use crate::sizing::Ladder;
 use crate::table::{Machine, Verdict};
 use crate::time::{Millis, Moment, VenueMillis};
@@ -210,6 +210,7 @@ impl State {
                 // What a reading showed to be gone, and its cause is told only now, left once.
                 let read = super::reconcile::read_cause(*position);
                 if *cause != read
+                    && *cause != super::hand_back::handed_back_cause(*position)
                     && let Some(unexplained) = row.external.get_mut(&read)
                 {
                     let fresh = total.checked_sub(known).unwrap_or(Qty::ZERO).min(*unexplained);
@@ -238,6 +239,12 @@ impl State {
                     return Err(EvolveError::WrongInput);
                 }
                 self.position_mut(*position)?.adjust(*id, what);
+                Ok(Some(*position))
+            }
+            Event::TakenOver { position } => {
+                let row = self.position_mut(*position)?;
+                row.setups = Setups { margin_mode: SetupState::Done, leverage: SetupState::Done };
+                row.adoption.as_mut().ok_or(EvolveError::WrongInput)?.is_done = true;
                 Ok(Some(*position))
             }
             Event::WholeCloseIntended { position, not_after } => {
@@ -297,8 +304,10 @@ impl State {
         ladder: &Ladder,
         plan: &Plan,
     ) -> Result<(), EvolveError> {
-        let InputKind::Command(command, Command::Open(request)) = input else {
-            return Err(EvolveError::WrongInput);
+        let (command, request, held) = match input {
+            InputKind::Command(command, Command::Open(request)) => (command, request, None),
+            InputKind::Command(command, Command::Adopt(request, held)) => (command, request, Some(*held)),
+            _ => return Err(EvolveError::WrongInput),
         };
         let position = Position {
             no,
@@ -324,6 +333,7 @@ impl State {
             halted: false,
             whole_close: None,
             hands: Hands::default(),
+            adoption: held.map(|held| Adoption { held, is_done: false }),
         };
         self.positions.insert(no, position);
         self.next_position = no.next();
@@ -460,15 +470,17 @@ fn result_of(position: &Position) -> Option<Ended> {
     Some(Ended { at: VenueMillis(0), quote, realised: position.realised().filter(|_| alone) })
 }
 
-/// What a reading showed to be gone, and an exit of ours that is told only now took off, left once.
+/// What a reading showed to be gone or a user took back, and an exit of ours that is told only now took off, left once.
 fn book_once(position: &mut Position) {
     let gone = position.external.values().try_fold(position.exited().qty, |sum, qty| sum.checked_add(*qty));
     let over = gone.and_then(|gone| gone.checked_sub(position.entered().qty)).unwrap_or(Qty::ZERO);
-    let read = super::reconcile::read_cause(position.no);
-    if over.is_positive()
-        && let Some(unexplained) = position.external.get_mut(&read)
-    {
-        *unexplained = unexplained.checked_sub(over.min(*unexplained)).unwrap_or(*unexplained);
+    let mut over = over.max(Qty::ZERO);
+    for cause in [super::reconcile::read_cause(position.no), super::hand_back::handed_back_cause(position.no)] {
+        if let Some(unexplained) = position.external.get_mut(&cause) {
+            let taken = over.min(*unexplained);
+            *unexplained = unexplained.checked_sub(taken).unwrap_or(*unexplained);
+            over = over.checked_sub(taken).unwrap_or(over);
+        }
     }
 }
 

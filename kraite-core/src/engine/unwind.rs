@@ -19,7 +19,7 @@ use crate::rounding;
 use crate::time::{Millis, VenueMillis};
 
 /// A flat reading is asked for again this long after the one before.
-const FLAT_RETRY: Millis = Millis(1_000);
+pub(super) const FLAT_RETRY: Millis = Millis(1_000);
 /// Refused closes before a human is called; the engine goes on trying.
 pub(super) const CLOSE_REFUSALS: usize = 3;
 /// A close of a whole position goes by a reading that was asked for no longer ago than this.
@@ -40,6 +40,10 @@ impl Turn<'_> {
         self.cancel_openers(no);
         self.keep_one_target(no);
         let Some(position) = self.position(no) else { return };
+        if position.hands.handed_back && !zoo!(HandedBackClosed) {
+            self.hand_back(no);
+            return;
+        }
         if position.exposure().is_positive() {
             self.close_exposure(no);
             self.shield(no);
@@ -64,7 +68,9 @@ impl Turn<'_> {
                 // Never given up: whatever keeps the close from filling may pass. The bound is one for the
                 // proof, which begins once the exposure is gone.
                 self.volatile.readings.entry(no).or_default().unwinding_since = Some(now);
-                self.alert(no, Alert::Unproven, format!("{exposure} cannot be closed; trying on"));
+                let handed_back = self.position(no).is_some_and(|p| p.hands.handed_back);
+                let what = if handed_back { "handed back while our orders may trade" } else { "closed" };
+                self.alert(no, Alert::Unproven, format!("{exposure} cannot be {what}; trying on"));
             } else {
                 self.alert(no, Alert::Unproven, String::from("cannot be proven flat and clean; its symbol is blocked"));
                 self.moved(no, PhaseEvent::Unproven, Why::Unproven);
@@ -203,7 +209,7 @@ impl Turn<'_> {
     }
 
     /// True, and woken in time, while it is not certain that this instant has passed at the venue.
-    fn wait_for(&mut self, no: PositionNo, quiet: VenueMillis) -> bool {
+    pub(super) fn wait_for(&mut self, no: PositionNo, quiet: VenueMillis) -> bool {
         let sure_now = self.at.venue.minus(self.at.error);
         if sure_now > quiet {
             return false;
@@ -215,7 +221,7 @@ impl Turn<'_> {
 
     /// A close that is in doubt or was refused may leave the exposure open for as long as a proof takes, and the
     /// next one may fare no better: meanwhile the position stands behind a stop.
-    fn shield(&mut self, no: PositionNo) {
+    pub(super) fn shield(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };
         let hindered = |o: &Order| matches!(o.life, Life::InDoubt | Life::Done(Terminal::Refused | Terminal::Absent));
         let naked = matches!(position.stop(), Protective::Missing | Protective::UnderWay);
@@ -251,11 +257,12 @@ impl Turn<'_> {
         // What never had an order that could enter has nothing to verify (R93); what the venue shows is not ours.
         let never =
             |o: &Order| o.life == Life::Planned || matches!(o.life, Life::Done(Terminal::Refused | Terminal::Absent));
-        if position.orders.values().filter(|o| !o.role().is_exit()).all(never) {
+        let adopted = position.adopted().is_some();
+        if !adopted && position.orders.values().filter(|o| !o.role().is_exit()).all(never) {
             return true;
         }
         let whole = if zoo!(WholeCloseForgotten) { VenueMillis(i64::MIN) } else { self.whole_close_settled_by(no) };
-        let quiet = quiet_after(self, position).max(whole);
+        let quiet = quiet_after(self, position, |o| !o.role().is_exit()).max(whole);
         let symbol = position.symbol().clone();
         if self.wait_for(no, quiet) {
             return false;
@@ -281,7 +288,7 @@ impl Turn<'_> {
     }
 
     /// Whether what is open may be read now; a reading that does not settle it is repeated ever more slowly.
-    fn may_read_what_is_open(&mut self, no: PositionNo) -> bool {
+    pub(super) fn may_read_what_is_open(&mut self, no: PositionNo) -> bool {
         let now = self.at.local;
         let pace = &mut self.volatile.readings.entry(no).or_default().open;
         let due = now >= pace.next_at;
@@ -340,12 +347,12 @@ impl Turn<'_> {
     }
 }
 
-/// Venue time after which no placement of an opening order of this position can still take effect.
-fn quiet_after(turn: &Turn<'_>, position: &Position) -> VenueMillis {
+/// Venue time after which no placement of these orders of a position can still take effect.
+pub(super) fn quiet_after(turn: &Turn<'_>, position: &Position, which: impl Fn(&Order) -> bool) -> VenueMillis {
     position
         .orders
         .values()
-        .filter(|o: &&Order| !o.role().is_exit() && o.life != Life::Planned)
+        .filter(|o| which(o) && o.life != Life::Planned)
         .map(|o| turn.settled_by(o))
         .max()
         .unwrap_or(VenueMillis(i64::MIN))

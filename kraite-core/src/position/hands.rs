@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Position;
 use crate::engine::CommandId;
-use crate::id::{ClientOrderId, Role};
+use crate::id::{ClientOrderId, MAX_RUNGS, Role};
 use crate::number::{ArithmeticError, Notional, Percent, Price, Qty};
 use crate::order::Order;
 use crate::sizing;
@@ -26,6 +26,8 @@ pub struct Hands {
     pub outdated_target: Option<(ClientOrderId, u32)>,
     /// The newest stop when a user last moved it.
     pub outdated_stop: Option<ClientOrderId>,
+    /// What is open belongs to somebody else from now on: our orders go, and nothing is closed.
+    pub handed_back: bool,
 }
 
 impl Position {
@@ -71,6 +73,15 @@ impl Position {
         };
         let done = self.of(Role::Rung(rung)).map(Order::executed_qty).try_fold(Qty::ZERO, Qty::checked_add);
         at_least_none(done.and_then(|done| plan.qty.checked_sub(done)))
+    }
+
+    /// The number of a rung that is added; `None` where a position has no more. A number is never used twice: its orders
+    /// would be taken for those of the rung before.
+    #[must_use]
+    pub fn next_rung(&self) -> Option<u8> {
+        let planned = self.rungs.iter().map(|plan| plan.rung).chain(self.ladder.rungs.iter().map(|plan| plan.rung));
+        let used = planned.chain(self.dropped.iter().copied()).fold(self.request.spec.rungs, u8::max);
+        used.checked_add(1).filter(|next| *next <= MAX_RUNGS)
     }
 
     /// What is lost if every rung that may still fill does and everything closes at `stop`; `None` while the entry has no

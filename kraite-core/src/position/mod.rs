@@ -18,7 +18,7 @@ pub use orders::Orders;
 pub use phase::{Phase, PhaseEvent};
 pub use view::{PositionStatus, Protective};
 
-use crate::engine::{Alert, CommandId, OpenRequest};
+use crate::engine::{Alert, CommandId, Held, OpenRequest};
 use crate::exchange::Direction;
 use crate::id::{PositionNo, Symbol, VenueOrderId};
 use crate::number::{Notional, Price, Qty};
@@ -120,6 +120,8 @@ pub enum Why {
     Halted,
     /// A limit stood against it before the entry left (R24).
     Limited,
+    /// A user took what was open back.
+    HandedBack,
 }
 
 /// Where a setting of the contract stands.
@@ -195,6 +197,17 @@ pub struct Position {
     pub whole_close: Option<VenueMillis>,
     /// What a user has changed of it by hand.
     pub hands: Hands,
+    /// The exposure it takes over instead of sending an entry.
+    pub adoption: Option<Adoption>,
+}
+
+/// Exposure that a user opened by hand and a position takes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Adoption {
+    /// What it is.
+    pub held: Held,
+    /// True once the venue has shown just that: it counts as the entry from then on.
+    pub is_done: bool,
 }
 
 impl Position {
@@ -237,11 +250,12 @@ impl Position {
             halted,
             whole_close,
             hands,
+            adoption,
         } = self;
         (no, opened_by, &request.mark, created_at, &ladder.entry, ladder.leverage, ladder.stop).hash(hasher);
         // The one part of the request that is not the same for the same command: rules are read again.
         request.instrument.hash(hasher);
         (rungs, rebuilt, dropped, stop_price, phase, ended_at, why, setups).hash(hasher);
-        (orders, external, cover, meter.since, max_loss, alerts, halted, whole_close, hands).hash(hasher);
+        (orders, external, cover, meter.since, max_loss, alerts, halted, whole_close, hands, adoption).hash(hasher);
     }
 }

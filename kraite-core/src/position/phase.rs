@@ -73,6 +73,12 @@ impl Phase {
         matches!(self, Closed | Cancelled | Failed)
     }
 
+    /// True once nothing of the position is left: one that needs a human is not over.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Closed | Cancelled)
+    }
+
     /// True while the position aims at having exposure.
     #[must_use]
     pub const fn is_building(self) -> bool {

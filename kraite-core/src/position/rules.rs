@@ -45,7 +45,11 @@ impl Position {
             })
             .collect();
         let reference = self.reference();
-        let anchor = self.rungs.last().map_or(reference, |rung| rung.price);
+        let farthest = |anchor: Price, rung: &RungPlan| match self.direction() {
+            Direction::Long => anchor.min(rung.price),
+            Direction::Short => anchor.max(rung.price),
+        };
+        let anchor = self.rungs.iter().fold(reference, farthest);
         // One that a user moved lies where they wanted it, before rungs that are filled or left out too.
         let anchor = match (self.hands.outdated_stop, self.direction()) {
             (None, _) => anchor,

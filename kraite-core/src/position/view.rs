@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Cover, Phase, Position};
+use crate::engine::Held;
 use crate::exchange::{Direction, OrderShape};
 use crate::id::{ClientOrderId, LogicalOrder, Role};
 use crate::number::{ArithmeticError, Notional, Price, Qty};
@@ -71,20 +72,33 @@ impl Position {
 
     /// The quantity of [`Position::entered`], which is asked for most.
     #[must_use]
-    pub const fn entered_qty(&self) -> Qty {
-        self.orders.sums().entered_qty
+    pub fn entered_qty(&self) -> Qty {
+        let (sent, adopted) = (self.orders.sums().entered_qty, self.adopted());
+        adopted.map_or(sent, |adopted| sent.checked_add(adopted.qty).unwrap_or_default())
     }
 
-    /// What the entry executed.
+    /// What was taken over, once it was: bought at its price, by a taker as far as anybody knows.
     #[must_use]
-    pub const fn executed_entry(&self) -> Executed {
-        self.orders.sums().entry
+    pub fn adopted(&self) -> Option<Executed> {
+        let Held { qty, price } = self.adoption.filter(|adoption| adoption.is_done)?.held;
+        let cost = price.checked_mul(qty).ok();
+        Some(Executed { qty, cost, fee: Notional::ZERO, untold: cost.unwrap_or_default() })
     }
 
-    /// What entry and rungs executed.
+    fn with_adopted(&self, sent: Executed) -> Executed {
+        self.adopted().map_or(sent, |adopted| sent.and(&adopted).unwrap_or_default())
+    }
+
+    /// What the entry executed; what was taken over counts as one.
     #[must_use]
-    pub const fn entered(&self) -> Executed {
-        self.orders.sums().entered
+    pub fn executed_entry(&self) -> Executed {
+        self.with_adopted(self.orders.sums().entry)
+    }
+
+    /// What entry and rungs executed; what was taken over counts as an entry.
+    #[must_use]
+    pub fn entered(&self) -> Executed {
+        self.with_adopted(self.orders.sums().entered)
     }
 
     /// What target, stop and closes executed.
@@ -157,7 +171,7 @@ impl Position {
     #[must_use]
     pub fn entry_settled(&self) -> bool {
         let mut rows = self.of(Role::Entry).peekable();
-        rows.peek().is_some() && rows.all(|o| o.life.is_done()) && {
+        (rows.peek().is_some() || self.adopted().is_some()) && rows.all(|o| o.life.is_done()) && {
             let entry = self.executed_entry();
             entry.qty.is_zero() || entry.cost.is_some()
         }

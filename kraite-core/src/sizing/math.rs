@@ -49,7 +49,7 @@ pub(super) fn gained(direction: Direction, price: Price, percent: Percent) -> Re
 }
 
 /// True when `price` lies strictly past `other` in the direction in which the position gains.
-pub(super) fn is_past(direction: Direction, price: Price, other: Price) -> bool {
+pub(crate) fn is_past(direction: Direction, price: Price, other: Price) -> bool {
     match direction {
         Direction::Long => price > other,
         Direction::Short => price < other,

@@ -25,6 +25,7 @@ pub use average::{average_entry, break_even, break_even_paid};
 pub use ladder::{Draft, DroppedRung, Ladder, SizeRequest, draft, draft_for, size, size_for};
 pub use leverage::choose_leverage;
 pub use loss::max_loss;
+pub(crate) use math::is_past;
 pub use rebuild::{Rebuilt, rebuild};
 pub use regrid::{regrid, regrid_stop};
 pub use rules::check_band;

@@ -13,7 +13,7 @@ use kraite_core::time::VenueMillis;
 
 use crate::bench::{self, Bench, Reply, Shape, Venue};
 
-const SHAPES: [Shape; 4] = [Shape::SEPARATE, Shape::LIMIT_TARGET, Shape::SIZED_STOP, Shape::PAIRED];
+pub(crate) const SHAPES: [Shape; 4] = [Shape::SEPARATE, Shape::LIMIT_TARGET, Shape::SIZED_STOP, Shape::PAIRED];
 
 fn under(shape: Shape, config: Config) -> Bench {
     let mut bench = Bench::with(shape, config);
@@ -24,15 +24,15 @@ fn under(shape: Shape, config: Config) -> Bench {
     bench
 }
 
-fn active(shape: Shape) -> Bench {
+pub(crate) fn active(shape: Shape) -> Bench {
     under(shape, Config::default())
 }
 
-fn price(text: &str) -> Price {
+pub(crate) fn price(text: &str) -> Price {
     text.parse().unwrap()
 }
 
-fn qty(text: &str) -> Qty {
+pub(crate) fn qty(text: &str) -> Qty {
     text.parse().unwrap()
 }
 
@@ -41,7 +41,7 @@ fn move_stop(bench: &Bench, trigger: &str) -> Adjustment {
     Adjustment::MoveStop { trigger: price(trigger), mark }
 }
 
-fn adjust(bench: &mut Bench, id: u64, what: Adjustment) {
+pub(crate) fn adjust(bench: &mut Bench, id: u64, what: Adjustment) {
     let no = bench.no();
     bench.command(id, Command::Adjust(no, what));
 }
@@ -53,13 +53,13 @@ fn settle(bench: &mut Bench) {
     assert_eq!(bench.told, []);
 }
 
-fn resting(bench: &Bench, role: Role) -> Vec<(Option<Price>, Option<Qty>)> {
+pub(crate) fn resting(bench: &Bench, role: Role) -> Vec<(Option<Price>, Option<Qty>)> {
     let working = bench.position().of(role).filter(|o| o.life == Life::Working);
     working.map(|o| (o.shape.price(), o.shape.qty())).collect()
 }
 
 #[track_caller]
-fn refused(bench: &mut Bench, what: Adjustment) -> AdjustmentRefusal {
+pub(crate) fn refused(bench: &mut Bench, what: Adjustment) -> AdjustmentRefusal {
     let before = bench.engine.state().clone();
     adjust(bench, 99, what);
     let after = bench.engine.state();
@@ -290,6 +290,123 @@ fn i16_a_rung_that_is_dropped_counts_as_a_loss_until_nothing_of_it_can_fill() {
     assert!(loss(&cancelled) < before);
 }
 
+fn add_rung(bench: &Bench, at: &str, of: &str) -> Adjustment {
+    let mark = Mark { symbol: bench::symbol(), price: price("150.24"), at: VenueMillis(bench.now()) };
+    Adjustment::AddRung { price: price(at), qty: qty(of), mark }
+}
+
+#[test]
+fn s12_a_rung_that_is_added_rests_once_fills_and_moves_the_target() {
+    for shape in SHAPES {
+        let mut bench = active(shape);
+        let (loss, stop) = (bench.position().max_loss.unwrap(), bench.position().stop_price);
+        let what = add_rung(&bench, "120", "0.5");
+        for _ in 0..2 {
+            adjust(&mut bench, 10, what.clone());
+        }
+        settle(&mut bench);
+        bench = bench.reborn(|_| {});
+        bench.feed(InputKind::Started);
+        adjust(&mut bench, 10, what);
+        settle(&mut bench);
+        assert_eq!(resting(&bench, Role::Rung(4)), [(Some(price("120")), Some(qty("0.5")))], "{shape:?}");
+        assert_eq!(bench.placed_as(Role::Rung(4)), 0, "{shape:?}");
+        assert!(bench.position().max_loss.unwrap() > loss);
+        assert_eq!(bench.position().stop_price, stop);
+        bench.fill(Role::Rung(1));
+        settle(&mut bench);
+        let before = bench.position().exposure();
+        bench.fill(Role::Rung(4));
+        settle(&mut bench);
+        assert_eq!(bench.position().exposure(), before.checked_add(qty("0.5")).unwrap());
+        let target = resting(&bench, Role::Target);
+        assert_eq!((target.len(), target[0].0), (1, Some(bench.position().wanted_target(None).unwrap().0)));
+        // One that was dropped keeps its number for itself.
+        let what = add_rung(&bench, "119", "0.4");
+        adjust(&mut bench, 11, what);
+        settle(&mut bench);
+        adjust(&mut bench, 12, Adjustment::DropRung(5));
+        settle(&mut bench);
+        let what = add_rung(&bench, "118", "0.3");
+        adjust(&mut bench, 13, what);
+        settle(&mut bench);
+        assert_eq!(resting(&bench, Role::Rung(5)), [], "{shape:?}");
+        assert_eq!(resting(&bench, Role::Rung(6)), [(Some(price("118")), Some(qty("0.3")))], "{shape:?}");
+    }
+}
+
+#[test]
+fn s12_what_is_no_rung_of_the_position_is_refused() {
+    let mut bench = active(Shape::SEPARATE);
+    let stop = bench.position().stop_price;
+    let just_before = stop.checked_add(price("0.01")).unwrap();
+    for (at, of) in [("150.25", "1"), ("150.24", "1"), ("0", "1"), ("120", "0.01"), ("120", "200000"), ("120", "0")] {
+        let what = add_rung(&bench, at, of);
+        let why = refused(&mut bench, what);
+        assert!(matches!(why, AdjustmentRefusal::Rung { .. }), "{at} {of}: {why}");
+    }
+    let what = add_rung(&bench, "120.001", "1");
+    assert!(matches!(refused(&mut bench, what), AdjustmentRefusal::Price { .. }));
+    let what = add_rung(&bench, "120", "1.001");
+    assert!(matches!(refused(&mut bench, what), AdjustmentRefusal::Qty { .. }));
+    let what = add_rung(&bench, &stop.to_string(), "1");
+    assert_eq!(refused(&mut bench, what), AdjustmentRefusal::BeyondStop { price: stop, stop });
+    let what = add_rung(&bench, &just_before.to_string(), "1");
+    adjust(&mut bench.clone(), 5, what);
+    // The market stands below it.
+    let mark = Mark { symbol: bench::symbol(), price: price("140"), at: VenueMillis(bench.now()) };
+    let what = |at: &str| Adjustment::AddRung { price: price(at), qty: qty("1"), mark: mark.clone() };
+    let why = AdjustmentRefusal::WouldFill { price: price("140"), mark: price("140") };
+    assert_eq!(refused(&mut bench, what("140")), why);
+    adjust(&mut bench.clone(), 5, what("139.99"));
+    let stale = Mark { at: VenueMillis(bench.now() - 30_001), ..mark };
+    let what = Adjustment::AddRung { price: price("120"), qty: qty("1"), mark: stale };
+    assert_eq!(refused(&mut bench, what), AdjustmentRefusal::StaleMark);
+    for n in 4..=31 {
+        let what = add_rung(&bench, "120", "0.1");
+        adjust(&mut bench, n, what);
+    }
+    let what = add_rung(&bench, "120", "0.1");
+    let _ = bench.take_sent();
+    assert_eq!(refused(&mut bench, what), AdjustmentRefusal::TooManyRungs);
+    assert_eq!(bench.position().rungs.len(), 31);
+}
+
+#[test]
+fn i16_a_rung_is_added_within_the_limits_and_not_while_new_exposure_is_halted() {
+    let mut worst = active(Shape::SEPARATE);
+    let what = add_rung(&worst, "120", "0.5");
+    adjust(&mut worst, 10, what);
+    settle(&mut worst);
+    let worst = worst.position().max_loss.unwrap();
+    for (more, passes) in [("0", true), ("-0.0001", false)] {
+        let most = worst.checked_add(more.parse().unwrap()).unwrap();
+        let limits = Limits { max_worst_loss: Some(most), ..Limits::default() };
+        let mut bench = under(Shape::SEPARATE, Config { limits, ..Config::default() });
+        let what = add_rung(&bench, "120", "0.5");
+        if passes {
+            adjust(&mut bench, 10, what);
+            settle(&mut bench);
+            assert_eq!(resting(&bench, Role::Rung(4)).len(), 1);
+        } else {
+            let limit = Limit::WorstLoss { most, found: Some(worst) };
+            assert_eq!(refused(&mut bench, what), AdjustmentRefusal::Limit(limit));
+        }
+    }
+    let limits = Limits { max_order_notional: Some("59.99".parse().unwrap()), ..Limits::default() };
+    let mut bench = active(Shape::SEPARATE).reborn_under(Config { limits, ..Config::default() });
+    let what = add_rung(&bench, "120", "0.5");
+    let why = refused(&mut bench, what);
+    assert!(matches!(why, AdjustmentRefusal::Limit(Limit::OrderNotional { .. })), "{why}");
+    let mut bench = active(Shape::SEPARATE);
+    bench.command(50, Command::Halt);
+    let what = add_rung(&bench, "120", "0.5");
+    assert_eq!(refused(&mut bench, what), AdjustmentRefusal::NewExposureHalted);
+    let mut lost = active(Shape::SEPARATE).reborn(|state| state.quarantined = true);
+    let what = add_rung(&lost, "120", "0.5");
+    assert_eq!(refused(&mut lost, what), AdjustmentRefusal::Quarantined);
+}
+
 #[test]
 fn s12_a_target_that_is_aimed_elsewhere_moves_and_so_do_those_after_it() {
     for shape in SHAPES {
@@ -345,6 +462,7 @@ fn s12_only_an_active_position_that_is_not_halted_is_changed() {
             Adjustment::Retarget("1".parse().unwrap()),
             Adjustment::HoldTarget,
             Adjustment::ReleaseTarget,
+            add_rung(bench, "120", "0.5"),
         ]
     };
     let bench = active(Shape::SEPARATE);

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::arithmetic_side_effects, unreachable_pub)]
 
+mod adopted;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../retry_paths/bench.rs"]
 mod bench;
+mod handed_back;
 mod hands;
 mod limits;
 mod openings;

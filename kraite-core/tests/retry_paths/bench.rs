@@ -10,12 +10,12 @@ use kraite_core::engine::{
 };
 use kraite_core::exchange::{
     Ack, Cause, Direction, Endpoint, Lookup, MarginMode, Mark, OrderReport, Outcome, PositionMode, PositionReport,
-    Reading, Reject, RejectKind, ReportStatus, ReportedId, Stated, StreamEvent, TriggerBy,
+    Reading, Reject, RejectKind, ReportStatus, ReportedId, Service, Side, Stated, StreamEvent, TriggerBy,
 };
 use kraite_core::id::{AccountTag, ClientOrderId, Epoch, LogicalOrder, PositionNo, Role, Symbol, VenueOrderId};
 use kraite_core::instrument::{Instrument, PriceBand};
 use kraite_core::journal::{Loaded, Record, Snapshot};
-use kraite_core::number::{Factor, Price};
+use kraite_core::number::{Factor, Price, Qty};
 use kraite_core::order::Order;
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::position::Position;
@@ -165,6 +165,10 @@ pub struct Bench {
     pub forgotten: Vec<ClientOrderId>,
     /// Every placement, in order: a pair is two.
     pub placed: Vec<ClientOrderId>,
+    /// Somebody else has an order on the contract.
+    pub foreign: bool,
+    /// What somebody else has open on the contract, as long as it is not taken over.
+    pub others: Qty,
     /// Every alert, in order.
     pub told: Vec<Alert>,
     /// Every record, in order.
@@ -199,6 +203,8 @@ impl Bench {
             asked: vec![],
             unanswered: vec![],
             placed: vec![],
+            foreign: false,
+            others: Qty::ZERO,
             told: vec![],
             records: vec![],
         }
@@ -397,7 +403,10 @@ impl Bench {
             venue == Venue::Honest || !self.forgotten.iter().any(|id| report.id == ReportedId::Ours(*id))
         };
         let known = || self.known().into_iter().filter(shown);
-        let open = || known().filter(|report| !report.status.is_terminal()).collect::<Vec<_>>();
+        let open = || {
+            let ours = known().filter(|report| !report.status.is_terminal());
+            ours.chain(self.foreign.then(|| self.of_others())).collect::<Vec<_>>()
+        };
         match query {
             Query::Lookup(order, endpoint) => {
                 let one = known().find(|report| report.id == ReportedId::Ours(order.id));
@@ -415,19 +424,42 @@ impl Bench {
         }
     }
 
+    fn of_others(&self) -> OrderReport {
+        let at = VenueMillis(self.now);
+        OrderReport {
+            id: ReportedId::Foreign("somebody".into()),
+            venue_id: VenueOrderId::new("somebody"),
+            parent: None,
+            service: Service::Regular,
+            symbol: symbol(),
+            side: Side::Sell,
+            direction: Direction::Long,
+            status: ReportStatus::New,
+            stated: Some(Stated { at, price: Some("160".parse().unwrap()), qty: Some("0.1".parse().unwrap()) }),
+            executed: None,
+            average_price: None,
+            trade: None,
+            at,
+        }
+    }
+
     fn reading<T>(&self, value: T, endpoint: Endpoint) -> Reading<T> {
         Reading { value, sent_at: VenueMillis(self.now), endpoint, complete: true }
     }
 
-    /// Every object of ours, as its row remembers it.
+    /// Every object of ours, as its row remembers it; a plan that was overwritten is none any more.
     fn known(&self) -> Vec<OrderReport> {
         let orders = self.engine.state().positions.values().flat_map(|p| p.orders.values());
-        orders.filter_map(|o| o.ledger.status().map(|status| self.report(o, status))).collect()
+        orders
+            .filter(|o| !o.superseded)
+            .filter_map(|o| o.ledger.status().map(|status| self.report(o, status)))
+            .collect()
     }
 
     fn exposures(&self) -> Vec<PositionReport> {
         let Some(position) = self.engine.state().positions.values().next() else { return Vec::new() };
-        let qty = position.exposure();
+        let others = if position.adopted().is_some() { Qty::ZERO } else { self.others };
+        let qty = position.exposure().checked_add(others).unwrap();
         let at = VenueMillis(self.now);
         let report = PositionReport { symbol: symbol(), direction: Direction::Long, qty, entry_price: None, at };
         if qty.is_positive() { vec![report] } else { Vec::new() }

@@ -219,6 +219,35 @@ impl Script {
                 ],
             )
             .ends(Why::TargetFilled, 123),
+            new(
+                "rung-added",
+                "the user adds a rung between two; the market falls to it, and the target takes everything",
+                vec![
+                    seconds(4),
+                    Beat::Adjust(Change::AddRung(13_000, qty(2, 0))),
+                    seconds(3),
+                    Beat::Price(13_700),
+                    Beat::Price(12_950),
+                    seconds(4),
+                    Beat::Price(15_000),
+                ],
+            )
+            .ends(Why::TargetFilled, 323),
+            new(
+                "handed-back",
+                "one rung fills and the user takes the position back, with a stop of their own, which the market hits",
+                vec![
+                    seconds(4),
+                    Beat::Price(13_700),
+                    seconds(4),
+                    Beat::Adjust(Change::HandBack),
+                    seconds(20),
+                    Beat::Price(12_000),
+                    Beat::SellByHand,
+                    seconds(5),
+                ],
+            )
+            .ends(Why::HandedBack, 123),
             new("not-clear", "the user has a position on the contract already", vec![seconds(5)])
                 .ends(Why::NotClear, 0)
                 .after(vec![Beat::AddByHand(qty(1, 0))]),

@@ -92,6 +92,10 @@ pub enum Change {
     Hold,
     /// The target is released.
     Release,
+    /// One more rung of this quantity rests at this price, in cents.
+    AddRung(i64, Qty),
+    /// What is open is given back.
+    HandBack,
 }
 
 /// A position's life.

@@ -318,6 +318,8 @@ impl Play {
             Change::Target(profit) => Adjustment::Retarget(profit),
             Change::Hold => Adjustment::HoldTarget,
             Change::Release => Adjustment::ReleaseTarget,
+            Change::AddRung(units, qty) => Adjustment::AddRung { price: cents(units), qty, mark },
+            Change::HandBack => Adjustment::HandBack,
         };
         // Each beat has an id of its own.
         let id = u64::try_from(self.next_beat).unwrap_or_default().saturating_add(100);

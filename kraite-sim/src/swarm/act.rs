@@ -137,6 +137,10 @@ pub enum Hand {
     Hold,
     /// The target is released.
     Release,
+    /// One more rung, this many hundredths of a percent of the mark away, of as much as the entry was.
+    AddRung(i64),
+    /// What is open is given back.
+    HandBack,
 }
 
 impl Hand {
@@ -155,6 +159,12 @@ impl Hand {
             Self::Target(profit) => Adjustment::Retarget(Percent::from_units(profit, 2)?),
             Self::Hold => Adjustment::HoldTarget,
             Self::Release => Adjustment::ReleaseTarget,
+            Self::AddRung(share) => {
+                let mark = world.mark(symbol)?;
+                let price = moved(world, symbol, mark.price, share)?;
+                Adjustment::AddRung { price, qty: position.ladder.entry.qty, mark }
+            }
+            Self::HandBack => Adjustment::HandBack,
         })
     }
 }

@@ -191,12 +191,14 @@ impl Life {
 }
 
 fn hand(draw: &mut Draw) -> Hand {
-    match draw.below(12) {
+    match draw.below(15) {
         0..4 => Hand::Stop(draw.between(9_300, 10_700)),
         4..7 => Hand::Part(draw.between(1, 110)),
         7 => Hand::Rung(u8::try_from(draw.between(0, 6)).unwrap_or(0)),
         8..10 => Hand::Target(draw.between(-10, 400)),
         10 => Hand::Hold,
+        11..13 => Hand::AddRung(draw.between(8_000, 12_000)),
+        13 => Hand::HandBack,
         _ => Hand::Release,
     }
 }

@@ -28,11 +28,11 @@ pub(super) enum Decision {
 /// One account as its engine last stood.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Standing {
-    /// Positions that are not finished, by contract.
+    /// Positions of which something is left, by contract: those that need a human are among them.
     pub(super) open: BTreeMap<Symbol, PositionNo>,
     /// Those of them with exposure and without a stop at the exchange.
     pub(super) naked: usize,
-    /// Orders of positions that are not finished.
+    /// Orders of these positions.
     pub(super) orders: usize,
     /// Those of them whose outcome is not known.
     pub(super) in_doubt: usize,
@@ -227,7 +227,7 @@ impl Board {
 pub(super) fn standing(engine: &Engine) -> Standing {
     let worst = engine.state().positions.values().map(|p| p.meter.worst).max().unwrap_or_default();
     let mut standing = Standing { worst, ..Standing::default() };
-    for position in engine.state().positions.values().filter(|p| !p.phase.is_terminal()) {
+    for position in engine.state().positions.values().filter(|p| !p.phase.is_over()) {
         standing.open.insert(position.symbol().clone(), position.no);
         standing.orders += position.orders.len();
         standing.in_doubt += position.orders.values().filter(|order| order.life == Life::InDoubt).count();

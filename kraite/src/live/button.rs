@@ -65,7 +65,7 @@ pub(crate) struct FlattenArgs {
     pub(crate) json: bool,
 }
 
-/// Change an active position by hand: its stop, its size, its rungs, its target.
+/// Change an active position by hand: its stop, its size, its rungs, its target, its owner.
 ///
 /// Speaks to the `kraite run` that works on the account. What is taken is recorded before anything is sent and holds
 /// across restarts; `kraite explain` tells of it. Where a venue holds one stop only, moving it takes the old one off
@@ -74,7 +74,9 @@ pub(crate) struct FlattenArgs {
 #[command(
     after_long_help = "Examples:\n  kraite adjust main/SOLUSDT --stop 92.5\n  kraite adjust main/3 --close-part 0.5\n  \
                              kraite adjust main/SOLUSDT --drop-rung 4\n  kraite adjust main/SOLUSDT --target 1.2\n  \
-                             kraite adjust main/SOLUSDT --hold-target"
+                             kraite adjust main/SOLUSDT --hold-target\n  \
+                             kraite adjust main/SOLUSDT --add-rung 88.5 --qty 0.4\n  \
+                             kraite adjust main/SOLUSDT --hand-back"
 )]
 pub(crate) struct AdjustArgs {
     /// One position: ACCOUNT/CONTRACT or ACCOUNT/NUMBER.
@@ -82,6 +84,9 @@ pub(crate) struct AdjustArgs {
     what: String,
     #[command(flatten)]
     change: ChangeArgs,
+    /// The quantity of a rung that is added.
+    #[arg(long, value_name = "QTY", requires = "add_rung")]
+    qty: Option<Qty>,
     /// The configuration.
     #[arg(long, default_value = "kraite.toml", value_name = "FILE")]
     config: PathBuf,
@@ -102,6 +107,9 @@ struct ChangeArgs {
     /// Leave a rung out: it is cancelled, what it had filled stays. The one nearest the entry is 1.
     #[arg(long, value_name = "RUNG")]
     drop_rung: Option<u8>,
+    /// Let one more rung rest at this price, behind the entry and before the stop, which stays where it is.
+    #[arg(long, value_name = "PRICE", requires = "qty")]
+    add_rung: Option<Price>,
     /// Aim the target this many percent past the average entry, from now on.
     #[arg(long, value_name = "PERCENT")]
     target: Option<Percent>,
@@ -111,6 +119,10 @@ struct ChangeArgs {
     /// Price a target that is held from the average entry again.
     #[arg(long)]
     release_target: bool,
+    /// Take all orders of ours off, the stop last, close nothing, and end the position: what is open is yours, without a
+    /// stop. One that needs a human may be ended so too.
+    #[arg(long)]
+    hand_back: bool,
 }
 
 /// One line to the process and its answer.
@@ -295,11 +307,14 @@ pub(crate) fn adjust(args: &AdjustArgs) -> Result<Exit, Failed> {
     speaker.must_reach(&config)?;
     let which = position.parse::<u32>().map_or_else(|_| json!(position), |no| json!(no));
     let mut line = json!({ "id": speaker.id(), "account": account.name, "adjust": which });
-    let ChangeArgs { stop, close_part, drop_rung, target, hold_target, release_target } = &args.change;
+    let ChangeArgs { stop, close_part, drop_rung, add_rung, target, hold_target, release_target, hand_back } =
+        &args.change;
     line["stop"] = json!(stop);
     line["close_part"] = json!(close_part);
     line["drop_rung"] = json!(drop_rung);
     line["target"] = json!(target);
+    line["add_rung"] = json!(add_rung.zip(args.qty).map(|(price, qty)| json!({ "price": price, "qty": qty })));
+    line["hand_back"] = json!(hand_back.then_some(true));
     line["hold_target"] = json!((*hold_target || *release_target).then_some(*hold_target));
     let answer = speaker.ask(&line)?.unwrap_or_default();
     told(&account.name, &answer, args.json, &format!("{position} is changed; `kraite status` shows what came of it"))
@@ -309,6 +324,6 @@ pub(crate) fn adjust(args: &AdjustArgs) -> Result<Exit, Failed> {
 fn open_positions(config: &Config, account: AccountTag) -> Result<Vec<(PositionNo, Symbol)>, Failed> {
     let journal = Journal::open(&config.journal, None)?;
     let state = journal.state(account)?;
-    let open = state.positions.values().filter(|position| !position.phase.is_terminal());
+    let open = state.positions.values().filter(|position| !position.phase.is_over());
     Ok(open.map(|position| (position.no, position.symbol().clone())).collect())
 }

@@ -42,32 +42,49 @@ pub(super) struct Line {
     drop_rung: Option<u8>,
     target: Option<Percent>,
     hold_target: Option<bool>,
+    add_rung: Option<NewRung>,
+    hand_back: Option<bool>,
 }
+
+/// A rung that is added.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewRung {
+    price: Price,
+    qty: Qty,
+}
+
+/// What stands in a [`Line`] for it to be changed, in this order.
+const CHANGES: &str = "stop, close_part, drop_rung, add_rung, target, hold_target, hand_back";
 
 impl Line {
     /// What is changed, where exactly one thing is.
     fn change(&self) -> Option<Change> {
-        let Self { stop, close_part, drop_rung, target, hold_target, .. } = self;
+        let Self { stop, close_part, drop_rung, add_rung, target, hold_target, hand_back, .. } = self;
         let others = [
             close_part.map(Adjustment::ClosePart),
             drop_rung.map(Adjustment::DropRung),
             target.map(Adjustment::Retarget),
             hold_target.map(|hold| if hold { Adjustment::HoldTarget } else { Adjustment::ReleaseTarget }),
+            hand_back.filter(|wanted| *wanted).map(|_| Adjustment::HandBack),
         ];
-        let mut all = others.into_iter().flatten().map(Change::Other).chain(stop.map(Change::Stop));
+        let others = others.into_iter().flatten().map(Change::Other);
+        let mut all = others.chain(stop.map(Change::Stop)).chain(add_rung.map(Change::Rung));
         all.next().filter(|_| all.next().is_none())
     }
 
     /// Whether it says anything that belongs to a change.
     const fn says_change(&self) -> bool {
-        let Self { stop, close_part, drop_rung, target, hold_target, .. } = self;
-        stop.is_some() || close_part.is_some() || drop_rung.is_some() || target.is_some() || hold_target.is_some()
+        let Self { stop, close_part, drop_rung, add_rung, target, hold_target, hand_back, .. } = self;
+        let size = close_part.is_some() || drop_rung.is_some() || add_rung.is_some();
+        size || stop.is_some() || target.is_some() || hold_target.is_some() || hand_back.is_some()
     }
 }
 
 /// A change of a position.
 enum Change {
     Stop(Price),
+    Rung(NewRung),
     Other(Adjustment),
 }
 
@@ -98,7 +115,7 @@ impl Line {
         }
         let is_plain = self.direction.is_none() && self.plan.is_none();
         if self.adjust.is_none() && self.says_change() {
-            return Err("stop, close_part, drop_rung, target and hold_target belong to adjust".to_owned());
+            return Err(format!("what is changed belongs to adjust: {CHANGES}"));
         }
         if let Some(which) = &self.adjust {
             if !is_plain || self.open.is_some() || self.close.is_some() || self.halt.is_some() {
@@ -106,9 +123,10 @@ impl Line {
             }
             let (symbol, no) = which.find(open)?;
             let change = self.change();
-            let change = change.ok_or("adjust takes one of: stop, close_part, drop_rung, target, hold_target")?;
+            let change = change.ok_or_else(|| format!("adjust takes one of: {CHANGES}"))?;
             return Ok(Asked::Wish(match change {
                 Change::Stop(trigger) => Wish::MoveStop(no, symbol, trigger),
+                Change::Rung(NewRung { price, qty }) => Wish::AddRung(no, symbol, price, qty),
                 Change::Other(what) => Wish::Adjust(no, what),
             }));
         }

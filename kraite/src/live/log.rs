@@ -98,7 +98,8 @@ impl Observer for Reporter {
             | Alert::RungHeld
             | Alert::RungWithheld
             | Alert::OpeningRefused
-            | Alert::ExternalClose => {
+            | Alert::ExternalClose
+            | Alert::HandedBack => {
                 warn!(account, position, ?alert, "{words}");
             }
             _ => error!(account, position, ?alert, "{words}"),

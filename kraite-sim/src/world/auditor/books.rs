@@ -47,7 +47,7 @@ pub(super) struct Books {
     taken: BTreeMap<(AccountTag, Symbol, Direction), Qty>,
     /// What closes of a position took off.
     closed: BTreeMap<(AccountTag, PositionNo), Qty>,
-    /// Contracts on which the user traded.
+    /// Contracts on which the user traded or was given what was open.
     hands: BTreeSet<(AccountTag, Symbol)>,
     /// What the user opened by hand less what they closed, and when they last traded.
     users: BTreeMap<(AccountTag, Symbol, Direction), (Qty, VenueMillis)>,
@@ -60,7 +60,12 @@ fn plus(sum: &mut Qty, qty: Qty, side: Side) {
 }
 
 impl Books {
-    /// The user traded on the contract.
+    /// What is open on the contract is the user's from now on.
+    pub(super) fn handed_over(&mut self, account: AccountTag, symbol: &Symbol) {
+        self.hands.insert((account, symbol.clone()));
+    }
+
+    /// The user traded on the contract, or was given what was open.
     pub(super) fn other_hands(&self, account: AccountTag, symbol: &Symbol) -> bool {
         self.hands.contains(&(account, symbol.clone()))
     }

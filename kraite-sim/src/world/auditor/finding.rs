@@ -72,6 +72,13 @@ pub enum Finding {
         /// Why not.
         why: &'static str,
     },
+    /// S12, I5: what a user wanted handed back was not, or not as it must be.
+    HandedBack {
+        /// Which position.
+        position: PositionNo,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// I6: an order of somebody else was changed.
     ForeignTouched {
         /// What was asked.

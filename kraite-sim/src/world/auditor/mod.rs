@@ -60,6 +60,8 @@ pub struct Auditor {
     marks: BTreeMap<Symbol, VecDeque<(VenueMillis, Price)>>,
     /// When each worker started.
     started: BTreeMap<AccountTag, VenueMillis>,
+    /// What closes had taken off the positions that were handed back, when they were.
+    handed_back: BTreeMap<(AccountTag, PositionNo), Qty>,
     /// Positions that are given up for want of a stop.
     given_up: BTreeSet<(AccountTag, PositionNo)>,
     /// The venue and the workers as they were when they were last looked at.
@@ -276,6 +278,9 @@ impl Auditor {
                 *knew = knows;
             }
             self.look_at_surrender(venue, account, position, now, &mut findings);
+            if position.hands.handed_back {
+                self.look_at_what_is_handed_back(venue, account, position, &mut findings);
+            }
             if position.halted && self.halted.insert((account, position.no)) {
                 // Exits that took off what a copy had put on are more than the engine can know of.
                 let copies = self.filled_twice(venue, account, |object| {
@@ -311,6 +316,41 @@ impl Auditor {
         };
         if young && venue.open(account).any(is_stop) {
             findings.push(Finding::GivenUp { position: position.no });
+        }
+    }
+
+    /// S12: what is handed back is the user's once the worker books it so. Nothing of ours may open more of it then, and
+    /// nothing of it is closed any more.
+    fn look_at_what_is_handed_back(
+        &mut self,
+        venue: &Venue,
+        account: AccountTag,
+        position: &Position,
+        findings: &mut Vec<Finding>,
+    ) {
+        let key = (account, position.no);
+        let closed = self.books.closed(account, position.no);
+        if let Some(before) = self.handed_back.get_mut(&key) {
+            if closed > *before {
+                *before = closed;
+                findings.push(Finding::HandedBack { position: position.no, why: "it was closed after that" });
+            }
+            return;
+        }
+        let is_booked = position.entered_qty().is_positive() && position.exposure().is_zero();
+        let opens = |o: &OrderObject| {
+            o.client_id().is_some_and(|id| {
+                let key = id.key();
+                key.position == position.no && !key.logical.role.is_exit() && !self.wire.doubled.contains(&id)
+            })
+        };
+        if is_booked && venue.open(account).any(opens) {
+            let why = "an order of ours may still open more of it";
+            findings.push(Finding::HandedBack { position: position.no, why });
+        }
+        if is_booked {
+            self.handed_back.insert(key, closed);
+            self.books.handed_over(account, position.symbol());
         }
     }
 
@@ -364,7 +404,9 @@ impl Auditor {
         self.report_all(now, findings);
         for (account, engine) in workers {
             let Some(engine) = engine.filter(|_| !self.lost.contains(&account)) else { continue };
-            let judged = |p: &&Position| !self.user_holds(venue, account, p) && !takes_a_human(venue, account, p);
+            let judged = |p: &&Position| {
+                p.hands.handed_back || !self.user_holds(venue, account, p) && !takes_a_human(venue, account, p)
+            };
             let open: Vec<&Position> = engine.state().positions.values().filter(judged).collect();
             for position in open {
                 if matches!(
@@ -455,6 +497,7 @@ impl Auditor {
             executed,
             marks: _,
             started,
+            handed_back,
             given_up,
             seen: _,
             workers: _,
@@ -463,7 +506,7 @@ impl Auditor {
         books.fingerprint(hasher);
         protection.fingerprint(hasher);
         watch.fingerprint(hasher);
-        (blamed, orphans, next_object, halted, lost, left, executed, started, given_up).hash(hasher);
+        (blamed, orphans, next_object, halted, lost, left, executed, started, handed_back, given_up).hash(hasher);
     }
 }
 
