@@ -140,6 +140,7 @@ bugs! {
     StopStaysPut "stop-stays-put" "S12" "A stop that a user moves rests where it did."
     PartForgotten "part-forgotten" "S12" "A part that a user asked to close stays open."
     AddedRungForgotten "added-rung-forgotten" "S12" "A rung that a user added is never placed."
+    AdoptedUnread "adopted-unread" "S12 R30" "What a user says is open is taken over, whatever the venue shows."
     HandedBackEarly "handed-back-early" "S12 I5" "What is open is handed back while a rung of ours may still fill."
     HandedBackClosed "handed-back-closed" "S12" "What a user wants handed back is closed at the market."
     DroppedRungRests "dropped-rung-rests" "S12" "A rung that a user dropped goes on resting."

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use kraite_core::engine::{Adjustment, Command, CommandId};
-use kraite_core::exchange::{Exchange, ReadError};
+use kraite_core::engine::{Adjustment, Command, CommandId, Held};
+use kraite_core::exchange::{Direction, Exchange, ReadError};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::number::{Price, Qty};
 
@@ -27,6 +27,8 @@ pub struct Signal {
 pub enum Wish {
     /// Open a position on a contract.
     Open(Symbol, Box<Terms>),
+    /// Take over what a user has opened by hand on a contract, in the direction of the terms, whatever it is.
+    Adopt(Symbol, Box<Terms>),
     /// Take a position off at the market.
     Close(PositionNo),
     /// Move the stop of a position on a contract to this trigger price, if a fresh mark lets it rest there.
@@ -53,6 +55,12 @@ pub enum SignalError {
     /// What an opening needs could not be had.
     #[error(transparent)]
     Terms(#[from] TermsError),
+    /// What is open could not be read.
+    #[error("what is open could not be read: {0}")]
+    Positions(ReadError),
+    /// There is nothing to take over.
+    #[error("the exchange shows no {1:?} position on {0} with an average entry: there is nothing to take over")]
+    NothingHeld(Symbol, Direction),
     /// The mark that a stop or a rung is held against could not be had.
     #[error("the mark price could not be read: {0}")]
     Mark(#[from] ReadError),
@@ -95,12 +103,26 @@ impl Wish {
                 let mark = exchange.ok_or(SignalError::NotConnected)?.mark_price(&symbol).await?;
                 Command::Adjust(position, Adjustment::AddRung { price, qty, mark })
             }
+            Self::Adopt(symbol, terms) => {
+                let exchange = exchange.ok_or(SignalError::NotConnected)?;
+                let held = held(exchange, &symbol, terms.spec.direction).await?;
+                Command::Adopt(Box::new(terms.request(exchange, &symbol).await?), held)
+            }
             Self::Open(symbol, terms) => {
                 let exchange = exchange.ok_or(SignalError::NotConnected)?;
                 Command::Open(Box::new(terms.request(exchange, &symbol).await?))
             }
         })
     }
+}
+
+/// What the exchange shows as open on one side of a contract.
+async fn held(exchange: &dyn Exchange, symbol: &Symbol, direction: Direction) -> Result<Held, SignalError> {
+    let reading = exchange.positions().await.map_err(SignalError::Positions)?;
+    let mut rows = reading.value.into_iter().filter(|_| reading.complete);
+    rows.find(|row| row.symbol == *symbol && row.direction == direction && row.qty.is_positive())
+        .and_then(|row| Some(Held { qty: row.qty, price: row.entry_price? }))
+        .ok_or_else(|| SignalError::NothingHeld(symbol.clone(), direction))
 }
 
 impl Desk {

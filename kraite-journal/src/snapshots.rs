@@ -38,7 +38,7 @@ struct Position2 {
 }
 
 impl From<Position2> for Position {
-    /// No position could be closed as a whole then, or changed by hand.
+    /// No position could be closed as a whole then, changed by hand, or taken over.
     fn from(old: Position2) -> Self {
         Self {
             no: old.no,
@@ -64,6 +64,7 @@ impl From<Position2> for Position {
             halted: old.halted,
             whole_close: None,
             hands: Hands::default(),
+            adoption: None,
         }
     }
 }

@@ -140,6 +140,7 @@ fn about(event: &Event) -> (Option<PositionNo>, Option<ClientOrderId>) {
         | Event::RulesRead { position }
         | Event::WholeCloseIntended { position, .. }
         | Event::Adjusted { position }
+        | Event::TakenOver { position }
         | Event::CommandRefused(
             CommandRefusal::SymbolBusy(position)
             | CommandRefusal::NoSuchPosition(position)
@@ -327,6 +328,7 @@ fn position_fact(event: &Event, state: &State) -> String {
         }
         Event::LimitReached { limit, .. } => format!("a limit keeps it from the wire: {limit}"),
         Event::Adjusted { .. } => "its user changes what it should be".into(),
+        Event::TakenOver { .. } => "what its user had open counts as its entry from now on".into(),
         Event::WholeCloseIntended { .. } => {
             "less than one lot is left, which no order takes off: the whole position is closed, under no id".into()
         }

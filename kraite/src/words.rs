@@ -204,6 +204,9 @@ pub(crate) fn cause(input: &InputKind) -> String {
         InputKind::Started => "the process started".into(),
         InputKind::Deadline => "an instant came that the engine had set itself".into(),
         InputKind::Command(id, Command::Open(request)) => format!("command {} asked to open {}", id.0, wish(request)),
+        InputKind::Command(id, Command::Adopt(request, held)) => {
+            format!("command {} asked to take over {} at {} on {}", id.0, held.qty, held.price, wish(request))
+        }
         InputKind::Command(id, Command::Close(no)) => format!("command {} asked to close position {no}", id.0),
         InputKind::Command(id, Command::Halt) => format!("command {} asked to halt new exposure", id.0),
         InputKind::Command(id, Command::Resume) => format!("command {} asked to resume", id.0),
@@ -445,6 +448,7 @@ pub(crate) fn command_refusal(refusal: &CommandRefusal) -> String {
         CommandRefusal::NumbersExhausted => "all position numbers are used up".into(),
         CommandRefusal::Halted => "new exposure is halted".into(),
         CommandRefusal::Limit(limit) => limit.to_string(),
+        CommandRefusal::Adoption(why) => format!("nothing is taken over: {why}"),
         CommandRefusal::Adjustment(no, why) => format!("position {no} stays as it is: {why}"),
     }
 }

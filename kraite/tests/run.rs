@@ -9,8 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use kraite_core::exchange::{OrderShape, ReportStatus};
-use kraite_core::id::{AccountTag, Role};
+use kraite_core::exchange::{Direction, OrderShape, Purpose, ReportStatus};
+use kraite_core::id::{AccountTag, Role, Symbol};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::{Value, json};
 use stage::{PATIENCE, Running, Stage, kraite, open, until};
@@ -268,7 +268,7 @@ fn s12_a_rung_is_added_and_a_position_is_handed_back_by_command_on_every_venue()
     // It ends where nothing of ours can turn up any more; a kill meanwhile changes nothing of that.
     run.kill(Signal::KILL);
     let run = stage.run();
-    let closed = || command(&["status", "--journal", "j", "--json"]).1.matches("\"closed\"").count() == 3;
+    let closed = || command(&["status", "--journal", "j", "--all", "--json"]).1.matches("\"closed\"").count() == 3;
     let began = Instant::now();
     while !closed() && began.elapsed() < 3 * PATIENCE {
         std::thread::sleep(Duration::from_millis(200));
@@ -277,6 +277,49 @@ fn s12_a_rung_is_added_and_a_position_is_handed_back_by_command_on_every_venue()
     assert!(closed() && explained.contains("a user took it back"), "{explained}");
     for (name, _) in &stage.emulators {
         assert_eq!((open(name), stage.ids_ever(name).iter().filter(|(role, _)| *role == Role::Close).count()), (0, 0));
+    }
+    run.kill(Signal::INT);
+}
+
+#[test]
+fn s12_what_a_user_opened_is_taken_over_by_command_on_every_venue() {
+    let stage = Stage::new();
+    let command = |args: &[&str]| {
+        let output = kraite(stage.folder.path(), args).stdin(Stdio::null()).output().unwrap();
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (output.status.code().unwrap(), format!("{out}{err}"))
+    };
+    let take_over = |name: &str| command(&["adopt", &format!("{name}/SOLUSDT"), "--direction", "long", "--plan", "p"]);
+    let account = AccountTag::new(1).unwrap();
+    let (code, told) = take_over("apart");
+    assert!(code == 1 && told.contains("no kraite run is up"), "{told}");
+    let (code, told) = command(&["adopt", "apart/SOLUSDT", "--direction", "long", "--plan", "nobody"]);
+    assert!(code == 2 && told.contains("nobody"), "{told}");
+    let run = stage.run();
+    until("restored", || run.times_told("restored: ") == 3);
+    for (name, _) in &stage.emulators {
+        let (code, told) = take_over(name);
+        assert!(code == 1 && told.contains("there is nothing to take over"), "{told}");
+        stage.emulator(name).with_venue(|venue| {
+            let (symbol, qty, now) = (Symbol::new("SOLUSDT"), "0.4".parse().unwrap(), venue.now());
+            venue.user_market(account, &symbol, Direction::Long, Purpose::Open, qty, now).unwrap();
+        });
+        let (code, told) = take_over(name);
+        assert_eq!(code, 0, "{told}");
+        assert!(told.contains("takes over what is open on SOLUSDT"), "{told}");
+        until("protected", || stage.is_protected(name));
+        let roles = stage.ids_ever(name);
+        assert!(roles.iter().all(|(role, _)| *role != Role::Entry), "{roles:?}");
+    }
+    until("active", || command(&["status", "--journal", "j", "--json"]).1.matches("\"active\"").count() == 3);
+    let (code, told) = take_over("apart");
+    assert!(code == 1 && told.contains("is not finished"), "{told}");
+    let explained = command(&["explain", "1", "--account", "1", "--journal", "j"]).1;
+    assert!(explained.contains("asked to take over 0.4 at"), "{explained}");
+    assert!(explained.contains("counts as its entry"), "{explained}");
+    assert_eq!(command(&["flatten", "all"]).0, 0);
+    for (name, _) in &stage.emulators {
+        until("flat", || stage.open(name) == (0, 0));
     }
     run.kill(Signal::INT);
 }

@@ -4,7 +4,7 @@
 //! rightly: yes while every bug sleeps, no while the one it is about is awake.
 
 use futures_util::FutureExt as _;
-use kraite_core::engine::{Adjustment, Answer, Command, CommandId, Config, InputKind, Query, Sent, Step};
+use kraite_core::engine::{Adjustment, Answer, Command, CommandId, Config, Held, InputKind, Query, Sent, Step};
 use kraite_core::exchange::{
     Cause, Endpoint, Lookup, OrderReport, Outcome, Reading, RejectKind, ReportStatus, ReportedId, Side, Stated, Trade,
     VenueCause,
@@ -94,6 +94,7 @@ pub(crate) const ALL: &[Case] = &[
     ("dropped-rung-rests", a_rung_that_is_dropped_is_cancelled),
     ("stop-stays-put", a_stop_that_is_moved_makes_room),
     ("added-rung-forgotten", a_rung_that_is_added_is_sent),
+    ("adopted-unread", what_the_venue_does_not_show_is_not_taken_over),
     ("handed-back-early", what_is_handed_back_waits_for_its_rungs),
     ("handed-back-closed", what_is_handed_back_is_not_closed),
 ];
@@ -131,6 +132,20 @@ fn a_rung_that_is_added_is_sent() -> bool {
     let (bench, step) = changed(what, 1);
     let added = bench.position().rungs.last().map(|plan| Role::Rung(plan.rung)).unwrap();
     bench.position().latest(added).is_some_and(|rung| placed(&step).contains(&rung.id))
+}
+
+/// An account that holds nothing is asked to take something over.
+fn what_the_venue_does_not_show_is_not_taken_over() -> bool {
+    let mut world = script::world(presets::binance(), Nemesis::scheduled(1, Default::default()), Default::default());
+    world.run_for(Millis(500));
+    let mut bench = Bench::of(world);
+    let request = script::request(&Script::open_to_close(), &bench.world).unwrap();
+    let held = Held { qty: qty("0.5"), price: request.mark.price };
+    let account = bench.engine.state().account;
+    bench.world.command(account, CommandId(9), Command::Adopt(Box::new(request), held));
+    bench.world.run_for(Millis(5_000));
+    let engine = bench.world.engine(account).unwrap();
+    engine.state().opened_by(CommandId(9)).is_some_and(|position| position.adopted().is_none())
 }
 
 fn what_is_handed_back_waits_for_its_rungs() -> bool {

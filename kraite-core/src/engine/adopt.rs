@@ -71,9 +71,9 @@ impl Turn<'_> {
     pub(super) fn take_over(&mut self, no: PositionNo, held: Held, orders: OpenOrders, shown: Qty, mark: Price) {
         let Some(position) = self.position(no) else { return };
         let stop = position.ladder.stop;
-        if orders != OpenOrders::Nothing && !zoo!(ContractNotClear) {
+        if orders != OpenOrders::Nothing && !zoo!(AdoptedUnread) {
             self.give_up(no, Why::NotClear, "an order is open on the contract: cancel it first");
-        } else if shown != held.qty && !zoo!(ContractNotClear) {
+        } else if shown != held.qty && !zoo!(AdoptedUnread) {
             let message = format!("{} was to be taken over, and the venue shows {shown}", held.qty);
             self.give_up(no, Why::NotClear, &message);
         } else if !is_past(position.direction(), mark, stop) {

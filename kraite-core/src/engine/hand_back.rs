@@ -1,12 +1,14 @@
 //! Giving what is open back to its owner: our orders go, the stop last, and nothing is closed.
 
 use alloc::format;
+use alloc::vec::Vec;
 
 use super::event::Event;
 use super::io::{Alert, Query, Wake};
 use super::turn::Turn;
 use super::unwind::quiet_after;
 use super::volatile::OpenOrders;
+use crate::capabilities::Protection;
 use crate::id::{ClientOrderId, PositionNo, Role, VenueOrderId};
 use crate::number::Qty;
 use crate::order::Life;
@@ -36,12 +38,15 @@ impl Turn<'_> {
         }
     }
 
-    /// Cancels the target, then the stop; true when none of ours may trade any more.
+    /// Cancels the target, then the stop, or both at once where the venue holds them as a pair: it may let go of both or of
+    /// none. True when none of ours may trade any more.
     fn our_orders_go(&mut self, no: PositionNo) -> bool {
         let Some(position) = self.position(no) else { return false };
         let alive = |role| position.of(role).filter(|o| o.life.may_trade() || o.life == Life::Planned);
-        let of = if alive(Role::Target).next().is_some() { Role::Target } else { Role::Stop };
-        let alive: alloc::vec::Vec<(ClientOrderId, Life)> = alive(of).map(|o| (o.id, o.life)).collect();
+        let targets = alive(Role::Target);
+        let paired = self.capabilities.protection == Protection::Paired;
+        let stops = alive(Role::Stop).filter(|_| paired || alive(Role::Target).next().is_none());
+        let alive: Vec<(ClientOrderId, Life)> = targets.chain(stops).map(|o| (o.id, o.life)).collect();
         for (id, life) in &alive {
             match life {
                 Life::Working => self.cancel_when_due(no, *id),

@@ -22,6 +22,8 @@ use crate::time::{Millis, VenueMillis};
 pub(super) const FLAT_RETRY: Millis = Millis(1_000);
 /// Refused closes before a human is called; the engine goes on trying.
 pub(super) const CLOSE_REFUSALS: usize = 3;
+/// What is open is read again after this long at the soonest.
+const OPEN_RETRY: Millis = Millis(500);
 /// A close of a whole position goes by a reading that was asked for no longer ago than this.
 const REMAINDER_READ: Millis = Millis(5_000);
 /// How long a stop or target may still be open after the exposure was verified gone before it is cancelled
@@ -294,7 +296,7 @@ impl Turn<'_> {
         let due = now >= pace.next_at;
         if due {
             pace.failures = pace.failures.saturating_add(1);
-            pace.next_at = now.plus(super::config::backoff(pace.failures));
+            pace.next_at = now.plus(super::config::backoff(pace.failures).max(OPEN_RETRY));
         }
         let at = pace.next_at;
         self.wake(no, at, Wake::Probe);

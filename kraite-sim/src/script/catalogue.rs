@@ -27,6 +27,7 @@ impl Script {
             target_style: TargetStyle::TriggerMarket,
             sequence: Sequence::LadderFirst,
             margin_mode: MarginMode::Cross,
+            adopts: None,
             before: Vec::new(),
             beats,
             ends: Ending { why: Why::Command, bought: Some(qty(41, 2)) },
@@ -36,6 +37,12 @@ impl Script {
     pub(super) fn after(mut self, before: Vec<Beat>) -> Self {
         self.before = before;
         self
+    }
+
+    /// What the user has opened by hand is taken over.
+    pub(super) fn adopting(mut self, qty: Qty) -> Self {
+        self.adopts = Some(qty);
+        self.after(vec![Beat::AddByHand(qty)])
     }
 
     pub(super) fn ends(mut self, why: Why, bought: i64) -> Self {

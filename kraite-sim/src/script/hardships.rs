@@ -248,6 +248,28 @@ impl Script {
                 ],
             )
             .ends(Why::HandedBack, 123),
+            new(
+                "adopted",
+                "what the user opened by hand is taken over; two rungs fill and the target takes everything",
+                vec![seconds(5), Beat::Price(13_700), Beat::Price(12_400), seconds(5), Beat::Price(14_000)],
+            )
+            .adopting(qty(5, 1))
+            .ends(Why::TargetFilled, 300),
+            new(
+                "adopted-to-the-stop",
+                "what the user opened by hand is taken over; the market falls through every rung and the stop",
+                vec![seconds(5), Beat::Price(12_400), Beat::Price(11_100), Beat::Price(9_500)],
+            )
+            .adopting(qty(5, 1))
+            .ends(Why::StopFilled, 1500),
+            new(
+                "adopted-too-late",
+                "what the user opened by hand is to be taken over, and half of it is gone by then",
+                vec![seconds(5)],
+            )
+            .adopting(qty(5, 1))
+            .after(vec![Beat::AddByHand(qty(2, 1))])
+            .ends(Why::NotClear, 0),
             new("not-clear", "the user has a position on the contract already", vec![seconds(5)])
                 .ends(Why::NotClear, 0)
                 .after(vec![Beat::AddByHand(qty(1, 0))]),

@@ -113,6 +113,8 @@ pub struct Script {
     pub sequence: Sequence,
     /// How margin backs it.
     pub margin_mode: MarginMode,
+    /// What the position takes over instead of opening it, if it does.
+    pub adopts: Option<Qty>,
     /// What is so before the position is asked for; takes no time.
     pub before: Vec<Beat>,
     /// What happens.
@@ -138,7 +140,10 @@ impl Script {
         self.direction = Direction::Short;
         self.ends.bought = None;
         for beat in &mut self.beats {
-            if let Beat::Price(units) | Beat::Flash(units, _) | Beat::Adjust(Change::Stop(units)) = beat {
+            if let Beat::Price(units)
+            | Beat::Flash(units, _)
+            | Beat::Adjust(Change::Stop(units) | Change::AddRung(units, _)) = beat
+            {
                 *units = OPENING + (OPENING - *units) * 115 / 100;
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 
-use kraite_core::engine::{Adjustment, Command, CommandId, Config};
+use kraite_core::engine::{Adjustment, Command, CommandId, Config, Held};
 use kraite_core::exchange::{PositionMode, Purpose};
 use kraite_core::id::PositionNo;
 use kraite_core::number::{Factor, Notional, Qty};
@@ -328,7 +328,11 @@ impl Play {
 
     fn open(&mut self, id: CommandId) {
         if let Some(request) = request(&self.script, &self.world) {
-            self.world.command(account(), id, Command::Open(Box::new(request)));
+            let command = match self.script.adopts {
+                Some(qty) => Command::Adopt(Box::new(request.clone()), Held { qty, price: request.mark.price }),
+                None => Command::Open(Box::new(request)),
+            };
+            self.world.command(account(), id, command);
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kraite_core::engine::{Command, CommandId};
+use kraite_core::exchange::Direction;
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::number::{Percent, Price, Qty};
 use kraite_engine::{Clock, OfflineError, ReactorError, record_command};
@@ -16,7 +17,9 @@ use super::config::{Account, Config};
 use super::control;
 use super::intake::OWN_IDS;
 use crate::exit::{Exit, Failed};
+use crate::flags::DirectionWord;
 use crate::journal::Journal;
+use crate::words;
 
 /// How long the process may take to answer a line.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -123,6 +126,32 @@ struct ChangeArgs {
     /// stop. One that needs a human may be ended so too.
     #[arg(long)]
     hand_back: bool,
+}
+
+/// Take over a position that was opened by hand: stop, rungs and target as a plan has them, and no entry.
+///
+/// Speaks to the `kraite run` that works on the account. What the exchange shows on that side of the contract counts as the
+/// entry, at the average entry that it shows; margin mode and leverage stay what they are. Nothing is taken over while an
+/// order is open on the contract, or where the stop would trigger at once; until it is taken over nothing touches it.
+/// `kraite adjust --hand-back` gives it back.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  kraite adopt main/SOLUSDT --direction long --plan default")]
+pub(crate) struct AdoptArgs {
+    /// The contract: ACCOUNT/CONTRACT.
+    #[arg(value_name = "ACCOUNT/CONTRACT")]
+    what: String,
+    /// Which side of it.
+    #[arg(long)]
+    direction: DirectionWord,
+    /// The plan in the configuration that it is to follow.
+    #[arg(long)]
+    plan: String,
+    /// The configuration.
+    #[arg(long, default_value = "kraite.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// The answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// One line to the process and its answer.
@@ -318,6 +347,28 @@ pub(crate) fn adjust(args: &AdjustArgs) -> Result<Exit, Failed> {
     line["hold_target"] = json!((*hold_target || *release_target).then_some(*hold_target));
     let answer = speaker.ask(&line)?.unwrap_or_default();
     told(&account.name, &answer, args.json, &format!("{position} is changed; `kraite status` shows what came of it"))
+}
+
+/// Runs `kraite adopt`.
+pub(crate) fn adopt(args: &AdoptArgs) -> Result<Exit, Failed> {
+    let config = Config::read(&args.config)?;
+    let Some((name, symbol)) = args.what.split_once('/') else {
+        let why = format!("{:?} is no contract of an account: say ACCOUNT/CONTRACT, as main/SOLUSDT", args.what);
+        return Err(Failed::new(Exit::Usage, why));
+    };
+    let account = config.account(name).map_err(Failed::with(Exit::Usage))?;
+    let direction: Direction = args.direction.into();
+    config.terms(account, &args.plan, direction).map_err(Failed::with(Exit::Usage))?;
+    let mut speaker = Speaker::to(&config)?;
+    speaker.must_reach(&config)?;
+    let word = words::direction(direction).to_lowercase();
+    let line = json!({
+        "id": speaker.id(), "account": account.name, "adopt": symbol, "direction": word, "plan": args.plan,
+    });
+    let answer = speaker.ask(&line)?.unwrap_or_default();
+    let no = &answer["position"];
+    let done = format!("position {no} takes over what is open on {symbol}; `kraite status` shows what came of it");
+    told(&account.name, &answer, args.json, &done)
 }
 
 /// What is open by the journal, newest state first folded.

@@ -257,7 +257,7 @@ impl Rehearsal {
             Asked::Wish(wish) => {
                 let state = ready.engine.state();
                 let opened = state.archived.contains(&id) || state.opened_by(id).is_some();
-                if opened && matches!(wish, Wish::Open(..)) {
+                if opened && matches!(wish, Wish::Open(..) | Wish::Adopt(..)) {
                     return Ok("do nothing: this id has opened its position already".to_owned());
                 }
                 wish.command(Some(ready.exchange.as_ref())).await.map_err(|error| wrong(error.to_string()))?

@@ -31,6 +31,7 @@ pub(super) struct Line {
     pub(super) id: u64,
     pub(super) account: String,
     open: Option<String>,
+    adopt: Option<String>,
     direction: Option<DirectionWord>,
     plan: Option<String>,
     close: Option<Which>,
@@ -118,7 +119,7 @@ impl Line {
             return Err(format!("what is changed belongs to adjust: {CHANGES}"));
         }
         if let Some(which) = &self.adjust {
-            if !is_plain || self.open.is_some() || self.close.is_some() || self.halt.is_some() {
+            if !is_plain || self.open.is_some() || self.adopt.is_some() || self.close.is_some() || self.halt.is_some() {
                 return Err("adjust stands with what it changes, and with nothing else".to_owned());
             }
             let (symbol, no) = which.find(open)?;
@@ -129,6 +130,15 @@ impl Line {
                 Change::Rung(NewRung { price, qty }) => Wish::AddRung(no, symbol, price, qty),
                 Change::Other(what) => Wish::Adjust(no, what),
             }));
+        }
+        if let Some(symbol) = self.adopt {
+            if self.open.is_some() || self.close.is_some() || self.halt.is_some() {
+                return Err("adopt stands with direction and plan, and with nothing else".to_owned());
+            }
+            let direction = self.direction.ok_or("direction is missing: long or short")?;
+            let plan = self.plan.ok_or("plan is missing: the name of one in the configuration")?;
+            let terms = config.terms(account, &plan, direction.into())?;
+            return Ok(Asked::Wish(Wish::Adopt(Symbol::new(&symbol), Box::new(terms))));
         }
         match (self.open, self.close, self.halt) {
             (Some(symbol), None, None) => {
@@ -141,8 +151,10 @@ impl Line {
                 Ok(Asked::Command(if halt { Command::Halt } else { Command::Resume }))
             }
             (None, Some(which), None) if is_plain => Ok(Asked::Wish(Wish::Close(which.find(open)?.1))),
-            (None, _, _) if !is_plain => Err("direction and plan belong to open, and to nothing else".to_owned()),
-            _ => Err("say one of: open (a contract), close or adjust (a contract, or a position's number), \
+            (None, _, _) if !is_plain => {
+                Err("direction and plan belong to open and adopt, and to nothing else".to_owned())
+            }
+            _ => Err("say one of: open or adopt (a contract), close or adjust (a contract, or a position's number), \
                       halt (true or false)"
                 .to_owned()),
         }
@@ -228,7 +240,8 @@ impl Intake {
     }
 
     async fn hand_over(&self, tag: AccountTag, desk: &Desk, id: CommandId, asked: Asked) -> Result<Value, String> {
-        if let (Asked::Wish(Wish::Open(..)), Some(position)) = (&asked, self.board.opened_by(tag, id)) {
+        if let (Asked::Wish(Wish::Open(..) | Wish::Adopt(..)), Some(position)) = (&asked, self.board.opened_by(tag, id))
+        {
             return Ok(json!({ "position": position.map(|no| no.get()), "repeated": true }));
         }
         let decided = self.board.wait_for(tag, id);

@@ -51,9 +51,11 @@ const GRACE: Duration = Duration::from_secs(5);
 ///   {"id": 1, "account": "main", "open": "SOLUSDT", "direction": "long", "plan": "default"}
 ///   {"id": 2, "account": "main", "close": "SOLUSDT"}
 ///   {"id": 3, "account": "main", "adjust": "SOLUSDT", "stop": "92.5"}
+///   {"id": 4, "account": "main", "adopt": "ETHUSDT", "direction": "long", "plan": "default"}
 ///
 /// An adjust takes one of "stop", "close_part", "drop_rung", "add_rung" with its "price" and "qty", "target",
-/// "hold_target" and "hand_back"; see kraite adjust --help.
+/// "hold_target" and "hand_back"; see kraite adjust --help. An adopt takes over what was opened by hand; see
+/// kraite adopt --help.
 ///
 /// The id is yours; the same one again opens nothing twice. Each line is answered by one on stdout, and lines are worked
 /// on at the same time: whoever needs one after the other waits for the answer. Lines that are in a file before the start are passed over unless they say "until" (milliseconds since 1970): what was wished yesterday

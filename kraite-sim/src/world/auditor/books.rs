@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher};
 
 use kraite_core::exchange::{Direction, PositionMode, Side};
-use kraite_core::id::{AccountTag, ClientOrderId, LogicalOrder, PositionNo, Role, Symbol};
+use kraite_core::id::{AccountTag, ClientOrderId, LogicalOrder, PositionNo, Revision, Role, Symbol};
 use kraite_core::number::{Notional, Qty};
 use kraite_core::time::VenueMillis;
 
@@ -63,6 +63,14 @@ impl Books {
     /// What is open on the contract is the user's from now on.
     pub(super) fn handed_over(&mut self, account: AccountTag, symbol: &Symbol) {
         self.hands.insert((account, symbol.clone()));
+    }
+
+    /// What the user had opened on the contract is the position's from now on, as if it were its entry.
+    pub(super) fn taken_over(&mut self, account: AccountTag, symbol: &Symbol, position: PositionNo, qty: Qty) {
+        self.hands.remove(&(account, symbol.clone()));
+        self.users.retain(|(tag, on, _), _| (*tag, &*on) != (account, symbol));
+        let logical = LogicalOrder { role: Role::Entry, revision: Revision::default() };
+        self.filled.insert((account, position, logical), Filled { planned: qty, total: qty, over: false });
     }
 
     /// The user traded on the contract, or was given what was open.

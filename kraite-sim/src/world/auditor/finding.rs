@@ -72,6 +72,13 @@ pub enum Finding {
         /// Why not.
         why: &'static str,
     },
+    /// S12: what a user had opened was taken over as it must not be.
+    TakenOver {
+        /// Which position.
+        position: PositionNo,
+        /// Why not.
+        why: &'static str,
+    },
     /// S12, I5: what a user wanted handed back was not, or not as it must be.
     HandedBack {
         /// Which position.

@@ -62,6 +62,8 @@ pub struct Auditor {
     started: BTreeMap<AccountTag, VenueMillis>,
     /// What closes had taken off the positions that were handed back, when they were.
     handed_back: BTreeMap<(AccountTag, PositionNo), Qty>,
+    /// Positions that have taken over what a user opened.
+    adopted: BTreeSet<(AccountTag, PositionNo)>,
     /// Positions that are given up for want of a stop.
     given_up: BTreeSet<(AccountTag, PositionNo)>,
     /// The venue and the workers as they were when they were last looked at.
@@ -278,6 +280,9 @@ impl Auditor {
                 *knew = knows;
             }
             self.look_at_surrender(venue, account, position, now, &mut findings);
+            if let Some(adoption) = position.adoption.filter(|adoption| adoption.is_done) {
+                self.look_at_what_is_taken_over(venue, account, position, adoption.held.qty, &mut findings);
+            }
             if position.hands.handed_back {
                 self.look_at_what_is_handed_back(venue, account, position, &mut findings);
             }
@@ -317,6 +322,28 @@ impl Auditor {
         if young && venue.open(account).any(is_stop) {
             findings.push(Finding::GivenUp { position: position.no });
         }
+    }
+
+    /// S12: what is taken over is all that is open there, and nothing was opened for it.
+    fn look_at_what_is_taken_over(
+        &mut self,
+        venue: &Venue,
+        account: AccountTag,
+        position: &Position,
+        qty: Qty,
+        findings: &mut Vec<Finding>,
+    ) {
+        if !self.adopted.insert((account, position.no)) {
+            return;
+        }
+        if position.orders.keys().any(|id| id.key().logical.role == Role::Entry) {
+            findings.push(Finding::TakenOver { position: position.no, why: "an entry was sent for it" });
+        }
+        let shown = venue.position(account, position.symbol(), position.direction());
+        if shown != qty && position.orders.is_empty() {
+            findings.push(Finding::TakenOver { position: position.no, why: "more or less was open there" });
+        }
+        self.books.taken_over(account, position.symbol(), position.no, qty);
     }
 
     /// S12: what is handed back is the user's once the worker books it so. Nothing of ours may open more of it then, and
@@ -498,6 +525,7 @@ impl Auditor {
             marks: _,
             started,
             handed_back,
+            adopted,
             given_up,
             seen: _,
             workers: _,
@@ -506,7 +534,8 @@ impl Auditor {
         books.fingerprint(hasher);
         protection.fingerprint(hasher);
         watch.fingerprint(hasher);
-        (blamed, orphans, next_object, halted, lost, left, executed, started, handed_back, given_up).hash(hasher);
+        (blamed, orphans, next_object, halted, lost, left, executed, started, handed_back, adopted, given_up)
+            .hash(hasher);
     }
 }
 

@@ -150,6 +150,9 @@ fn opened(venue: &Venue, account: AccountTag, position: &Position) -> Option<(Pr
     let opening = |id: ClientOrderId| id.key().position == position.no && !id.key().logical.role.is_exit();
     let of_position = |object| venue.object(object).and_then(OrderObject::client_id).is_some_and(opening);
     let (mut cost, mut qty, mut last) = (Notional::ZERO, Qty::ZERO, None);
+    if let Some(held) = position.adoption.filter(|adoption| adoption.is_done).map(|adoption| adoption.held) {
+        (cost, qty) = (held.price.checked_mul(held.qty).ok()?, held.qty);
+    }
     for trade in venue.trades().filter(|trade| trade.account == account && of_position(trade.object)) {
         cost = cost.checked_add(trade.price.checked_mul(trade.qty).ok()?).ok()?;
         qty = qty.checked_add(trade.qty).ok()?;
