@@ -7,8 +7,8 @@ use common::{BOTH, SENT, answer, done, id, limit, market, ok, order, order_ref, 
 use kraite_bitget::codec::calls::{Placement, classic, unified};
 use kraite_bitget::codec::{
     Answer, Asked, Generation, Interpreter, Leg, PairName, Product, Setup, balances, classic_setup, closed, fee_rates,
-    generation, key_rights, leverage_set, margin_set, marks, mode_set, plan_id, positions, regular_id, reply,
-    server_time, setting_set, strategy_id, unified_setup,
+    generation, key_rights, leverage_set, margin_of_position, margin_set, marks, mode_set, plan_id, positions,
+    regular_id, reply, server_time, setting_set, strategy_id, unified_setup,
 };
 use kraite_core::exchange::{
     Ack, Cause, Direction, KeyRights, Lookup, MarginMode, OrderReport, OrderShape, Outcome, PairOutcome, PositionMode,
@@ -727,6 +727,23 @@ fn r106_r35_generation_and_setup() {
         let moved = settings.replace("\"unified\"", &format!("\"{state}\""));
         assert!(matches!(setup("ADAUSDT", &moved), Err(ReadError::Refused(_))), "{state}");
     }
+}
+
+#[test]
+fn r108_what_is_open_on_a_contract_that_nobody_set_up_says_how_margin_backs_it() {
+    let rows = |mode: &str, total: &str| {
+        let row = format!(
+            r#"{{"list":[{{"symbol":"ADAUSDT","posSide":"long","total":"{total}","avgPrice":"1","marginMode":"{mode}"}}]}}"#
+        );
+        margin_of_position(&Symbol::new("ADAUSDT"), ok(&done(&row)))
+    };
+    assert_eq!(rows("isolated", "5"), Ok(Some(MarginMode::Isolated)));
+    assert_eq!(rows("crossed", "5"), Ok(Some(MarginMode::Cross)));
+    assert_eq!(rows("crossed", "0"), Ok(None));
+    assert!(rows("portfolio", "5").is_err());
+    let of_another = r#"{"list":[{"symbol":"BTCUSDT","posSide":"long","total":"5","marginMode":"crossed"}]}"#;
+    assert_eq!(margin_of_position(&Symbol::new("ADAUSDT"), ok(&done(of_another))), Ok(None));
+    assert_eq!(margin_of_position(&Symbol::new("ADAUSDT"), ok(&done(r#"{"list":null}"#))), Ok(None));
 }
 
 #[test]

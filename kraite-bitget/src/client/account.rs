@@ -12,7 +12,8 @@ use kraite_wire::client::{Need, rejected, unsent};
 use super::backend::Inner;
 use crate::codec::calls::{classic, unified};
 use crate::codec::{
-    Generation, Leg, Product, Setup, Terms, classic_setup, generation, key_rights, strategy_id, unified_setup,
+    Generation, Leg, Product, Setup, Terms, classic_setup, generation, key_rights, margin_of_position, strategy_id,
+    unified_setup,
 };
 
 /// What was read or heard, of the generation it was read in.
@@ -136,13 +137,30 @@ impl Inner {
         let margin = match known() {
             Some(margin) => margin,
             // Seldom, and too large to be carried by every order.
-            None => Box::pin(self.setup(symbol, generation, product, need))
-                .await
-                .map_err(|error| unsent(&error))?
-                .margin
-                .ok_or_else(|| rejected(RejectKind::Account, "the margin mode of the contract is not known: set it"))?,
+            None => Box::pin(self.read_margin(symbol, generation, product, need)).await?,
         };
         Ok(Terms { generation, product, margin })
+    }
+
+    /// The settings list contracts that somebody set up; what is open on another has its margin mode all the same.
+    async fn read_margin(
+        &self,
+        symbol: &Symbol,
+        generation: Generation,
+        product: Product,
+        need: Need,
+    ) -> Result<MarginMode, Outcome> {
+        let setup = self.setup(symbol, generation, product, need).await.map_err(|error| unsent(&error))?;
+        let mut margin = setup.margin;
+        if margin.is_none() && generation == Generation::Unified {
+            let call = unified::GetPositions { product, symbol: Some(symbol.clone()) };
+            let heard = self.line.read(&call, need).await.map_err(|error| unsent(&error))?;
+            margin = margin_of_position(symbol, heard.answer()).map_err(|error| unsent(&error))?;
+        }
+        let margin = margin
+            .ok_or_else(|| rejected(RejectKind::Account, "the margin mode of the contract is not known: set it"))?;
+        self.remember_margin(symbol, margin);
+        Ok(margin)
     }
 
     /// How the account is set up on a contract.

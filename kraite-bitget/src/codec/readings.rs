@@ -318,6 +318,20 @@ pub fn unified_setup(symbol: &Symbol, product: Product, answer: Answer<'_>) -> R
     })
 }
 
+/// How margin backs what is open on a contract; `None` where nothing is, or the rows do not say it.
+///
+/// # Errors
+///
+/// [`ReadError`]: a margin mode that is not known is one, never a guess (R108).
+pub fn margin_of_position(symbol: &Symbol, answer: Answer<'_>) -> Result<Option<MarginMode>, ReadError> {
+    let rows = read_rows(answer)?.filtered(|row: unified::PositionRow| {
+        let it = row.symbol.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(symbol.as_str()));
+        let open = row.total.is_some_and(|total| !total.is_zero());
+        Ok::<_, Unmapped>(row.margin_mode.filter(|_| it && open).into_iter().collect::<Vec<_>>())
+    });
+    margin_of(rows.flat().rows.first())
+}
+
 /// Which generation the account is of, by the answer to a probe of `probed` (R106).
 ///
 /// # Errors

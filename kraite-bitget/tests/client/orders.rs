@@ -109,15 +109,23 @@ async fn r105_contracts_in_usdc_are_of_the_other_product_line() {
 
 #[tokio::test]
 async fn r108_without_a_margin_mode_nothing_is_sent() {
-    let server = Server::start(|request, _| match of_account(Generation::Unified, "", request) {
-        Some(reaction) => reaction,
-        None => answer(200, &placed(request)),
-    })
-    .await;
-    let order = NewOrder { symbol: Symbol::new("BTCUSDT"), ..entry() };
-    let outcome = backend(&server).await.place(&[order], later()).await.remove(0);
-    assert!(matches!(kind(&outcome), Some(RejectKind::Account | RejectKind::NotSent)), "{outcome:?}");
-    assert!(asked(&server).is_empty());
+    // The settings say nothing of the contract. What is open on it may.
+    for (open, sent) in [("", 0), (r#"{"symbol":"BTCUSDT","posSide":"long","total":"1","marginMode":"isolated"}"#, 1)] {
+        let server = Server::start(move |request, _| match of_account(Generation::Unified, "", request) {
+            Some(reaction) => reaction,
+            None if request.path().ends_with("/position/current-position") => {
+                answer(200, &format!(r#"{{"code":"00000","msg":"success","data":{{"list":[{open}]}}}}"#))
+            }
+            None => answer(200, &placed(request)),
+        })
+        .await;
+        let order = NewOrder { symbol: Symbol::new("BTCUSDT"), ..entry() };
+        let outcome = backend(&server).await.place(&[order], later()).await.remove(0);
+        let refused = matches!(kind(&outcome), Some(RejectKind::Account | RejectKind::NotSent));
+        assert_eq!(refused, sent == 0, "{outcome:?}");
+        let orders = asked(&server).iter().filter(|request| !request.path().ends_with("current-position")).count();
+        assert_eq!(orders, sent);
+    }
 }
 
 #[tokio::test]

@@ -149,6 +149,8 @@ row! {
     PositionRow {
         /// On which contract.
         symbol: Option<CompactString> = "symbol" "scalar::text",
+        /// Crossed or isolated.
+        margin_mode: Option<CompactString> = "marginMode" "scalar::text",
         /// Long or short, in one-way mode too.
         side: Option<PositionSide> = "posSide" "scalar::word",
         /// How much, what resting orders hold included.
