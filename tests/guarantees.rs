@@ -1,4 +1,5 @@
-//! Every test that docs/GUARANTEES.md names exists, and every promise names one.
+//! Every test that docs/GUARANTEES.md names exists, every promise names one, and every requirement of its last table has
+//! one that carries its number, or a reason.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::collections::BTreeSet;
@@ -24,37 +25,102 @@ fn tests() -> BTreeSet<String> {
     names
 }
 
-/// The rows of the table of promises: what is promised, and the tests named in the last column.
-fn promises(text: &str) -> Vec<(String, Vec<String>)> {
+/// The requirements that have a row each.
+const REQUIREMENTS: std::ops::RangeInclusive<u16> = 51..=117;
+
+/// A row of a table: its first cell, the one before the last, and the tests named in the last.
+struct Row {
+    first: String,
+    words: String,
+    named: Vec<String>,
+}
+
+impl Row {
+    /// The number of the requirement that the row is about.
+    fn requirement(&self) -> Option<u16> {
+        self.first.strip_prefix('R')?.parse().ok()
+    }
+}
+
+fn rows(text: &str) -> Vec<Row> {
+    let headings = ["| Promise", "| Number", "| ---"];
     text.lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| Promise") && !line.starts_with("| ---"))
+        .filter(|line| line.starts_with("| ") && !headings.iter().any(|heading| line.starts_with(heading)))
         .map(|line| {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
             let named = cells.last().unwrap().split('`').skip(1).step_by(2).map(str::to_owned).collect();
-            (cells.first().unwrap().to_string(), named)
+            let words = cells.get(cells.len().saturating_sub(2)).unwrap();
+            Row { first: cells.first().unwrap().to_string(), words: words.to_string(), named }
         })
         .collect()
+}
+
+/// What is wrong with the rows of the requirements: each has one, which names a test of its number, or says why it names
+/// none.
+fn faults(rows: &[Row], tests: &BTreeSet<String>) -> Vec<String> {
+    let mut faults = Vec::new();
+    for number in REQUIREMENTS {
+        let of_it: Vec<&Row> = rows.iter().filter(|row| row.requirement() == Some(number)).collect();
+        let [row] = of_it[..] else {
+            faults.push(format!("R{number} has {} rows", of_it.len()));
+            continue;
+        };
+        let part = format!("r{number}");
+        let carries = |name: &String| tests.contains(name) && name.split('_').any(|word| word == part);
+        if row.named.is_empty() {
+            if !row.words.starts_with("No test: ") {
+                faults.push(format!("R{number} names no test and gives no reason"));
+            }
+        } else if !row.named.iter().any(carries) {
+            faults.push(format!("R{number} names no test that carries its number"));
+        }
+    }
+    faults
 }
 
 #[test]
 fn every_promise_names_a_test_that_exists() {
     let text = std::fs::read_to_string(root().join("docs/GUARANTEES.md")).unwrap();
-    let (promises, tests) = (promises(&text), tests());
-    assert!(promises.len() > 20, "{} promises", promises.len());
+    let (rows, tests) = (rows(&text), tests());
+    assert!(rows.len() > 20, "{} promises", rows.len());
     assert!(tests.len() > 100, "{} tests", tests.len());
-    for (promise, named) in promises {
-        assert!(!named.is_empty(), "no test is named for: {promise}");
+    for Row { first, named, .. } in rows.iter().filter(|row| !(row.named.is_empty() && row.requirement().is_some())) {
+        assert!(!named.is_empty(), "no test is named for: {first}");
         for name in named {
-            assert!(tests.contains(&name), "`{name}` does not exist; it is named for: {promise}");
+            assert!(tests.contains(name), "`{name}` does not exist; it is named for: {first}");
         }
     }
 }
 
 #[test]
+fn every_requirement_has_a_test_that_carries_its_number_or_a_reason() {
+    let text = std::fs::read_to_string(root().join("docs/GUARANTEES.md")).unwrap();
+    assert_eq!(faults(&rows(&text), &tests()), Vec::<String>::new());
+}
+
+#[test]
 fn mutant_a_promise_without_a_test_is_noticed() {
-    let rows =
-        promises("| Promise | Shown by |\n| --- | --- |\n| Nothing is lost | `no_such_test` |\n| Free lunch | |");
+    let rows = rows("| Promise | Shown by |\n| --- | --- |\n| Nothing is lost | `no_such_test` |\n| Free lunch | |");
     assert_eq!(rows.len(), 2);
-    assert!(!tests().contains(&rows[0].1[0]));
-    assert!(rows[1].1.is_empty());
+    assert!(!tests().contains(&rows[0].named[0]));
+    assert!(rows[1].named.is_empty());
+}
+
+#[test]
+fn mutant_a_requirement_without_a_row_a_reason_or_a_test_of_its_number_is_noticed() {
+    let text = std::fs::read_to_string(root().join("docs/GUARANTEES.md")).unwrap();
+    let tests = tests();
+    let changed = |number: u16, to: &str| {
+        let start = format!("| R{number} |");
+        let lines = text.lines().map(|line| if line.starts_with(&start) { to } else { line });
+        faults(&rows(&lines.collect::<Vec<_>>().join("\n")), &tests)
+    };
+    assert_eq!(changed(60, ""), ["R60 has 0 rows"]);
+    assert_eq!(changed(60, "| R61 | twice | `mutant_a_promise_without_a_test_is_noticed` |").len(), 2);
+    let untested = "R60 names no test that carries its number";
+    for named in ["r60_an_unchanged_echo_says_that_nothing_chagned", "r58_a_zero_echo_preserves_the_stated_values"] {
+        assert_eq!(changed(60, &format!("| R60 | an echo | `{named}` |")), [untested], "{named}");
+    }
+    assert_eq!(changed(60, "| R60 | an echo | |"), ["R60 names no test and gives no reason"]);
+    assert_eq!(changed(60, "| R60 | No test: nothing echoes | |"), Vec::<String>::new());
 }

@@ -227,3 +227,26 @@ fn r69_a_triggered_order_is_not_filled_before_its_child_is() {
     assert!(order.life.is_done());
     assert_eq!(order.executed().qty, "10".parse().unwrap());
 }
+
+#[test]
+fn r59_a_value_that_is_written_otherwise_is_the_same_value_and_no_news() {
+    let mut order = order(Role::Rung(1), Service::Regular);
+    let mut report = plain(ReportStatus::PartiallyFilled);
+    let state = |report: &mut OrderReport, price: &str, qty: &str, executed: &str| {
+        report.stated = Some(Stated { at: VenueMillis(1), price: price.parse().ok(), qty: qty.parse().ok() });
+        report.executed = executed.parse().ok();
+    };
+    state(&mut report, "100", "10", "0.3");
+    order.merge(&report).unwrap();
+    let before = order.clone();
+    for (price, qty, executed) in
+        [("100.0", "10.00", "0.30"), ("0100.00000000", "010", "0.3000"), ("100", "10.0", ".3")]
+    {
+        state(&mut report, price, qty, executed);
+        assert!(!order.is_news(&report), "{price} {qty} {executed}");
+        assert!(!order.merge(&report).unwrap(), "{price} {qty} {executed}");
+        assert!(order.states_what_we_want(), "{price} {qty}");
+    }
+    assert_eq!(order, before);
+    assert_eq!(order.stated_price().map(|price| price.to_string()), Some("100".into()), "as it is stored and shown");
+}

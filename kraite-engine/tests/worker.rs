@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use kraite_core::Capabilities;
 use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Notice};
-use kraite_core::exchange::{Direction, Exchange, MarginMode, OrderShape, TriggerBy};
+use kraite_core::exchange::{Direction, Exchange, MarginMode, OrderShape, Purpose, TriggerBy};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::instrument::Instrument;
 use kraite_core::journal::{Journal as _, Record};
@@ -204,6 +204,24 @@ async fn signals_are_served_in_turn_and_each_is_told_what_came_of_it() {
     stage.until(|| stage.open_orders() == 6).await;
     drop(desk);
     running.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r101_a_share_is_one_of_what_others_on_the_account_have_left_free() {
+    let stage = Stage::new();
+    let (exchange, symbol) = (stage.venue.exchange(account()), presets::instrument().symbol);
+    let five = "5".parse().unwrap();
+    stage
+        .venue
+        .with(|venue, now| venue.user_market(account(), &symbol, Direction::Long, Purpose::Open, five, now))
+        .unwrap();
+    let row = exchange.balances().await.unwrap().into_iter().find(|row| row.currency == "USDT").unwrap();
+    assert!(row.available < row.wallet, "{row:?}");
+    let share = Terms { slice: Slice::Share("10".parse().unwrap()), ..*terms("0") };
+    let margin = share.request(&exchange, &symbol).await.unwrap().budget.margin;
+    assert_eq!(margin, row.available.scaled_by("0.1".parse().unwrap()).unwrap());
+    let all = terms(&row.wallet.to_string()).request(&exchange, &symbol).await;
+    assert!(matches!(all, Err(TermsError::TooLittle { free, .. }) if free == row.available), "{all:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -117,7 +117,7 @@ fn r12_an_order_under_our_id_that_is_not_what_we_asked_for_is_never_merged() {
 }
 
 #[test]
-fn r104_with_its_journal_gone_a_worker_finds_its_orders_and_opens_nothing() {
+fn r102_r104_with_its_journal_gone_a_worker_finds_its_orders_and_opens_nothing() {
     for profile in shapes() {
         let mut world = world(profile, BTreeMap::new());
         open(&mut world, 1);

@@ -330,7 +330,7 @@ fn r44_an_opening_whose_target_is_refused_for_good_is_closed_and_told() {
 }
 
 #[test]
-fn i16_a_target_that_nothing_explains_is_told_once_and_tried_once_per_poll() {
+fn i16_r81_a_target_that_nothing_explains_is_told_once_and_tried_once_per_poll() {
     for profile in shapes() {
         for style in STYLES {
             let mut world = active(profile.clone(), style);

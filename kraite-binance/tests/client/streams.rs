@@ -256,7 +256,7 @@ async fn an_oversized_message_ends_the_socket_and_not_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn marks_are_streamed_of_what_is_traded_and_a_mute_socket_is_reopened() {
+async fn r112_marks_are_streamed_of_what_is_traded_and_a_mute_socket_is_reopened() {
     let mark =
         |symbol: &str| format!(r#"{{"e":"markPriceUpdate","E":1562305380000,"s":"{symbol}","p":"0.41","st":1}}"#);
     let subscribed: Arc<Mutex<Vec<String>>> = Arc::default();

@@ -40,6 +40,10 @@ impl Turn<'_> {
         }
         let Some(plan) = position.rungs.iter().find(|r| r.rung == rung).copied() else { return };
         let role = Role::Rung(rung);
+        if self.take_back(no, role) {
+            return;
+        }
+        let Some(position) = self.position(no) else { return };
         let done = position.of(role).map(Order::executed_qty).try_fold(Qty::ZERO, Qty::checked_add);
         let done = done.unwrap_or_default();
         let left = plan.qty.checked_sub(done).unwrap_or(Qty::ZERO);
@@ -90,6 +94,16 @@ impl Turn<'_> {
         for rung in added {
             self.rung(no, rung);
         }
+    }
+
+    /// Cancels a rung that somebody moved at the venue: what is left of it is placed again where it is wanted (R66).
+    /// Under a halt it stays, since it would not come back.
+    fn take_back(&mut self, no: PositionNo, role: Role) -> bool {
+        let moved = |o: &&Order| o.life == Life::Working && !o.states_what_we_want();
+        let moved = self.position(no).filter(|_| !self.is_halted()).and_then(|p| p.of(role).find(moved));
+        let Some(id) = moved.map(|o| o.id) else { return false };
+        self.cancel_when_due(no, id);
+        true
     }
 
     /// Keeps a rung from the wire and everything else going: neither stop nor target nor activation waits for it. What

@@ -24,6 +24,8 @@ use crate::time::{LocalMillis, Millis, Moment, VenueMillis};
 const MAX_PASSES: usize = 32;
 /// The same reading of a contract or of the account is at least this far apart.
 const READ_GAP: Millis = Millis(500);
+/// Readings of what is open that fail one after the other, before somebody is told: a minute of them.
+const UNREAD_TOLD: usize = 10;
 /// Paces kept before those that have passed are dropped.
 const MAX_PACES: usize = 256;
 
@@ -401,14 +403,45 @@ impl<'a> Turn<'a> {
         }
         let pace = self.volatile.paces.entry(query.clone()).or_default();
         let Some(error) = answer.error() else {
-            pace.failures = 0;
+            let failures = core::mem::take(&mut pace.failures);
+            if failures >= UNREAD_TOLD {
+                self.tell_that_it_is_read(&query);
+            }
             return;
         };
         pace.failures = pace.failures.saturating_add(1);
         let told = if let ReadError::RateLimited(wait) = error { *wait } else { crate::time::Millis(0) };
         pace.next_at = now.plus(super::config::backoff(pace.failures).max(told));
-        let again = pace.next_at;
+        let (again, failures) = (pace.next_at, pace.failures);
+        if failures >= UNREAD_TOLD {
+            self.tell_that_it_is_unread(&query, failures);
+        }
         self.volatile.wanted.insert(query, again);
+    }
+
+    /// The positions that nothing is known of while this cannot be read.
+    fn unread_without(&mut self, query: &Query) -> Vec<PositionNo> {
+        match query {
+            Query::Positions => self.wake_all(),
+            Query::OpenOrders(symbol) => self.positions_on(symbol),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What is open cannot be read, again and again: that is tried on, and no sign that nothing is (R94).
+    fn tell_that_it_is_unread(&mut self, query: &Query, failures: usize) {
+        for no in self.unread_without(query) {
+            let message = format!("what is open could not be read {failures} times in a row; trying on");
+            self.alert(no, Alert::NeedsAttention, message);
+        }
+    }
+
+    fn tell_that_it_is_read(&mut self, query: &Query) {
+        for no in self.unread_without(query) {
+            if self.position(no).is_some_and(|p| p.alerts.contains(&Alert::NeedsAttention)) {
+                self.emit(Event::AlertCleared { position: no, alert: Alert::NeedsAttention });
+            }
+        }
     }
 
     pub(super) fn wake_all(&mut self) -> Vec<PositionNo> {

@@ -10,8 +10,9 @@ use kraite_core::order::Life;
 use kraite_core::position::{Phase, Why};
 use kraite_core::time::VenueMillis;
 
+use crate::SHAPES;
 use crate::bench::{self, Bench, Reply, Shape, Venue};
-use crate::hands::{SHAPES, adjust, price, qty, resting};
+use crate::hands::{adjust, price, qty, resting};
 
 fn held() -> Held {
     Held { qty: qty("0.75"), price: price("149.5") }

@@ -6,8 +6,9 @@ use kraite_core::id::Role;
 use kraite_core::number::Qty;
 use kraite_core::position::{Phase, Why};
 
+use crate::SHAPES;
 use crate::bench::{Bench, Reply, Shape, Venue};
-use crate::hands::{SHAPES, active, adjust};
+use crate::hands::{active, adjust};
 
 fn live(bench: &Bench) -> usize {
     bench.position().orders.values().filter(|o| o.life.may_trade()).count()

@@ -11,9 +11,8 @@ use kraite_core::order::{Life, Terminal};
 use kraite_core::position::Phase;
 use kraite_core::time::VenueMillis;
 
+use crate::SHAPES;
 use crate::bench::{self, Bench, Reply, Shape, Venue};
-
-pub(crate) const SHAPES: [Shape; 4] = [Shape::SEPARATE, Shape::LIMIT_TARGET, Shape::SIZED_STOP, Shape::PAIRED];
 
 fn under(shape: Shape, config: Config) -> Bench {
     let mut bench = Bench::with(shape, config);

@@ -6,19 +6,23 @@ mod adopted;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../retry_paths/bench.rs"]
 mod bench;
+mod endings;
 mod handed_back;
 mod hands;
+mod legs;
 mod limits;
 mod openings;
 mod readings;
 mod refusals;
 mod remainders;
+mod targets;
 
 use bench::{Bench, Reply, Shape, Venue};
 use kraite_core::engine::{Answer, InputKind, Query};
-use kraite_core::exchange::{Cause, Direction, Endpoint, Lookup, PositionReport, Reading};
+use kraite_core::exchange::{Cause, Direction, Endpoint, Lookup, PositionReport, ReadError, Reading};
 use kraite_core::id::{ClientOrderId, Role};
 use kraite_core::order::{Life, Terminal};
+use kraite_core::position::PositionStatus;
 use kraite_core::time::VenueMillis;
 
 /// The venue's own bound, the error of the bench's clocks, and the gap between two rounds.
@@ -26,6 +30,22 @@ const ENGINE_BOUND: i64 = 5_000;
 const ERROR: i64 = 5;
 const GAP: i64 = 1_000;
 const EVERYWHERE: [Endpoint; 3] = [Endpoint::Order, Endpoint::OpenOrders, Endpoint::History];
+
+const SHAPES: [Shape; 4] = [Shape::SEPARATE, Shape::LIMIT_TARGET, Shape::SIZED_STOP, Shape::PAIRED];
+
+fn all(_: ClientOrderId) -> Reply {
+    Reply::Accept
+}
+
+/// A position that is open and complete, with nothing asked.
+fn active(shape: Shape) -> Bench {
+    let mut bench = Bench::new(shape);
+    bench.open(&all);
+    bench.run(10_000, Venue::Honest, &all);
+    let _ = bench.answer_asked(Venue::Honest);
+    assert_eq!(bench.position().status(), PositionStatus::Active);
+    bench
+}
 
 /// A position whose first order of this role got no answer.
 fn unanswered(shape: Shape, role: Role) -> (Bench, ClientOrderId) {
@@ -217,4 +237,26 @@ fn r12_a_working_market_order_is_asked_for_half_a_second_later_and_not_before() 
         asked = about(id, &bench.answer_asked(Venue::Honest));
     }
     assert_eq!((bench.now() - start, asked), (500, vec![Endpoint::Order]));
+}
+
+#[test]
+fn r95_a_round_of_which_one_question_fails_proves_nothing() {
+    let (mut bench, id, _) = late_doubt(Role::Rung(1));
+    let order = bench.engine.state().order(id).unwrap().reference(&bench::symbol());
+    for _ in 0..8 {
+        bench.now += 1_500;
+        let now = bench.now();
+        for endpoint in [Endpoint::Order, Endpoint::OpenOrders] {
+            miss(&mut bench, id, endpoint, now, true);
+        }
+        let failed = Answer::Lookup(order.clone(), Endpoint::History, Err(ReadError::NoAnswer("".into())));
+        bench.feed(InputKind::Answer(failed));
+    }
+    assert_eq!(life(&bench, id), Life::InDoubt);
+    for _ in 0..2 {
+        bench.now += 1_500;
+        let now = bench.now();
+        round(&mut bench, id, now);
+    }
+    assert_eq!(life(&bench, id), Life::Done(Terminal::Absent));
 }

@@ -1,14 +1,14 @@
-//! R24 to R30, R43 and R49: what an opening looks at before anything is sent, and how it is given up.
+//! R24 to R30, R43, R49, R64 and R100: what an opening looks at before anything is sent, and how it is given up.
 
 use kraite_core::engine::{Alert, Answer, Command, CommandId, InputKind, OpenRequest, Query, Sent};
 use kraite_core::exchange::{
-    Direction, Endpoint, Mark, OrderReport, Outcome, PositionReport, Reading, Reject, RejectKind, ReportStatus,
-    ReportedId, StreamEvent,
+    Direction, Endpoint, Mark, OrderReport, Outcome, PositionReport, ReadError, Reading, Reject, RejectKind,
+    ReportStatus, ReportedId, StreamEvent,
 };
 use kraite_core::id::{PositionNo, Role};
 use kraite_core::position::{Phase, Position, Why};
 use kraite_core::sizing::TargetBasis;
-use kraite_core::time::VenueMillis;
+use kraite_core::time::{Millis, VenueMillis};
 
 use crate::bench::{self, Bench, Reply, Shape, Venue};
 use crate::deadline;
@@ -65,7 +65,7 @@ fn foreign() -> OrderReport {
 }
 
 #[test]
-fn r30_an_opening_waits_for_a_clear_contract_and_ends_where_it_is_not() {
+fn r30_r104_an_opening_waits_for_a_clear_contract_and_ends_where_it_is_not() {
     let mut clear = asked_for(|_| {});
     preflight(&mut clear, Vec::new(), None);
     assert_eq!(clear.position().phase, Phase::Opening);
@@ -74,6 +74,47 @@ fn r30_an_opening_waits_for_a_clear_contract_and_ends_where_it_is_not() {
         preflight(&mut bench, orders, exposure);
         assert_eq!(ended(&bench), (Phase::Cancelled, Why::NotClear));
         assert_eq!((bench.told.clone(), bench.placed.len()), (vec![Alert::OpeningRefused], 0));
+    }
+}
+
+#[test]
+fn r100_a_contract_is_clear_only_by_whole_readings_and_a_resting_order_of_a_user_counts_as_a_position() {
+    for (orders, positions, phase) in
+        [(true, true, Phase::Opening), (false, true, Phase::New), (true, false, Phase::New), (false, false, Phase::New)]
+    {
+        let mut bench = asked_for(|_| {});
+        let all = Answer::AllOpenOrders(Ok(list(&bench, Vec::new(), Endpoint::OpenOrders)));
+        bench.feed(InputKind::Answer(all));
+        let open = Reading { complete: orders, ..list(&bench, Vec::new(), Endpoint::OpenOrders) };
+        bench.feed(InputKind::Answer(Answer::OpenOrders(bench::symbol(), Ok(open))));
+        let shown = Reading { complete: positions, ..list(&bench, Vec::new(), Endpoint::Positions) };
+        bench.feed(InputKind::Answer(Answer::Positions(Ok(shown))));
+        assert_eq!(bench.position().phase, phase, "{orders} {positions}");
+        if phase == Phase::New {
+            // What was cut says nothing in favour of the contract, and what is on the next list speaks against it.
+            preflight(&mut bench, vec![foreign()], None);
+            assert_eq!(ended(&bench), (Phase::Cancelled, Why::NotClear), "{orders} {positions}");
+        }
+    }
+}
+
+#[test]
+fn r64_a_question_that_had_to_wait_is_not_asked_about_what_is_over() {
+    for over in [false, true] {
+        let mut bench = asked_for(|_| {});
+        let all = Answer::AllOpenOrders(Ok(list(&bench, Vec::new(), Endpoint::OpenOrders)));
+        bench.feed(InputKind::Answer(all));
+        let limited = || ReadError::RateLimited(Millis(20_000));
+        bench.feed(InputKind::Answer(Answer::OpenOrders(bench::symbol(), Err(limited()))));
+        bench.feed(InputKind::Answer(Answer::Positions(Err(limited()))));
+        let _ = bench.take_asked();
+        if over {
+            let no = bench.no();
+            command(&mut bench, 2, Command::Close(no));
+            assert_eq!(ended(&bench), (Phase::Cancelled, Why::Command));
+        }
+        bench.turn_to(bench.now() + 21_000);
+        assert_eq!(bench.take_asked().is_empty(), over);
     }
 }
 

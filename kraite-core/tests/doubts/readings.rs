@@ -1,10 +1,12 @@
-//! R70, R75 and R76: what a reading of the whole contract proves, and what it does not.
+//! R55, R61, R70, R75, R76, R88 and R94: what a reading of the whole contract proves, and what it does not.
 
-use kraite_core::engine::{Alert, Answer, InputKind, Query};
-use kraite_core::exchange::{Direction, Endpoint, Lookup, OrderReport, PositionReport, Reading, ReportStatus};
+use kraite_core::engine::{Alert, Answer, Command, InputKind, Query};
+use kraite_core::exchange::{
+    Cause, Direction, Endpoint, Lookup, OrderReport, PositionReport, ReadError, Reading, ReportStatus, StreamEvent,
+};
 use kraite_core::id::{Role, Symbol};
 use kraite_core::number::Qty;
-use kraite_core::position::{Phase, Why};
+use kraite_core::position::{Phase, PositionStatus, Why};
 use kraite_core::time::VenueMillis;
 
 use crate::bench::{self, Bench, Reply, Shape, Venue};
@@ -16,13 +18,8 @@ const HOUR: i64 = 3_600_000;
 const FLAT_GAP: i64 = 20_000;
 const REREAD: i64 = 2_000;
 
-/// A position that is open and complete, with nothing asked.
 fn active() -> Bench {
-    let mut bench = Bench::new(Shape::SEPARATE);
-    bench.open(&|_| Reply::Accept);
-    assert_eq!(bench.position().phase, Phase::Active);
-    bench.run(10_000, Venue::Honest, &|_| Reply::Accept);
-    let _ = bench.answer_asked(Venue::Honest);
+    let mut bench = crate::active(Shape::SEPARATE);
     bench.told.clear();
     bench
 }
@@ -71,7 +68,7 @@ fn r75_exposure_is_gone_after_two_readings_that_say_the_same_a_gap_and_the_clock
 }
 
 #[test]
-fn r97_nothing_has_left_by_other_hands_before_our_own_orders_are_read() {
+fn r97_r103_nothing_has_left_by_other_hands_before_our_own_orders_are_read() {
     let mut bench = active();
     let (start, had, left) = (bench.now(), bench.position().exposure(), less(&bench));
     bench.turn_to(start + 200_000);
@@ -229,6 +226,23 @@ fn r75_a_reading_that_disagrees_is_repeated_soon_with_its_history_and_our_orders
 }
 
 #[test]
+fn r88_a_pushed_size_is_read_about_within_a_second_and_changes_nothing_by_itself() {
+    for qty in [Qty::ZERO, "0.01".parse().unwrap(), "99".parse().unwrap()] {
+        let mut bench = active();
+        let (had, open) = (bench.position().exposure(), bench.position().orders.clone());
+        let report = shown(qty, bench::symbol(), Direction::Long, bench.now());
+        bench.feed(InputKind::Push(StreamEvent::Position(report)));
+        assert_eq!(
+            (bench.position().exposure(), bench.take_sent(), bench.told.clone()),
+            (had, vec![], vec![]),
+            "{qty}"
+        );
+        assert_eq!((bench.position().phase, &bench.position().orders), (Phase::Active, &open), "{qty}");
+        assert_eq!(next_reading(bench).0, 1_000, "{qty}");
+    }
+}
+
+#[test]
 fn r70_what_an_open_order_list_lacks_is_asked_for_and_what_it_shows_is_not() {
     let bench = active();
     let open: Vec<OrderReport> = bench
@@ -277,4 +291,107 @@ fn r70_without_trouble_the_contract_is_read_once_per_poll_without_its_history() 
         }
     }
     assert_eq!((times[1] - times[0], times[2] - times[1]), (every, every));
+}
+
+#[test]
+fn r55_what_has_ended_is_not_asked_for_again() {
+    let mut bench = active();
+    bench.fill(Role::Rung(1));
+    let gone = bench.report(bench.latest(Role::Rung(2)), ReportStatus::Cancelled);
+    bench.feed(InputKind::Push(StreamEvent::Order(gone)));
+    bench.run(60_000, Venue::Honest, &|_| Reply::Accept);
+    let (open, ended): (Vec<_>, Vec<_>) = bench.position().orders.values().partition(|order| order.life.is_open());
+    assert_eq!(ended.len(), 4, "the entry, a rung that filled, one that was cancelled, a target that was replaced");
+    let open: Vec<_> = open.iter().map(|order| order.id).collect();
+    // Nothing is on the list: what is open is asked for, and what has ended is not missed.
+    let reading = |bench: &Bench| {
+        let (value, sent_at) = (Vec::new(), VenueMillis(bench.now()));
+        Reading { value, sent_at, endpoint: Endpoint::OpenOrders, complete: true }
+    };
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        let answer = Answer::OpenOrders(bench::symbol(), Ok(reading(&bench)));
+        bench.feed(InputKind::Answer(answer));
+        let end = bench.now() + 300_000;
+        while bench.now() < end {
+            asked.extend(bench.answer_asked(Venue::Honest));
+            let then = deadline(&bench).min(end);
+            bench.turn_to(then);
+        }
+    }
+    for order in bench.position().orders.values() {
+        assert_eq!(!about(order.id, &asked).is_empty(), open.contains(&order.id), "{:?}", order.id);
+    }
+}
+
+#[test]
+fn r61_r95_an_opening_of_which_one_order_is_missing_is_not_completed_by_readings() {
+    for missing in [Role::Stop, Role::Target, Role::Rung(2)] {
+        let mut bench = Bench::new(Shape::SEPARATE);
+        bench.open(&|id| if id.key().logical.role == missing { Reply::Silence } else { Reply::Accept });
+        let id = bench.latest(missing).id;
+        let stands = |bench: &Bench| (bench.position().phase, bench.position().status());
+        let opening = (Phase::Opening, PositionStatus::Opening);
+        for in_doubt in [false, true] {
+            if in_doubt {
+                bench.lose(id, Cause::Timeout);
+            }
+            let (now, had) = (bench.now(), bench.position().exposure());
+            shows(&mut bench, had, now);
+            history(&mut bench, now, true);
+            let _ = bench.answer_asked(Venue::Honest);
+            assert_eq!(stands(&bench), opening, "{missing} {in_doubt}");
+        }
+        let no = bench.no();
+        bench.command(9, Command::Close(no));
+        assert_eq!(stands(&bench), (Phase::Closing, PositionStatus::Closing), "{missing}");
+    }
+}
+
+/// Answers everything that was asked with a failure; how many questions there were.
+fn fail_what_is_asked(bench: &mut Bench) -> usize {
+    let asked = bench.take_asked();
+    for query in &asked {
+        let no_answer = || ReadError::NoAnswer("timed out".into());
+        bench.feed(InputKind::Answer(match query.clone() {
+            Query::Lookup(order, endpoint) => Answer::Lookup(order, endpoint, Err(no_answer())),
+            Query::OpenOrders(symbol) => Answer::OpenOrders(symbol, Err(no_answer())),
+            Query::AllOpenOrders => Answer::AllOpenOrders(Err(no_answer())),
+            Query::Positions => Answer::Positions(Err(no_answer())),
+            Query::History(symbol, from) => Answer::History(symbol, from, Err(no_answer())),
+            Query::Mark(symbol) => Answer::Mark(symbol, Err(no_answer())),
+            Query::Rules(symbol) => Answer::Rules(symbol, Err(no_answer())),
+        }));
+    }
+    asked.len()
+}
+
+#[test]
+fn r94_readings_that_all_fail_are_tried_on_and_told_and_say_nothing_about_the_position() {
+    let mut bench = active();
+    let (had, open) =
+        (bench.position().exposure(), bench.position().orders.values().filter(|o| o.life.is_open()).count());
+    let (start, mut asked) = (bench.now(), 0);
+    while bench.now() < start + HOUR {
+        asked += fail_what_is_asked(&mut bench);
+        let then = deadline(&bench);
+        bench.turn_to(then);
+    }
+    assert!((600..2_000).contains(&asked), "{asked} questions in an hour");
+    assert_eq!((bench.position().phase, bench.position().exposure()), (Phase::Active, had));
+    assert_eq!(bench.position().orders.values().filter(|o| o.life.is_open()).count(), open);
+    assert_eq!(bench.take_sent(), []);
+    assert_eq!(bench.told, [Alert::NeedsAttention], "once");
+    bench.run(600_000, Venue::Honest, &|_| Reply::Accept);
+    assert_eq!((bench.told.len(), bench.position().alerts.contains(&Alert::NeedsAttention)), (1, false));
+    // The next time it is told again, after a minute of it.
+    let start = bench.now();
+    bench.feed(InputKind::Push(StreamEvent::Connected));
+    while bench.told.len() == 1 && bench.now() < start + HOUR {
+        fail_what_is_asked(&mut bench);
+        let then = deadline(&bench);
+        bench.turn_to(then);
+    }
+    let waited = bench.now() - start;
+    assert!((50_000..70_000).contains(&waited), "told after {waited} ms");
 }

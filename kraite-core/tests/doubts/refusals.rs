@@ -9,7 +9,7 @@ use crate::bench::{Bench, Reply, Shape, Venue};
 use crate::deadline;
 
 /// Lets time pass while every order of this role is refused so and everything else is taken.
-fn run_refusing(bench: &mut Bench, role: Role, kind: RejectKind, span: i64) -> usize {
+pub fn run_refusing(bench: &mut Bench, role: Role, kind: RejectKind, span: i64) -> usize {
     let end = bench.now() + span;
     let mut refused = 0;
     while bench.now() < end {

@@ -324,9 +324,14 @@ impl Bench {
         self.feed(InputKind::Deadline);
     }
 
+    /// Everything that was asked and has no answer yet.
+    pub fn take_asked(&mut self) -> Vec<Query> {
+        std::mem::take(&mut self.asked)
+    }
+
     /// Answers what was asked, and says what that was.
     pub fn answer_asked(&mut self, venue: Venue) -> Vec<Query> {
-        let asked = std::mem::take(&mut self.asked);
+        let asked = self.take_asked();
         for query in &asked {
             let answer = self.answer(query.clone(), venue);
             self.feed(InputKind::Answer(answer));

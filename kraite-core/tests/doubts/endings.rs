@@ -1,0 +1,124 @@
+//! R71, R72, R92, R96 and R98: what a position leaves behind when it ends, and when it may go.
+
+use kraite_core::engine::{Alert, Answer, Command, Event, InputKind, Sent};
+use kraite_core::exchange::{
+    Cause, Direction, Endpoint, PositionReport, Reading, RejectKind, ReportStatus, StreamEvent,
+};
+use kraite_core::id::{Role, Symbol};
+use kraite_core::number::Qty;
+use kraite_core::order::{Life, Terminal};
+use kraite_core::position::{Phase, PhaseEvent, Position, Why};
+use kraite_core::time::VenueMillis;
+
+use crate::bench::{self, Bench, Reply, Shape, Venue};
+use crate::refusals::run_refusing;
+use crate::{active, all};
+
+const HOUR: i64 = 3_600_000;
+
+fn close(bench: &mut Bench) {
+    let no = bench.no();
+    bench.command(9, Command::Close(no));
+}
+
+fn cancelled(bench: &Bench) -> Vec<Role> {
+    let cancels = bench.events().filter_map(|event| match event {
+        Event::CancelIntended { id, .. } => Some(id.role()),
+        _ => None,
+    });
+    cancels.collect()
+}
+
+#[test]
+fn r71_what_was_never_placed_is_not_cancelled_and_the_first_reason_stays() {
+    let mut bench = Bench::new(Shape::SEPARATE);
+    let lost = Role::Rung(2);
+    bench.open(&|id| if id.role() == lost { Reply::Silence } else { Reply::Accept });
+    let rung = bench.latest(lost).id;
+    bench.lose(rung, Cause::Timeout);
+    let stop = bench.report(bench.latest(Role::Stop), ReportStatus::Cancelled);
+    bench.feed(InputKind::Push(StreamEvent::Order(stop)));
+    run_refusing(&mut bench, Role::Stop, RejectKind::Other, 120_000);
+    assert_eq!(bench.position().order(rung).unwrap().life, Life::Done(Terminal::Absent));
+    let cancelled = cancelled(&bench);
+    assert!(cancelled.contains(&Role::Rung(1)) && !cancelled.contains(&lost), "{cancelled:?}");
+    assert_eq!((bench.position().phase, bench.position().why), (Phase::Closed, Why::StopRefused));
+}
+
+#[test]
+fn r72_a_close_is_of_what_our_fills_come_to_whatever_a_late_reading_shows() {
+    for shown in ["0.83", "0", "99"] {
+        let mut bench = active(Shape::SEPARATE);
+        assert_eq!(bench.position().exposure(), "0.83".parse().unwrap());
+        bench.fill(Role::Rung(1));
+        let (symbol, at) = (bench::symbol(), VenueMillis(bench.now()));
+        let qty = shown.parse().unwrap();
+        let row = PositionReport { symbol, direction: Direction::Long, qty, entry_price: None, at };
+        let reading = Reading { value: vec![row], sent_at: at, endpoint: Endpoint::Positions, complete: true };
+        bench.feed(InputKind::Answer(Answer::Positions(Ok(reading))));
+        close(&mut bench);
+        let wanted: Qty = "2.49".parse().unwrap();
+        assert_eq!(
+            (bench.position().exposure(), bench.latest(Role::Close).shape.qty()),
+            (wanted, Some(wanted)),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn r92_what_is_flat_is_not_closed_again_and_its_books_end_with_its_last_order() {
+    let mut bench = active(Shape::LIMIT_TARGET);
+    bench.fill(Role::Target);
+    bench.run(120_000, Venue::Honest, &all);
+    assert_eq!((bench.position().phase, bench.placed_as(Role::Close)), (Phase::Closed, 0));
+    assert!(!bench.told.contains(&Alert::NeedsAttention), "{:?}", bench.told);
+    let finished = |event: &Event| matches!(event, Event::Moved { on: PhaseEvent::Finished, .. });
+    let record = bench.records.iter().find(|record| record.events.iter().any(finished)).unwrap();
+    let (position, ended) = (bench.position(), bench.engine.state().ended[&bench.no()].clone());
+    assert_eq!((position.ended_at, ended.at), (Some(record.at.local), record.at.venue), "one record for all of it");
+    assert_eq!(ended.realised, position.realised());
+}
+
+#[test]
+fn r96_a_close_that_never_left_is_no_orphan_of_a_position_that_is_flat() {
+    let mut bench = active(Shape::LIMIT_TARGET);
+    close(&mut bench);
+    let id = bench.latest(Role::Close).id;
+    for sent in bench.take_sent() {
+        if sent == Sent::Place(id) { bench.refuse(id, RejectKind::NotSent) } else { bench.answer_one(sent) }
+    }
+    assert_eq!(bench.position().order(id).unwrap().life, Life::Planned);
+    bench.fill(Role::Target);
+    bench.run(120_000, Venue::Honest, &all);
+    assert_eq!(bench.position().phase, Phase::Closed);
+    assert!(bench.position().orders.values().all(|order| order.life.is_done()));
+    assert_eq!((bench.placed_as(Role::Close), cancelled(&bench).contains(&Role::Close)), (1, false));
+}
+
+/// Asks for a position on another contract, and says how many the account knows then.
+fn after_another_opening(mut bench: Bench) -> usize {
+    bench.turn_to(bench.now() + 2 * HOUR);
+    let mut request = bench.request();
+    request.instrument.symbol = Symbol::new("OTHERUSDT");
+    request.mark.symbol = Symbol::new("OTHERUSDT");
+    bench.command(2, Command::Open(Box::new(request)));
+    bench.engine.state().positions.len()
+}
+
+#[test]
+fn r98_a_position_is_known_until_it_is_proven_clean() {
+    let mut over = active(Shape::LIMIT_TARGET);
+    over.fill(Role::Target);
+    over.run(120_000, Venue::Honest, &all);
+    assert_eq!(over.position().phase, Phase::Closed);
+    assert_eq!(after_another_opening(over.clone()), 1, "flat and clean, long ago");
+    let changed = |change: &dyn Fn(&mut Position)| over.reborn(|state| state.positions.values_mut().for_each(change));
+    let failed = changed(&|position| position.phase = Phase::Failed);
+    assert_eq!(after_another_opening(failed), 2, "nobody has proven that it is clean");
+    let rung = over.latest(Role::Rung(3)).id;
+    let in_doubt = changed(&|position| {
+        position.orders.change(rung, |order| order.life = Life::InDoubt);
+    });
+    assert_eq!(after_another_opening(in_doubt), 2, "an order of it may still trade");
+}
