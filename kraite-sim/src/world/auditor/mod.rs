@@ -121,11 +121,13 @@ impl Auditor {
     }
 
     /// True while the user, who traded on the contract, still holds exposure on the position's side: it keeps the
-    /// position from being proven flat (R91).
+    /// position from being proven flat (R91). One that is handed back need not be flat to end.
     #[must_use]
     pub fn user_holds(&self, venue: &Venue, account: AccountTag, position: &Position) -> bool {
         let symbol = position.symbol();
-        self.books.other_hands(account, symbol) && venue.position(account, symbol, position.direction()).is_positive()
+        !position.hands.handed_back
+            && self.books.other_hands(account, symbol)
+            && venue.position(account, symbol, position.direction()).is_positive()
     }
 
     /// True once an account's journal has lost records.
@@ -364,7 +366,7 @@ impl Auditor {
             }
             return;
         }
-        let is_booked = position.entered_qty().is_positive() && position.exposure().is_zero();
+        let is_booked = position.external.keys().any(|cause| cause.as_str().starts_with("handed-back"));
         let opens = |o: &OrderObject| {
             o.client_id().is_some_and(|id| {
                 let key = id.key();
@@ -431,9 +433,7 @@ impl Auditor {
         self.report_all(now, findings);
         for (account, engine) in workers {
             let Some(engine) = engine.filter(|_| !self.lost.contains(&account)) else { continue };
-            let judged = |p: &&Position| {
-                p.hands.handed_back || !self.user_holds(venue, account, p) && !takes_a_human(venue, account, p)
-            };
+            let judged = |p: &&Position| !self.user_holds(venue, account, p) && !takes_a_human(venue, account, p);
             let open: Vec<&Position> = engine.state().positions.values().filter(judged).collect();
             for position in open {
                 if matches!(
