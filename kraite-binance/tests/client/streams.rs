@@ -267,14 +267,20 @@ async fn r112_marks_are_streamed_of_what_is_traded_and_a_mute_socket_is_reopened
         Box::pin(async move {
             if path.starts_with("/market") {
                 let _ = peer.send(Message::text(ada)).await;
-                while let Some(Ok(message)) = peer.next().await {
-                    if let Message::Text(text) = message {
-                        heard.lock().unwrap().push(text.to_string());
-                        let _ = peer.send(Message::text(r#"{"result":null,"id":1}"#)).await;
-                        let _ = peer.send(Message::text(btc.clone())).await;
+                // From then on it only pings and answers pings.
+                loop {
+                    match tokio::time::timeout(Duration::from_millis(10), peer.next()).await {
+                        Ok(Some(Ok(Message::Text(text)))) => {
+                            heard.lock().unwrap().push(text.to_string());
+                            let _ = peer.send(Message::text(r#"{"result":null,"id":1}"#)).await;
+                            let _ = peer.send(Message::text(btc.clone())).await;
+                        }
+                        Ok(Some(Ok(_))) => {}
+                        Ok(_) => return,
+                        Err(_) if peer.send(Message::Ping(Default::default())).await.is_err() => return,
+                        Err(_) => {}
                     }
                 }
-                return;
             }
             idle(peer).await;
         })
