@@ -228,6 +228,9 @@ impl Teller {
 }
 
 fn asked_for(position: &Position) -> String {
+    if words::is_recovered(position.opened_by) {
+        return format!("{}, found at the exchange by kraite recover", words::wish(&position.request));
+    }
     format!("{}, asked for by command {}", words::wish(&position.request), position.opened_by.0)
 }
 

@@ -1,7 +1,7 @@
 //! What inputs, events and orders are called when people are told about them.
 
 use kraite_core::engine::{
-    Adjustment, Alert, Answer, Command, CommandRefusal, Event, InputKind, OpenRequest, Query, Request, Sent, Setup,
+    Adjustment, Alert, Answer, Command, CommandId, CommandRefusal, Event, InputKind, OpenRequest, Query, Request, Sent, Setup,
 };
 use kraite_core::exchange::{
     Cause, Direction, Endpoint, Lookup, OrderReport, OrderShape, Outcome, ReadError, Reading, Reject, RejectKind,
@@ -11,6 +11,8 @@ use kraite_core::id::{ClientOrderId, Role};
 use kraite_core::order::{Life, Order, Terminal};
 use kraite_core::position::{PhaseEvent, Why};
 use kraite_core::sizing::Ladder;
+
+use crate::live::intake::RECOVERED_IDS;
 
 /// A count and what is counted.
 pub(crate) fn many(count: usize, one: &str) -> String {
@@ -142,6 +144,11 @@ pub(crate) fn ladder(ladder: &Ladder) -> String {
     )
 }
 
+/// True for a command that stands for one that a lost journal has taken with it.
+pub(crate) const fn is_recovered(id: CommandId) -> bool {
+    id.0 >= RECOVERED_IDS
+}
+
 /// What a user asked for.
 pub(crate) fn wish(request: &OpenRequest) -> String {
     format!("{} {}", request.instrument.symbol, direction(request.spec.direction))
@@ -203,6 +210,10 @@ pub(crate) fn cause(input: &InputKind) -> String {
     match input {
         InputKind::Started => "the process started".into(),
         InputKind::Deadline => "an instant came that the engine had set itself".into(),
+        InputKind::Command(id, Command::Open(request)) if is_recovered(*id) => {
+            format!("kraite recover found {} at the exchange", wish(request))
+        }
+        InputKind::Command(id, Command::Halt) if is_recovered(*id) => "kraite recover halts what it rebuilt".into(),
         InputKind::Command(id, Command::Open(request)) => format!("command {} asked to open {}", id.0, wish(request)),
         InputKind::Command(id, Command::Close(no)) => format!("command {} asked to close position {no}", id.0),
         InputKind::Command(id, Command::Halt) => format!("command {} asked to halt new exposure", id.0),

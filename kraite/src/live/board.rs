@@ -7,7 +7,7 @@ use kraite_core::engine::{Alert, CommandId, CommandRefusal, Engine, Event, Input
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::journal::Record;
 use kraite_core::order::Life;
-use kraite_core::position::Protective;
+use kraite_core::position::{Phase, Protective};
 use kraite_core::time::{LocalMillis, Millis};
 use kraite_engine::Clock;
 use tokio::sync::oneshot;
@@ -30,6 +30,8 @@ pub(super) enum Decision {
 pub(super) struct Standing {
     /// Positions that are not finished, by contract.
     pub(super) open: BTreeMap<Symbol, PositionNo>,
+    /// Positions that need a human: nothing is done about them until one closes them.
+    pub(super) failed: BTreeMap<PositionNo, Symbol>,
     /// Those of them with exposure and without a stop at the exchange.
     pub(super) naked: usize,
     /// Orders of positions that are not finished.
@@ -226,7 +228,9 @@ impl Board {
 /// How an account stands.
 pub(super) fn standing(engine: &Engine) -> Standing {
     let worst = engine.state().positions.values().map(|p| p.meter.worst).max().unwrap_or_default();
-    let mut standing = Standing { worst, ..Standing::default() };
+    let failed = engine.state().positions.values().filter(|p| p.phase == Phase::Failed);
+    let failed = failed.map(|position| (position.no, position.symbol().clone())).collect();
+    let mut standing = Standing { worst, failed, ..Standing::default() };
     for position in engine.state().positions.values().filter(|p| !p.phase.is_terminal()) {
         standing.open.insert(position.symbol().clone(), position.no);
         standing.orders += position.orders.len();

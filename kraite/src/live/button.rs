@@ -8,6 +8,7 @@ use std::time::Duration;
 use kraite_core::engine::{Command, CommandId};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::number::{Percent, Price, Qty};
+use kraite_core::position::Phase;
 use kraite_engine::{Clock, OfflineError, ReactorError, record_command};
 use kraite_journal::SqliteJournal;
 use serde_json::{Value, json};
@@ -47,7 +48,7 @@ pub(crate) struct ResumeArgs {
 /// Take positions off at the market: the exposure first, then our orders.
 ///
 /// Speaks to the `kraite run` that works on the account, and ends once each closing has begun; `kraite status` shows
-/// when it is done. New signals still open positions: `kraite halt` first, if that is not meant.
+/// when it is done. One that failed and was seen to by a human is ended this way too. New signals still open positions: `kraite halt` first, if that is not meant.
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Examples:\n  kraite flatten all\n  kraite flatten main\n  kraite flatten main/SOLUSDT\n  \
@@ -305,10 +306,10 @@ pub(crate) fn adjust(args: &AdjustArgs) -> Result<Exit, Failed> {
     told(&account.name, &answer, args.json, &format!("{position} is changed; `kraite status` shows what came of it"))
 }
 
-/// What is open by the journal, newest state first folded.
+/// What is open or needs a human by the journal, newest state first folded.
 fn open_positions(config: &Config, account: AccountTag) -> Result<Vec<(PositionNo, Symbol)>, Failed> {
     let journal = Journal::open(&config.journal, None)?;
     let state = journal.state(account)?;
-    let open = state.positions.values().filter(|position| !position.phase.is_terminal());
+    let open = state.positions.values().filter(|p| !matches!(p.phase, Phase::Closed | Phase::Cancelled));
     Ok(open.map(|position| (position.no, position.symbol().clone())).collect())
 }
