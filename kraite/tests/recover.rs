@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use kraite_core::exchange::{Direction, OrderShape, Purpose, ReportStatus};
 use kraite_core::id::{AccountTag, Role, Symbol, VenueOrderId};
+use kraite_core::number::Price;
 use kraite_core::time::VenueMillis;
 use kraite_sim::venue::Venue;
 use rustix::process::Signal;
@@ -87,6 +88,15 @@ fn stops(stage: &Stage, name: &str) -> usize {
     })
 }
 
+/// Where the targets that rest would trigger. One protocol holds both legs under one name of its own.
+fn targets(stage: &Stage, name: &str) -> Vec<Price> {
+    by_hand(stage, name, |venue, _| {
+        let open = venue.open(venue_account());
+        let of = open.filter(|order| matches!(order.shape, OrderShape::TakeProfitMarket { .. }));
+        of.filter_map(|order| order.shape.price()).collect()
+    })
+}
+
 /// How many of a role there ever were, with that status.
 fn ever(stage: &Stage, name: &str, role: Role, status: ReportStatus) -> usize {
     stage.ids_ever(name).iter().filter(|(of, is)| (*of, *is) == (role, status)).count()
@@ -153,10 +163,9 @@ fn r02_a_lost_journal_is_rebuilt_on_each_protocol_and_the_next_run_goes_on_and_p
         let held = exposed();
         stage.price(name, "137");
         until("a rung filled", || exposed() > held);
-        until("protected", || stops(&stage, name) == 1 && ids_of(&stage, name, Role::Target).len() == 1);
+        until(&format!("{name} re-protected"), || stops(&stage, name) == 1 && targets(&stage, name).len() == 1);
     }
-    let targets = || ever(&stage, "apart", Role::Target, ReportStatus::Cancelled) == 1;
-    until("re-priced", targets);
+    until("re-priced", || ever(&stage, "apart", Role::Target, ReportStatus::Cancelled) == 1);
     assert_eq!(ever(&stage, "apart", Role::Target, ReportStatus::New), 1);
     let status = command(&stage, &["status", "--journal", "j", "--json"]).1;
     assert_eq!(status.matches("\"halted\": true").count(), 3, "whether it was halted is unknown: {status}");
@@ -298,18 +307,14 @@ fn r81_a_fill_that_nobody_saw_is_found_and_its_target_follows_after_the_rebuild(
     }
     let (code, shown) = recovers(&stage, &WRITE);
     assert_eq!(code, 0, "{shown:#}");
-    let target = |name: &str| {
-        by_hand(&stage, name, |venue, _| {
-            let open = venue.open(venue_account());
-            let mut of = open.filter(|order| order.client_id().is_some_and(|id| id.role() == Role::Target));
-            of.next().and_then(|order| order.shape.price())
-        })
-    };
-    let before: Vec<_> = stage.emulators.iter().map(|(name, _)| target(name)).collect();
+    let before: Vec<_> = stage.emulators.iter().map(|(name, _)| targets(&stage, name)[0]).collect();
     let run = stage.run();
     for ((name, _), before) in stage.emulators.iter().zip(before) {
-        until("the target follows", || target(name) < before && target(name).is_some());
-        until("one is left", || ids_of(&stage, name, Role::Target).len() == 1 && stops(&stage, name) == 1);
+        let follows = || {
+            let targets = targets(&stage, name);
+            targets.len() == 1 && targets[0] < before && stops(&stage, name) == 1
+        };
+        until(&format!("the target of {name} follows"), follows);
         assert_eq!(ever(&stage, name, Role::Rung(1), ReportStatus::Filled), 1, "{name}");
     }
     run.kill(Signal::INT);
@@ -323,7 +328,7 @@ fn r69_positions_that_stop_or_target_took_off_are_finished_and_their_numbers_are
         run.opens(id, name);
     }
     for (at, (name, _)) in stage.emulators.iter().enumerate() {
-        until("protected", || stage.is_protected(name));
+        until(&format!("{name} protected"), || stage.is_protected(name));
         stage.price(name, if at == 1 { "60" } else { "160" });
         until("flat", || stage.open(name) == (0, 0));
     }

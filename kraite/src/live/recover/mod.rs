@@ -358,3 +358,6 @@ fn quiet_after(capabilities: &Capabilities) -> Millis {
     let bounds = rules.map(|rule| rule.window.plus(rule.engine_bound));
     bounds.into_iter().max().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
