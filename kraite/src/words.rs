@@ -1,7 +1,8 @@
 //! What inputs, events and orders are called when people are told about them.
 
 use kraite_core::engine::{
-    Adjustment, Alert, Answer, Command, CommandId, CommandRefusal, Event, InputKind, OpenRequest, Query, Request, Sent, Setup,
+    Adjustment, Alert, Answer, Command, CommandId, CommandRefusal, Event, InputKind, OpenRequest, Query, Request, Sent,
+    Setup,
 };
 use kraite_core::exchange::{
     Cause, Direction, Endpoint, Lookup, OrderReport, OrderShape, Outcome, ReadError, Reading, Reject, RejectKind,

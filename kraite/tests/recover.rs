@@ -7,11 +7,13 @@ mod stage;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use kraite_core::exchange::{Direction, OrderShape, Purpose, ReportStatus};
-use kraite_core::id::{AccountTag, Role, Symbol, VenueOrderId};
+use kraite_core::exchange::{Direction, OrderShape, Purpose, ReportStatus, Side};
+use kraite_core::id::{
+    AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role, Symbol, VenueOrderId,
+};
 use kraite_core::number::Price;
-use kraite_core::time::VenueMillis;
-use kraite_sim::venue::Venue;
+use kraite_core::time::{Millis, VenueMillis};
+use kraite_sim::venue::{Venue, Wish};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use stage::{PATIENCE, Running, Stage, VENUE_ACCOUNT, kraite, open, until};
@@ -71,6 +73,31 @@ fn by_hand<T>(stage: &Stage, name: &str, act: impl FnOnce(&mut Venue, VenueMilli
     let emulator = stage.emulator(name);
     let now = VenueMillis(emulator.clock().now().0);
     emulator.with_venue(|venue| act(venue, now))
+}
+
+/// A client order id of kraite's.
+fn named(tag: u32, no: u32, role: Role) -> ClientOrderId {
+    ClientOrderId::encode(&OrderKey {
+        account: AccountTag::new(tag).unwrap(),
+        position: PositionNo::new(no).unwrap(),
+        logical: LogicalOrder { role, revision: Revision::default() },
+        attempt: Attempt::default(),
+        epoch: Epoch::new(1_000).unwrap(),
+    })
+}
+
+/// A LIMIT order of one SOL under that id.
+fn place(venue: &mut Venue, now: VenueMillis, id: ClientOrderId, price: &str) {
+    let wish = Wish {
+        account: venue_account(),
+        name: id.to_string().into(),
+        symbol: sol(),
+        side: Side::Buy,
+        direction: Direction::Long,
+        purpose: Purpose::Open,
+        shape: OrderShape::Limit { price: price.parse().unwrap(), qty: "1".parse().unwrap() },
+    };
+    venue.place_named(wish, now).unwrap();
 }
 
 /// The venue's ids of what is open in a role.
@@ -204,20 +231,31 @@ fn r99_what_is_not_ours_is_told_apart_and_blocks_its_contract_alone() {
             let (who, long, add) = (venue_account(), Direction::Long, Purpose::Open);
             venue.user_limit(who, &sol(), long, add, "90".parse().unwrap(), "1".parse().unwrap(), now).unwrap();
             venue.user_market(who, &eth, long, add, "0.5".parse().unwrap(), now).unwrap();
+            place(venue, now, named(77, 3, Role::Rung(2)), "80");
         });
     }
     let before: Vec<_> = stage.emulators.iter().map(|(name, _)| stage.open(name)).collect();
-    for args in [&SHOW[..], &WRITE] {
+    // One account is written first, and is left as it is when all are asked for.
+    let (code, shown) = recovers(&stage, &["recover", "--from-exchange", "--account", "apart", "--write", "--json"]);
+    assert_eq!((code, shown["accounts"].as_array().unwrap().len()), (0, 1), "{shown:#}");
+    for (args, ends, written) in [(&SHOW[..], 0, false), (&WRITE, 10, true)] {
         let (code, shown) = recovers(&stage, args);
-        assert_eq!(code, 0, "{shown:#}");
+        assert_eq!((code, of(&shown, "classic")["written"].is_u64()), (ends, written), "{shown:#}");
+        assert_eq!(of(&shown, "apart")["written"], json!(null));
         for (name, _) in &stage.emulators {
             let account = of(&shown, name);
             assert_eq!(account["positions"][0]["verdict"], "rebuilt", "{account:#}");
             let exposure = &account["foreign_exposure"];
             assert_eq!((&exposure[0]["symbol"], &exposure[0]["qty"]), (&"ETHUSDT".into(), &"0.5".into()));
-            let order = &account["foreign_orders"][0];
-            assert_eq!((&order["symbol"], &order["price"], &order["tag"]), (&"SOLUSDT".into(), &"90".into(), &json!(null)));
+            let orders = account["foreign_orders"].as_array().unwrap();
+            let of_tag = |tag: Value| orders.iter().find(|order| order["tag"] == tag).unwrap();
+            let order = of_tag(Value::Null);
+            assert_eq!(
+                (&order["symbol"], &order["price"], &order["tag"]),
+                (&"SOLUSDT".into(), &"90".into(), &json!(null))
+            );
             assert!(order["id"].as_str().unwrap().contains("web_"), "{order}");
+            assert_eq!(of_tag(77.into())["price"], "80", "{account:#}");
         }
     }
     let mut run = stage.run();
@@ -281,8 +319,11 @@ fn r91_exposure_that_is_not_what_our_fills_leave_and_orders_that_nothing_belongs
         let all = venue.position(who, &sol(), long);
         venue.user_market(who, &sol(), long, Purpose::Close, all, now).unwrap();
     });
+    by_hand(&stage, "apart", |venue, now| place(venue, now, named(1, 9, Role::Rung(1)), "90"));
     let (code, shown) = recovers(&stage, &WRITE);
     assert_eq!(code, 5, "{shown:#}");
+    let nine = &of(&shown, "apart")["positions"][1];
+    assert_eq!((&nine["position"], &nine["verdict"]), (&9.into(), &"left_alone".into()), "{shown:#}");
     let (apart, classic) = (&of(&shown, "apart")["positions"][0], &of(&shown, "classic")["positions"][0]);
     assert_eq!((&apart["verdict"], &classic["verdict"]), (&"left_alone".into(), &"orphaned".into()), "{shown:#}");
     assert!(apart["why"].to_string().contains("and the exchange shows"), "{apart:#}");
@@ -291,6 +332,7 @@ fn r91_exposure_that_is_not_what_our_fills_leave_and_orders_that_nothing_belongs
     until("restored", || run.times_told("restored: ") == 2);
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(stage.ids_ever("apart"), before);
+    assert!(!run.was_told("does not know: nothing is opened"), "{}", run.told.lock().unwrap());
     assert_eq!(command(&stage, &["flatten", "classic/1"]).0, 0);
     until("clean", || stage.open("classic") == (0, 0));
     run.kill(Signal::INT);
@@ -317,6 +359,79 @@ fn r81_a_fill_that_nobody_saw_is_found_and_its_target_follows_after_the_rebuild(
         until(&format!("the target of {name} follows"), follows);
         assert_eq!(ever(&stage, name, Role::Rung(1), ReportStatus::Filled), 1, "{name}");
     }
+    run.kill(Signal::KILL);
+    // Lost once more, after the target was changed or written over.
+    lose(&stage);
+    let before: Vec<_> = stage.emulators.iter().map(|(name, _)| stage.ids_ever(name)).collect();
+    let (code, shown) = recovers(&stage, &WRITE);
+    assert_eq!(code, 0, "{shown:#}");
+    let run = stage.run();
+    until("restored", || run.times_told("restored: 1 position,") == 3);
+    std::thread::sleep(Duration::from_secs(2));
+    for ((name, _), before) in stage.emulators.iter().zip(before) {
+        assert_eq!(stage.ids_ever(name), before, "{name}");
+    }
+    run.kill(Signal::INT);
+}
+
+#[test]
+fn r10_an_entry_of_weeks_ago_is_found_and_one_that_the_exchange_does_not_know_any_more_is_said_to_be() {
+    let stage = Stage::of(&["apart", "classic"]);
+    opened_and_lost(&stage);
+    let later = |days: i64| {
+        for (name, emulator) in &stage.emulators {
+            emulator.clock().advance(Millis::from_secs(days * 86_400));
+            stage.price(name, "150.237");
+        }
+    };
+    later(30);
+    let (code, shown) = recovers(&stage, &SHOW);
+    assert_eq!(code, 0, "{shown:#}");
+    for (name, _) in &stage.emulators {
+        assert_eq!(of(&shown, name)["positions"][0]["verdict"], "rebuilt", "{shown:#}");
+    }
+    later(90);
+    let (code, shown) = recovers(&stage, &SHOW);
+    assert_eq!(code, 5, "{shown:#}");
+    for (name, _) in &stage.emulators {
+        let position = &of(&shown, name)["positions"][0];
+        assert_eq!((&position["verdict"], &position["protected"]), (&"left_alone".into(), &true.into()), "{shown:#}");
+        assert!(position["why"].to_string().contains("its entry is not told any more"), "{position:#}");
+    }
+}
+
+#[test]
+fn r80_a_short_position_and_a_target_that_rests_in_the_book_are_rebuilt_as_well() {
+    let stage = Stage::of(&["apart"]);
+    let text =
+        stage.text().replace("[plans.short]\nshare = \"1\"\n", "[plans.short]\nshare = \"5\"\ntarget = \"limit\"\n");
+    std::fs::write(stage.config(), text).unwrap();
+    let mut run = stage.run();
+    let mut line = open(1, "apart");
+    (line["direction"], line["plan"]) = ("short".into(), "short".into());
+    until("opened", || {
+        run.says(&line);
+        run.answers()["position"].is_u64()
+    });
+    until("active", || command(&stage, &["status", "--journal", "j", "--json"]).1.contains("\"active\""));
+    run.kill(Signal::KILL);
+    lose(&stage);
+    stage.price("apart", "165");
+    let (code, shown) = recovers(&stage, &WRITE);
+    assert_eq!(code, 0, "{shown:#}");
+    let position = &of(&shown, "apart")["positions"][0];
+    assert_eq!((&position["direction"], &position["plan"]), (&"SHORT".into(), &"short".into()), "{shown:#}");
+    let rests = || {
+        by_hand(&stage, "apart", |venue, _| {
+            let mut open = venue.open(venue_account());
+            open.find(|order| order.client_id().is_some_and(|id| id.role() == Role::Target))
+                .and_then(|o| o.shape.price())
+        })
+    };
+    let before = rests();
+    let run = stage.run();
+    until("the target follows", || rests() > before);
+    assert_eq!(ids_of(&stage, "apart", Role::Target).len(), 1, "it is amended in place");
     run.kill(Signal::INT);
 }
 
@@ -357,10 +472,16 @@ fn r69_positions_that_stop_or_target_took_off_are_finished_and_their_numbers_are
 fn s12_killed_at_any_instant_a_recovery_leaves_no_journal_or_a_whole_one() {
     let stage = Stage::of(&["apart"]);
     opened_and_lost(&stage);
+    // As long as one takes that nobody kills.
+    let began = Instant::now();
+    assert_eq!(recovers(&stage, &WRITE).0, 0);
+    let takes = began.elapsed();
+    lose(&stage);
     let mut whole = 0;
-    for round in 0..14u64 {
+    for round in 0..14u32 {
         let mut child = kraite(stage.folder.path(), &WRITE).stdin(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(300 * round));
+        // Most of it is waiting; what counts is at the end.
+        std::thread::sleep(takes / 100 * (80 + 2 * round));
         let _ = child.kill();
         child.wait().unwrap();
         let records = match stage.folder.path().join("j").exists() {
@@ -371,11 +492,12 @@ fn s12_killed_at_any_instant_a_recovery_leaves_no_journal_or_a_whole_one() {
                 let status = serde_json::from_str::<Value>(&command(&stage, &["status", "--journal", "j", "--json"]).1);
                 let status = status.unwrap();
                 let positions = status["accounts"].as_array().unwrap().iter().map(|account| &account["positions"]);
-                positions.map(|positions| {
-                    assert_eq!(positions[0]["status"], "active", "{positions:#}");
-                    1
-                })
-                .sum()
+                positions
+                    .map(|positions| {
+                        assert_eq!(positions[0]["status"], "active", "{positions:#}");
+                        1
+                    })
+                    .sum()
             }
         };
         whole += records;
@@ -383,7 +505,7 @@ fn s12_killed_at_any_instant_a_recovery_leaves_no_journal_or_a_whole_one() {
             lose(&stage);
         }
     }
-    println!("{whole} of 14 were whole");
+    println!("{whole} of 14 were whole after {takes:?}");
     let (code, shown) = recovers(&stage, &WRITE);
     assert_eq!(code, 0, "{shown:#}");
     let before = stage.ids_ever("apart");

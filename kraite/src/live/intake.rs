@@ -137,7 +137,8 @@ impl Line {
 impl Which {
     /// The position among those that are open or need a human, with its contract.
     fn find(&self, standing: Option<&Standing>) -> Result<(Symbol, PositionNo), String> {
-        let Standing { open, failed, .. } = standing.ok_or("the account was not connected yet; it may be given again")?;
+        let Standing { open, failed, .. } =
+            standing.ok_or("the account was not connected yet; it may be given again")?;
         let mut all = open.iter().chain(failed.iter().map(|(no, symbol)| (symbol, no)));
         let found = all.find(|(symbol, no)| match self {
             Self::Number(wanted) => *no == wanted,

@@ -251,13 +251,7 @@ fn verdict(
 }
 
 /// Why its fills are not what is open.
-fn unexplained(
-    seen: &Seen,
-    found: &Found,
-    beside: Option<PositionNo>,
-    has_entry: bool,
-    wrong: &mut Vec<String>,
-) {
+fn unexplained(seen: &Seen, found: &Found, beside: Option<PositionNo>, has_entry: bool, wrong: &mut Vec<String>) {
     if let Some(other) = beside {
         wrong.push(format!("position {other} has exposure of its own on {}", found.symbol));
     }

@@ -152,7 +152,9 @@ fn plans_for(args: &Args, config: &Config) -> Result<Vec<PlanFor>, Failed> {
                 let number = number.parse().ok().and_then(PositionNo::new);
                 let number = number.ok_or_else(|| usage(format!("--plan {text}: no number of a position before =")))?;
                 if args.account.is_none() {
-                    return Err(usage(format!("--plan {text}: numbers are an account's own, so name it with --account")));
+                    return Err(usage(format!(
+                        "--plan {text}: numbers are an account's own, so name it with --account"
+                    )));
                 }
                 (Some(number), name.to_owned())
             }
@@ -184,7 +186,8 @@ impl Recovery {
             };
             if write && last_record > 0 {
                 let (name, journal) = (&patient.account.name, self.config.journal.display());
-                let why = format!("{journal} has {last_record} records of account {name}: kraite run restores it from them");
+                let why =
+                    format!("{journal} has {last_record} records of account {name}: kraite run restores it from them");
                 patient.fails(Exit::Journal, why);
             }
             self.connect(&mut patient, &budgets).await;

@@ -56,7 +56,8 @@ impl Scribe<'_> {
         }
         let halt = InputKind::Command(CommandId(RECOVERED_IDS), Command::Halt);
         steps.push((halt, vec![Event::AccountHalted]));
-        let records = (1..).zip(steps).map(|(seq, (input, events))| Record { seq, epoch, at: self.seen.at, input, events });
+        let records =
+            (1..).zip(steps).map(|(seq, (input, events))| Record { seq, epoch, at: self.seen.at, input, events });
         Ok(records.collect())
     }
 
@@ -74,9 +75,8 @@ impl Scribe<'_> {
             return None;
         }
         let epoch = Epoch::default();
-        let folded = self
-            .records(epoch, std::slice::from_ref(found), None)
-            .and_then(|records| self.fold(epoch, records));
+        let folded =
+            self.records(epoch, std::slice::from_ref(found), None).and_then(|records| self.fold(epoch, records));
         let state = match folded {
             Ok(state) => state,
             Err(why) => return Some(why),
@@ -177,7 +177,8 @@ impl Scribe<'_> {
         let instrument = self.rules(found)?;
         let entered_at = found.of(Role::Entry).flat_map(|row| &row.reports).map(|report| report.at).min();
         let first = found.rows.values().flat_map(|row| &row.reports).map(|report| report.at).min();
-        let price = found.entered.average().or_else(|| found.rungs().first().and_then(|n| found.rung(*n)).map(|r| r.0.price));
+        let price =
+            found.entered.average().or_else(|| found.rungs().first().and_then(|n| found.rung(*n)).map(|r| r.0.price));
         let at = entered_at.or(first).unwrap_or(VenueMillis(0));
         let mark = Mark { symbol: found.symbol.clone(), price: price.unwrap_or_default(), at };
         let budget = |leverage_cap| Budget { margin: self.used(found), leverage_cap };
@@ -228,7 +229,8 @@ impl Outline {
         match &found.verdict {
             Verdict::Rebuilt(rebuilt) => Self { spec, rungs: rebuilt.rungs.clone(), stop: rebuilt.stop, target },
             _ => {
-                let rungs: Vec<RungPlan> = found.rungs().iter().filter_map(|rung| found.rung(*rung)).map(|r| r.0).collect();
+                let rungs: Vec<RungPlan> =
+                    found.rungs().iter().filter_map(|rung| found.rung(*rung)).map(|r| r.0).collect();
                 // Only a close that a user asked for and that does not get through looks at it.
                 let anchor = rungs.last().map_or(request.mark.price, |rung| rung.price);
                 let planned = sizing::stop_price(spec.direction, anchor, spec.stop, &request.instrument);

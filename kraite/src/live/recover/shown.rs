@@ -192,7 +192,8 @@ fn unknown(found: &Found) -> Vec<String> {
     match rebuilt.target {
         None => unknown.push("where its target was: the plan's is placed at once".to_owned()),
         Some((_, price)) if rebuilt.target_differs => {
-            unknown.push(format!("why its target is at {price}, which is not the plan's: it stays until the next fill"));
+            unknown
+                .push(format!("why its target is at {price}, which is not the plan's: it stays until the next fill"));
         }
         Some(_) => {}
     }
@@ -282,7 +283,11 @@ pub(super) fn text(shown: &Shown) -> String {
             (None, Some(why)) => writeln!(text, "  nothing is written: {why}"),
             (None, None) if account.journal_records > 0 => {
                 let journal = &shown.journal;
-                writeln!(text, "  {journal} has {} records of it: kraite run needs no recovery", account.journal_records)
+                writeln!(
+                    text,
+                    "  {journal} has {} records of it: kraite run needs no recovery",
+                    account.journal_records
+                )
             }
             (None, None) if account.highest_position.is_none() => {
                 writeln!(text, "  nothing of ours is seen, so there is nothing to write: kraite run begins anew")
@@ -312,7 +317,8 @@ fn account_text(text: &mut String, account: &ShownAccount) {
         let of = order.tag.map_or_else(String::new, |tag| format!(", of account tag {tag}"));
         let price = order.price.as_deref().unwrap_or("the market");
         let qty = order.qty.as_deref().unwrap_or("everything");
-        let _ = writeln!(text, "  not ours: order {} on {}: {} {qty} at {price}{of}", order.id, order.symbol, order.side);
+        let _ =
+            writeln!(text, "  not ours: order {} on {}: {} {qty} at {price}{of}", order.id, order.symbol, order.side);
     }
     if account.highest_position.is_some() {
         for what in &account.unknown {

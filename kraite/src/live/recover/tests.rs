@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use kraite_core::exchange::{
-    Direction, MarginMode, OrderReport, PositionMode, PositionReport, ReportStatus, ReportedId, Service, Stated, TriggerBy,
+    Direction, MarginMode, OrderReport, PositionMode, PositionReport, ReportStatus, ReportedId, Service, Stated,
+    TriggerBy,
 };
 use kraite_core::id::{
     AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role, Symbol, VenueOrderId,
@@ -194,14 +195,18 @@ fn r104_each_thing_that_does_not_add_up_is_named() {
         change(&mut seen);
         why(&seen)
     };
-    let without = |role: Role| move |seen: &mut Seen| {
-        let gone = |report: &OrderReport| matches!(report.id, ReportedId::Ours(id) if id.role() == role);
-        seen.open.retain(|report| !gone(report));
-        seen.past.retain(|report| !gone(report));
+    let without = |role: Role| {
+        move |seen: &mut Seen| {
+            let gone = |report: &OrderReport| matches!(report.id, ReportedId::Ours(id) if id.role() == role);
+            seen.open.retain(|report| !gone(report));
+            seen.past.retain(|report| !gone(report));
+        }
     };
-    let now = |role: Role, status: ReportStatus| move |seen: &mut Seen| {
-        let is = |report: &&mut OrderReport| matches!(report.id, ReportedId::Ours(id) if id.role() == role);
-        seen.open.iter_mut().find(is).unwrap().status = status;
+    let now = |role: Role, status: ReportStatus| {
+        move |seen: &mut Seen| {
+            let is = |report: &&mut OrderReport| matches!(report.id, ReportedId::Ours(id) if id.role() == role);
+            seen.open.iter_mut().find(is).unwrap().status = status;
+        }
     };
     let add = |report: OrderReport| move |seen: &mut Seen| seen.open.push(report.clone());
     let close = id(1, Role::Close, 0);
@@ -211,8 +216,14 @@ fn r104_each_thing_that_does_not_add_up_is_named() {
         (with(&without(Role::Target)), "no target of ours rests"),
         (with(&now(Role::Stop, ReportStatus::Triggered)), "has fired"),
         (with(&|seen| seen.exposures.push(shown(Direction::Short, "1"))), "on both sides"),
-        (with(&|seen| seen.exposures = vec![shown(Direction::Long, "0.5")]), "leave 0.41 open and the exchange shows 0.5"),
-        (with(&add(order(id(1, Role::Rung(2), 1), ReportStatus::New, ["124.69", "1.64", "0"]))), "rung 2 rests 2 times"),
+        (
+            with(&|seen| seen.exposures = vec![shown(Direction::Long, "0.5")]),
+            "leave 0.41 open and the exchange shows 0.5",
+        ),
+        (
+            with(&add(order(id(1, Role::Rung(2), 1), ReportStatus::New, ["124.69", "1.64", "0"]))),
+            "rung 2 rests 2 times",
+        ),
         (with(&add(order(close, ReportStatus::New, ["", "0.41", "0"]))), "a close of it was sent"),
         (with(&|seen| seen.open.iter_mut().for_each(|report| report.stated = None)), "does not say"),
         (with(&|seen| seen.past[0].average_price = None), "has no price"),
@@ -253,7 +264,10 @@ fn r99_orders_without_exposure_and_what_is_unsafe_are_put_down_as_failed_and_blo
         let records = scribe.records(Epoch::default(), &found, Some(number(1))).unwrap();
         let state = scribe.fold(Epoch::default(), records).unwrap();
         let position = &state.positions[&number(1)];
-        assert_eq!((position.phase, position.halted, position.orders.len()), (Phase::Failed, true, found[0].rows.len()));
+        assert_eq!(
+            (position.phase, position.halted, position.orders.len()),
+            (Phase::Failed, true, found[0].rows.len())
+        );
     }
 }
 
