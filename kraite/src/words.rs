@@ -135,13 +135,18 @@ pub(crate) fn shape(side: Side, shape: &OrderShape) -> String {
     }
 }
 
-/// Entry, rungs, stop and target of a sized ladder.
+/// Entry, rungs, stop, target and leverage of a sized ladder.
 pub(crate) fn ladder(ladder: &Ladder) -> String {
+    format!("{}, leverage {}x", ladder_orders(ladder), ladder.leverage)
+}
+
+/// Entry, rungs, stop and target of a ladder.
+pub(crate) fn ladder_orders(ladder: &Ladder) -> String {
     let rungs: Vec<String> = ladder.rungs.iter().map(|rung| format!("{} at {}", rung.qty, rung.price)).collect();
     let rungs = if rungs.is_empty() { "none".to_owned() } else { rungs.join(", ") };
     format!(
-        "entry {} at about {}, rungs {rungs}, target {}, stop {}, leverage {}x",
-        ladder.entry.qty, ladder.entry.reference_price, ladder.target, ladder.stop, ladder.leverage
+        "entry {} at about {}, rungs {rungs}, target {}, stop {}",
+        ladder.entry.qty, ladder.entry.reference_price, ladder.target, ladder.stop
     )
 }
 

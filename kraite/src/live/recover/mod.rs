@@ -43,10 +43,11 @@ const EXAMPLE: &str = "Examples:
   kraite recover --from-exchange --account main --write
   kraite recover --from-exchange --account main --plan default --plan 3=careful --write
 
-A position is rebuilt where its own fills are just what the exchange shows, a stop of ours rests, and one plan of the
-configuration has its target where it rests. Any other one is left as it is: it is put down as failed, blocks its
-contract, and waits for a human; once it is seen to, kraite flatten ACCOUNT/NUMBER ends it. A rebuilt account is
-halted, since nobody knows whether it was and what was lost today: kraite resume lifts that.";
+A position is rebuilt where its own fills are just what the exchange shows, a stop of ours
+rests, and one plan of the configuration has its target where it rests. Any other one is left
+as it is: it is put down as failed, blocks its contract, and waits for a human; once it is
+seen to, kraite flatten ACCOUNT/NUMBER ends it. A rebuilt account is halted, since nobody
+knows whether it was and what was lost today: kraite resume lifts that.";
 
 /// Rebuild a lost journal from what the exchange shows, and say what cannot be known.
 ///

@@ -294,6 +294,16 @@ fn plans_that_would_manage_a_position_in_different_ways_are_not_guessed_between(
         judge(&seen, tag(), &move |_, _| Ok(Offer { plans: plans.clone(), is_named: false })).remove(0).verdict
     };
     assert!(matches!(both(TriggerBy::Mark), Verdict::Rebuilt(rebuilt) if rebuilt.plan == "p"));
+    // Where no target rests, only whoever recovers can say.
+    let mut aimless = good();
+    aimless.open.retain(|report| !matches!(report.id, ReportedId::Ours(id) if id.role() == Role::Target));
+    let named = |_, _| Ok(Offer { plans: vec![("p".to_owned(), terms(TriggerBy::Mark))], is_named: true });
+    let found = judge(&aimless, tag(), &named);
+    let capabilities = VenueName::Binance.capabilities();
+    let scribe = scribe(&aimless, &capabilities);
+    assert_eq!(scribe.fault(&found[0]), None);
+    let state = scribe.fold(Epoch::default(), scribe.records(Epoch::default(), &found, None).unwrap()).unwrap();
+    assert_eq!(state.positions[&number(1)].cover, Cover::Stale, "the target is missing and is placed next");
     let Verdict::LeftAlone(why) = both(TriggerBy::Last) else { panic!() };
     assert!(why[0].contains("the plans p, q all fit it") && why[0].contains("--plan"), "{why:?}");
 }
