@@ -183,6 +183,10 @@ impl Teller {
         let fact = match (event, self.subject) {
             (Event::Restarted, Subject::Order(_)) => restarted_order(before.as_ref(), after),
             (Event::Restarted, Subject::Position(no)) => state.positions.get(&no).and_then(restarted_position),
+            // An intent of an earlier owner is told by nobody but who found its order.
+            (Event::Intended { id, side, shape, .. }, _) if id.key().epoch != record.epoch => {
+                Some(format!("{}: found at the exchange as {id}: {}", words::order(*id), words::shape(*side, shape)))
+            }
             _ => Some(fact(event, before.as_ref(), after, state)),
         };
         self.lines.extend(fact.map(|fact| Line {
@@ -229,6 +233,9 @@ impl Teller {
 }
 
 fn asked_for(position: &Position) -> String {
+    if words::is_recovered(position.opened_by) {
+        return format!("{}, found at the exchange by kraite recover", words::wish(&position.request));
+    }
     format!("{}, asked for by command {}", words::wish(&position.request), position.opened_by.0)
 }
 
@@ -303,7 +310,13 @@ fn position_fact(event: &Event, state: &State) -> String {
         format!("{} {}", words::setting(*setup), value.unwrap_or_default())
     };
     match event {
-        Event::Opened { ladder, .. } => format!("it exists: {}", words::ladder(ladder)),
+        Event::Opened { position, ladder, .. } => {
+            let is_recovered = |position: &Position| words::is_recovered(position.opened_by);
+            if state.positions.get(position).is_some_and(is_recovered) {
+                return format!("it was found: {}; margin and leverage are unknown", words::ladder_orders(ladder));
+            }
+            format!("it exists: {}", words::ladder(ladder))
+        }
         Event::CommandRefused(refusal) => format!("the command is refused: {}", words::command_refusal(refusal)),
         Event::Moved { on, why: Why::Planned, .. } => words::phase_event(*on).to_owned(),
         Event::Moved { on, why, .. } => format!("{}: {}", words::phase_event(*on), words::why(*why)),

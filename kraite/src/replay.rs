@@ -164,11 +164,13 @@ struct Replay {
     state: State,
     /// Remembers what the records since the last start told; gone after a record that it decided otherwise.
     engine: Option<Engine>,
+    /// The ownership under which `kraite recover` wrote what it found: nothing of that was decided.
+    recovered: Option<Epoch>,
 }
 
 impl Replay {
     fn new(venue: VenueName, state: State) -> Self {
-        Self { venue, account: state.account, state, engine: None }
+        Self { venue, account: state.account, state, engine: None, recovered: None }
     }
 
     /// An engine in this state that remembers nothing.
@@ -180,6 +182,15 @@ impl Replay {
 
     /// Decides a record again, then folds it.
     fn take(&mut self, record: &Record) -> Verdict {
+        if matches!(record.input, InputKind::Command(id, _) if words::is_recovered(id)) {
+            self.recovered = Some(record.epoch);
+        }
+        if self.recovered == Some(record.epoch) {
+            return match self.fold(record) {
+                Ok(()) => Verdict::Folded,
+                Err(what) => Verdict::Differs { what, diff: Vec::new() },
+            };
+        }
         let begins = record.input == InputKind::Started || record.epoch != self.state.epoch;
         let remembering = self.engine.take().filter(|_| !begins);
         let mut decided: Option<Vec<Event>> = None;

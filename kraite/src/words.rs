@@ -1,7 +1,8 @@
 //! What inputs, events and orders are called when people are told about them.
 
 use kraite_core::engine::{
-    Adjustment, Alert, Answer, Command, CommandRefusal, Event, InputKind, OpenRequest, Query, Request, Sent, Setup,
+    Adjustment, Alert, Answer, Command, CommandId, CommandRefusal, Event, InputKind, OpenRequest, Query, Request, Sent,
+    Setup,
 };
 use kraite_core::exchange::{
     Cause, Direction, Endpoint, Lookup, OrderReport, OrderShape, Outcome, ReadError, Reading, Reject, RejectKind,
@@ -11,6 +12,8 @@ use kraite_core::id::{ClientOrderId, Role};
 use kraite_core::order::{Life, Order, Terminal};
 use kraite_core::position::{PhaseEvent, Why};
 use kraite_core::sizing::Ladder;
+
+use crate::live::intake::RECOVERED_IDS;
 
 /// A count and what is counted.
 pub(crate) fn many(count: usize, one: &str) -> String {
@@ -132,14 +135,24 @@ pub(crate) fn shape(side: Side, shape: &OrderShape) -> String {
     }
 }
 
-/// Entry, rungs, stop and target of a sized ladder.
+/// Entry, rungs, stop, target and leverage of a sized ladder.
 pub(crate) fn ladder(ladder: &Ladder) -> String {
+    format!("{}, leverage {}x", ladder_orders(ladder), ladder.leverage)
+}
+
+/// Entry, rungs, stop and target of a ladder.
+pub(crate) fn ladder_orders(ladder: &Ladder) -> String {
     let rungs: Vec<String> = ladder.rungs.iter().map(|rung| format!("{} at {}", rung.qty, rung.price)).collect();
     let rungs = if rungs.is_empty() { "none".to_owned() } else { rungs.join(", ") };
     format!(
-        "entry {} at about {}, rungs {rungs}, target {}, stop {}, leverage {}x",
-        ladder.entry.qty, ladder.entry.reference_price, ladder.target, ladder.stop, ladder.leverage
+        "entry {} at about {}, rungs {rungs}, target {}, stop {}",
+        ladder.entry.qty, ladder.entry.reference_price, ladder.target, ladder.stop
     )
+}
+
+/// True for a command that stands for one that a lost journal has taken with it.
+pub(crate) const fn is_recovered(id: CommandId) -> bool {
+    id.0 >= RECOVERED_IDS
 }
 
 /// What a user asked for.
@@ -203,6 +216,10 @@ pub(crate) fn cause(input: &InputKind) -> String {
     match input {
         InputKind::Started => "the process started".into(),
         InputKind::Deadline => "an instant came that the engine had set itself".into(),
+        InputKind::Command(id, Command::Open(request)) if is_recovered(*id) => {
+            format!("kraite recover found {} at the exchange", wish(request))
+        }
+        InputKind::Command(id, Command::Halt) if is_recovered(*id) => "kraite recover halts what it rebuilt".into(),
         InputKind::Command(id, Command::Open(request)) => format!("command {} asked to open {}", id.0, wish(request)),
         InputKind::Command(id, Command::Adopt(request, held)) => {
             format!("command {} asked to take over {} at {} on {}", id.0, held.qty, held.price, wish(request))

@@ -7,7 +7,7 @@ use kraite_core::engine::{Alert, CommandId, CommandRefusal, Engine, Event, Input
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::journal::Record;
 use kraite_core::order::Life;
-use kraite_core::position::Protective;
+use kraite_core::position::{Phase, Protective};
 use kraite_core::time::{LocalMillis, Millis};
 use kraite_engine::Clock;
 use tokio::sync::oneshot;
@@ -28,11 +28,13 @@ pub(super) enum Decision {
 /// One account as its engine last stood.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Standing {
-    /// Positions of which something is left, by contract: those that need a human are among them.
+    /// Positions that are not finished, by contract.
     pub(super) open: BTreeMap<Symbol, PositionNo>,
-    /// Those of them with exposure and without a stop at the exchange.
+    /// Positions that need a human: nothing is done about them until one closes them.
+    pub(super) failed: BTreeMap<PositionNo, Symbol>,
+    /// Those of both with exposure and without a stop at the exchange.
     pub(super) naked: usize,
-    /// Orders of these positions.
+    /// Orders of both.
     pub(super) orders: usize,
     /// Those of them whose outcome is not known.
     pub(super) in_doubt: usize,
@@ -228,7 +230,11 @@ pub(super) fn standing(engine: &Engine) -> Standing {
     let worst = engine.state().positions.values().map(|p| p.meter.worst).max().unwrap_or_default();
     let mut standing = Standing { worst, ..Standing::default() };
     for position in engine.state().positions.values().filter(|p| !p.phase.is_over()) {
-        standing.open.insert(position.symbol().clone(), position.no);
+        if position.phase == Phase::Failed {
+            standing.failed.insert(position.no, position.symbol().clone());
+        } else {
+            standing.open.insert(position.symbol().clone(), position.no);
+        }
         standing.orders += position.orders.len();
         standing.in_doubt += position.orders.values().filter(|order| order.life == Life::InDoubt).count();
         standing.naked += usize::from(position.exposure().is_positive() && position.stop() != Protective::Open);

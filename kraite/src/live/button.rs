@@ -50,7 +50,7 @@ pub(crate) struct ResumeArgs {
 /// Take positions off at the market: the exposure first, then our orders.
 ///
 /// Speaks to the `kraite run` that works on the account, and ends once each closing has begun; `kraite status` shows
-/// when it is done. New signals still open positions: `kraite halt` first, if that is not meant.
+/// when it is done. One that failed and was seen to by a human is ended this way too. New signals still open positions: `kraite halt` first, if that is not meant.
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Examples:\n  kraite flatten all\n  kraite flatten main\n  kraite flatten main/SOLUSDT\n  \
@@ -371,7 +371,7 @@ pub(crate) fn adopt(args: &AdoptArgs) -> Result<Exit, Failed> {
     told(&account.name, &answer, args.json, &done)
 }
 
-/// What is open by the journal, newest state first folded.
+/// What is open or needs a human by the journal, newest state first folded.
 fn open_positions(config: &Config, account: AccountTag) -> Result<Vec<(PositionNo, Symbol)>, Failed> {
     let journal = Journal::open(&config.journal, None)?;
     let state = journal.state(account)?;

@@ -250,8 +250,8 @@ impl Rehearsal {
         let ready =
             ready.iter_mut().find(|(account, _)| account.tag == known.tag).and_then(|(_, ready)| ready.as_mut());
         let ready = ready.ok_or_else(|| wrong("the account cannot be used, see above".to_owned()))?;
-        let (id, open) = (CommandId(line.id), standing(&ready.engine).open);
-        let asked = line.asked(&self.config, known, Some(&open), self.clock.now()).map_err(wrong)?;
+        let (id, standing) = (CommandId(line.id), standing(&ready.engine));
+        let asked = line.asked(&self.config, known, Some(&standing), self.clock.now()).map_err(wrong)?;
         let command = match asked {
             Asked::Command(command) => command,
             Asked::Wish(wish) => {

@@ -12,13 +12,16 @@ use kraite_engine::{Clock, Desk, SignalError, Wish};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::board::{Board, Decision};
+use super::board::{Board, Decision, Standing};
 use super::config::{Account, Config};
 use crate::flags::DirectionWord;
 use crate::words;
 
 /// Ids from here on are those that kraite's own commands draw.
 pub(super) const OWN_IDS: u64 = 1 << 63;
+/// Ids from here on stand for commands that a lost journal has taken with it: this one, and the number of a position
+/// for what opened that.
+pub(crate) const RECOVERED_IDS: u64 = OWN_IDS | 1 << 62;
 /// The longest line.
 pub(super) const LONGEST: usize = 4_096;
 /// How long a decision is waited for before its line is answered without it. A decision itself takes a write.
@@ -103,12 +106,12 @@ impl Line {
         self.until.is_some()
     }
 
-    /// What it asks for on an account where that is open; nothing is known of one that was not restored yet.
+    /// What it asks for on an account that stands so; nothing is known of one that was not restored yet.
     pub(super) fn asked(
         self,
         config: &Config,
         account: &Account,
-        open: Option<&BTreeMap<Symbol, PositionNo>>,
+        standing: Option<&Standing>,
         now: LocalMillis,
     ) -> Result<Asked, String> {
         if self.until.is_some_and(|until| now > LocalMillis(until)) {
@@ -122,7 +125,7 @@ impl Line {
             if !is_plain || self.open.is_some() || self.adopt.is_some() || self.close.is_some() || self.halt.is_some() {
                 return Err("adjust stands with what it changes, and with nothing else".to_owned());
             }
-            let (symbol, no) = which.find(open)?;
+            let (symbol, no) = which.find(standing)?;
             let change = self.change();
             let change = change.ok_or_else(|| format!("adjust takes one of: {CHANGES}"))?;
             return Ok(Asked::Wish(match change {
@@ -150,7 +153,7 @@ impl Line {
             (None, None, Some(halt)) if is_plain => {
                 Ok(Asked::Command(if halt { Command::Halt } else { Command::Resume }))
             }
-            (None, Some(which), None) if is_plain => Ok(Asked::Wish(Wish::Close(which.find(open)?.1))),
+            (None, Some(which), None) if is_plain => Ok(Asked::Wish(Wish::Close(which.find(standing)?.1))),
             (None, _, _) if !is_plain => {
                 Err("direction and plan belong to open and adopt, and to nothing else".to_owned())
             }
@@ -162,10 +165,12 @@ impl Line {
 }
 
 impl Which {
-    /// The position among those that are open, with its contract.
-    fn find(&self, open: Option<&BTreeMap<Symbol, PositionNo>>) -> Result<(Symbol, PositionNo), String> {
-        let open = open.ok_or("the account was not connected yet; it may be given again")?;
-        let found = open.iter().find(|(symbol, no)| match self {
+    /// The position among those that are open or need a human, with its contract.
+    fn find(&self, standing: Option<&Standing>) -> Result<(Symbol, PositionNo), String> {
+        let Standing { open, failed, .. } =
+            standing.ok_or("the account was not connected yet; it may be given again")?;
+        let mut all = open.iter().chain(failed.iter().map(|(no, symbol)| (symbol, no)));
+        let found = all.find(|(symbol, no)| match self {
             Self::Number(wanted) => *no == wanted,
             Self::Contract(wanted) => symbol.as_str() == wanted,
         });
@@ -233,8 +238,7 @@ impl Intake {
         let account = self.config.account(&line.account)?;
         let id = CommandId(line.id);
         let standing = self.board.standing(account.tag);
-        let open = standing.as_ref().map(|standing| &standing.open);
-        let asked = line.asked(&self.config, account, open, self.clock.now())?;
+        let asked = line.asked(&self.config, account, standing.as_ref(), self.clock.now())?;
         let desk = self.desks.get(&account.tag).ok_or("the account is not worked on")?;
         Ok((account.name.clone(), self.hand_over(account.tag, desk, id, asked).await?))
     }
