@@ -145,6 +145,18 @@ pub(crate) struct Running {
     output: BufReader<ChildStdout>,
     pub(crate) told: Arc<Mutex<String>>,
     listener: JoinHandle<()>,
+    _shown: ShownOnFailure,
+}
+
+/// What the process said, where a test ends in a panic.
+struct ShownOnFailure(Arc<Mutex<String>>);
+
+impl Drop for ShownOnFailure {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0.lock().unwrap());
+        }
+    }
 }
 
 impl Running {
@@ -160,7 +172,8 @@ impl Running {
                 told.push('\n');
             }
         });
-        Self { child, input, output, told, listener }
+        let shown = ShownOnFailure(Arc::clone(&told));
+        Self { child, input, output, told, listener, _shown: shown }
     }
 
     pub(crate) fn was_told(&self, words: &str) -> bool {
