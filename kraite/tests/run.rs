@@ -512,7 +512,10 @@ fn wrong_lines_are_answered_with_what_is_wrong() {
         (account(json!({ "opne": "SOLUSDT" })), "unknown field"),
         (account(json!({ "adjust": "SOLUSDT", "stop": "9" })), "nothing like that is open"),
         (account(json!({ "adjust": 1, "stop": "9", "close": 1 })), "adjust stands with what it changes"),
-        (account(json!({ "stop": "9" })), "belong to adjust"),
+        (account(json!({ "stop": "9" })), "what is changed belongs to adjust: stop, "),
+        (account(json!({ "adjust": 1, "stop": "9", "hand_back": true })), "nothing like that is open"),
+        (account(json!({ "adopt": "SOLUSDT", "direction": "long" })), "plan is missing"),
+        (account(json!({ "adopt": "SOLUSDT", "close": 1 })), "adopt stands with direction and plan"),
         (account(json!({ "adjust": 1, "stop": "much" })), "not a signal"),
     ] {
         writeln!(run.input, "{line}").unwrap();
