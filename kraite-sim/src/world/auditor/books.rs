@@ -68,7 +68,7 @@ impl Books {
     /// What the user had opened on the contract is the position's from now on, as if it were its entry.
     pub(super) fn taken_over(&mut self, account: AccountTag, symbol: &Symbol, position: PositionNo, qty: Qty) {
         self.hands.remove(&(account, symbol.clone()));
-        self.users.retain(|(tag, on, _), _| (*tag, &*on) != (account, symbol));
+        self.users.retain(|(tag, on, _), _| (*tag, on) != (account, symbol));
         let logical = LogicalOrder { role: Role::Entry, revision: Revision::default() };
         self.filled.insert((account, position, logical), Filled { planned: qty, total: qty, over: false });
     }
