@@ -134,10 +134,13 @@ impl Turn<'_> {
         for no in self.wake_all() {
             let Some(position) = self.position(no) else { continue };
             let any_side = position.phase == Phase::New;
-            let shown = reading
-                .value
-                .iter()
-                .filter(|r| r.symbol == *position.symbol() && (any_side || r.direction == position.direction()))
+            let here = || reading.value.iter().filter(|r| r.symbol == *position.symbol());
+            // What is to be taken over lies on its own side, and nothing on the other.
+            let beside = |r: &PositionReport| r.direction != position.direction() && r.qty.is_positive();
+            let taken_over = any_side && position.adoption.is_some();
+            let shown = here()
+                .filter(|r| any_side || r.direction == position.direction())
+                .filter(|_| !(taken_over && here().any(beside)))
                 .try_fold(Qty::ZERO, |sum, r| sum.checked_add(r.qty))
                 .unwrap_or(Qty::ZERO);
             let explained = position.exposure();

@@ -3,7 +3,7 @@
 use kraite_core::engine::{
     Adjustment, AdoptionRefusal, Alert, Command, CommandId, CommandRefusal, Event, Held, InputKind, Limit, Limits,
 };
-use kraite_core::exchange::{Mark, OrderReport, ReportStatus, ReportedId, StreamEvent};
+use kraite_core::exchange::{Direction, Mark, OrderReport, ReportStatus, ReportedId, StreamEvent};
 use kraite_core::id::{Role, VenueOrderId};
 use kraite_core::number::{Price, Qty};
 use kraite_core::order::Life;
@@ -109,6 +109,10 @@ fn r30_what_is_not_what_the_venue_shows_or_lies_beside_an_order_is_not_taken_ove
         bench.others = qty(shown);
         is_untouched(&mut bench, Why::NotClear);
     }
+    // As much, on the other side.
+    let mut bench = asked(Shape::SEPARATE, kraite_core::engine::Config::default());
+    bench.others_side = Direction::Short;
+    is_untouched(&mut bench, Why::NotClear);
     let mut bench = asked(Shape::SEPARATE, kraite_core::engine::Config::default());
     bench.foreign = true;
     is_untouched(&mut bench, Why::NotClear);

@@ -167,6 +167,8 @@ pub struct Bench {
     pub placed: Vec<ClientOrderId>,
     /// Somebody else has an order on the contract.
     pub foreign: bool,
+    /// On which side that is.
+    pub others_side: Direction,
     /// What somebody else has open on the contract, as long as it is not taken over.
     pub others: Qty,
     /// Every alert, in order.
@@ -204,6 +206,7 @@ impl Bench {
             unanswered: vec![],
             placed: vec![],
             foreign: false,
+            others_side: Direction::Long,
             others: Qty::ZERO,
             told: vec![],
             records: vec![],
@@ -466,7 +469,8 @@ impl Bench {
         let others = if position.adopted().is_some() { Qty::ZERO } else { self.others };
         let qty = position.exposure().checked_add(others).unwrap();
         let at = VenueMillis(self.now);
-        let report = PositionReport { symbol: symbol(), direction: Direction::Long, qty, entry_price: None, at };
+        let direction = if position.exposure().is_positive() { Direction::Long } else { self.others_side };
+        let report = PositionReport { symbol: symbol(), direction, qty, entry_price: None, at };
         if qty.is_positive() { vec![report] } else { Vec::new() }
     }
 
