@@ -171,6 +171,9 @@ impl Turn<'_> {
         }
         self.emit(Event::Adjusted { position: no });
         if *what == Adjustment::HandBack {
+            // A human has looked; the bound starts afresh.
+            self.volatile.readings.entry(no).or_default().unwinding_since = None;
+            self.emit(Event::AlertCleared { position: no, alert: Alert::Unproven });
             self.moved(no, PhaseEvent::CloseBegan, Why::HandedBack);
         }
         // What was tried for another wish is no reason to be slow about this one.

@@ -171,6 +171,16 @@ fn s12_one_that_needs_a_human_or_is_closing_may_be_handed_back_and_no_other() {
         assert_eq!((other.position().phase, live(&other)), (Phase::Closed, 0), "{phase:?}");
         assert_eq!((other.position().why, other.placed_as(Role::Close)), (Why::HandedBack, 0), "{phase:?}");
     }
+    // One that failed in this very run, since somebody else's exposure kept it from being proven flat.
+    let mut failed = bench.clone();
+    failed.others = "1".parse().unwrap();
+    let no = failed.no();
+    failed.command(9, Command::Close(no));
+    failed.run(7_200_000, Venue::Honest, &|_| Reply::Accept);
+    assert_eq!(failed.position().phase, Phase::Failed);
+    adjust(&mut failed, 10, Adjustment::HandBack);
+    failed.run(120_000, Venue::Honest, &|_| Reply::Accept);
+    assert_eq!((failed.position().phase, live(&failed)), (Phase::Closed, 0));
     for phase in [Phase::New, Phase::Opening, Phase::Cancelling, Phase::Closed, Phase::Cancelled] {
         let mut other = bench.reborn(|state| state.positions.values_mut().for_each(|p| p.phase = phase));
         let _ = other.take_sent();
