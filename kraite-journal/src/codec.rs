@@ -1,7 +1,8 @@
 //! Records as bytes: format, checksum, compact payload.
 //!
-//! `[format: u8][crc32: u32 LE over account, seq and payload][payload: postcard]`. The checksum covers the
-//! key too, so a record found under another key is refused. A change of what a record may hold is a new
+//! `[format: u8][crc32: u32 LE over format, account, seq and payload][payload: postcard]`. The checksum covers the
+//! key too, so a record found under another key is refused; the formats that had no older one beside them, and snapshots
+//! of format 2, leave out the format. A change of what a record may hold is a new
 //! format number and a reader for every old one; kinds that are added at the end of their enums change no byte of what
 //! was written before, and are none. Snapshots count their formats for themselves. The golden bytes in the tests pin each.
 
@@ -44,34 +45,49 @@ pub enum DecodeError {
     Content(String),
 }
 
-fn checksum(account: AccountTag, seq: u64, payload: &[u8]) -> u32 {
+/// What a body may be.
+struct Kind {
+    /// The newest format that is written and read.
+    newest: u8,
+    /// The last format whose checksum leaves out the format. Were it left out for ever, one flipped bit could make a
+    /// snapshot of format 3 one of format 2, without what is new in it.
+    bare: u8,
+}
+
+const RECORD: Kind = Kind { newest: FORMAT, bare: 1 };
+const STATE: Kind = Kind { newest: STATE_FORMAT, bare: 2 };
+
+fn checksum(kind: &Kind, format: u8, (account, seq): (AccountTag, u64), payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
+    if format > kind.bare {
+        hasher.update(&[format]);
+    }
     hasher.update(&account.get().to_le_bytes());
     hasher.update(&seq.to_le_bytes());
     hasher.update(payload);
     hasher.finalize()
 }
 
-fn pack<T: Serialize>(format: u8, account: AccountTag, seq: u64, value: &T) -> Result<Vec<u8>, DecodeError> {
+fn pack<T: Serialize>(kind: &Kind, key: (AccountTag, u64), value: &T) -> Result<Vec<u8>, DecodeError> {
     let payload = postcard::to_allocvec(value).map_err(|error| DecodeError::Content(error.to_string()))?;
     let mut bytes = Vec::with_capacity(HEADER.saturating_add(payload.len()));
-    bytes.push(format);
-    bytes.extend_from_slice(&checksum(account, seq, &payload).to_le_bytes());
+    bytes.push(kind.newest);
+    bytes.extend_from_slice(&checksum(kind, kind.newest, key, &payload).to_le_bytes());
     bytes.extend_from_slice(&payload);
     Ok(bytes)
 }
 
 /// The format of these bytes, and their payload.
-fn open(known: u8, account: AccountTag, seq: u64, bytes: &[u8]) -> Result<(u8, &[u8]), DecodeError> {
+fn open<'b>(kind: &Kind, key: (AccountTag, u64), bytes: &'b [u8]) -> Result<(u8, &'b [u8]), DecodeError> {
     let Some((&format, rest)) = bytes.split_first() else { return Err(DecodeError::Length(0)) };
-    if format > known {
-        return Err(DecodeError::TooNew { found: format, known });
+    if format > kind.newest {
+        return Err(DecodeError::TooNew { found: format, known: kind.newest });
     }
     let Some((stored, payload)) = rest.split_first_chunk::<4>() else { return Err(DecodeError::Length(bytes.len())) };
     if bytes.len() > MAX_BODY {
         return Err(DecodeError::Length(bytes.len()));
     }
-    if format == 0 || u32::from_le_bytes(*stored) != checksum(account, seq, payload) {
+    if format == 0 || u32::from_le_bytes(*stored) != checksum(kind, format, key, payload) {
         return Err(DecodeError::Checksum);
     }
     Ok((format, payload))
@@ -84,23 +100,23 @@ fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
 
 /// The bytes of a record under its key.
 pub fn encode(account: AccountTag, record: &Record) -> Result<Vec<u8>, DecodeError> {
-    pack(FORMAT, account, record.seq, record)
+    pack(&RECORD, (account, record.seq), record)
 }
 
 /// The record of these bytes, which were stored under this key. Never panics.
 pub fn decode(account: AccountTag, seq: u64, bytes: &[u8]) -> Result<Record, DecodeError> {
-    let record: Record = parse(open(FORMAT, account, seq, bytes)?.1)?;
+    let record: Record = parse(open(&RECORD, (account, seq), bytes)?.1)?;
     if record.seq == seq { Ok(record) } else { Err(DecodeError::Content("stored under another number".into())) }
 }
 
 /// The bytes of a snapshot's state under its key.
 pub fn encode_state(account: AccountTag, state: &State) -> Result<Vec<u8>, DecodeError> {
-    pack(STATE_FORMAT, account, state.seq, state)
+    pack(&STATE, (account, state.seq), state)
 }
 
 /// The state of a snapshot's bytes.
 pub fn decode_state(account: AccountTag, seq: u64, bytes: &[u8]) -> Result<State, DecodeError> {
-    match open(STATE_FORMAT, account, seq, bytes)? {
+    match open(&STATE, (account, seq), bytes)? {
         (1, payload) => parse::<State1>(payload).map(State::from),
         (2, payload) => parse::<State2>(payload).map(State::from),
         (_, payload) => parse(payload),
