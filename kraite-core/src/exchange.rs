@@ -519,6 +519,35 @@ pub struct Reading<T> {
     pub complete: bool,
 }
 
+/// What a venue booked on one contract within a window of its time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Books {
+    /// Every trade, whoever's order it was.
+    pub trades: Vec<BookedTrade>,
+    /// Funding that was paid or received.
+    pub funding: Vec<Payment>,
+}
+
+/// One trade as the books have it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BookedTrade {
+    /// The venue's id of the order that traded: of the child, where a trigger order made one.
+    pub order: VenueOrderId,
+    /// The trade.
+    pub trade: Trade,
+    /// When.
+    pub at: VenueMillis,
+}
+
+/// One funding payment, or the sum of several that the venue states together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Payment {
+    /// When; of a sum, no earlier than its last.
+    pub at: VenueMillis,
+    /// Quote amount; negative is paid.
+    pub amount: Notional,
+}
+
 /// What asking for one order gave.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Lookup {
@@ -652,6 +681,17 @@ pub trait Exchange: Send + Sync {
         from: VenueMillis,
         to: VenueMillis,
     ) -> Result<Reading<Vec<OrderReport>>, ReadError>;
+
+    /// What was booked on a contract in a window of venue time: every trade, and the funding of one side of it. A venue
+    /// that does not tell sides apart tells the funding of both; one that tells it only of positions that have ended
+    /// leaves out what is open.
+    async fn books(
+        &self,
+        symbol: &Symbol,
+        direction: Direction,
+        from: VenueMillis,
+        to: VenueMillis,
+    ) -> Result<Reading<Books>, ReadError>;
 
     /// The venue's clock.
     async fn server_time(&self) -> Result<VenueMillis, ReadError>;

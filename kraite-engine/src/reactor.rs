@@ -391,6 +391,10 @@ pub async fn answer(exchange: &dyn Exchange, query: Query, now: VenueMillis) -> 
             let result = rules(exchange, &symbol).await;
             Answer::Rules(symbol, result.map(Box::new))
         }
+        Query::Books(symbol, direction, from) => {
+            let result = exchange.books(&symbol, direction, from, now).await;
+            Answer::Books(symbol, direction, from, result)
+        }
     }
 }
 

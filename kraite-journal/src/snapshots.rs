@@ -38,7 +38,7 @@ struct Position2 {
 }
 
 impl From<Position2> for Position {
-    /// No position could be closed as a whole then, changed by hand, or taken over.
+    /// No position could be closed as a whole then, changed by hand, or taken over, and nobody read the books.
     fn from(old: Position2) -> Self {
         Self {
             no: old.no,
@@ -65,6 +65,7 @@ impl From<Position2> for Position {
             whole_close: None,
             hands: Hands::default(),
             adoption: None,
+            booked: None,
         }
     }
 }

@@ -141,6 +141,7 @@ fn about(event: &Event) -> (Option<PositionNo>, Option<ClientOrderId>) {
         | Event::WholeCloseIntended { position, .. }
         | Event::Adjusted { position }
         | Event::TakenOver { position }
+        | Event::Booked { position }
         | Event::CommandRefused(
             CommandRefusal::SymbolBusy(position)
             | CommandRefusal::NoSuchPosition(position)
@@ -342,6 +343,7 @@ fn position_fact(event: &Event, state: &State) -> String {
         Event::LimitReached { limit, .. } => format!("a limit keeps it from the wire: {limit}"),
         Event::Adjusted { .. } => "its user changes what it should be".into(),
         Event::TakenOver { .. } => "what its user had open counts as its entry from now on".into(),
+        Event::Booked { .. } => "its fees and funding are known as far as the venue tells them".into(),
         Event::WholeCloseIntended { .. } => {
             "less than one lot is left, which no order takes off: the whole position is closed, under no id".into()
         }

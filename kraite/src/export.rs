@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use kraite_core::engine::{Event, EvolveError, State};
-use kraite_core::exchange::{OrderShape, ReportedId, Side, Trade};
+use kraite_core::engine::{Answer, Event, EvolveError, InputKind, State};
+use kraite_core::exchange::{OrderShape, Payment, ReportedId, Side, Trade};
 use kraite_core::id::{AccountTag, ClientOrderId, PositionNo, Role, TradeId, VenueOrderId};
 use kraite_core::journal::Record;
 use kraite_core::number::{Notional, Price, Qty};
@@ -23,10 +23,13 @@ const EXAMPLE: &str = "Example:
 
   orders.csv  every order: what was asked, what became of it
   fills.csv   every trade of them; a row without a trade id is what a venue counted and told no trade of
-  trades.csv  every finished position: entry, exit, profit after fees, and how long it was without a stop
+  trades.csv  every finished position: entry, exit, profit after fees and funding, how long it was without a stop
   fees.csv    the fees of each order, and for how much of it they are not known
+  funding.csv every funding payment of finished positions
 
-An empty cell is what the journal does not know. Funding changes no record, so a journal knows none.";
+An empty cell is what the journal does not know. The books of a position are read a few seconds after its end, where a
+fee is missing or it was open over a full hour; until then its profit is without funding, and what nobody told a fee of
+is charged as a taker.";
 
 /// Writes everything a journal tells of orders, fills and finished positions as CSV files.
 ///
@@ -121,6 +124,8 @@ struct Book {
     fills: BTreeMap<ClientOrderId, BTreeMap<(VenueOrderId, TradeId), Fill>>,
     /// The venue's time of the newest report that was merged.
     told_at: BTreeMap<ClientOrderId, VenueMillis>,
+    /// Payments of finished positions, as last read.
+    funding: BTreeMap<PositionNo, Vec<Payment>>,
 }
 
 impl Book {
@@ -130,9 +135,25 @@ impl Book {
                 self.archived.extend(state.positions.get(position).map(|row| (*position, row.clone())));
             }
             Event::Merged { id } | Event::OutcomeNoted { id } | Event::Adopted { id } => self.note(*id, record),
+            Event::Booked { position } => self.note_books(state, record, *position),
             _ => {}
         }
         state.evolve(record.at, &record.input, event)
+    }
+
+    fn note_books(&mut self, state: &State, record: &Record, no: PositionNo) {
+        let (Some(position), Some(ended)) = (state.positions.get(&no), state.ended.get(&no)) else { return };
+        let InputKind::Answer(Answer::Books(.., Ok(reading))) = &record.input else { return };
+        let payments = position.funding_in(&reading.value, ended.at.plus(record.at.error));
+        self.funding.insert(no, payments.copied().collect());
+        for booked in &reading.value.trades {
+            let of_order = |order: &&Order| order.ledger.objects().iter().any(|object| object.venue_id == booked.order);
+            if let Some(order) = position.orders.values().find(of_order) {
+                let fill = Fill { at: booked.at, trade: booked.trade.clone() };
+                let known = self.fills.entry(order.id).or_default();
+                known.entry((booked.order.clone(), booked.trade.id.clone())).or_insert(fill);
+            }
+        }
     }
 
     fn note(&mut self, id: ClientOrderId, record: &Record) {
@@ -158,12 +179,13 @@ impl Book {
     }
 }
 
-/// The four files.
+/// The files.
 struct Files {
     orders: Table,
     fills: Table,
     trades: Table,
     fees: Table,
+    funding: Table,
 }
 
 const fn side(side: Side) -> &'static str {
@@ -217,17 +239,18 @@ impl Files {
             trades: Table::new(
                 "trades.csv",
                 "account,position,symbol,direction,status,why,opened_at,closed_at,duration_ms,entry_qty,entry_price,\
-                 exit_qty,exit_price,other_exit_qty,rungs_filled,profit,fees,worst_unprotected_ms",
+                 exit_qty,exit_price,other_exit_qty,rungs_filled,profit,fees,worst_unprotected_ms,funding",
             ),
             fees: Table::new(
                 "fees.csv",
                 "account,position,symbol,client_order_id,role,executed_qty,fee,qty_without_fee",
             ),
+            funding: Table::new("funding.csv", "at,account,position,symbol,direction,amount"),
         }
     }
 
-    fn tables(&self) -> [&Table; 4] {
-        [&self.orders, &self.fills, &self.trades, &self.fees]
+    fn tables(&self) -> [&Table; 5] {
+        [&self.orders, &self.fills, &self.trades, &self.fees, &self.funding]
     }
 
     fn take(&mut self, account: AccountTag, position: &Position, book: &Book) {
@@ -237,6 +260,16 @@ impl Files {
         }
         if position.phase.is_terminal() {
             self.trade(account, position);
+        }
+        for payment in book.funding.get(&position.no).into_iter().flatten() {
+            self.funding.row(vec![
+                Cell::of(utc::iso(payment.at.0)),
+                Cell::of(account),
+                Cell::of(position.no),
+                Cell::text(position.symbol()),
+                Cell::of(lowercase(&position.direction())),
+                Cell::of(payment.amount),
+            ]);
         }
     }
 
@@ -365,6 +398,7 @@ impl Files {
             Cell::or_empty(if none { Some(Notional::ZERO) } else { position.realised() }),
             Cell::or_empty(entered.fee.checked_add(exited.fee).ok()),
             Cell::of(position.meter.worst.0),
+            Cell::or_empty(position.booked.map(|booked| booked.funding)),
         ]);
     }
 }

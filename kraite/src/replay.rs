@@ -132,7 +132,9 @@ fn firm<'a>(input: &InputKind, events: &'a [Event]) -> Vec<&'a Event> {
             | StreamEvent::Mark(_)
             | StreamEvent::Funding { .. },
         )
-        | InputKind::Answer(Answer::Lookup(..) | Answer::Positions(_) | Answer::Mark(..) | Answer::Rules(..))
+        | InputKind::Answer(
+            Answer::Lookup(..) | Answer::Positions(_) | Answer::Mark(..) | Answer::Rules(..) | Answer::Books(..),
+        )
         | InputKind::Deadline => Vec::new(),
     }
 }

@@ -5,8 +5,8 @@ use kraite_core::engine::{
     Setup,
 };
 use kraite_core::exchange::{
-    Cause, Direction, Endpoint, Lookup, OrderReport, OrderShape, Outcome, ReadError, Reading, Reject, RejectKind,
-    ReportStatus, ReportedId, Side, StreamEvent, TriggerBy, TriggerSize, VenueCause,
+    Books, Cause, Direction, Endpoint, Lookup, OrderReport, OrderShape, Outcome, ReadError, Reading, Reject,
+    RejectKind, ReportStatus, ReportedId, Side, StreamEvent, TriggerBy, TriggerSize, VenueCause,
 };
 use kraite_core::id::{ClientOrderId, Role};
 use kraite_core::order::{Life, Order, Terminal};
@@ -80,6 +80,7 @@ pub(crate) fn query(query: &Query) -> String {
         Query::History(symbol, _) => format!("reading past orders of {symbol}"),
         Query::Mark(symbol) => format!("reading the mark of {symbol}"),
         Query::Rules(symbol) => format!("reading the rules of {symbol}"),
+        Query::Books(symbol, ..) => format!("reading fees and funding of {symbol}"),
     }
 }
 
@@ -338,6 +339,13 @@ fn answered(answer: &Answer) -> String {
         Answer::Mark(symbol, Err(error)) => format!("the mark of {symbol} could not be read: {error}"),
         Answer::Rules(symbol, Ok(_)) => format!("the rules of {symbol} were read"),
         Answer::Rules(symbol, Err(error)) => format!("the rules of {symbol} could not be read: {error}"),
+        Answer::Books(symbol, .., Ok(reading)) => {
+            let Books { trades, funding } = &reading.value;
+            let part = if reading.complete { "" } else { ", in part" };
+            let (trades, funding) = (trades.len(), funding.len());
+            format!("the books of {symbol} were read{part}: {trades} trades, {funding} funding payments")
+        }
+        Answer::Books(symbol, .., Err(error)) => format!("the books of {symbol} could not be read: {error}"),
     }
 }
 

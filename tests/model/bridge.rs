@@ -453,7 +453,7 @@ fn clear(query: Query, sent_at: VenueMillis) -> Answer {
             let value = Vec::new();
             Answer::Positions(Ok(Reading { value, sent_at, endpoint: Endpoint::Positions, complete: true }))
         }
-        query @ (Query::Lookup(..) | Query::Mark(_) | Query::Rules(_)) => no_answer(query),
+        query @ (Query::Lookup(..) | Query::Mark(_) | Query::Rules(_) | Query::Books(..)) => no_answer(query),
     }
 }
 

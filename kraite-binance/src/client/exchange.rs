@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use kraite_core::capabilities::Capabilities;
 use kraite_core::exchange::{
-    Amend, Balance, Endpoint, Exchange, KeyRights, Lookup, MarginMode, Mark, NewOrder, OrderRef, OrderReport, Outcome,
-    PairOutcome, PositionMode, PositionRef, PositionReport, PositionTpsl, ReadError, Reading, RejectKind, StreamEvent,
+    Amend, Balance, Books, Direction, Endpoint, Exchange, KeyRights, Lookup, MarginMode, Mark, NewOrder, OrderRef,
+    OrderReport, Outcome, PairOutcome, PositionMode, PositionRef, PositionReport, PositionTpsl, ReadError, Reading,
+    RejectKind, StreamEvent,
 };
 use kraite_core::id::Symbol;
 use kraite_core::instrument::{Instrument, LeverageBracket};
@@ -73,6 +74,16 @@ impl Exchange for Binance {
         to: VenueMillis,
     ) -> Result<Reading<Vec<OrderReport>>, ReadError> {
         self.0.read_history(symbol, from, to).await
+    }
+
+    async fn books(
+        &self,
+        symbol: &Symbol,
+        _: Direction,
+        from: VenueMillis,
+        to: VenueMillis,
+    ) -> Result<Reading<Books>, ReadError> {
+        self.0.read_books(symbol, from, to).await
     }
 
     async fn server_time(&self) -> Result<VenueMillis, ReadError> {

@@ -3,9 +3,12 @@
 //! A conditional order that fired lives on as a regular one under the same client id. Whoever asks for it is told of
 //! both, and a miss of the conditional service alone is no miss.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::try_join;
 use kraite_core::exchange::{
-    Direction, Endpoint, Lookup, OrderRef, OrderReport, ReadError, Reading, ReportStatus, ReportedId, Service, Side,
+    BookedTrade, Books, Direction, Endpoint, Lookup, OrderRef, OrderReport, ReadError, Reading, ReportStatus,
+    ReportedId, Service, Side,
 };
 use kraite_core::id::{Symbol, VenueOrderId};
 use kraite_core::time::{Millis, VenueMillis};
@@ -13,9 +16,11 @@ use kraite_wire::client::{Need, VenueNow};
 
 use super::backend::Inner;
 use crate::codec::calls::{
-    AllAlgoOrders, AllOrders, LIST_LIMIT, OpenAlgoOrders, OpenOrders, QueryAlgo, QueryOrder, UserTrades, windows,
+    AllAlgoOrders, AllOrders, GetFunding, LIST_LIMIT, OpenAlgoOrders, OpenOrders, QueryAlgo, QueryOrder, UserTrades,
+    windows,
 };
-use crate::codec::{Fill, OrderName};
+use crate::codec::reply::Rows;
+use crate::codec::{Fill, OrderName, funding};
 
 /// The most pages of one window: ten thousand orders of one contract within a week.
 const MAX_PAGES: u32 = 10;
@@ -226,6 +231,81 @@ impl Inner {
             }
         }
         all.ok_or_else(|| ReadError::Refused("an empty window".into()))
+    }
+}
+
+/// Rows by their numbers, so that pages which overlap count each once.
+#[derive(Default)]
+struct Booked<T> {
+    rows: BTreeMap<i64, T>,
+    whole: bool,
+}
+
+impl Inner {
+    /// Trades by their numbers and funding by its own, window by window; the next page of a window begins at the
+    /// instant of the last row. The venue does not say on which side of a contract funding was paid.
+    pub(crate) async fn read_books(
+        &self,
+        symbol: &Symbol,
+        from: VenueMillis,
+        to: VenueMillis,
+    ) -> Result<Reading<Books>, ReadError> {
+        let now = self.line.venue_now(Need::Read).await?;
+        let (from, to, whole) = within_reach(from, to, now);
+        let trades = self
+            .pages(from, to, |from, to| async move {
+                let (order, from_id) = (None, None);
+                let call = UserTrades { symbol: symbol.clone(), order, window: Some((from, to)), from_id };
+                let heard = self.line.read(&call, Need::Read).await?;
+                let fills = self.interpreter().fills(heard.answer())?;
+                let numbered = |fill: Fill| {
+                    let number = fill.trade.id.as_str().parse().unwrap_or_default();
+                    (number, fill.at, BookedTrade { order: fill.order, trade: fill.trade, at: fill.at })
+                };
+                let rows = fills.rows.into_iter().map(numbered).collect();
+                Ok(Rows { rows, complete: fills.complete, sent: fills.sent })
+            })
+            .await?;
+        let funding = self
+            .pages(from, to, |from, to| async move {
+                let heard = self.line.read(&GetFunding { symbol: symbol.clone(), from, to }, Need::Read).await?;
+                let paid = funding(heard.answer())?;
+                let rows = paid.rows.into_iter().map(|(number, payment)| (number, payment.at, payment)).collect();
+                Ok(Rows { rows, complete: paid.complete, sent: paid.sent })
+            })
+            .await?;
+        let complete = whole && trades.whole && funding.whole;
+        let (trades, funding) = (trades.rows.into_values().collect(), funding.rows.into_values().collect());
+        let value = Books { trades, funding };
+        Ok(Reading { value, sent_at: now.earliest(), endpoint: Endpoint::Fills, complete })
+    }
+
+    async fn pages<T, F>(
+        &self,
+        from: VenueMillis,
+        to: VenueMillis,
+        page: impl Fn(VenueMillis, VenueMillis) -> F,
+    ) -> Result<Booked<T>, ReadError>
+    where
+        F: Future<Output = Result<Rows<(i64, VenueMillis, T)>, ReadError>>,
+    {
+        let mut booked = Booked { rows: BTreeMap::new(), whole: true };
+        for (start, end) in windows(from, to) {
+            let mut start = start;
+            for number in 1..=MAX_PAGES {
+                let rows = page(start, end).await?;
+                let full = rows.sent >= LIST_LIMIT as usize;
+                let last = rows.rows.iter().map(|(_, at, _)| *at).max();
+                booked.whole &= rows.complete;
+                booked.rows.extend(rows.rows.into_iter().map(|(number, _, row)| (number, row)));
+                // A page of one instant says nothing of what follows it.
+                let next = last.filter(|last| full && *last > start);
+                booked.whole &= !full || (next.is_some() && number < MAX_PAGES);
+                let Some(next) = next else { break };
+                start = next;
+            }
+        }
+        Ok(booked)
     }
 }
 

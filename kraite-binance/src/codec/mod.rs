@@ -70,7 +70,8 @@ pub use links::{Links, MAX_LINKS};
 pub use outcome::{leverage_set, margin_mode_of, mode_set};
 pub use params::{ParamValue, Params};
 pub use readings::{
-    account_balances, balances, fee_rates, key_rights, listen_key, marks, position_mode, positions, server_time,
+    account_balances, balances, fee_rates, funding, key_rights, listen_key, marks, position_mode, positions,
+    server_time,
 };
 pub use request::{
     Call, Carrier, FORM_TYPE, Host, KEY_HEADER, Security, Stamp, UnsignedCall, WireRequest, encode, encode_unsigned,

@@ -1,7 +1,7 @@
 //! From answers to the readings of requests that change nothing.
 
 use kraite_core::exchange::{
-    Balance, KeyRights, Lookup, Mark, OrderRef, OrderReport, PositionMode, PositionReport, ReadError, Service,
+    Balance, KeyRights, Lookup, Mark, OrderRef, OrderReport, Payment, PositionMode, PositionReport, ReadError, Service,
 };
 use kraite_core::number::Factor;
 use kraite_core::time::VenueMillis;
@@ -12,8 +12,8 @@ use super::failure::{Answer, Failure, Verdict};
 use super::ids::OrderName;
 use super::interpret::{Asked, Fill, Interpreter, Unmapped, symbol_of};
 use super::reply::{
-    AlgoReply, BalanceRow, CommissionReply, ListenKeyReply, ModeReply, OrderReply, PositionRow, PremiumReply,
-    RestrictionsReply, Rows, TimeReply, TradeRow, read, read_rows, undecodable,
+    AlgoReply, BalanceRow, CommissionReply, IncomeRow, ListenKeyReply, ModeReply, OrderReply, PositionRow,
+    PremiumReply, RestrictionsReply, Rows, TimeReply, TradeRow, read, read_rows, undecodable,
 };
 
 impl Interpreter {
@@ -113,6 +113,23 @@ pub fn positions(sent_at: VenueMillis, answer: Answer<'_>) -> Result<Rows<Positi
         }))
     });
     Ok(Rows { rows: sides.rows.into_iter().flatten().flatten().collect(), complete: sides.complete, sent })
+}
+
+/// Funding payments with their numbers; rows of another kind are none.
+///
+/// # Errors
+///
+/// [`ReadError`].
+pub fn funding(answer: Answer<'_>) -> Result<Rows<(i64, Payment)>, ReadError> {
+    let rows: Rows<IncomeRow> = read_rows(answer)?;
+    Ok(rows.filtered(|row| {
+        if row.income_type.as_deref() != Some("FUNDING_FEE") {
+            return Err(Unmapped::Missing("incomeType"));
+        }
+        let amount = row.income.ok_or(Unmapped::Missing("income"))?;
+        let at = row.time.ok_or(Unmapped::Missing("time"))?;
+        Ok((row.tran_id.ok_or(Unmapped::Missing("tranId"))?, Payment { at, amount }))
+    }))
 }
 
 /// The balances by currency, from `balance` or the assets of `account`.

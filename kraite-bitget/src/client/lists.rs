@@ -13,7 +13,7 @@ use crate::codec::{Generation, OrderName, Product};
 use kraite_core::exchange::{OrderRef, Service};
 
 /// The most pages of one list: two thousand orders.
-const MAX_PAGES: u32 = 20;
+pub(crate) const MAX_PAGES: u32 = 20;
 /// The longest window that the unified API answers for.
 const WINDOW: Millis = Millis::from_secs(30 * 86_400 - 60);
 
@@ -255,7 +255,7 @@ impl Inner {
 }
 
 /// A span in windows that the unified API answers for, oldest first.
-fn windows(from: VenueMillis, to: VenueMillis) -> Vec<(VenueMillis, VenueMillis)> {
+pub(crate) fn windows(from: VenueMillis, to: VenueMillis) -> Vec<(VenueMillis, VenueMillis)> {
     let mut all = Vec::new();
     let mut start = from;
     loop {

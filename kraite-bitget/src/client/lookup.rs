@@ -244,7 +244,7 @@ fn merged(all: Option<Listed>, next: Listed) -> Listed {
 }
 
 /// What of a span the venue can still answer for, and whether that is all of it (R10).
-fn within_reach(from: VenueMillis, to: VenueMillis, now: VenueNow) -> ((VenueMillis, VenueMillis), bool) {
+pub(crate) fn within_reach(from: VenueMillis, to: VenueMillis, now: VenueNow) -> ((VenueMillis, VenueMillis), bool) {
     let oldest = now.latest().minus(HISTORY_DEPTH);
     let start = from.max(oldest);
     ((start, to.min(now.latest()).max(start)), from >= oldest)

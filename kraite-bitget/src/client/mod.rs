@@ -12,6 +12,7 @@
 
 mod account;
 mod backend;
+mod books;
 mod budget;
 mod config;
 mod dialect;

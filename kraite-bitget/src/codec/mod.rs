@@ -75,8 +75,8 @@ pub use links::{Links, MAX_LINKS};
 pub use outcome::{closed, leverage_set, margin_set, mode_set, setting_set};
 pub use params::{ParamValue, Params};
 pub use readings::{
-    Setup, balances, classic_setup, fee_rates, generation, key_rights, margin_of_position, marks, positions,
-    server_time, unified_setup,
+    PastPosition, Setup, balances, classic_setup, fee_rates, generation, key_rights, margin_of_position, marks,
+    past_positions, positions, server_time, unified_setup,
 };
 pub use request::{
     BODY_TYPE, Call, DEMO_HEADER, KEY_HEADER, LOCALE_HEADER, PASSPHRASE_HEADER, SIGN_HEADER, Security, Stamp,

@@ -159,6 +159,15 @@ fn same(order: &OrderRef, number: Option<&str>, client: Option<&str>) -> Result<
     if is { Ok(()) } else { Err(undecodable(&"an answer about another order")) }
 }
 
+fn direction_of(side: Option<&PositionSide>) -> Result<Direction, Unmapped> {
+    match side {
+        Some(PositionSide::Long) => Ok(Direction::Long),
+        Some(PositionSide::Short) => Ok(Direction::Short),
+        Some(PositionSide::Net) | None => Err(Unmapped::Missing("position side")),
+        Some(PositionSide::Other(word)) => Err(Unmapped::Word("position side", word.clone())),
+    }
+}
+
 /// One position of a list; `None` for one that is flat. A row without a usable side is refused and not guessed.
 pub(crate) fn side_of_position(
     side: Option<&PositionSide>,
@@ -172,13 +181,7 @@ pub(crate) fn side_of_position(
     if total.is_zero() {
         return Ok(None);
     }
-    let direction = match side {
-        Some(PositionSide::Long) => Direction::Long,
-        Some(PositionSide::Short) => Direction::Short,
-        Some(PositionSide::Net) | None => return Err(Unmapped::Missing("position side")),
-        Some(PositionSide::Other(word)) => return Err(Unmapped::Word("position side", word.clone())),
-    };
-    Ok(Some((direction, total, entry.filter(|price| price.is_positive()))))
+    Ok(Some((direction_of(side)?, total, entry.filter(|price| price.is_positive()))))
 }
 
 /// The open positions; contracts and sides that are not listed are flat.
@@ -210,6 +213,43 @@ pub fn positions(
         }),
     };
     Ok(rows.flat())
+}
+
+/// A position that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PastPosition {
+    /// On which contract.
+    pub symbol: Symbol,
+    /// Long or short.
+    pub direction: Direction,
+    /// The funding of all of its life; negative was paid.
+    pub funding: Notional,
+    /// When it ended.
+    pub ended_at: VenueMillis,
+}
+
+/// Positions that have ended. An empty field of funding is none.
+///
+/// # Errors
+///
+/// [`ReadError`].
+pub fn past_positions(generation: Generation, answer: Answer<'_>) -> Result<Rows<PastPosition>, ReadError> {
+    let past = |symbol: Option<&str>, side: Option<&PositionSide>, funding: Option<Notional>, ended| {
+        Ok::<_, Unmapped>(PastPosition {
+            symbol: symbol_of(symbol, None)?,
+            direction: direction_of(side)?,
+            funding: funding.unwrap_or_default(),
+            ended_at: Option::ok_or(ended, Unmapped::Missing("the end of a position"))?,
+        })
+    };
+    Ok(match generation {
+        Generation::Classic => read_rows(answer)?.filtered(|row: classic::PastPositionRow| {
+            past(row.symbol.as_deref(), row.side.as_ref(), row.funding, row.ended)
+        }),
+        Generation::Unified => read_rows(answer)?.filtered(|row: unified::PastPositionRow| {
+            past(row.symbol.as_deref(), row.side.as_ref(), row.funding, row.ended)
+        }),
+    })
 }
 
 /// The balances by currency. What is free for new positions is the smallest figure that says so.

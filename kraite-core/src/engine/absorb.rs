@@ -24,7 +24,9 @@ impl Turn<'_> {
                 self.emit(Event::Restarted);
                 self.volatile.started_at = self.at.local;
                 self.ask(Query::AllOpenOrders);
-                self.reread_everything()
+                let mut all = self.reread_everything();
+                all.extend(self.unbooked().map(|position| position.no).collect::<Vec<_>>());
+                all
             }
             InputKind::Command(id, command) => self.absorb_command(*id, command),
             InputKind::Outcome(sent, outcome) => self.absorb_outcome(sent, outcome),
@@ -154,6 +156,7 @@ impl Turn<'_> {
             .filter(|p| matches!(p.phase, Phase::Closed | Phase::Cancelled) && !p.halted)
             .filter(|p| p.ended_at.is_some_and(|ended| now.since(ended) >= after))
             .filter(|p| p.orders.values().all(|o| o.life.is_done()))
+            .filter(|p| !self.waits_for_books(p))
             .map(|p| p.no)
             .collect();
         for position in ended {
@@ -273,6 +276,10 @@ impl Turn<'_> {
             Answer::Mark(symbol, _) => {
                 self.note_mark();
                 self.positions_on(symbol)
+            }
+            Answer::Books(.., read) => {
+                let complete = read.as_ref().is_ok_and(|reading| reading.complete);
+                if awaited && read.is_ok() { self.take_books(&answer.query(), complete) } else { Vec::new() }
             }
             Answer::Rules(symbol, read) => {
                 if awaited {

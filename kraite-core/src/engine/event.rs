@@ -242,6 +242,11 @@ pub enum Event {
         /// Which position.
         position: PositionNo,
     },
+    /// The venue has told what an ended position cost: fees and funding (they are in the record's input).
+    Booked {
+        /// Which position.
+        position: PositionNo,
+    },
 }
 
 /// Why a command was refused.

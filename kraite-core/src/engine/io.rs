@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::adjust::Adjustment;
 use crate::exchange::{
-    Amend, Endpoint, Lookup, MarginMode, Mark, NewOrder, OrderRef, OrderReport, Outcome, PositionMode, PositionRef,
-    PositionReport, PositionTpsl, ReadError, Reading, StreamEvent, TriggerBy,
+    Amend, Books, Direction, Endpoint, Lookup, MarginMode, Mark, NewOrder, OrderRef, OrderReport, Outcome,
+    PositionMode, PositionRef, PositionReport, PositionTpsl, ReadError, Reading, StreamEvent, TriggerBy,
 };
 use crate::id::{ClientOrderId, PositionNo, Symbol, VenueOrderId};
 use crate::instrument::Instrument;
@@ -205,6 +205,8 @@ pub enum Query {
     Mark(Symbol),
     /// The rules of a contract as of now.
     Rules(Symbol),
+    /// What was booked on one side of a contract since then.
+    Books(Symbol, Direction, VenueMillis),
 }
 
 /// The answer to a query; names the question.
@@ -224,6 +226,8 @@ pub enum Answer {
     Mark(Symbol, Result<Mark, ReadError>),
     /// To [`Query::Rules`]; leverage brackets may be left out, and fees are those of nobody in particular.
     Rules(Symbol, Result<Box<Instrument>, ReadError>),
+    /// To [`Query::Books`].
+    Books(Symbol, Direction, VenueMillis, Result<Reading<Books>, ReadError>),
 }
 
 impl Answer {
@@ -238,6 +242,7 @@ impl Answer {
             Self::History(symbol, from, _) => Query::History(symbol.clone(), *from),
             Self::Mark(symbol, _) => Query::Mark(symbol.clone()),
             Self::Rules(symbol, _) => Query::Rules(symbol.clone()),
+            Self::Books(symbol, direction, from, _) => Query::Books(symbol.clone(), *direction, *from),
         }
     }
 
@@ -252,6 +257,7 @@ impl Answer {
             Query::History(symbol, from) => Self::History(symbol, from, Err(why)),
             Query::Mark(symbol) => Self::Mark(symbol, Err(why)),
             Query::Rules(symbol) => Self::Rules(symbol, Err(why)),
+            Query::Books(symbol, direction, from) => Self::Books(symbol, direction, from, Err(why)),
         }
     }
 
@@ -261,7 +267,7 @@ impl Answer {
         match self {
             Self::Lookup(_, _, Err(why)) | Self::Positions(Err(why)) | Self::Mark(_, Err(why)) => Some(why),
             Self::OpenOrders(_, Err(why)) | Self::AllOpenOrders(Err(why)) | Self::History(_, _, Err(why)) => Some(why),
-            Self::Rules(_, Err(why)) => Some(why),
+            Self::Rules(_, Err(why)) | Self::Books(.., Err(why)) => Some(why),
             _ => None,
         }
     }
@@ -383,4 +389,6 @@ pub enum Wake {
     Overdue,
     /// A position is still in its first state.
     Opening,
+    /// What an ended position cost is not known yet.
+    Books,
 }

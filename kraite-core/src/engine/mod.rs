@@ -6,6 +6,7 @@
 mod absorb;
 mod adjust;
 mod adopt;
+mod books;
 mod build;
 mod config;
 mod doubt;

@@ -28,8 +28,8 @@ pub struct Ended {
     pub at: VenueMillis,
     /// The currency of the amount.
     pub quote: CompactString,
-    /// What its own fills realised, fees included; `None` where other hands took something off, or a fill has no
-    /// price.
+    /// What its own fills realised, fees included, and funding once it was read; `None` where other hands took
+    /// something off, or a fill has no price.
     pub realised: Option<Notional>,
 }
 
@@ -247,6 +247,19 @@ impl State {
                 row.adoption.as_mut().ok_or(EvolveError::WrongInput)?.is_done = true;
                 Ok(Some(*position))
             }
+            Event::Booked { position } => {
+                let InputKind::Answer(super::Answer::Books(symbol, direction, _, Ok(reading))) = input else {
+                    return Err(EvolveError::WrongInput);
+                };
+                let until = self.ended.get(position).map(|ended| ended.at).ok_or(EvolveError::WrongInput)?;
+                let row = self.position_mut(*position)?;
+                if (row.symbol(), row.direction()) != (symbol, *direction) {
+                    return Err(EvolveError::WrongInput);
+                }
+                // The venue may have told of the end before our idea of its clock came there.
+                row.book(&reading.value, until.plus(at.error), at.local);
+                Ok(Some(*position))
+            }
             Event::WholeCloseIntended { position, not_after } => {
                 let row = self.position_mut(*position)?;
                 row.whole_close = row.whole_close.max(Some(*not_after));
@@ -334,6 +347,7 @@ impl State {
             whole_close: None,
             hands: Hands::default(),
             adoption: held.map(|held| Adoption { held, is_done: false }),
+            booked: None,
         };
         self.positions.insert(no, position);
         self.next_position = no.next();
@@ -363,6 +377,9 @@ impl State {
         for position in self.positions.values_mut() {
             position.created_at = position.created_at.minus(back);
             position.ended_at = position.ended_at.map(|ended| ended.minus(back));
+            if let Some(booked) = &mut position.booked {
+                booked.at = booked.at.minus(back);
+            }
             position.meter.since = position.meter.since.map(|since| since.minus(back));
             for setup in [&mut position.setups.margin_mode, &mut position.setups.leverage] {
                 if *setup == SetupState::Sent {

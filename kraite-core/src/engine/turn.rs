@@ -169,6 +169,7 @@ impl<'a> Turn<'a> {
                 }
                 Query::Positions => !self.wake_all().is_empty(),
                 Query::Rules(symbol) => self.rules_are_wanted(symbol),
+                Query::Books(symbol, ..) => self.books_are_wanted(symbol),
                 Query::AllOpenOrders | Query::Lookup(..) => true,
             };
             if needed {
@@ -366,6 +367,8 @@ impl<'a> Turn<'a> {
                     let late = self.position(no).is_some_and(|p| p.exposure().is_positive() || alive(p));
                     if late && !zoo!(LateFillIgnored) {
                         self.moved(no, PhaseEvent::ExposureFound, Why::LateFill);
+                    } else {
+                        self.keep_books(no);
                     }
                 }
                 Phase::Failed => {}

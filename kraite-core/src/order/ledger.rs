@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::stored::TradeEntry;
-use crate::exchange::{OrderReport, ReportStatus, Service};
+use crate::exchange::{OrderReport, ReportStatus, Service, Trade};
 use crate::id::VenueOrderId;
 use crate::number::{ArithmeticError, Notional, Price, Qty};
 use crate::time::VenueMillis;
@@ -308,6 +308,30 @@ impl Ledger {
         Ok(restated || worked.is_more())
     }
 
+    /// Takes a trade that the venue's books show of an object, unless it would make more of what executed: books say
+    /// what that cost, never how much it was. Says whether anything changed; an error changes nothing.
+    pub fn book(&mut self, object: &VenueOrderId, trade: &Trade) -> Result<bool, ArithmeticError> {
+        let Some(place) = self.objects.iter().position(|o| o.venue_id == *object) else { return Ok(false) };
+        let Some(count) = self.objects.get(place).map(|o| o.count) else { return Ok(false) };
+        let Some(new) = self.new_trade(place, &count, trade)? else { return Ok(false) };
+        if new.traded.qty > count.executed_qty()? {
+            return Ok(false);
+        }
+        let entry = TradeEntry { id: trade.id.clone(), qty: trade.qty, cost: new.cost, fee: trade.fee };
+        if let Some(object) = self.objects.get_mut(place) {
+            object.count.traded = new.traded;
+            object.count.trades = new.trades;
+            self.trades.insert(new.at, entry);
+        }
+        Ok(true)
+    }
+
+    /// True when trades were seen of all that executed: its fees are known.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.objects.iter().all(|o| o.count.traded.qty >= o.count.cumulative)
+    }
+
     /// What [`Ledger::merge`] would say of a report; changes nothing.
     pub fn is_news(&self, report: &OrderReport) -> Result<bool, ArithmeticError> {
         let worked = self.work_out(report)?;
@@ -327,7 +351,10 @@ impl Ledger {
             Err(_) if self.objects.len() >= MAX_OBJECTS => return Err(ArithmeticError::Overflow),
             Err(_) => &fresh,
         };
-        let trade = self.new_trade(place, count, report)?;
+        let trade = match &report.trade {
+            Some(trade) => self.new_trade(place, count, trade)?,
+            None => None,
+        };
         let worked = Worked { found, cumulative: count.better(report)?, trade };
         if worked.is_more() && self.objects.len() > usize::from(found.is_ok()) {
             let mut count = *count;
@@ -338,16 +365,9 @@ impl Ledger {
         Ok(worked)
     }
 
-    /// The trade of a report on the object at `place`, which counts `count`; `None` if it is known or there is no
-    /// room.
+    /// A trade of the object at `place`, which counts `count`; `None` if it is known or there is no room.
     #[inline(always)]
-    fn new_trade(
-        &self,
-        place: usize,
-        count: &Count,
-        report: &OrderReport,
-    ) -> Result<Option<NewTrade>, ArithmeticError> {
-        let Some(trade) = &report.trade else { return Ok(None) };
+    fn new_trade(&self, place: usize, count: &Count, trade: &Trade) -> Result<Option<NewTrade>, ArithmeticError> {
         let first: usize = self.objects.iter().take(place).map(|o| usize::from(o.count.trades)).sum();
         let known = usize::from(count.trades);
         let ours = self.trades.get(first..).and_then(|rest| rest.get(..known)).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! One position: its settings, its orders, its exposure, and how protected it is.
 
+mod books;
 mod hands;
 mod orders;
 mod phase;
@@ -199,6 +200,18 @@ pub struct Position {
     pub hands: Hands,
     /// The exposure it takes over instead of sending an entry.
     pub adoption: Option<Adoption>,
+    /// What the venue's books said of it after its end.
+    pub booked: Option<Booked>,
+}
+
+/// What a venue's books said of an ended position, apart from its trades: those are with its orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Booked {
+    /// When they were read.
+    pub at: LocalMillis,
+    /// Funding received between its request and its end, negative where paid. Exposure of others on the same side of
+    /// the contract is in it.
+    pub funding: Notional,
 }
 
 /// Exposure that a user opened by hand and a position takes over.
@@ -251,11 +264,13 @@ impl Position {
             whole_close,
             hands,
             adoption,
+            booked,
         } = self;
         (no, opened_by, &request.mark, created_at, &ladder.entry, ladder.leverage, ladder.stop).hash(hasher);
         // The one part of the request that is not the same for the same command: rules are read again.
         request.instrument.hash(hasher);
         (rungs, rebuilt, dropped, stop_price, phase, ended_at, why, setups).hash(hasher);
-        (orders, external, cover, meter.since, max_loss, alerts, halted, whole_close, hands, adoption).hash(hasher);
+        (orders, external, cover, meter.since, max_loss, alerts, halted, whole_close, hands).hash(hasher);
+        (adoption, booked).hash(hasher);
     }
 }

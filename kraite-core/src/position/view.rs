@@ -257,8 +257,9 @@ impl Position {
         }
     }
 
-    /// Profit realised by our own fills: exits less the average cost of what they took off, less fees. What was read and
-    /// never pushed is charged as a taker: a limit on losses must not be passed by what nobody tells.
+    /// Profit realised by our own fills: exits less the average cost of what they took off, less fees, and funding once
+    /// the books were read. What was read and never pushed is charged as a taker until then: a limit on losses must not
+    /// be passed by what nobody tells.
     /// `None` while a fill has no price.
     #[must_use]
     pub fn realised(&self) -> Option<Notional> {
@@ -272,7 +273,8 @@ impl Position {
         };
         let untold = entered.untold.checked_add(exited.untold).ok()?;
         let charged = untold.scaled_by(self.request.instrument.taker_fee).ok()?;
-        gross.checked_sub(entered.fee).ok()?.checked_sub(exited.fee).ok()?.checked_sub(charged).ok()
+        let net = gross.checked_sub(entered.fee).ok()?.checked_sub(exited.fee).ok()?.checked_sub(charged).ok()?;
+        net.checked_add(self.booked.map_or(Notional::ZERO, |booked| booked.funding)).ok()
     }
 
     /// Works out the cover from the rows.

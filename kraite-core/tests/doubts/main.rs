@@ -6,6 +6,7 @@ mod adopted;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../retry_paths/bench.rs"]
 mod bench;
+mod books;
 mod endings;
 mod handed_back;
 mod hands;

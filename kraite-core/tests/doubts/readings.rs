@@ -361,6 +361,7 @@ fn fail_what_is_asked(bench: &mut Bench) -> usize {
             Query::History(symbol, from) => Answer::History(symbol, from, Err(no_answer())),
             Query::Mark(symbol) => Answer::Mark(symbol, Err(no_answer())),
             Query::Rules(symbol) => Answer::Rules(symbol, Err(no_answer())),
+            Query::Books(symbol, direction, from) => Answer::Books(symbol, direction, from, Err(no_answer())),
         }));
     }
     asked.len()

@@ -9,10 +9,13 @@ use kraite_core::engine::{
     Sent, State,
 };
 use kraite_core::exchange::{
-    Ack, Cause, Direction, Endpoint, Lookup, MarginMode, Mark, OrderReport, Outcome, PositionMode, PositionReport,
-    Reading, Reject, RejectKind, ReportStatus, ReportedId, Service, Side, Stated, StreamEvent, TriggerBy,
+    Ack, BookedTrade, Books, Cause, Direction, Endpoint, Lookup, MarginMode, Mark, OrderReport, Outcome, Payment,
+    PositionMode, PositionReport, Reading, Reject, RejectKind, ReportStatus, ReportedId, Service, Side, Stated,
+    StreamEvent, Trade, TriggerBy,
 };
-use kraite_core::id::{AccountTag, ClientOrderId, Epoch, LogicalOrder, PositionNo, Role, Symbol, VenueOrderId};
+use kraite_core::id::{
+    AccountTag, ClientOrderId, Epoch, LogicalOrder, PositionNo, Role, Symbol, TradeId, VenueOrderId,
+};
 use kraite_core::instrument::{Instrument, PriceBand};
 use kraite_core::journal::{Loaded, Record, Snapshot};
 use kraite_core::number::{Factor, Price, Qty};
@@ -93,6 +96,9 @@ impl Shape {
     }
 }
 
+/// What every trade costs where the books tell it.
+pub const FEE: &str = "0.07";
+
 pub fn account() -> AccountTag {
     AccountTag::new(1).unwrap()
 }
@@ -171,6 +177,8 @@ pub struct Bench {
     pub others_side: Direction,
     /// What somebody else has open on the contract, as long as it is not taken over.
     pub others: Qty,
+    /// Funding that the venue has booked.
+    pub funding: Vec<Payment>,
     /// Every alert, in order.
     pub told: Vec<Alert>,
     /// Every record, in order.
@@ -208,6 +216,7 @@ impl Bench {
             foreign: false,
             others_side: Direction::Long,
             others: Qty::ZERO,
+            funding: vec![],
             told: vec![],
             records: vec![],
         }
@@ -429,7 +438,26 @@ impl Bench {
             }
             Query::Mark(symbol) => Answer::Mark(symbol, Ok(self.mark())),
             Query::Rules(symbol) => Answer::Rules(symbol, Ok(Box::new(instrument()))),
+            Query::Books(symbol, direction, from) => {
+                Answer::Books(symbol, direction, from, Ok(self.reading(self.books(), Endpoint::Fills)))
+            }
         }
+    }
+
+    /// Every order that executed as one trade with a fee of [`FEE`], one of somebody else, and [`Self::funding`].
+    pub fn books(&self) -> Books {
+        let at = VenueMillis(self.now);
+        let trade = |order: &VenueOrderId, qty, price| {
+            let trade = Trade { id: TradeId(format!("t-{order}").into()), qty, price, fee: FEE.parse().unwrap() };
+            BookedTrade { order: order.clone(), trade, at }
+        };
+        let orders = self.engine.state().positions.values().flat_map(|position| position.orders.values());
+        let ours = orders.filter_map(|order| {
+            let executed = order.executed();
+            Some(trade(&venue_id(order.id), executed.qty, executed.cost?.checked_div_qty(executed.qty).ok()?))
+        });
+        let others = trade(&VenueOrderId::new("somebody"), "1".parse().unwrap(), mark_price());
+        Books { trades: ours.chain([others]).collect(), funding: self.funding.clone() }
     }
 
     fn of_others(&self) -> OrderReport {

@@ -37,6 +37,8 @@ pub enum Guarantee {
     OpenOrders,
     /// A history is all of it.
     History,
+    /// What was booked is all of it.
+    Books,
     /// Positions as they are.
     Positions,
     /// Rules, marks, fees, balances.
@@ -55,7 +57,7 @@ pub enum Guarantee {
 
 impl Guarantee {
     /// All of them, in the order of verdicts.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::AskedIsHeld,
         Self::OneOutcomeEach,
         Self::NeverSentAgain,
@@ -73,6 +75,7 @@ impl Guarantee {
         Self::ReadingJudges,
         Self::OpenOrders,
         Self::History,
+        Self::Books,
         Self::Positions,
         Self::Account,
         Self::StreamTells,
@@ -103,6 +106,7 @@ impl Guarantee {
             Self::ReadingJudges => "reading_judges",
             Self::OpenOrders => "open_orders",
             Self::History => "history",
+            Self::Books => "books",
             Self::Positions => "positions",
             Self::Account => "account",
             Self::StreamTells => "stream_tells",
@@ -134,6 +138,9 @@ impl Guarantee {
             Self::ReadingJudges => "a reading says where and when it was asked, and whether it is whole",
             Self::OpenOrders => "the open orders are all of them, of every service, and no other",
             Self::History => "a history tells every order of its window as it ended",
+            Self::Books => {
+                "the books tell every trade of their window with its fee, and the funding of an ended position"
+            }
             Self::Positions => "positions are told with side and size, to the last digit",
             Self::Account => "rules, marks, fees, balances and the mode are the venue's",
             Self::StreamTells => "the stream tells every order and fill, under its ids",

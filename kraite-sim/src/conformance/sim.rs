@@ -210,6 +210,12 @@ fn in_part(mut reply: Reply) -> Reply {
         match answer {
             Answer::OpenOrders(_, rows) | Answer::AllOpenOrders(rows) | Answer::History(_, _, rows) => cut(rows),
             Answer::Positions(rows) => cut(rows),
+            Answer::Books(.., books) => {
+                if let Ok(reading) = books {
+                    reading.value.trades.pop();
+                    reading.complete = false;
+                }
+            }
             Answer::Lookup(..) | Answer::Mark(..) | Answer::Rules(..) => {}
         }
     }
@@ -227,6 +233,7 @@ fn limited(query: &Query) -> Answer {
         Query::History(symbol, from) => Answer::History(symbol, from, Err(error())),
         Query::Mark(symbol) => Answer::Mark(symbol, Err(error())),
         Query::Rules(symbol) => Answer::Rules(symbol, Err(error())),
+        Query::Books(symbol, direction, from) => Answer::Books(symbol, direction, from, Err(error())),
     }
 }
 

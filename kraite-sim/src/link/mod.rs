@@ -13,9 +13,9 @@ use futures_util::stream::BoxStream;
 use kraite_core::capabilities::Capabilities;
 use kraite_core::engine::{Answer, Query, Request};
 use kraite_core::exchange::{
-    Amend, Balance, Cause, Endpoint, Exchange, KeyRights, Lookup, MarginMode, Mark, NewOrder, OrderRef, OrderReport,
-    Outcome, PairOutcome, PositionMode, PositionRef, PositionReport, PositionTpsl, ReadError, Reading, Reject,
-    RejectKind, StreamEvent,
+    Amend, Balance, Books, Cause, Direction, Endpoint, Exchange, KeyRights, Lookup, MarginMode, Mark, NewOrder,
+    OrderRef, OrderReport, Outcome, PairOutcome, PositionMode, PositionRef, PositionReport, PositionTpsl, ReadError,
+    Reading, Reject, RejectKind, StreamEvent,
 };
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::instrument::{Instrument, LeverageBracket};
@@ -147,6 +147,7 @@ pub(crate) fn stamped(mut answer: Answer, sent_at: VenueMillis) -> Answer {
             set(reading, sent_at);
         }
         Answer::Positions(reading) => set(reading, sent_at),
+        Answer::Books(.., reading) => set(reading, sent_at),
         Answer::Mark(..) | Answer::Rules(..) => {}
     }
     answer
@@ -235,6 +236,19 @@ impl<L: Link> Exchange for SimExchange<L> {
     ) -> Result<Reading<Vec<OrderReport>>, ReadError> {
         match self.ask(Query::History(symbol.clone(), from)).await? {
             Answer::History(_, _, reading) => reading,
+            _ => odd(),
+        }
+    }
+
+    async fn books(
+        &self,
+        symbol: &Symbol,
+        direction: Direction,
+        from: VenueMillis,
+        _to: VenueMillis,
+    ) -> Result<Reading<Books>, ReadError> {
+        match self.ask(Query::Books(symbol.clone(), direction, from)).await? {
+            Answer::Books(.., reading) => reading,
             _ => odd(),
         }
     }

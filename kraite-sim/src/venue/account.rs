@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher};
 
-use kraite_core::exchange::{Direction, MarginMode, PositionMode, PositionReport, Side};
+use kraite_core::exchange::{Direction, MarginMode, Payment, PositionMode, PositionReport, Side};
 use kraite_core::id::{AccountTag, ClientOrderId, Symbol};
 use kraite_core::number::{ArithmeticError, Notional, Price, Qty};
 use kraite_core::time::{Millis, VenueMillis};
@@ -88,6 +88,8 @@ pub struct Account {
     pub funding: Notional,
     /// What the venue bore of losses beyond isolated margin.
     pub insurance: Notional,
+    /// Every funding payment, oldest first.
+    pub(super) payments: Vec<(Symbol, Direction, Payment)>,
     pub(super) positions: BTreeMap<(Symbol, Direction), Position>,
     pub(super) settings: BTreeMap<Symbol, Settings>,
     pub(super) open: BTreeSet<ObjectId>,
@@ -117,6 +119,7 @@ impl Account {
             fees: Notional::ZERO,
             funding: Notional::ZERO,
             insurance: Notional::ZERO,
+            payments: Vec::new(),
             positions: BTreeMap::new(),
             settings: BTreeMap::new(),
             open: BTreeSet::new(),
@@ -157,6 +160,17 @@ impl Account {
         self.settings.get(symbol).copied()
     }
 
+    /// Every funding payment, oldest first.
+    pub fn payments(&self) -> impl Iterator<Item = &(Symbol, Direction, Payment)> {
+        self.payments.iter()
+    }
+
+    /// Every funding payment on one side of a contract, oldest first.
+    pub fn paid_on(&self, symbol: &Symbol, direction: Direction) -> impl Iterator<Item = Payment> {
+        let here = move |(on, side, _): &&(Symbol, Direction, Payment)| *side == direction && on == symbol;
+        self.payments.iter().filter(here).map(|(_, _, payment)| *payment)
+    }
+
     /// The orders that can still do something by themselves.
     pub fn open(&self) -> impl Iterator<Item = ObjectId> {
         self.open.iter().copied()
@@ -178,13 +192,14 @@ impl Account {
             fees,
             funding,
             insurance,
+            payments,
             positions,
             settings,
             open: _,
             closed: _,
             by_client: _,
         } = self;
-        (tag, mode, deposit, realized, fees, funding, insurance, positions, settings).hash(hasher);
+        (tag, mode, deposit, realized, fees, funding, insurance, payments, positions, settings).hash(hasher);
     }
 
     pub(super) fn report(&self, symbol: &Symbol, direction: Direction, now: VenueMillis) -> PositionReport {

@@ -1,7 +1,7 @@
 //! Money that moves without an order: funding, liquidation, forced closing.
 
 use kraite_core::exchange::{
-    Direction, MarginMode, OrderShape, Purpose, ReportStatus, Service, StreamEvent, VenueCause,
+    Direction, MarginMode, OrderShape, Payment, Purpose, ReportStatus, Service, StreamEvent, VenueCause,
 };
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::number::{ArithmeticError, Factor, Notional, Price, Qty};
@@ -52,6 +52,7 @@ impl Venue {
                     position.margin = position.margin.checked_add(amount)?;
                 }
                 account.funding = account.funding.checked_add(amount)?;
+                account.payments.push((symbol.clone(), direction, Payment { at: self.now, amount }));
                 let event = StreamEvent::Funding { symbol: symbol.clone(), amount, at: self.now };
                 self.outbox.push((account.tag, event));
             }

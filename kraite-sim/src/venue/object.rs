@@ -4,8 +4,8 @@ use std::hash::{Hash as _, Hasher};
 
 use compact_str::{CompactString, format_compact};
 use kraite_core::exchange::{
-    Direction, OrderReport, OrderShape, Purpose, ReportStatus, ReportedId, Service, Side, Stated, Trade, TriggerBy,
-    TriggerSize, VenueCause,
+    BookedTrade, Direction, OrderReport, OrderShape, Purpose, ReportStatus, ReportedId, Service, Side, Stated, Trade,
+    TriggerBy, TriggerSize, VenueCause,
 };
 use kraite_core::id::{AccountTag, ClientOrderId, Symbol, TradeId, VenueOrderId};
 use kraite_core::number::{Notional, Price, Qty};
@@ -219,6 +219,14 @@ pub(super) const fn fires_falling(shape: &OrderShape, side: Side) -> bool {
         OrderShape::StopMarket { .. } => matches!(side, Side::Sell),
         OrderShape::TakeProfitMarket { .. } => matches!(side, Side::Buy),
         OrderShape::Market { .. } | OrderShape::Limit { .. } => false,
+    }
+}
+
+impl TradeRecord {
+    /// As the books show it to its account.
+    pub(super) fn booked(&self) -> BookedTrade {
+        let trade = Trade { id: self.id.clone(), qty: self.qty, price: self.price, fee: self.fee };
+        BookedTrade { order: self.object.venue_id(), trade, at: self.at }
     }
 }
 

@@ -1,11 +1,14 @@
 //! Questions: what each endpoint shows, how late, and for how long.
 
 use kraite_core::engine::{Answer, Query};
-use kraite_core::exchange::{Endpoint, Lookup, Mark, OrderRef, OrderReport, ReadError, Reading, ReportStatus, Service};
+use kraite_core::exchange::{
+    BookedTrade, Books, Direction, Endpoint, Lookup, Mark, OrderRef, OrderReport, ReadError, Reading, ReportStatus,
+    Service,
+};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::time::VenueMillis;
 
-use super::object::{ObjectId, OrderObject};
+use super::object::{ObjectId, OrderObject, TradeRecord};
 use super::profile::SameId;
 use super::{Account, Venue};
 
@@ -43,6 +46,13 @@ impl Venue {
                 let mark = self.markets.get(symbol).and_then(|m| m.mark);
                 let mark = mark.map(|price| Mark { symbol: symbol.clone(), price, at: now });
                 Answer::Mark(symbol.clone(), mark.ok_or_else(|| ReadError::Refused("no mark price".into())))
+            }
+            Query::Books(symbol, direction, from) => {
+                let books = holder.map(|holder| self.books(holder, (symbol, *direction), *from, now));
+                // What is not kept any more may have been of then.
+                let complete = self.trades.len() as u64 == self.trade_count();
+                let read = books.map(|books| Reading { complete, ..reading(books, Endpoint::Fills, now) });
+                Answer::Books(symbol.clone(), *direction, *from, read)
             }
             Query::Rules(symbol) => {
                 let rules = self.markets.get(symbol).filter(|_| !self.profile.quirks.rules_unreadable);
@@ -125,6 +135,26 @@ impl Venue {
         let shown = objects
             .filter(|o| o.symbol == *symbol && o.changed_at >= from && self.is_visible(o, Endpoint::History, now));
         shown.map(|o| o.report(None)).collect()
+    }
+
+    /// What was booked on one side of a contract: late like the history, and as young.
+    fn books(
+        &self,
+        holder: &Account,
+        (symbol, direction): (&Symbol, Direction),
+        from: VenueMillis,
+        now: VenueMillis,
+    ) -> Books {
+        let to = now.minus(self.profile.quirks.read_lag.of(Endpoint::Fills));
+        let shown = |at: VenueMillis| at >= from && at <= to;
+        let since = self.trades.iter().rev().take_while(|trade| trade.at >= from);
+        let here = |trade: &&TradeRecord| {
+            trade.account == holder.tag && trade.symbol == *symbol && trade.direction == direction && shown(trade.at)
+        };
+        let mut trades: Vec<BookedTrade> = since.filter(here).map(TradeRecord::booked).collect();
+        trades.reverse();
+        let funding = holder.paid_on(symbol, direction).filter(|payment| shown(payment.at)).collect();
+        Books { trades, funding }
     }
 
     /// Old enough to be shown by an endpoint, young enough to be found at all.

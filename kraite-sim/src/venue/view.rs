@@ -173,7 +173,7 @@ impl Venue {
 
     /// Everything that decides what this venue does next, as far as nobody changes its rules. What is derived
     /// from the orders (the books, the sets of open and closed ones) is left out, and so is what only observers
-    /// read: how many requests there were, which of them made an order, the log of trades.
+    /// read: how many requests there were, which of them made an order.
     pub(crate) fn fingerprint(&mut self, gathered: &mut Gathered, hasher: &mut impl Hasher) {
         let Self {
             profile: _,
@@ -186,14 +186,14 @@ impl Venue {
             price_move,
             mark_feed,
             outbox,
-            trades: _,
+            trades,
             kept_trades: _,
             requests_seen: _,
             request_log: _,
             overflows: _,
             changes: _,
         } = self;
-        (next_object, next_trade, price_move, mark_feed, outbox).hash(hasher);
+        (next_object, next_trade, price_move, mark_feed, outbox, trades).hash(hasher);
         for market in markets.values() {
             (market.trading, market.liquidity, market.last, market.mark).hash(hasher);
         }

@@ -53,6 +53,9 @@ pub(super) fn brief_answer(answer: &Answer) -> String {
         Answer::Positions(Ok(reading)) => {
             format!("positions {:?}", reading.value.iter().map(|p| (p.direction, p.qty)).collect::<Vec<_>>())
         }
+        Answer::Books(_, _, _, Ok(reading)) => {
+            format!("books of {} trades and {} payments", reading.value.trades.len(), reading.value.funding.len())
+        }
         Answer::Rules(symbol, Ok(rules)) => {
             format!("rules of {symbol}: tick {}, lot {}, at least {}", rules.tick, rules.lot, rules.min_notional)
         }

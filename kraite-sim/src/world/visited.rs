@@ -46,6 +46,7 @@ impl Visited {
         "an entry sent again",
         "an opening given up in time",
         "an order adopted",
+        "books of an ended position",
         "closed by command",
         "closed by its stop",
         "closed by its target",
@@ -144,6 +145,7 @@ fn name(event: &Event) -> Option<&'static str> {
         Event::External { .. } => "exposure left by other hands",
         Event::Alerted { alert, .. } => return Some(alerted(*alert)),
         Event::Halted { .. } => "halted",
+        Event::Booked { .. } => "books of an ended position",
         Event::Archived { .. } => "archived",
         _ => return None,
     })

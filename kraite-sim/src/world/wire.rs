@@ -368,6 +368,7 @@ const fn endpoint(query: &Query) -> Option<Endpoint> {
         Query::OpenOrders(_) | Query::AllOpenOrders => Some(Endpoint::OpenOrders),
         Query::History(..) => Some(Endpoint::History),
         Query::Positions => Some(Endpoint::Positions),
+        Query::Books(..) => Some(Endpoint::Fills),
         Query::Mark(_) | Query::Rules(_) => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use kraite_core::exchange::{MarginMode, PositionMode};
 use kraite_core::id::Symbol;
+use kraite_core::time::VenueMillis;
 
 use super::endpoint;
 use crate::codec::params::Params;
@@ -172,6 +173,33 @@ impl Call for GetCommissionRate {
 
     fn parameters(&self, params: &mut Params) {
         params.push("symbol", &self.symbol);
+    }
+}
+
+/// `GET /fapi/v1/income`, funding only: what was paid on a contract in a window shorter than seven days.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GetFunding {
+    /// On which contract.
+    pub symbol: Symbol,
+    /// The start of the window; with one, the oldest rows come first.
+    pub from: VenueMillis,
+    /// Its end.
+    pub to: VenueMillis,
+}
+
+impl Call for GetFunding {
+    endpoint!(Get "/fapi/v1/income" Signed reads);
+
+    fn weight(&self) -> u32 {
+        30
+    }
+
+    fn parameters(&self, params: &mut Params) {
+        params.push("symbol", &self.symbol);
+        params.push("incomeType", "FUNDING_FEE");
+        params.push_whole("startTime", self.from.0);
+        params.push_whole("endTime", self.to.0);
+        params.push_whole("limit", i64::from(super::LIST_LIMIT));
     }
 }
 

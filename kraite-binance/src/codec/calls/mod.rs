@@ -8,8 +8,8 @@ mod placement;
 mod stream;
 
 pub use account::{
-    GetAccount, GetBalances, GetCommissionRate, GetKeyRestrictions, GetLeverageBrackets, GetPositionMode, GetPositions,
-    SetLeverage, SetMarginType, SetPositionMode,
+    GetAccount, GetBalances, GetCommissionRate, GetFunding, GetKeyRestrictions, GetLeverageBrackets, GetPositionMode,
+    GetPositions, SetLeverage, SetMarginType, SetPositionMode,
 };
 pub use algo::{AlgoKind, AllAlgoOrders, CancelAlgo, OpenAlgoOrders, PlaceAlgo, QueryAlgo};
 pub use market::{GetExchangeInfo, GetPremiumIndex, GetServerTime};

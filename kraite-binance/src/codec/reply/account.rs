@@ -36,6 +36,27 @@ pub struct PositionRow {
     pub update_time: Option<VenueMillis>,
 }
 
+/// One row of the income.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IncomeRow {
+    /// On which contract.
+    #[serde(default, deserialize_with = "scalar::text")]
+    pub symbol: Option<CompactString>,
+    /// What it is.
+    #[serde(default, deserialize_with = "scalar::text")]
+    pub income_type: Option<CompactString>,
+    /// How much; negative is paid.
+    #[serde(default, deserialize_with = "scalar::decimal")]
+    pub income: Option<Notional>,
+    /// Unique with its kind.
+    #[serde(default, deserialize_with = "scalar::whole")]
+    pub tran_id: Option<i64>,
+    /// When.
+    #[serde(default, deserialize_with = "scalar::instant")]
+    pub time: Option<VenueMillis>,
+}
+
 /// One row of the balances.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]

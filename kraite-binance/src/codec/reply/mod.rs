@@ -8,8 +8,8 @@ mod order;
 
 pub(crate) use account::secret;
 pub use account::{
-    AccountReply, BalanceRow, CodeReply, CommissionReply, LeverageReply, ListenKeyReply, ModeReply, PositionRow,
-    RestrictionsReply,
+    AccountReply, BalanceRow, CodeReply, CommissionReply, IncomeRow, LeverageReply, ListenKeyReply, ModeReply,
+    PositionRow, RestrictionsReply,
 };
 pub use algo::AlgoReply;
 pub use market::{PremiumReply, TimeReply};

@@ -7,8 +7,8 @@ mod account;
 mod plan;
 
 pub use account::{
-    GetAccount, GetBalances, GetPosition, GetPositions, GetTradeRate, ProbeAccount, SetLeverage, SetMarginMode,
-    SetPositionMode,
+    GetAccount, GetBalances, GetPosition, GetPositions, GetTradeRate, PastPositions, ProbeAccount, SetLeverage,
+    SetMarginMode, SetPositionMode,
 };
 pub use plan::{CancelPlan, PendingPlans, PlacePair, PlacePlan, PlanHistory};
 

@@ -6,7 +6,7 @@
 mod account;
 mod strategy;
 
-pub use account::{GetAssets, GetPositions, GetSettings, SetHoldMode, SetLeverage};
+pub use account::{GetAssets, GetPositions, GetSettings, PastPositions, SetHoldMode, SetLeverage};
 pub use strategy::{
     CancelStrategy, ModifyPair, OpenStrategies, PlacePair, PlacePlan, StrategyHistory, StrategyName, SubOrders,
 };

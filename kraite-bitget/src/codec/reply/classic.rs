@@ -158,6 +158,20 @@ row! {
 }
 
 row! {
+    /// One position that has ended.
+    PastPositionRow {
+        /// On which contract.
+        symbol: Option<CompactString> = "symbol" "scalar::text",
+        /// Long or short, in one-way mode too.
+        side: Option<PositionSide> = "holdSide" "scalar::word",
+        /// The funding of all of its life; negative was paid.
+        funding: Option<Notional> = "totalFunding" "scalar::decimal",
+        /// When it ended; a name of its own among those of the venue.
+        ended: Option<VenueMillis> = "utime" "scalar::instant",
+    }
+}
+
+row! {
     /// The balances of one currency, and the configuration of a contract where one was asked for.
     AccountRow {
         /// The currency.

@@ -169,6 +169,20 @@ row! {
 }
 
 row! {
+    /// One position that has ended.
+    PastPositionRow {
+        /// On which contract.
+        symbol: Option<CompactString> = "symbol" "scalar::text",
+        /// Long or short, in one-way mode too.
+        side: Option<PositionSide> = "posSide" "scalar::word",
+        /// The funding of all of its life; negative was paid.
+        funding: Option<Notional> = "totalFunding" "scalar::decimal",
+        /// When it ended.
+        ended: Option<VenueMillis> = "updatedTime" "scalar::instant",
+    }
+}
+
+row! {
     /// The account as a whole.
     AssetsReply {
         /// All of it, in USD.

@@ -2,6 +2,7 @@
 
 mod account;
 mod asked;
+mod books;
 mod cancels;
 mod faults;
 mod lists;
@@ -53,6 +54,7 @@ pub(super) fn all(capabilities: &Capabilities) -> Vec<Scenario> {
     cancels::add(&mut catalogue, capabilities);
     pairs::add(&mut catalogue, capabilities);
     lookups::add(&mut catalogue, capabilities);
+    books::add(&mut catalogue, capabilities);
     lists::add(&mut catalogue, capabilities);
     account::add(&mut catalogue, capabilities);
     stream::add(&mut catalogue, capabilities);

@@ -14,8 +14,9 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use kraite_core::capabilities::Capabilities;
 use kraite_core::exchange::{
-    Amend, Balance, Endpoint, Exchange, KeyRights, Lookup, MarginMode, Mark, NewOrder, OrderRef, OrderReport, Outcome,
-    PairOutcome, PositionMode, PositionRef, PositionReport, PositionTpsl, ReadError, Reading, StreamEvent,
+    Amend, Balance, Books, Direction, Endpoint, Exchange, KeyRights, Lookup, MarginMode, Mark, NewOrder, OrderRef,
+    OrderReport, Outcome, PairOutcome, PositionMode, PositionRef, PositionReport, PositionTpsl, ReadError, Reading,
+    StreamEvent,
 };
 use kraite_core::id::Symbol;
 use kraite_core::instrument::{Instrument, LeverageBracket};
@@ -115,6 +116,10 @@ catalogue! {
     DropsTriggerOrders "Leaves out the open orders of all services but the regular one.",
     IgnoresContract "Tells the open orders of all contracts for those of one.",
     IgnoresWindow "Tells a history from the beginning of time.",
+    BooksOfAnyTime "Tells what was booked from the beginning of time.",
+    FeesLeftOut "Tells booked trades without their fees.",
+    FundingInverted "Tells funding that was paid as received, and the reverse.",
+    FailureIsNoBooks "Takes a failed reading for empty books.",
     DropsUnfilled "Leaves out of a history what did not fill.",
     ShortIsLong "Tells every position as long.",
     RoundsPositions "Tells positions with one decimal.",
@@ -233,6 +238,16 @@ impl Exchange for WrongExchange {
         to: VenueMillis,
     ) -> Result<Reading<Vec<OrderReport>>, ReadError> {
         self.history_wrong(symbol, from, to).await
+    }
+
+    async fn books(
+        &self,
+        symbol: &Symbol,
+        direction: Direction,
+        from: VenueMillis,
+        to: VenueMillis,
+    ) -> Result<Reading<Books>, ReadError> {
+        self.books_wrong(symbol, direction, from, to).await
     }
 
     async fn server_time(&self) -> Result<VenueMillis, ReadError> {

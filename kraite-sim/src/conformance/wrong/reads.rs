@@ -1,12 +1,12 @@
 //! What is read wrongly.
 
 use kraite_core::exchange::{
-    Balance, Endpoint, Lookup, OrderRef, OrderReport, PositionReport, ReadError, Reading, ReportStatus, ReportedId,
-    Service,
+    Balance, Books, Direction, Endpoint, Lookup, OrderRef, OrderReport, PositionReport, ReadError, Reading,
+    ReportStatus, ReportedId, Service,
 };
 use kraite_core::id::Symbol;
 use kraite_core::instrument::Instrument;
-use kraite_core::number::Price;
+use kraite_core::number::{Notional, Price};
 use kraite_core::time::VenueMillis;
 
 use super::super::sim::SECRET;
@@ -131,12 +131,34 @@ impl WrongExchange {
         Ok(reading)
     }
 
+    pub(super) async fn books_wrong(
+        &self,
+        symbol: &Symbol,
+        direction: Direction,
+        from: VenueMillis,
+        to: VenueMillis,
+    ) -> Result<Reading<Books>, ReadError> {
+        let from = if self.wrong == Wrong::BooksOfAnyTime { VenueMillis::default() } else { from };
+        let reading = self.inner.books(symbol, direction, from, to).await;
+        let mut reading = self.or_empty(Wrong::FailureIsNoBooks, Endpoint::Fills, reading).await?;
+        match self.wrong {
+            Wrong::FeesLeftOut => {
+                reading.value.trades.iter_mut().for_each(|booked| booked.trade.fee = Notional::ZERO);
+            }
+            Wrong::FundingInverted => {
+                reading.value.funding.iter_mut().for_each(|payment| payment.amount = payment.amount.negated());
+            }
+            _ => {}
+        }
+        Ok(reading)
+    }
+
     pub(super) async fn positions_wrong(&self) -> Result<Reading<Vec<PositionReport>>, ReadError> {
         let reading = self.inner.positions().await;
         let mut reading = self.or_empty(Wrong::FailureIsFlat, Endpoint::Positions, reading).await?;
         for row in &mut reading.value {
             match self.wrong {
-                Wrong::ShortIsLong => row.direction = kraite_core::exchange::Direction::Long,
+                Wrong::ShortIsLong => row.direction = Direction::Long,
                 Wrong::RoundsPositions => row.qty = rounded_qty(row.qty),
                 _ => {}
             }

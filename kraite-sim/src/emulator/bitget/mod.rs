@@ -7,6 +7,7 @@ mod contracts;
 mod errors;
 mod limits;
 mod params;
+mod past;
 mod routes;
 mod socket;
 mod state;

@@ -209,6 +209,15 @@ pub enum Finding {
         /// What the worker booked.
         booked: Qty,
     },
+    /// I8, R98: an ended position came to something else than its worker read from the books.
+    Miscounted {
+        /// Which position.
+        position: PositionNo,
+        /// What the worker counts, fees and funding included.
+        ours: Notional,
+        /// What the venue booked.
+        theirs: Notional,
+    },
     /// At the end, worker and venue disagree about the exposure.
     Disagree {
         /// Which position.

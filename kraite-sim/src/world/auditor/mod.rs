@@ -7,6 +7,7 @@
 //! (I10), and what an input does twice where the world is asked to try (I9).
 
 mod books;
+mod costs;
 mod finding;
 mod limits;
 mod protection;
@@ -28,6 +29,7 @@ pub use finding::{Finding, Interval, Verdict};
 use super::journal::ModelJournal;
 use crate::venue::{ObjectId, OrderObject, Venue};
 use books::Books;
+use costs::Costs;
 use limits::Watch;
 use protection::Protection;
 use wire::Wire;
@@ -64,6 +66,7 @@ pub struct Auditor {
     handed_back: BTreeMap<(AccountTag, PositionNo), Qty>,
     /// Positions that have taken over what a user opened.
     adopted: BTreeSet<(AccountTag, PositionNo)>,
+    costs: Costs,
     /// Positions that are given up for want of a stop.
     given_up: BTreeSet<(AccountTag, PositionNo)>,
     /// The venue and the workers as they were when they were last looked at.
@@ -300,6 +303,11 @@ impl Auditor {
             }
             if matches!(position.phase, Phase::Closed | Phase::Cancelled) {
                 self.look_at_what_is_left(venue, account, engine, position, &mut findings);
+                // What a copy of the wire traded is not told of by the order that the worker knows.
+                let doubled = position.orders.keys().any(|id| self.wire.doubled.contains(id));
+                if !doubled && !self.lost.contains(&account) {
+                    findings.extend(self.costs.look(venue, account, engine.state(), position));
+                }
             }
         }
         self.report_all(now, findings);
@@ -526,6 +534,7 @@ impl Auditor {
             started,
             handed_back,
             adopted,
+            costs,
             given_up,
             seen: _,
             workers: _,
@@ -534,7 +543,7 @@ impl Auditor {
         books.fingerprint(hasher);
         protection.fingerprint(hasher);
         watch.fingerprint(hasher);
-        (blamed, orphans, next_object, halted, lost, left, executed, started, handed_back, adopted, given_up)
+        (blamed, orphans, next_object, halted, lost, left, executed, started, handed_back, adopted, costs, given_up)
             .hash(hasher);
     }
 }

@@ -2,8 +2,9 @@
 
 use kraite_core::exchange::{MarginMode, PositionMode};
 use kraite_core::id::Symbol;
+use kraite_core::time::VenueMillis;
 
-use super::super::{endpoint, mode_word};
+use super::super::{LIST_LIMIT, endpoint, mode_word};
 use super::add_product;
 use crate::codec::params::Params;
 use crate::codec::request::Call;
@@ -83,6 +84,34 @@ impl Call for GetPosition {
     fn parameters(&self, params: &mut Params) {
         params.push("symbol", &self.symbol);
         add_product(params, self.product);
+    }
+}
+
+/// `GET /api/v2/mix/position/history-position`: positions that have ended, three months back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PastPositions {
+    /// Which product line.
+    pub product: Product,
+    /// On which contract.
+    pub symbol: Symbol,
+    /// Start of the window.
+    pub from: VenueMillis,
+    /// Its end.
+    pub to: VenueMillis,
+    /// The last id of the page before.
+    pub before: Option<String>,
+}
+
+impl Call for PastPositions {
+    endpoint!(Get "/api/v2/mix/position/history-position" Signed reads 20);
+
+    fn parameters(&self, params: &mut Params) {
+        params.push("productType", self.product.as_str());
+        params.push("symbol", &self.symbol);
+        params.push("startTime", self.from.0);
+        params.push("endTime", self.to.0);
+        params.push_some("idLessThan", self.before.as_ref());
+        params.push("limit", LIST_LIMIT);
     }
 }
 

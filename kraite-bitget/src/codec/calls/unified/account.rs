@@ -2,8 +2,9 @@
 
 use kraite_core::exchange::{MarginMode, PositionMode};
 use kraite_core::id::Symbol;
+use kraite_core::time::VenueMillis;
 
-use super::super::{endpoint, mode_word};
+use super::super::{LIST_LIMIT, endpoint, mode_word};
 use crate::codec::params::Params;
 use crate::codec::request::Call;
 use crate::codec::terms::{Product, margin_word};
@@ -23,6 +24,34 @@ impl Call for GetPositions {
     fn parameters(&self, params: &mut Params) {
         params.push("category", self.product.as_str());
         params.push_some("symbol", self.symbol.as_ref());
+    }
+}
+
+/// `GET /api/v3/position/history-position`: positions that have ended in a window of at most 30 days, 90 days back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PastPositions {
+    /// Which product line.
+    pub product: Product,
+    /// On which contract.
+    pub symbol: Symbol,
+    /// Start of the window.
+    pub from: VenueMillis,
+    /// Its end.
+    pub to: VenueMillis,
+    /// The cursor of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Call for PastPositions {
+    endpoint!(Get "/api/v3/position/history-position" Signed reads 20);
+
+    fn parameters(&self, params: &mut Params) {
+        params.push("category", self.product.as_str());
+        params.push("symbol", &self.symbol);
+        params.push("startTime", self.from.0);
+        params.push("endTime", self.to.0);
+        params.push("limit", LIST_LIMIT);
+        params.push_some("cursor", self.cursor.as_ref());
     }
 }
 

@@ -80,13 +80,13 @@ pub(super) fn user_trades(state: &mut State, params: &Params) -> Result<Value, P
     Ok(rows.into_iter().skip(skip).take(limit).collect())
 }
 
-/// Realised profit and commission of every trade. Funding is in the wallet and on the stream, not here.
+/// Realised profit and commission of every trade, and funding; oldest first from a start, else the latest.
 pub(super) fn income(state: &mut State, params: &Params) -> Result<Value, Problem> {
     let contract = contract_named(state, params)?;
     let limit = limit_of(params, 100, 1_000)?;
     let kind = params.get("incomeType");
     let (from, to) = span(params, state.now().0, &Problem::saying(-4165, "Invalid time interval"))?;
-    let mut rows = Vec::new();
+    let mut rows: Vec<(i64, Value)> = Vec::new();
     let fits = state.venue.trades().filter(|t| {
         contract.as_ref().is_none_or(|c| c.instrument.symbol == t.symbol) && t.at.0 >= from && t.at.0 <= to
     });
@@ -95,16 +95,32 @@ pub(super) fn income(state: &mut State, params: &Params) -> Result<Value, Proble
         let parts = [("REALIZED_PNL", trade.realized, 0), ("COMMISSION", trade.fee.negated(), 1)];
         for (word, amount, place) in parts.into_iter().filter(|(_, amount, _)| !amount.is_zero()) {
             if kind.is_none_or(|kind| kind == word) {
-                rows.push(json!({
+                rows.push((trade.at.0, json!({
                     "symbol": trade.symbol.as_str(), "incomeType": word, "income": text::money(amount), "asset": "USDT",
                     "info": trade.id.as_str(), "time": trade.at.0,
                     "tranId": number.saturating_mul(2).saturating_add(place), "tradeId": trade.id.as_str(),
-                }));
+                })));
             }
         }
     }
-    let skip = rows.len().saturating_sub(limit);
-    Ok(rows.into_iter().skip(skip).collect())
+    let paid = state.venue.account(state.account).into_iter().flat_map(|account| account.payments()).enumerate();
+    for (number, (symbol, _, payment)) in paid.filter(|_| kind.is_none_or(|kind| kind == "FUNDING_FEE")) {
+        let here = contract.as_ref().is_none_or(|c| c.instrument.symbol == *symbol);
+        if here && payment.at.0 >= from && payment.at.0 <= to {
+            rows.push((
+                payment.at.0,
+                json!({
+                    "symbol": symbol.as_str(), "incomeType": "FUNDING_FEE", "income": text::money(payment.amount),
+                    "asset": "USDT", "info": "FUNDING_FEE", "time": payment.at.0, "tranId": number.saturating_add(1),
+                    "tradeId": "",
+                }),
+            ));
+        }
+    }
+    rows.sort_by_key(|(at, _)| *at);
+    let forward = params.get("startTime").is_some();
+    let skip = if forward { 0 } else { rows.len().saturating_sub(limit) };
+    Ok(rows.into_iter().skip(skip).take(limit).map(|(_, row)| row).collect())
 }
 
 /// What the venue closed by force.

@@ -24,6 +24,7 @@ pub(super) struct Page {
 
 const CLASSIC: Page = Page { list: "entrustedList", end: "endId", before: "idLessThan" };
 const FILLS: Page = Page { list: "fillList", end: "endId", before: "idLessThan" };
+const PAST: Page = Page { list: "list", end: "endId", before: "idLessThan" };
 const UNIFIED: Page = Page { list: "list", end: "cursor", before: "cursor" };
 
 /// One page of rows, which are newest first, each with its number. An empty list is null, as it was seen.
@@ -188,16 +189,28 @@ pub(super) fn current_positions(state: &mut State, params: &Params) -> Result<Va
     Ok(json!({ "list": if rows.is_empty() { Value::Null } else { rows.into() } }))
 }
 
-/// Positions of the past are not kept here.
-pub(super) fn past_positions(_: &mut State, params: &Params) -> Result<Value, Problem> {
-    if params.get("productType").is_some() {
-        product_of(params, "productType")?;
-    }
-    Ok(json!({ "list": [], "endId": null }))
+/// Positions that have ended within a window.
+fn past(state: &State, params: &Params, product: &str, names: &Page, classic: bool) -> Result<Value, Problem> {
+    let is_listed = params.get(product).is_none() || product_of(params, product)?;
+    let contract = contract_named(state, params)?;
+    let (from, to) = window_of(params)?;
+    let now = state.now();
+    let lag = state.venue.quirks().read_lag.history;
+    let ended = state.past();
+    let fits = ended.iter().filter(|past| {
+        is_listed
+            && contract.as_ref().is_none_or(|c| c.instrument.symbol == past.symbol)
+            && (from..=to).contains(&past.ended_at)
+            && past.ended_at.saturating_add(lag.0) <= now.0
+    });
+    page(fits.map(|past| (past.number, state.past_position(past, classic))), params, names)
 }
 
-/// As [`past_positions`].
-pub(super) fn unified_past_positions(_: &mut State, params: &Params) -> Result<Value, Problem> {
-    product_of(params, "category")?;
-    Ok(json!({ "list": [], "cursor": null }))
+pub(super) fn past_positions(state: &mut State, params: &Params) -> Result<Value, Problem> {
+    past(state, params, "productType", &PAST, true)
+}
+
+pub(super) fn unified_past_positions(state: &mut State, params: &Params) -> Result<Value, Problem> {
+    params.need("category").map_err(|_| Problem::verification("category"))?;
+    past(state, params, "category", &UNIFIED, false)
 }
