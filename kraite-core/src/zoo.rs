@@ -144,6 +144,8 @@ bugs! {
     HandedBackEarly "handed-back-early" "S12 I5" "What is open is handed back while a rung of ours may still fill."
     HandedBackClosed "handed-back-closed" "S12" "What a user wants handed back is closed at the market."
     DroppedRungRests "dropped-rung-rests" "S12" "A rung that a user dropped goes on resting."
+    FundingForgotten "funding-forgotten" "I8" "The books of an ended position are read for their fees only."
+    ChargedTwice "charged-twice" "I8" "What was charged for want of a fee stays charged when the fee is known."
     LateFillIgnored "late-fill-ignored" "R73" "A fill that is told after the end is booked and nothing is done."
 }
 

@@ -271,7 +271,11 @@ impl Position {
             Direction::Long => exited.cost?.checked_sub(cost).ok()?,
             Direction::Short => cost.checked_sub(exited.cost?).ok()?,
         };
-        let untold = entered.untold.checked_add(exited.untold).ok()?;
+        let untold = if zoo!(ChargedTwice) && self.booked.is_some() {
+            entered.cost?.checked_add(exited.cost?).ok()?
+        } else {
+            entered.untold.checked_add(exited.untold).ok()?
+        };
         let charged = untold.scaled_by(self.request.instrument.taker_fee).ok()?;
         let net = gross.checked_sub(entered.fee).ok()?.checked_sub(exited.fee).ok()?.checked_sub(charged).ok()?;
         net.checked_add(self.booked.map_or(Notional::ZERO, |booked| booked.funding)).ok()
