@@ -21,6 +21,8 @@ const QUEUE: usize = 1_024;
 const GROUP: usize = 256;
 /// A reader that holds the file back for longer makes the writer fail rather than hang.
 const BUSY_MS: u32 = 5_000;
+/// A file up to this size is read whole at every start: a quarter of a million records, in about a second.
+const READ_WHOLE: u64 = 64 * 1_024 * 1_024;
 
 enum Job {
     Acquire(AccountTag, oneshot::Sender<Result<Epoch, JournalError>>),
@@ -43,10 +45,15 @@ struct Append {
 pub struct SqliteJournal {
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
+    verified: bool,
 }
 
 impl SqliteJournal {
     /// Opens a journal, or creates it if nothing is there.
+    ///
+    /// A file of up to 64 MiB is read and verified whole. Of a larger one it is what the start rests on: each account's
+    /// snapshot, every record after it, and its owner; the history before is left to [`SqliteReader::open`], so that a
+    /// start takes as long after years as after months. [`Self::is_verified`] says which it was.
     ///
     /// # Errors
     ///
@@ -72,7 +79,8 @@ impl SqliteJournal {
             create(path)?;
         }
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        verify(&connection, path)?;
+        let verified = size_of(&connection, path)? <= READ_WHOLE;
+        at_one_moment(&connection, path, if verified { verify_all } else { verify_start })?;
         configure(&connection).map_err(|error| told(path, &error))?;
         if let Some(pages) = pages {
             connection.pragma_update(None, "max_page_count", pages).map_err(|error| told(path, &error))?;
@@ -83,7 +91,13 @@ impl SqliteJournal {
             .name("kraite-journal".into())
             .spawn(move || Writer { connection, path: place, failed: None }.run(queue))
             .map_err(|error| JournalError::Unavailable(format!("the journal's writer cannot start: {error}")))?;
-        Ok(Self { jobs: Some(jobs), writer: Some(writer) })
+        Ok(Self { jobs: Some(jobs), writer: Some(writer), verified })
+    }
+
+    /// True when all of the file was verified as it was opened.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        self.verified
     }
 
     async fn ask<T>(
@@ -105,6 +119,17 @@ impl Drop for SqliteJournal {
             let _ = writer.join();
         }
     }
+}
+
+/// How large the file is without its log.
+fn size_of(connection: &Connection, path: &Path) -> Result<u64, JournalError> {
+    let read = |pragma: &str| {
+        connection
+            .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0))
+            .map_err(|error| told(path, &error))
+    };
+    let (pages, size) = (read("page_count")?, read("page_size")?);
+    Ok(u64::try_from(pages.saturating_mul(size)).unwrap_or(u64::MAX))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
@@ -136,15 +161,19 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// [`verify_now`] as of one moment: somebody else may be writing meanwhile.
-fn verify(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+/// Looks at a file as it is at one moment: somebody else may be writing meanwhile.
+fn at_one_moment(
+    connection: &Connection,
+    path: &Path,
+    look: fn(&Connection, &Path) -> Result<(), JournalError>,
+) -> Result<(), JournalError> {
     let moment = connection.unchecked_transaction().map_err(|error| told(path, &error))?;
-    verify_now(&moment, path)?;
+    look(&moment, path)?;
     moment.rollback().map_err(|error| told(path, &error))
 }
 
-/// Reads every record once: a flipped byte is found at the start, not in the middle of a day.
-fn verify_now(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+/// Reads every record once, and how they lie in the file.
+fn verify_all(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     let verdict: String =
         connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|error| told(path, &error))?;
     if verdict != "ok" {
@@ -155,24 +184,36 @@ fn verify_now(connection: &Connection, path: &Path) -> Result<(), JournalError> 
         let record = codec::decode(account, seq, body).map_err(|error| damaged(path, account, seq, error))?;
         let before = last.filter(|(of, ..)| *of == account);
         let expected = before.map_or(1, |(_, seq, _)| seq.saturating_add(1));
-        let corrupt = |at: u64, reason: String| JournalError::Corrupt {
-            place: format!("{}, account {account}, record {at}", path.display()),
-            reason,
-        };
         if seq != expected {
-            return Err(corrupt(expected, format!("it is missing; {seq} comes next")));
+            let place = format!("{}, account {account}, record {expected}", path.display());
+            return Err(JournalError::Corrupt { place, reason: format!("it is missing; {seq} comes next") });
         }
-        if record.epoch != epoch || before.is_some_and(|(.., epoch)| record.epoch < epoch) {
-            return Err(corrupt(seq, format!("written under epoch {}, filed under {epoch}", record.epoch)));
-        }
+        is_filed_right(path, account, &record, epoch, before.map_or(Epoch::default(), |(.., epoch)| epoch))?;
         last = Some((account, seq, epoch));
         Ok(())
     })?;
-    verify_rest(connection, path)
+    verify_start(connection, path)
 }
 
-/// Snapshots and owners against the records they belong to.
-fn verify_rest(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+/// A record lies under the epoch that it says, which is none before those of the records before it.
+fn is_filed_right(
+    path: &Path,
+    account: AccountTag,
+    record: &Record,
+    filed: Epoch,
+    before: Epoch,
+) -> Result<(), JournalError> {
+    if record.epoch == filed && filed >= before {
+        return Ok(());
+    }
+    Err(JournalError::Corrupt {
+        place: format!("{}, account {account}, record {}", path.display(), record.seq),
+        reason: format!("written under epoch {}, filed under {filed}", record.epoch),
+    })
+}
+
+/// What a start rests on: snapshots, the records after them, and owners.
+fn verify_start(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     for account in list_accounts(connection, path)? {
         let key = i64::from(account.get());
         let number = |sql: &str| {
@@ -184,7 +225,8 @@ fn verify_rest(connection: &Connection, path: &Path) -> Result<(), JournalError>
         };
         let corrupt =
             |reason: String| JournalError::Corrupt { place: format!("{}, account {account}", path.display()), reason };
-        let newest = number("SELECT MAX(epoch) FROM records WHERE account = ?1")?;
+        // Epochs never fall, so the last record has the newest.
+        let newest = number("SELECT epoch FROM records WHERE account = ?1 ORDER BY seq DESC LIMIT 1")?;
         let owner = i64::from(owner_of(connection, path, account)?.get());
         if owner < newest {
             return Err(corrupt(format!("its owner has epoch {owner}, a record was written under {newest}")));
@@ -194,7 +236,15 @@ fn verify_rest(connection: &Connection, path: &Path) -> Result<(), JournalError>
         if snapshot > last {
             return Err(corrupt(format!("its snapshot includes record {snapshot}, the last one is {last}")));
         }
-        load(connection, path, account)?;
+        let covered = number("SELECT r.seq FROM records r JOIN snapshots s USING (account, seq) WHERE account = ?1")?;
+        if covered != snapshot {
+            return Err(corrupt(format!("record {snapshot}, the last one of its snapshot, is missing")));
+        }
+        let loaded = load(connection, path, account)?;
+        let records = i64::try_from(loaded.records.len()).unwrap_or(i64::MAX);
+        if snapshot.saturating_add(records) != last {
+            return Err(corrupt(format!("its last record is {last}, and {records} follow record {snapshot}")));
+        }
     }
     Ok(())
 }
@@ -427,13 +477,16 @@ fn load(connection: &Connection, path: &Path, account: AccountTag) -> Result<Loa
     }
     let after = loaded.snapshot.as_ref().map_or(0, |s| s.seq);
     let mut expected = after;
-    each_record(connection, path, Some((account, after, usize::MAX)), |account, seq, _, body| {
+    let mut before = loaded.snapshot.as_ref().map_or(Epoch::default(), |s| s.state.epoch);
+    each_record(connection, path, Some((account, after, usize::MAX)), |account, seq, epoch, body| {
         expected = expected.saturating_add(1);
         if seq != expected {
             let place = format!("{}, account {account}, record {expected}", path.display());
             return Err(JournalError::Corrupt { place, reason: format!("it is missing; {seq} comes next") });
         }
         let record = codec::decode(account, seq, body).map_err(|error| damaged(path, account, seq, error))?;
+        is_filed_right(path, account, &record, epoch, before)?;
+        before = epoch;
         loaded.records.push(record);
         Ok(())
     })?;
@@ -447,9 +500,17 @@ fn minutes_since_2020() -> i64 {
     i64::try_from(since_1970.as_secs() / 60).unwrap_or(0).saturating_sub(26_297_280).max(1)
 }
 
+/// The accounts that have records, found by one step in the index for each.
 fn list_accounts(connection: &Connection, path: &Path) -> Result<Vec<AccountTag>, JournalError> {
     let mut statement = connection
-        .prepare_cached("SELECT DISTINCT account FROM records ORDER BY account")
+        .prepare_cached(
+            "WITH RECURSIVE known (account) AS (
+                 SELECT MIN(account) FROM records
+                 UNION ALL
+                 SELECT (SELECT MIN(r.account) FROM records r WHERE r.account > known.account) FROM known
+                 WHERE known.account IS NOT NULL
+             ) SELECT account FROM known WHERE account IS NOT NULL",
+        )
         .map_err(|error| told(path, &error))?;
     let rows = statement.query_map([], |row| row.get::<_, i64>(0)).map_err(|error| told(path, &error))?;
     let mut accounts = Vec::new();
@@ -547,7 +608,7 @@ impl SqliteReader {
     /// As [`SqliteJournal::open`], and [`JournalError::Unavailable`] when nothing is there.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
         let reader = Self::connected(path.as_ref())?;
-        verify(&reader.connection, &reader.path)?;
+        at_one_moment(&reader.connection, &reader.path, verify_all)?;
         Ok(reader)
     }
 
@@ -560,7 +621,7 @@ impl SqliteReader {
     pub fn open_frozen(path: impl AsRef<Path>) -> Result<Self, JournalError> {
         let reader = Self::connected(path.as_ref())?;
         reader.connection.execute_batch("BEGIN").map_err(|error| told(&reader.path, &error))?;
-        verify_now(&reader.connection, &reader.path)?;
+        verify_all(&reader.connection, &reader.path)?;
         Ok(reader)
     }
 
@@ -612,5 +673,95 @@ impl SqliteReader {
             Ok(())
         })?;
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use kraite_core::engine::{InputKind, State};
+    use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
+
+    use super::*;
+
+    /// Twenty records of each of two accounts; the first has a snapshot of fifteen.
+    fn filled(path: &Path) -> Connection {
+        create(path).unwrap();
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        let epoch = Epoch::new(3).unwrap();
+        for account in [1, 2].map(|n| AccountTag::new(n).unwrap()) {
+            let key = i64::from(account.get());
+            connection.execute("INSERT INTO owners VALUES (?1, 3)", params![key]).unwrap();
+            for seq in 1..=20 {
+                let at = Moment { local: LocalMillis(1), venue: VenueMillis(1), error: Millis(0) };
+                let record = Record { seq, epoch, at, input: InputKind::Deadline, events: Vec::new() };
+                let body = codec::encode(account, &record).unwrap();
+                connection.execute("INSERT INTO records VALUES (?1, ?2, 3, ?3)", params![key, seq, body]).unwrap();
+            }
+        }
+        let account = AccountTag::new(1).unwrap();
+        let state = State { seq: 15, epoch, ..State::new(account) };
+        let body = codec::encode_state(account, &state).unwrap();
+        connection.execute("INSERT INTO snapshots VALUES (1, 15, ?1)", params![body]).unwrap();
+        connection
+    }
+
+    /// What becomes of a file after a change by hand: at the start of a large one, and where all of it is read.
+    fn after(change: &str) -> (Result<(), String>, Result<(), String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let connection = filled(&path);
+        connection.execute_batch(change).unwrap();
+        let look = |look: fn(&Connection, &Path) -> Result<(), JournalError>| {
+            look(&connection, &path).map_err(|error| error.to_string())
+        };
+        (look(verify_start), look(verify_all))
+    }
+
+    #[test]
+    fn a_large_journal_is_refused_for_damage_in_what_its_start_rests_on() {
+        assert_eq!(after(""), (Ok(()), Ok(())));
+        for (change, place) in [
+            ("UPDATE snapshots SET body = zeroblob(40)", "account 1"),
+            ("DELETE FROM records WHERE account = 1 AND seq = 15", "record 15"),
+            ("DELETE FROM records WHERE account = 1 AND seq = 18", "record 18"),
+            ("DELETE FROM records WHERE account = 1 AND seq > 12", "record 15"),
+            ("UPDATE records SET body = zeroblob(9) WHERE account = 1 AND seq = 16", "record 16"),
+            ("UPDATE records SET epoch = 2 WHERE account = 1 AND seq = 17", "record 17"),
+            ("UPDATE records SET body = zeroblob(9) WHERE account = 2 AND seq = 1", "account 2, record 1"),
+            ("DELETE FROM records WHERE account = 2 AND seq = 1", "account 2, record 1"),
+            ("UPDATE owners SET epoch = 2 WHERE account = 2", "account 2"),
+            ("DELETE FROM owners", "account 1"),
+        ] {
+            let (start, whole) = after(change);
+            assert!(start.as_ref().is_err_and(|error| error.contains(place)), "{change}: {start:?}");
+            assert!(whole.is_err(), "{change}");
+        }
+    }
+
+    #[test]
+    fn damage_in_history_that_a_snapshot_covers_is_found_by_whoever_reads_all_of_it() {
+        for change in [
+            "UPDATE records SET body = zeroblob(9) WHERE account = 1 AND seq = 4",
+            "DELETE FROM records WHERE account = 1 AND seq = 4",
+            "UPDATE records SET epoch = 4 WHERE account = 1 AND seq = 4",
+        ] {
+            let (start, whole) = after(change);
+            assert_eq!(start, Ok(()), "{change}");
+            assert!(whole.as_ref().is_err_and(|error| error.contains("account 1, record 4")), "{change}: {whole:?}");
+        }
+    }
+
+    #[test]
+    fn every_account_is_listed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let connection = filled(&path);
+        let tags = |numbers: &[u32]| numbers.iter().map(|n| AccountTag::new(*n).unwrap()).collect::<Vec<_>>();
+        assert_eq!(list_accounts(&connection, &path).unwrap(), tags(&[1, 2]));
+        connection.execute_batch("DELETE FROM records WHERE account = 1").unwrap();
+        assert_eq!(list_accounts(&connection, &path).unwrap(), tags(&[2]));
+        connection.execute_batch("DELETE FROM records").unwrap();
+        assert_eq!(list_accounts(&connection, &path).unwrap(), []);
     }
 }

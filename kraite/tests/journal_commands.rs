@@ -482,7 +482,7 @@ fn every_fill_is_exported_and_they_add_up_to_what_the_orders_executed() {
     assert_eq!(json(&bench, "export --journal J --dir out --force")["schema"], "kraite.export/1");
     assert_eq!(left("out/orders.csv"), first);
     let names: Vec<_> = std::fs::read_dir(bench.path("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 4, "{names:?}");
+    assert_eq!(names.len(), 5, "{names:?}");
 }
 
 #[test]

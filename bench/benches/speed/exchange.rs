@@ -12,7 +12,7 @@ use kraite_core::engine::{
 };
 use kraite_core::exchange::{PositionMode, StreamEvent};
 use kraite_core::id::{AccountTag, Epoch, PositionNo};
-use kraite_core::journal::Loaded;
+use kraite_core::journal::{Loaded, Record};
 use kraite_core::number::{Notional, Price};
 use kraite_core::position::{Phase, Why};
 use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
@@ -189,10 +189,10 @@ impl Bench {
 }
 
 /// Positions one after the other, each from its opening through all of its rungs to its target.
-fn play(profile: &VenueProfile, template: &OpenRequest) -> Bench {
+fn play(profile: &VenueProfile, template: &OpenRequest, lives: u64) -> Bench {
     let mut bench = Bench::new(profile, template.clone());
     bench.input(InputKind::Started);
-    for life in 1..=LIVES {
+    for life in 1..=lives {
         bench.post(Millis(0), Message::Open(CommandId(life)));
         bench.run_for(BEAT);
         for price in PRICES.into_iter().chain([OPENING]) {
@@ -204,13 +204,20 @@ fn play(profile: &VenueProfile, template: &OpenRequest) -> Bench {
     bench
 }
 
+/// The records that so many positions leave, one after the other.
+#[allow(dead_code, reason = "the benchmark of the journal uses it")]
+pub(crate) fn records(lives: u64) -> Vec<Record> {
+    let profile = presets::binance();
+    play(&profile, &template(&profile), lives).journal.read(account()).records
+}
+
 /// An order event is an outcome of a request, or a report of an order, that the exchange gave and the core applied:
 /// each counted once, where it reaches the core.
 pub(crate) fn events(criterion: &mut Criterion<CpuTime>) {
     let stages = [presets::binance(), presets::bitget()].map(|profile| (template(&profile), profile));
     let mut events = 0;
     for (template, profile) in &stages {
-        let bench = play(profile, template);
+        let bench = play(profile, template, LIVES);
         let ended = bench.engine.state().positions.values().map(|p| (p.phase, p.why));
         assert!(ended.clone().all(|end| end == (Phase::Closed, Why::TargetFilled)), "{:?}", ended.collect::<Vec<_>>());
         assert_eq!(bench.engine.state().next_position.map(PositionNo::get), u32::try_from(LIVES + 1).ok());
@@ -221,7 +228,7 @@ pub(crate) fn events(criterion: &mut Criterion<CpuTime>) {
     group.bench_function("events", |bench| {
         bench.iter(|| {
             for (template, profile) in &stages {
-                drop(black_box(play(profile, template)));
+                drop(black_box(play(profile, template, LIVES)));
             }
         });
     });

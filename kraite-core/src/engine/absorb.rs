@@ -24,8 +24,8 @@ impl Turn<'_> {
                 self.emit(Event::Restarted);
                 self.volatile.started_at = self.at.local;
                 self.ask(Query::AllOpenOrders);
-                let mut all = self.reread_everything();
-                all.extend(self.unbooked().map(|position| position.no).collect::<Vec<_>>());
+                let all = self.reread_everything();
+                self.keep_books();
                 all
             }
             InputKind::Command(id, command) => self.absorb_command(*id, command),
@@ -163,6 +163,7 @@ impl Turn<'_> {
             self.volatile.forget(position);
             self.emit(Event::Archived { position });
         }
+        self.keep_books();
     }
 
     fn absorb_outcome(&mut self, sent: &Sent, outcome: &Outcome) -> Vec<PositionNo> {
@@ -278,8 +279,8 @@ impl Turn<'_> {
                 self.positions_on(symbol)
             }
             Answer::Books(.., read) => {
-                let complete = read.as_ref().is_ok_and(|reading| reading.complete);
-                if awaited && read.is_ok() { self.take_books(&answer.query(), complete) } else { Vec::new() }
+                let whole = awaited && read.as_ref().is_ok_and(|reading| reading.complete);
+                if whole { self.take_books(&answer.query()) } else { Vec::new() }
             }
             Answer::Rules(symbol, read) => {
                 if awaited {

@@ -132,12 +132,12 @@ impl<'a> Turn<'a> {
     }
 
     /// Asks unless the same question is still open; a question asked too often waits its turn. Lookups are
-    /// paced by their probes.
+    /// paced by their probes, and books by themselves.
     pub(super) fn ask(&mut self, query: Query) {
         if self.volatile.asked.contains(&query) {
             return;
         }
-        if !matches!(query, Query::Lookup(..)) {
+        if !matches!(query, Query::Lookup(..) | Query::Books(..)) {
             let next_at = self.volatile.paces.get(&query).map_or(self.at.local, |pace| pace.next_at);
             if self.at.local < next_at {
                 self.volatile.wanted.insert(query, next_at);
@@ -169,7 +169,7 @@ impl<'a> Turn<'a> {
                 }
                 Query::Positions => !self.wake_all().is_empty(),
                 Query::Rules(symbol) => self.rules_are_wanted(symbol),
-                Query::Books(symbol, ..) => self.books_are_wanted(symbol),
+                Query::Books(..) => false,
                 Query::AllOpenOrders | Query::Lookup(..) => true,
             };
             if needed {
@@ -368,7 +368,7 @@ impl<'a> Turn<'a> {
                     if late && !zoo!(LateFillIgnored) {
                         self.moved(no, PhaseEvent::ExposureFound, Why::LateFill);
                     } else {
-                        self.keep_books(no);
+                        self.keep_books();
                     }
                 }
                 Phase::Failed => {}
@@ -401,7 +401,7 @@ impl<'a> Turn<'a> {
     pub(super) fn take_answer(&mut self, answer: &Answer) {
         let (query, now) = (answer.query(), self.at.local);
         self.volatile.asked.remove(&query);
-        if matches!(query, Query::Lookup(..)) {
+        if matches!(query, Query::Lookup(..) | Query::Books(..)) {
             return;
         }
         let pace = self.volatile.paces.entry(query.clone()).or_default();

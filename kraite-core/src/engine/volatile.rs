@@ -125,6 +125,9 @@ pub(super) struct Volatile {
     pub(super) readings: BTreeMap<PositionNo, Readings>,
     pub(super) marks: BTreeMap<Symbol, Mark>,
     pub(super) rules: BTreeMap<Symbol, RulesReading>,
+    /// The next question for anybody's books, and how often those of a position were asked for in vain.
+    pub(super) books_at: LocalMillis,
+    pub(super) books: BTreeMap<PositionNo, Pace>,
     pub(super) wakes: BTreeMap<PositionNo, BTreeSet<Deadline>>,
     /// Rungs that would be placed if new exposure were not halted, or a limit did not stand against them.
     pub(super) withheld: BTreeSet<(PositionNo, u8)>,
@@ -140,6 +143,7 @@ impl Volatile {
     pub(super) fn forget(&mut self, position: PositionNo) {
         self.readings.remove(&position);
         self.wakes.remove(&position);
+        self.books.remove(&position);
         self.withheld.retain(|(no, _)| *no != position);
         self.probes.retain(|id, _| id.key().position != position);
         self.reread.retain(|id| id.key().position != position);

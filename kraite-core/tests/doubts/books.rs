@@ -2,7 +2,7 @@
 
 use kraite_core::engine::{Answer, Command, Event, InputKind, Query};
 use kraite_core::exchange::{Direction, Endpoint, Payment, Reading, StreamEvent, Trade};
-use kraite_core::id::{Role, Symbol, TradeId};
+use kraite_core::id::{PositionNo, Role, Symbol, TradeId};
 use kraite_core::number::Notional;
 use kraite_core::position::Phase;
 use kraite_core::time::VenueMillis;
@@ -117,7 +117,7 @@ fn funding_counts_from_the_request_to_the_end_of_a_position_that_was_open_over_a
 #[test]
 fn books_that_fail_or_are_not_whole_are_asked_for_again() {
     let mut bench = over();
-    bench.turn_to(bench.now() + 10_000);
+    bench.turn_to(bench.now() + 30_000);
     let asked = bench.take_asked();
     let [query @ Query::Books(symbol, direction, from)] = asked.as_slice() else { panic!("{asked:?}") };
     let no_answer = kraite_core::exchange::ReadError::NoAnswer("timed out".into());
@@ -148,7 +148,7 @@ fn an_answer_that_nobody_waits_for_books_nothing() {
 #[test]
 fn books_say_what_a_fill_cost_and_never_how_much_it_was() {
     let mut bench = over();
-    bench.turn_to(bench.now() + 10_000);
+    bench.turn_to(bench.now() + 30_000);
     let (symbol, direction, from) = asked_books(&mut bench);
     let mut books = bench.books();
     for booked in &mut books.trades {
@@ -162,7 +162,7 @@ fn books_say_what_a_fill_cost_and_never_how_much_it_was() {
     assert_eq!(times_booked(&bench), 1);
     assert_eq!((bench.position().entered(), bench.position().exited()), (entered, exited));
     assert_eq!(bench.position().phase, Phase::Closed);
-    // What is missing still is asked for once more, two minutes after the end, and then no more.
+    // What is missing still is asked for once more, three minutes after the end, and then no more.
     assert_eq!(run(&mut bench, 3 * HOUR), 1);
     assert!(bench.position().is_told());
 }
@@ -170,7 +170,7 @@ fn books_say_what_a_fill_cost_and_never_how_much_it_was() {
 #[test]
 fn books_that_stay_without_a_trade_are_read_twice() {
     let mut bench = over();
-    for wait in [10_000, 120_000] {
+    for wait in [30_000, 180_000] {
         bench.turn_to(bench.now() + wait);
         let (symbol, direction, from) = asked_books(&mut bench);
         let mut value = bench.books();
@@ -193,7 +193,7 @@ fn s10_a_new_run_reads_the_books_that_the_last_one_owes() {
 }
 
 #[test]
-fn a_position_that_waits_for_its_books_stays_for_a_day() {
+fn a_position_that_waits_for_its_books_stays_for_hours() {
     let another = |bench: &mut Bench, id| {
         let mut request = bench.request();
         request.instrument.symbol = Symbol::new("OTHERUSDT");
@@ -201,11 +201,45 @@ fn a_position_that_waits_for_its_books_stays_for_a_day() {
         bench.command(id, Command::Open(Box::new(request)));
         bench.engine.state().positions.len()
     };
-    for (hours, left) in [(2, 2), (23, 2), (25, 1)] {
+    for (hours, left) in [(2, 2), (5, 2), (7, 1)] {
         let mut bench = over();
         bench.turn_to(bench.now() + hours * HOUR);
         assert_eq!(another(&mut bench, 2), left, "after {hours} hours");
     }
+}
+
+#[test]
+fn i16_books_that_nobody_can_read_are_asked_for_one_at_a_time_and_ever_more_slowly() {
+    let mut bench = over().reborn(|state| {
+        let (first, ended) = state.positions.iter().next().map(|(no, p)| (p.clone(), state.ended[no].clone())).unwrap();
+        for n in 2..=40u32 {
+            let (no, mut position) = (PositionNo::new(n).unwrap(), first.clone());
+            position.no = no;
+            position.request.mark.at = VenueMillis(first.request.mark.at.0 + i64::from(n));
+            state.positions.insert(no, position);
+            state.ended.insert(no, ended.clone());
+        }
+    });
+    bench.feed(InputKind::Started);
+    let (begun, mut asked) = (bench.now(), Vec::new());
+    while bench.now() < begun + 5 * HOUR {
+        for query in bench.take_asked() {
+            if let Query::Books(_, _, from) = &query {
+                asked.push((bench.now(), *from));
+            }
+            let why = kraite_core::exchange::ReadError::Refused("no right to see that".into());
+            bench.feed(InputKind::Answer(Answer::unanswered(query, why)));
+        }
+        let due = bench.engine.next_deadline().map_or(bench.now() + 5_000, |deadline| deadline.at.0);
+        bench.turn_to(due.clamp(bench.now() + 1, bench.now() + 5_000));
+    }
+    assert!(asked.windows(2).all(|two| two[1].0 - two[0].0 >= 10_000), "{asked:?}");
+    let of = |from| asked.iter().filter(|(_, other)| *other == from).count();
+    let times: Vec<usize> = asked.iter().map(|(_, from)| of(*from)).collect();
+    let each = asked.iter().map(|(_, from)| *from).collect::<std::collections::BTreeSet<_>>().len();
+    assert_eq!(each, 40, "nobody is left out for somebody else");
+    assert!(times.iter().all(|times| (20..=45).contains(times)), "{times:?}");
+    assert_eq!(times_booked(&bench), 0);
 }
 
 #[test]

@@ -50,7 +50,9 @@ impl Venue {
             Query::Books(symbol, direction, from) => {
                 let books = holder.map(|holder| self.books(holder, (symbol, *direction), *from, now));
                 // What is not kept any more may have been of then.
-                let complete = self.trades.len() as u64 == self.trade_count();
+                let oldest = self.trades.front().map(|trade| trade.at);
+                let complete =
+                    self.trades.len() as u64 == self.trade_count() || oldest.is_some_and(|oldest| oldest < *from);
                 let read = books.map(|books| Reading { complete, ..reading(books, Endpoint::Fills, now) });
                 Answer::Books(symbol.clone(), *direction, *from, read)
             }

@@ -10,7 +10,7 @@ use kraite_core::journal::{Journal, JournalError};
 use kraite_core::number::Notional;
 use kraite_core::time::Millis;
 use kraite_engine::{Clock, Connect, Desk, Stopped, Worker, WorkerError};
-use kraite_journal::SqliteJournal;
+use kraite_journal::{SqliteJournal, SqliteReader};
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -230,6 +230,9 @@ async fn again_and_again(config: &Config, held: &Hold, outside: &mut Outside) ->
                 continue;
             }
         };
+        if failures == 0 && !journal.is_verified() {
+            read_history(config.journal.clone(), Arc::clone(&outside.board));
+        }
         match over(config, held, Arc::new(journal), outside).await? {
             Ended::Asked => return Ok(Exit::Ok),
             Ended::Alone(exit) => return Ok(exit),
@@ -244,6 +247,23 @@ async fn again_and_again(config: &Config, held: &Hold, outside: &mut Outside) ->
             }
         }
     }
+}
+
+/// Reads all of a large journal beside everything else: damage in what no start needs any more is told, and keeps nobody
+/// from looking after what is open.
+fn read_history(path: PathBuf, board: Arc<Board>) {
+    std::thread::spawn(move || match SqliteReader::open(&path) {
+        Ok(_) => info!("all of the journal was read: nothing of it is damaged"),
+        Err(error) => {
+            let words = format!(
+                "the history in the journal is damaged: {error}; positions are looked after from its newest records, \
+                 which are sound; keep a copy, and look with `kraite inspect --journal {}`",
+                path.display()
+            );
+            error!("{words}");
+            board.tell(&Letter::of_process("Damaged", words));
+        }
+    });
 }
 
 /// Waits before the journal is opened again; `false` when it was interrupted.
