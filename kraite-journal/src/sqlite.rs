@@ -696,7 +696,12 @@ mod tests {
                 let at = Moment { local: LocalMillis(1), venue: VenueMillis(1), error: Millis(0) };
                 let record = Record { seq, epoch, at, input: InputKind::Deadline, events: Vec::new() };
                 let body = codec::encode(account, &record).unwrap();
-                connection.execute("INSERT INTO records VALUES (?1, ?2, 3, ?3)", params![key, seq, body]).unwrap();
+                connection
+                    .execute(
+                        "INSERT INTO records VALUES (?1, ?2, 3, ?3)",
+                        params![key, i64::try_from(seq).unwrap(), body],
+                    )
+                    .unwrap();
             }
         }
         let account = AccountTag::new(1).unwrap();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kraite_core::engine::{Command, CommandId, Config, Engine, Input, InputKind, Request};
+use kraite_core::engine::{Command, CommandId, Config, Engine, Input, InputKind, Request, State};
 use kraite_core::exchange::{Direction, NewOrder, OrderShape, PositionMode, Purpose, Side, StreamEvent};
 use kraite_core::id::{AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role};
 use kraite_core::invariant::{Fault, check};
@@ -37,6 +37,10 @@ fn position() -> Position {
 fn changed(world: &World, change: impl FnOnce(&mut Position)) -> Engine {
     let mut state = world.engine(script::account()).unwrap().state().clone();
     change(state.positions.get_mut(&PositionNo::new(1).unwrap()).unwrap());
+    restored(state)
+}
+
+fn restored(state: State) -> Engine {
     let loaded = Loaded { snapshot: Some(Snapshot { seq: state.seq, state }), records: Vec::new() };
     let capabilities = presets::binance().capabilities;
     Engine::restore(Config::default(), capabilities, script::account(), Epoch::new(2).unwrap(), loaded).unwrap()
@@ -265,6 +269,27 @@ fn mutant_i09_an_input_that_changes_something_twice() {
     let nothing = engine.step(Input { at, kind: InputKind::Push(StreamEvent::Mark(mark)) });
     auditor.repeated(script::account(), "mark".into(), &nothing, world.now());
     assert_eq!(findings(&auditor).len(), 1);
+}
+
+#[test]
+fn mutant_i08_an_ended_position_that_counts_another_cost() {
+    let script = Script::catalogue().into_iter().find(|script| script.name == "target-fills").unwrap();
+    let mut world = script::play(&script, presets::binance(), BTreeMap::new(), Stream::Silent).world;
+    world.run_for(Millis::from_secs(600));
+    let engine = world.engine(script::account()).unwrap();
+    assert!(engine.state().positions.values().all(|position| position.booked.is_some() && position.is_told()));
+    let miscounted = |finding: &Finding| matches!(finding, Finding::Miscounted { .. });
+    let mut auditor = Auditor::default();
+    look(&mut auditor, &world.venue, engine, &world);
+    assert!(!findings(&auditor).iter().any(|finding| miscounted(finding)), "{:?}", findings(&auditor));
+    let mut state = engine.state().clone();
+    for ended in state.ended.values_mut() {
+        ended.realised = ended.realised.map(|realised| realised.checked_add("0.01".parse().unwrap()).unwrap());
+    }
+    let careless = restored(state);
+    let mut auditor = Auditor::default();
+    look(&mut auditor, &world.venue, &careless, &world);
+    assert!(findings(&auditor).iter().any(|finding| miscounted(finding)), "{:?}", findings(&auditor));
 }
 
 #[test]
