@@ -7,10 +7,11 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kraite_core::engine::{CommandId, State};
+use kraite_core::engine::{CommandId, Held, State};
 use kraite_core::id::{Epoch, PositionNo};
 use kraite_core::journal::{Journal as _, JournalError, Snapshot};
-use kraite_core::time::VenueMillis;
+use kraite_core::position::{Adoption, Booked};
+use kraite_core::time::{LocalMillis, VenueMillis};
 use kraite_journal::{
     FORMAT, STATE_FORMAT, SqliteJournal, SqliteReader, StoredRecord, decode, decode_state, encode, encode_state,
 };
@@ -432,6 +433,27 @@ fn snapshots_of_older_formats_stay_readable_and_are_written_as_the_newest() {
         newer.positions.values_mut().for_each(|position| position.whole_close = Some(VenueMillis(77)));
         assert_eq!(decode_state(account(1), 31, &encode_state(account(1), &newer).unwrap()).unwrap(), newer);
     }
+}
+
+#[test]
+fn the_bytes_of_a_snapshot_of_format_3_stay_readable() {
+    // Written by version 0.1; a change of these bytes is a new format, once a version that writes them is out.
+    let mut wanted = decode_state(account(1), 31, &bytes_of(include_str!("golden/state-format-2.hex"))).unwrap();
+    for position in wanted.positions.values_mut() {
+        position.whole_close = Some(VenueMillis(77));
+        position.hands.handed_back = true;
+        position.adoption =
+            Some(Adoption { held: Held { qty: "0.5".parse().unwrap(), price: "150".parse().unwrap() }, is_done: true });
+        position.booked = Some(Booked { at: LocalMillis(78), funding: "-0.25".parse().unwrap() });
+    }
+    let written = encode_state(account(1), &wanted).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/state-format-3.hex");
+    if std::env::var_os("KRAITE_BLESS").is_some() {
+        std::fs::write(&path, hex_of(&written) + "\n").unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap();
+    assert_eq!((hex_of(&written).as_str(), written[0]), (golden.trim(), 3));
+    assert_eq!(decode_state(account(1), 31, &bytes_of(&golden)).unwrap(), wanted);
 }
 
 #[test]

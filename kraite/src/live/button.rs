@@ -262,7 +262,7 @@ fn record(config: &Config, account: &Account, id: CommandId, command: Command) -
     // One that works on the journal and does not listen is about to begin or to end: it is not deposed.
     let _held = control::hold(&config.journal)?;
     let journal = SqliteJournal::open(&config.journal)?;
-    let engine = config.engine_for(account);
+    let engine = account.engine.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (capabilities, clock) = (account.venue.capabilities(), Clock::real());
     let recorded = record_command(&journal, account.tag, &engine, &capabilities, &clock, (id, command));

@@ -78,6 +78,8 @@ struct AccountTable {
     symbols: Vec<String>,
     products: Option<Vec<ProductWord>>,
     limits: Option<Limits>,
+    /// What is left out is as for every account.
+    engine: Option<Bounds>,
     key: Source,
     secret: Source,
     passphrase: Option<Source>,
@@ -133,7 +135,6 @@ pub(crate) struct Config {
     pub(crate) speed: u32,
     pub(crate) http: Option<Http>,
     pub(super) notify: Option<notify::Notify>,
-    pub(crate) engine: engine::Config,
     pub(crate) plans: BTreeMap<String, Settings>,
     /// By tag.
     pub(crate) accounts: Vec<Account>,
@@ -163,7 +164,8 @@ pub(crate) struct Account {
     /// Product lines of Bitget that are traded.
     pub(crate) products: Vec<Product>,
     /// What it may risk.
-    pub(crate) limits: Limits,
+    /// Bounds and limits: its own, and for what it leaves out those of every account.
+    pub(crate) engine: engine::Config,
     pub(crate) key: Source,
     pub(crate) secret: Source,
     pub(crate) passphrase: Option<Source>,
@@ -203,12 +205,17 @@ impl Config {
             check_plan(table.get_ref()).map_err(|wrong| placed.key(&table.span(), wrong))?;
             plans.insert(name, table.into_inner());
         }
+        let common = engine::Config { limits: file.limits, ..bounds(&file.engine, engine::Config::default())? };
         let mut tags = BTreeSet::new();
         let mut accounts = Vec::new();
         for (name, table) in file.accounts {
             let span = table.span();
-            let account =
-                account(name, table.into_inner(), folder, &file.limits).map_err(|wrong| placed.key(&span, wrong))?;
+            let table = table.into_inner();
+            let mut engine = bounds(table.engine.as_ref().unwrap_or(&Bounds::default()), common.clone())?;
+            if let Some(limits) = table.limits.clone() {
+                engine.limits = limits;
+            }
+            let account = account(name, table, folder, engine).map_err(|wrong| placed.key(&span, wrong))?;
             if !tags.insert(account.tag) {
                 let why = format!("another account has the tag {}; orders carry it", account.tag);
                 return Err(placed.key(&span, Wrong { key: "tag", why }));
@@ -243,13 +250,8 @@ impl Config {
             Some(speed) => *speed.get_ref(),
             None => 1,
         };
-        let (http, notify, engine) = (http.transpose()?, notify.transpose()?, bounds(&file.engine)?);
-        Ok(Self { journal: folder.join(&file.journal), speed, http, notify, engine, plans, accounts })
-    }
-
-    /// The engine's configuration for an account.
-    pub(super) fn engine_for(&self, account: &Account) -> engine::Config {
-        engine::Config { limits: account.limits.clone(), ..self.engine.clone() }
+        let (http, notify) = (http.transpose()?, notify.transpose()?);
+        Ok(Self { journal: folder.join(&file.journal), speed, http, notify, plans, accounts })
     }
 
     /// Every secret that can be read from here, to keep it out of what is shown.
@@ -350,7 +352,7 @@ fn check_plan(settings: &Settings) -> Result<(), Wrong> {
     }
 }
 
-fn account(name: String, table: AccountTable, folder: &Path, limits: &Limits) -> Result<Account, Wrong> {
+fn account(name: String, table: AccountTable, folder: &Path, engine: engine::Config) -> Result<Account, Wrong> {
     let wrong = |key, why: &str| Err(Wrong { key, why: why.to_owned() });
     let Some(tag) = AccountTag::new(table.tag) else {
         let why = format!("a tag is between 0 and {}", AccountTag::MAX);
@@ -387,7 +389,7 @@ fn account(name: String, table: AccountTable, folder: &Path, limits: &Limits) ->
     Ok(Account {
         name,
         products,
-        limits: table.limits.unwrap_or_else(|| limits.clone()),
+        engine,
         tag,
         venue: table.venue,
         network: table.network,
@@ -415,8 +417,8 @@ fn http(table: HttpTable, folder: &Path, place: impl Fn(Wrong) -> Misplaced) -> 
     Ok(Http { listen, token })
 }
 
-fn bounds(table: &Bounds) -> Result<engine::Config, Misplaced> {
-    let mut config = engine::Config::default();
+/// Bounds as they are, but for those that the table gives.
+fn bounds(table: &Bounds, mut config: engine::Config) -> Result<engine::Config, Misplaced> {
     let rows = [
         (&table.poll_seconds, &mut config.poll_every, 5..=3_600),
         (&table.alert_unprotected_seconds, &mut config.alert_unprotected_after, 1..=600),
@@ -464,13 +466,31 @@ secret.env = "SECRET"
     fn a_configuration_is_read_as_it_is_meant() {
         let config = Config::parse(GOOD, Path::new("/x")).unwrap();
         assert_eq!((config.journal.as_path(), config.speed), (Path::new("/x/kraite.journal"), 1));
-        assert_eq!(config.engine, engine::Config::default());
+        assert_eq!(config.accounts[0].engine, engine::Config::default());
         let account = config.account("main").unwrap();
         let terms = config.terms(account, "p", Direction::Short).unwrap();
         assert_eq!((terms.slice, terms.leverage_cap), (Slice::Fixed("100".parse().unwrap()), 20));
         assert_eq!(terms.spec.direction, Direction::Short);
         assert!(config.account("other").unwrap_err().contains("there are: main"));
         assert!(config.terms(account, "q", Direction::Long).unwrap_err().contains("there are: p"));
+    }
+
+    #[test]
+    fn r43_an_account_has_bounds_and_limits_of_its_own_and_for_the_rest_those_of_all() {
+        let common =
+            GOOD.replace("[plans.p]", "[engine]\npoll_seconds = 60\nclose_unprotected_seconds = 40\n[plans.p]");
+        let second = GOOD.split_once("[accounts.main]").unwrap().1.replace("tag = 1", "tag = 2");
+        let own = "[accounts.second.engine]\nclose_unprotected_seconds = 10\n";
+        let own_limits = "[accounts.second.limits]\nmax_positions = 3\n";
+        let config =
+            Config::parse(&format!("{common}[accounts.second]{second}{own}{own_limits}"), Path::new("")).unwrap();
+        let of = |name: &str| {
+            let engine = &config.account(name).unwrap().engine;
+            (engine.poll_every, engine.close_unprotected_after, engine.limits.max_positions)
+        };
+        let seconds = Millis::from_secs;
+        assert_eq!(of("main"), (seconds(60), seconds(40), None));
+        assert_eq!(of("second"), (seconds(60), seconds(10), Some(3)));
     }
 
     #[test]
@@ -539,6 +559,12 @@ secret.env = "SECRET"
                 "unknown field",
             ),
             ("[plans.p]", "[engine]\npoll_seconds = 4\n[plans.p]", (5, 16), "4 seconds are not between 5 and 3600"),
+            (
+                "[plans.p]",
+                "[accounts.main.engine]\nalert_unprotected_seconds = 0\n[plans.p]",
+                (5, 29),
+                "0 seconds are not between 1 and 600",
+            ),
         ] {
             let (line, column, why) = with(from, to);
             assert_eq!((line, column), at, "{to}: {why}");

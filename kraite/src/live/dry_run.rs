@@ -183,7 +183,7 @@ impl Rehearsal {
         let capabilities =
             exchange.as_ref().map_or_else(|| account.venue.capabilities(), |it| it.capabilities().clone());
         let epoch = owned.next().unwrap_or(owned);
-        let engine = Engine::restore(self.config.engine_for(account), capabilities, account.tag, epoch, loaded);
+        let engine = Engine::restore(account.engine.clone(), capabilities, account.tag, epoch, loaded);
         let engine = engine.map_err(Failed::with(Exit::Journal))?;
         let stands = status::account(engine.state(), false, utc::now_ms());
         let (mut at_exchange, mut first, mut can) = (None, Deeds::default(), None);

@@ -313,7 +313,7 @@ fn worker(
     };
     let journal: Arc<dyn Journal> = Arc::clone(journal) as _;
     let reporter = Reporter::new(account.name.clone(), account.tag, Arc::clone(board));
-    Worker::new(account.tag, config.engine_for(account), connect, journal, outside.clock.clone(), reporter)
+    Worker::new(account.tag, account.engine.clone(), connect, journal, outside.clock.clone(), reporter)
 }
 
 /// Works over one opened journal.
