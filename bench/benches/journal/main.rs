@@ -115,7 +115,11 @@ fn commits(runtime: &Runtime, folder: &Path, records: &[Record]) {
     println!("\nP11: one record, durable ({} of each)", ROUNDS * SYNCS);
     println!("  overwritten and synced   min {raw_min:>9.1?}   half {raw_half:>9.1?}");
     println!("  in the journal           min {min:>9.1?}   half {half:>9.1?}");
-    println!("  ratio                    min {:>9.2}   half {:>9.2}   at most 2", ratio(min, raw_min), ratio(half, raw_half));
+    println!(
+        "  ratio                    min {:>9.2}   half {:>9.2}   at most 2",
+        ratio(min, raw_min),
+        ratio(half, raw_half)
+    );
     println!("P12: {GROUP} accounts, one record each, together");
     println!("  all of them              min {group_min:>9.1?}   half {group_half:>9.1?}");
     let share = |group: Duration, one: Duration| ratio(group, one) / GROUP as f64;
@@ -166,10 +170,7 @@ fn written(runtime: &Runtime, path: &Path, records: &[Record], count: u64) {
     let snapshot = Snapshot { seq: state.seq, state };
     runtime.block_on(journal.save_snapshot(account(), &snapshot)).expect("stored");
     drop(journal);
-    let _ = engine.step(kraite_core::engine::Input {
-        at: filler.at,
-        kind: kraite_core::engine::InputKind::Deadline,
-    });
+    let _ = engine.step(kraite_core::engine::Input { at: filler.at, kind: kraite_core::engine::InputKind::Deadline });
     Connection::open(path).expect("opened").execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("written back");
 }
 
@@ -222,7 +223,10 @@ fn recovery(runtime: &Runtime, folder: &Path, records: &[Record]) {
     Connection::open(&folded).expect("opened").execute_batch("DELETE FROM snapshots").expect("deleted");
     let (scanned, ()) = least(|| (scan(&folded), ()));
     let (started_all, tail) = least(|| start(runtime, &folded));
-    println!("  without any snapshot     {started_all:>9.1?}   {tail} records, {:.1} of their scan", ratio(started_all, scanned));
+    println!(
+        "  without any snapshot     {started_all:>9.1?}   {tail} records, {:.1} of their scan",
+        ratio(started_all, scanned)
+    );
     std::fs::remove_file(&folded).expect("removed");
     written(runtime, &large, records, 10 * HISTORY);
     let (started_large, _) = least(|| start(runtime, &large));

@@ -13,7 +13,7 @@ use kraite_core::journal::{Journal, Record};
 use kraite_core::number::{Notional, Price};
 use kraite_core::time::{LocalMillis, Millis, VenueMillis};
 use kraite_engine::{Clock, Handle, Observer, Reactor};
-use kraite_journal::SqliteJournal;
+use kraite_journal::{MemoryJournal, SqliteJournal};
 use kraite_sim::link::SharedVenue;
 use kraite_sim::presets;
 use kraite_sim::script::{Script, Timing, request, world};
@@ -29,6 +29,8 @@ const PRICES: [i64; 5] = [13_720, 12_400, 11_100, 9_900, 16_000];
 const OPENING: i64 = 15_024;
 /// Inputs per second of the load.
 const RATE: u64 = 5_000;
+/// How many inputs the fill of a rung leads to: its report, readings and answers, the change of the target, its outcome.
+const PER_FILL: u64 = 6;
 const BEGIN: LocalMillis = LocalMillis(1_760_000_000_000);
 
 fn main() {
@@ -37,7 +39,11 @@ fn main() {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let all = wanted.as_deref().is_none_or(|word| word == "all");
     if all || wanted.as_deref() == Some("load") {
-        runtime.block_on(load(&folder.path().join("load"), 1_000));
+        println!("with a journal in memory, so that a decision alone is measured:");
+        runtime.block_on(load(Arc::new(MemoryJournal::default()), 1_000));
+        println!("with a journal in a file:");
+        let journal = SqliteJournal::open(folder.path().join("load")).expect("a journal");
+        runtime.block_on(load(Arc::new(journal), 1_000));
     }
     if all || wanted.as_deref() == Some("soak") {
         runtime.block_on(soak(&folder.path().join("soak"), 10, 12));
@@ -146,7 +152,8 @@ impl Account {
         let mut request = template.clone();
         request.instrument.symbol = symbol(n);
         request.mark.symbol = symbol(n);
-        (request.mark.price, request.mark.at) = self.venue.with(|venue, now| (venue.last(&symbol(n)).expect("a price"), now));
+        (request.mark.price, request.mark.at) =
+            self.venue.with(|venue, now| (venue.last(&symbol(n)).expect("a price"), now));
         self.commands += 1;
         assert!(self.handle.command(CommandId(self.commands), Command::Open(Box::new(request))).await);
     }
@@ -162,12 +169,10 @@ impl Account {
 }
 
 /// All accounts open all positions; then prices fall through the rungs, so fast that so many inputs come each second.
-async fn load(path: &std::path::Path, count: u32) {
+async fn load(journal: Arc<dyn Journal>, count: u32) {
     let clock = Clock::real();
-    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(path).expect("a journal"));
     let (seen, template) = (Arc::new(Seen::default()), template());
-    let mut accounts: Vec<Account> =
-        (1..=count).map(|n| begin(n, &clock, &journal, &seen, false)).collect();
+    let mut accounts: Vec<Account> = (1..=count).map(|n| begin(n, &clock, &journal, &seen, false)).collect();
     let begun = Instant::now();
     for n in 0..POSITIONS {
         for account in &mut accounts {
@@ -180,18 +185,25 @@ async fn load(path: &std::path::Path, count: u32) {
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(begun.elapsed() < Duration::from_secs(300), "not all positions opened");
     }
-    println!("{count} accounts with {POSITIONS} positions each, {} orders, opened in {:.1?}", count as usize * wanted, begun.elapsed());
+    println!(
+        "{count} accounts with {POSITIONS} positions each, {} orders, opened in {:.1?}",
+        count as usize * wanted,
+        begun.elapsed()
+    );
     println!("  memory, exchanges included  {} MiB   at most 1,024", memory().0);
     seen.took.lock().expect("whole").clear();
     let (inputs, cpu, begun) = (seen.inputs.load(Ordering::Relaxed), ProcessTime::now(), Instant::now());
     let arrived = || seen.inputs.load(Ordering::Relaxed) - inputs;
+    let mut struck = 0;
     'all: for price in PRICES.into_iter().take(4) {
         for n in 0..POSITIONS {
             for account in &accounts {
-                // As many as are due by now, and no more.
-                while arrived() > begun.elapsed().as_millis() as u64 * RATE / 1_000 {
+                // Evenly: each fill is followed by about so many inputs, its own among them.
+                let due = Duration::from_micros(struck * PER_FILL * 1_000_000 / RATE);
+                while begun.elapsed() < due {
                     tokio::time::sleep(Duration::from_micros(200)).await;
                 }
+                struck += 1;
                 account.price(n, cents(price));
                 if begun.elapsed() > Duration::from_secs(20) {
                     break 'all;
@@ -203,10 +215,16 @@ async fn load(path: &std::path::Path, count: u32) {
     let mut took = std::mem::take(&mut *seen.took.lock().expect("whole"));
     took.sort_unstable();
     let at = |share: usize| took[(took.len() * share / 1_000).min(took.len() - 1)];
-    println!("  inputs                      {:.0} each second for {elapsed:.0?}", arrived() as f64 / elapsed.as_secs_f64());
-    println!("  from a fill at the exchange to its durable decision, {} of them:", took.len());
+    println!(
+        "  inputs                      {:.0} each second for {elapsed:.0?}",
+        arrived() as f64 / elapsed.as_secs_f64()
+    );
+    println!("  from a fill at the exchange to its decision in the journal, {} of them:", took.len());
     println!("    half {:.2?}   p99 {:.2?}   p99.9 {:.2?}   p99 at most 5 ms", at(500), at(990), at(999));
-    println!("  processor time              {:.2} of one core, exchanges included", used.as_secs_f64() / elapsed.as_secs_f64());
+    println!(
+        "  processor time              {:.2} of one core, exchanges included",
+        used.as_secs_f64() / elapsed.as_secs_f64()
+    );
     println!("  memory at most              {} MiB   alerts {}", memory().1, seen.alerts.load(Ordering::Relaxed));
 }
 
@@ -220,7 +238,9 @@ async fn soak(path: &std::path::Path, count: u32, hours: u32) {
     let mut draw = ChaCha8Rng::seed_from_u64(12);
     let mut prices = vec![vec![OPENING; POSITIONS as usize]; count as usize];
     let mut flat_since: BTreeMap<(u32, u32), LocalMillis> = BTreeMap::new();
-    println!("{count} accounts with {POSITIONS} contracts each over {hours} hours of a random market, {SPEED} times as fast");
+    println!(
+        "{count} accounts with {POSITIONS} contracts each over {hours} hours of a random market, {SPEED} times as fast"
+    );
     println!("  hour   memory MiB   positions in memory   orders not done   opened   alerts");
     for hour in 1..=hours {
         let until = LocalMillis(BEGIN.0 + i64::from(hour) * 3_600_000);
@@ -238,7 +258,8 @@ async fn soak(path: &std::path::Path, count: u32, hours: u32) {
                     });
                     if held {
                         flat_since.remove(&key);
-                    } else if clock.now().since(*flat_since.entry(key).or_insert(clock.now())) > Millis::from_secs(120) {
+                    } else if clock.now().since(*flat_since.entry(key).or_insert(clock.now())) > Millis::from_secs(120)
+                    {
                         flat_since.remove(&key);
                         account.open(&template, n).await;
                     }
