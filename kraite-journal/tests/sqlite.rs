@@ -435,6 +435,16 @@ fn snapshots_of_older_formats_stay_readable_and_are_written_as_the_newest() {
 }
 
 #[test]
+fn the_bytes_of_the_newest_snapshot_format_stay_readable() {
+    const GOLDEN: &str = include_str!("golden/state-format-3.hex");
+    // The life of format 2, whose position is closed as a whole.
+    let mut wanted = decode_state(account(1), 31, &bytes_of(include_str!("golden/state-format-2.hex"))).unwrap();
+    wanted.positions.values_mut().for_each(|position| position.whole_close = Some(VenueMillis(77)));
+    assert_eq!(hex_of(&encode_state(account(1), &wanted).unwrap()), GOLDEN.trim());
+    assert_eq!(decode_state(account(1), 31, &bytes_of(GOLDEN)).unwrap(), wanted);
+}
+
+#[test]
 fn the_bytes_of_format_1_stay_readable() {
     // Written by version 0.1; a change of these bytes is a new format.
     const GOLDEN: &str = include_str!("golden/record-format-1.hex");

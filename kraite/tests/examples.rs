@@ -74,7 +74,7 @@ fn every_example_is_in_the_readme_with_its_run_line() {
     let mut found = 0;
     for entry in std::fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().trim_end_matches(".rs").to_owned();
-        assert!(readme.contains(&format!("cargo run -p kraite --example {name}\n")), "{name}");
+        assert!(readme.contains(&format!("`cargo run -p kraite --example {name}`")), "{name}");
         assert!(tested.contains(&format!("output_of(\"{name}\")")), "{name}");
         found += 1;
     }
