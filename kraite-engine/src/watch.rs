@@ -212,3 +212,21 @@ impl<O: Observer> Observer for Watched<O> {
         self.inner.interrupted(why, again_after);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kraite_core::id::AccountTag;
+
+    use super::*;
+
+    #[test]
+    fn a_position_that_left_the_state_is_told_to_be_long_gone() {
+        let mut state = State::new(AccountTag::default());
+        let mut kept = Kept::default();
+        assert!(!kept.take(&state, None));
+        assert_eq!(kept.answer(CommandId(1), &|_| true), None);
+        state.archived.insert(CommandId(1));
+        assert!(kept.take(&state, None));
+        assert_eq!(kept.answer(CommandId(1), &|_| true), Some(Err(WatchError::Archived)));
+    }
+}
