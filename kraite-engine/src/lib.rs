@@ -5,13 +5,15 @@
 //! inbox.
 //!
 //! A [`Worker`] keeps an account connected: it makes the connection, runs a reactor, and starts again. [`Signals`] are
-//! where wishes come from, and [`Terms`] turn one into an opening with everything read fresh.
+//! where wishes come from, and [`Terms`] turn one into an opening with everything read fresh. A [`Watch`] waits for what
+//! becomes of it.
 
 mod clock;
 mod offline;
 mod reactor;
 mod signal;
 mod terms;
+mod watch;
 mod worker;
 
 pub use clock::{Clock, VenueClock};
@@ -19,4 +21,5 @@ pub use offline::{OfflineError, is_recorded_only, record_command};
 pub use reactor::{Handle, Observer, Reactor, ReactorError, Stopped, answer};
 pub use signal::{Signal, SignalError, Signals, Wish, serve};
 pub use terms::{Slice, Terms, TermsError};
-pub use worker::{Connect, ConnectFailure, Desk, Worker, WorkerError};
+pub use watch::{Seen, Watch, WatchError, Watched};
+pub use worker::{Connect, ConnectFailure, Desk, Ready, Worker, WorkerError};

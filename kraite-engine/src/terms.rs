@@ -1,7 +1,7 @@
 //! From what a user wants to what the core decides on: everything else is read fresh from the venue.
 
 use kraite_core::engine::OpenRequest;
-use kraite_core::exchange::{Exchange, MarginMode, PositionMode, ReadError, TriggerBy};
+use kraite_core::exchange::{Direction, Exchange, MarginMode, PositionMode, ReadError, TriggerBy};
 use kraite_core::id::Symbol;
 use kraite_core::instrument::Instrument;
 use kraite_core::number::{ArithmeticError, Notional, Percent};
@@ -81,6 +81,23 @@ fn unread(what: &'static str) -> impl FnOnce(ReadError) -> TermsError {
 }
 
 impl Terms {
+    /// The shape of [`LadderSpec::default_for`], as the command opens it where nothing else is asked for: the ladder
+    /// first, a target that fires at the market, a stop by the mark price, cross margin, and whatever position mode the
+    /// account is in.
+    #[must_use]
+    pub fn default_for(direction: Direction, slice: Slice, leverage_cap: u32) -> Self {
+        Self {
+            spec: LadderSpec::default_for(direction),
+            slice,
+            leverage_cap,
+            sequence: Sequence::LadderFirst,
+            target_style: TargetStyle::TriggerMarket,
+            stop_by: TriggerBy::Mark,
+            margin_mode: MarginMode::Cross,
+            mode: None,
+        }
+    }
+
     /// Reads the contract's rules, brackets and fees, the account's free balance and position mode, and a fresh mark,
     /// the mark last: it must not be old when it sizes something (R29).
     ///

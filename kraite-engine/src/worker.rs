@@ -34,6 +34,21 @@ pub trait Connect: Send + Sync {
     async fn connect(&self) -> Result<Arc<dyn Exchange>, ConnectFailure>;
 }
 
+/// An exchange that is there already: each connection is the same one. A backend keeps its own sockets up; for one that
+/// has to be made anew implement [`Connect`].
+pub struct Ready(pub Arc<dyn Exchange>);
+
+#[async_trait]
+impl Connect for Ready {
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities().clone()
+    }
+
+    async fn connect(&self) -> Result<Arc<dyn Exchange>, ConnectFailure> {
+        Ok(Arc::clone(&self.0))
+    }
+}
+
 /// Why there is no connection. The words hold no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectFailure {

@@ -1,9 +1,10 @@
 //! Durable journals for kraite: memory for tests, SQLite as the embedded default.
 //!
 //! Both keep records by (account, sequence number) under one owner epoch per account and pass one
-//! conformance suite.
+//! [`conformance`] suite, which judges any other journal too. [`encode`] and [`decode`] are for a store of one's own.
 
 mod codec;
+pub mod conformance;
 mod create;
 mod memory;
 mod snapshots;
