@@ -65,7 +65,13 @@ fn memory() -> (u64, u64) {
 struct Seen {
     inputs: AtomicU64,
     took: Mutex<Vec<Duration>>,
-    alerts: AtomicU64,
+    alerts: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Seen {
+    fn alerts(&self) -> String {
+        format!("{:?}", self.alerts.lock().expect("whole"))
+    }
 }
 
 /// What one account holds, as its last decision left it.
@@ -99,8 +105,8 @@ impl Observer for Watch {
         }
     }
 
-    fn notice(&mut self, _: &Notice) {
-        self.seen.alerts.fetch_add(1, Ordering::Relaxed);
+    fn notice(&mut self, notice: &Notice) {
+        *self.seen.alerts.lock().expect("whole").entry(format!("{:?}", notice.alert)).or_default() += 1;
     }
 }
 
@@ -225,7 +231,7 @@ async fn load(journal: Arc<dyn Journal>, count: u32) {
         "  processor time              {:.2} of one core, exchanges included",
         used.as_secs_f64() / elapsed.as_secs_f64()
     );
-    println!("  memory at most              {} MiB   alerts {}", memory().1, seen.alerts.load(Ordering::Relaxed));
+    println!("  memory at most              {} MiB   alerts {}", memory().1, seen.alerts());
 }
 
 /// Hours of a market that walks at random; whatever is flat is opened again.
@@ -267,6 +273,10 @@ async fn soak(path: &std::path::Path, count: u32, hours: u32) {
             }
             clock.sleep(Millis::from_secs(30)).await;
         }
+        // The exchange remembers as long as anybody may ask; it is not what is looked at.
+        for account in &accounts {
+            account.venue.with(|venue, now| venue.forget_before(now.minus(Millis::from_secs(3 * 3_600))));
+        }
         let sum = |of: fn(&Held) -> &AtomicUsize| -> usize {
             accounts.iter().map(|account| of(&account.held).load(Ordering::Relaxed)).sum()
         };
@@ -276,7 +286,7 @@ async fn soak(path: &std::path::Path, count: u32, hours: u32) {
             memory().0,
             sum(|held| &held.positions),
             sum(|held| &held.open_orders),
-            seen.alerts.load(Ordering::Relaxed)
+            seen.alerts()
         );
     }
 }

@@ -285,7 +285,7 @@ fn start(config: &Config, journal: &Arc<SqliteJournal>, board: &Arc<Board>, outs
     let (mut workers, mut desks) = (JoinSet::new(), BTreeMap::new());
     let mut wait = Millis(0);
     for account in &config.accounts {
-        let (worker, desk) = worker(account, config, journal, board, outside);
+        let (worker, desk) = worker(account, journal, board, outside);
         desks.insert(account.tag, desk);
         let (name, clock, ramp) = (account.name.clone(), outside.clock.clone(), wait);
         workers.spawn(async move {
@@ -301,7 +301,6 @@ type Desks = BTreeMap<AccountTag, Desk>;
 
 fn worker(
     account: &Account,
-    config: &Config,
     journal: &Arc<SqliteJournal>,
     board: &Arc<Board>,
     outside: &Outside,
