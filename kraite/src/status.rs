@@ -22,7 +22,8 @@ const EXAMPLE: &str = "Example:
 
 Each position has two lines. The first: number, contract, direction, status, exposure, average entry, target,
 stop, rungs (filled/working/held), orders in doubt. The second: its protection now, the longest time that it was
-without a stop, the worst loss, and the profit that its fills have realised, fees taken off.";
+without a stop, the worst loss, the profit that its fills have realised, fees taken off, and funding once it has
+ended, and whether its target is held where it is.";
 
 /// Shows where every position of a journal stands, while a worker writes it or not.
 ///
@@ -85,6 +86,7 @@ struct ShownPosition {
     rungs_working: usize,
     rungs_held: usize,
     target: Option<String>,
+    target_held: bool,
     stop: String,
     cover: &'static str,
     unprotected_since_ms: Option<i64>,
@@ -140,6 +142,7 @@ fn show(position: &Position, state: &State) -> ShownPosition {
         rungs_working: count(&|rung| any(rung, Life::may_trade)),
         rungs_held: count(&|rung| position.is_held(rung)),
         target: position.serving_target().and_then(|target| target.shape.price()).map(price),
+        target_held: position.hands.held_target.is_some(),
         stop: price(position.stop_price),
         cover: cover(position),
         unprotected_since_ms: position.meter.since.map(|since| since.0),
@@ -227,8 +230,9 @@ fn protection(position: &ShownPosition) -> String {
     };
     let loss = position.worst_loss.as_deref().unwrap_or("unknown");
     let realised = position.realised.as_deref().unwrap_or("unknown");
+    let held = if position.target_held { "; target held" } else { "" };
     let halted = if position.halted { "; HALTED: it only protects itself" } else { "" };
-    format!("{}{since}; {worst}; worst loss {loss}, realised {realised}{halted}", position.cover)
+    format!("{}{since}; {worst}; worst loss {loss}, realised {realised}{held}{halted}", position.cover)
 }
 
 fn table(positions: &[ShownPosition]) -> String {

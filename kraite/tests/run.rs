@@ -192,6 +192,7 @@ fn s12_a_position_is_changed_by_command_on_every_venue_and_stays_so_after_a_kill
             assert!(code == 1 && told.contains(why), "{change:?}: {told}");
         }
     }
+    assert_eq!(command(&["status", "--journal", "j"]).1.matches("; target held").count(), 3);
     // The same command again is answered at once and changes nothing; so is one for what is so already.
     for line in [
         json!({ "id": 77, "account": "classic", "adjust": 1, "close_part": "0.05" }),
@@ -545,7 +546,7 @@ fn a_first_configuration_is_written_once_and_passes_its_own_check() {
         let text = std::fs::read_to_string(folder.path().join(&file)).unwrap();
         let again = output(&["init", &file, "--venue", venue]);
         assert_eq!(again.status.code(), Some(3));
-        assert!(String::from_utf8_lossy(&again.stderr).contains("not overwritten"));
+        assert!(String::from_utf8_lossy(&again.stderr).contains("is there already and stays as it is"));
         assert_eq!(std::fs::read_to_string(folder.path().join(&file)).unwrap(), text);
         let checked = output(&["config", "check", "--config", &file, "--json"]);
         let shown: Value = serde_json::from_slice(&checked.stdout).unwrap();

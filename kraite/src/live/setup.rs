@@ -37,8 +37,16 @@ pub(crate) struct InitArgs {
 /// Runs `kraite init`.
 pub(crate) fn init(args: &InitArgs) -> Result<Exit, Failed> {
     let fail = |error: std::io::Error| {
-        let hint = if error.kind() == std::io::ErrorKind::AlreadyExists { " (it is not overwritten)" } else { "" };
-        Failed::new(Exit::Configuration, format!("{}: {error}{hint}", args.file.display()))
+        let file = args.file.display();
+        Failed::new(
+            Exit::Configuration,
+            match error.kind() {
+                std::io::ErrorKind::AlreadyExists => {
+                    format!("{file} is there already and stays as it is; `kraite init FILE` writes another one")
+                }
+                _ => format!("{file}: {error}"),
+            },
+        )
     };
     let passphrase = match args.venue {
         VenueName::Binance => "",
