@@ -191,6 +191,11 @@ fn every_other_call_has_its_path_and_parameters() {
         text(&UserTrades { symbol: ada(), order: None, window: None, from_id: Some(3) }),
         "GET /fapi/v1/userTrades symbol=ADAUSDT&fromId=3&limit=1000"
     );
+    let funding = GetFunding { symbol: ada(), from, to };
+    assert_eq!(
+        (text(&funding).as_str(), funding.weight()),
+        ("GET /fapi/v1/income symbol=ADAUSDT&incomeType=FUNDING_FEE&startTime=1&endTime=2&limit=1000", 30)
+    );
     assert_eq!(text(&GetPositions { symbol: None }), "GET /fapi/v3/positionRisk ");
     assert_eq!(text(&GetBalances), "GET /fapi/v3/balance ");
     assert_eq!(text(&GetAccount), "GET /fapi/v3/account ");

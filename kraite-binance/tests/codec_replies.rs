@@ -6,13 +6,13 @@ mod common;
 use common::{SENT, answer, id, new_order, ok, order_ref};
 use kraite_binance::codec::calls::{PlaceAlgo, PlaceBatch, PlaceOrder, Placement};
 use kraite_binance::codec::{
-    Asked, Interpreter, SocketReply, account_balances, algo_id, balances, fee_rates, key_rights, leverage_set,
+    Asked, Interpreter, SocketReply, account_balances, algo_id, balances, fee_rates, funding, key_rights, leverage_set,
     listen_key, marks, mode_set, position_mode, positions, regular_id, reply, server_time,
 };
 use kraite_binance::{ExchangeInfo, read_brackets};
 use kraite_core::exchange::{
-    Ack, Amend, Cause, Direction, KeyRights, Lookup, OrderReport, OrderShape, Outcome, PositionMode, ReadError,
-    RejectKind, ReportStatus, ReportedId, Service, Side, TriggerBy, TriggerSize, VenueCause,
+    Ack, Amend, Cause, Direction, KeyRights, Lookup, OrderReport, OrderShape, Outcome, Payment, PositionMode,
+    ReadError, RejectKind, ReportStatus, ReportedId, Service, Side, TriggerBy, TriggerSize, VenueCause,
 };
 use kraite_core::id::{Role, Symbol};
 use kraite_core::time::VenueMillis;
@@ -481,6 +481,28 @@ fn r22_trades_keep_every_digit_and_fees_in_another_currency_are_valued() {
     assert_eq!(interpreter.fills(ok(&rebate)).unwrap().rows[0].trade.fee.to_string(), "-0.01");
     let broken = interpreter.fills(ok(&golden!("user_trades").replace(r#""price":"7819.01","#, ""))).unwrap();
     assert!(!broken.complete && broken.rows.is_empty());
+}
+
+#[test]
+fn funding_is_read_with_its_sign_and_a_row_that_is_none_is_told() {
+    let row = r#"{"symbol":"BTCUSDT","incomeType":"FUNDING_FEE","income":"-0.37500000","asset":"USDT","info":"FUNDING_FEE","time":1570608000000,"tranId":9689322392,"tradeId":""}"#;
+    let of = |rows: &str| funding(ok(&format!("[{rows}]"))).unwrap();
+    let paid = Payment { at: VenueMillis(1_570_608_000_000), amount: "-0.375".parse().unwrap() };
+    let read = of(row);
+    assert_eq!((read.rows, read.complete, read.sent), (vec![(9_689_322_392, paid)], true, 1));
+    let none = of("");
+    assert_eq!((none.rows.len(), none.complete), (0, true));
+    for (from, to) in [
+        (r#""income":"-0.37500000","#, ""),
+        (r#""incomeType":"FUNDING_FEE""#, r#""incomeType":"COMMISSION""#),
+        (r#""time":1570608000000,"#, ""),
+        (r#""tranId":9689322392,"#, ""),
+        ("-0.37500000", "much"),
+    ] {
+        let odd = of(&format!("{row},{}", row.replace(from, to)));
+        assert_eq!((odd.rows.len(), odd.complete, odd.sent), (1, false, 2), "{to}");
+    }
+    assert!(funding(ok("{}")).is_err() && funding(ok("")).is_err());
 }
 
 #[test]

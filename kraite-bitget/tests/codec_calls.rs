@@ -325,6 +325,16 @@ fn every_classic_reading_and_setting() {
             format!("GET {mix}/order/fills?limit=100&orderId=9&productType=USDT-FUTURES&symbol=ADAUSDT"),
         ),
         (
+            text(&classic::PastPositions {
+                product,
+                symbol: ada(),
+                from: VenueMillis(1),
+                to: VenueMillis(2),
+                before: Some("7".into()),
+            }),
+            "GET /api/v2/mix/position/history-position?endTime=2&idLessThan=7&limit=100&productType=USDT-FUTURES&startTime=1&symbol=ADAUSDT".to_owned(),
+        ),
+        (
             text(&classic::PendingPlans { product, symbol: Some(ada()), before: None }),
             format!(
                 "GET {mix}/order/orders-plan-pending?limit=100&planType=profit_loss&productType=USDT-FUTURES&symbol=ADAUSDT"
@@ -405,6 +415,10 @@ fn every_unified_reading_and_setting() {
         (text(&unified::StrategyHistory { product, from, to, cursor: None }), "GET /api/v3/trade/history-strategy-orders?category=USDC-FUTURES&endTime=2&limit=100&startTime=1&type=tpsl".to_owned()),
         (text(&unified::SubOrders { strategy: "7".into(), cursor: None }), "GET /api/v3/trade/strategy-sub-orders?limit=100&orderId=7".to_owned()),
         (text(&unified::GetPositions { product, symbol: None }), "GET /api/v3/position/current-position?category=USDC-FUTURES".to_owned()),
+        (
+            text(&unified::PastPositions { product, symbol: ada(), from, to, cursor: Some("7".into()) }),
+            "GET /api/v3/position/history-position?category=USDC-FUTURES&cursor=7&endTime=2&limit=100&startTime=1&symbol=ADAUSDT".to_owned(),
+        ),
         (text(&unified::GetAssets), "GET /api/v3/account/assets".to_owned()),
         (text(&unified::GetSettings), "GET /api/v3/account/settings".to_owned()),
         (text(&unified::SetHoldMode { mode: PositionMode::OneWay }), r#"POST /api/v3/account/set-hold-mode {"holdMode":"one_way_mode"}"#.to_owned()),

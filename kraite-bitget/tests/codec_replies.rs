@@ -6,9 +6,9 @@ mod common;
 use common::{BOTH, SENT, answer, done, id, limit, market, ok, order, order_ref, pair, refused, revised, terms};
 use kraite_bitget::codec::calls::{Placement, classic, unified};
 use kraite_bitget::codec::{
-    Answer, Asked, Generation, Interpreter, Leg, PairName, Product, Setup, balances, classic_setup, closed, fee_rates,
-    generation, key_rights, leverage_set, margin_of_position, margin_set, marks, mode_set, plan_id, positions,
-    regular_id, reply, server_time, setting_set, strategy_id, unified_setup,
+    Answer, Asked, Generation, Interpreter, Leg, PairName, PastPosition, Product, Setup, balances, classic_setup,
+    closed, fee_rates, generation, key_rights, leverage_set, margin_of_position, margin_set, marks, mode_set,
+    past_positions, plan_id, positions, regular_id, reply, server_time, setting_set, strategy_id, unified_setup,
 };
 use kraite_core::exchange::{
     Ack, Cause, Direction, KeyRights, Lookup, MarginMode, OrderReport, OrderShape, Outcome, PairOutcome, PositionMode,
@@ -647,6 +647,30 @@ fn r22_trades_and_the_sign_of_their_fees() {
     let perp = unified.replace("BTCUSDT", "BTCPERP").replace(r#""feeCoin":"USDT""#, r#""feeCoin":"USDC""#);
     let rows = interpreter.fills(Generation::Unified, ok(&done(&perp))).unwrap();
     assert_eq!(rows.rows[0].trade.fee, "0.6417006".parse().unwrap());
+}
+
+#[test]
+fn positions_of_the_past_tell_their_funding_or_are_told_as_odd() {
+    let classic = r#"{"positionId":"1","marginCoin":"USDT","symbol":"BTCUSDT","holdSide":"short","openAvgPrice":"50","closeAvgPrice":"49","marginMode":"crossed","openTotalPos":"2","closeTotalPos":"2","pnl":"2","netProfit":"1.9","totalFunding":"-0.05","openFee":"-0.02","closeFee":"-0.03","utime":"1750141421728","ctime":"1750141421000"}"#;
+    let unified = r#"{"positionId":"1","category":"USDT-FUTURES","symbol":"BTCUSDT","marginCoin":"USDT","holdMode":"hedge_mode","posSide":"short","openPriceAvg":"50","closePriceAvg":"49","openTotalPos":"2","closeTotalPos":"2","cumRealisedPnl":"2","netProfit":"1.9","totalFunding":"-0.05","openFeeTotal":"-0.02","closeFeeTotal":"-0.03","createdTime":"1750141421000","updatedTime":"1750141421728"}"#;
+    let (symbol, direction) = (Symbol::new("BTCUSDT"), Direction::Short);
+    let (funding, ended_at) = ("-0.05".parse().unwrap(), VenueMillis(1_750_141_421_728));
+    let wanted = PastPosition { symbol, direction, funding, ended_at };
+    for (generation, row, end) in [
+        (Generation::Classic, classic, r#""utime":"1750141421728""#),
+        (Generation::Unified, unified, r#""updatedTime":"1750141421728""#),
+    ] {
+        let of =
+            |row: &str| past_positions(generation, ok(&done(&format!(r#"{{"list":[{row}],"endId":"1"}}"#)))).unwrap();
+        let read = of(row);
+        assert_eq!((read.rows, read.complete), (vec![wanted.clone()], true));
+        assert!(of(&row.replace(end, r#""odd":"1""#)).rows.is_empty());
+        assert!(!of(&row.replace(r#"Side":"short""#, r#"Side":"net""#)).complete);
+        assert!(of(&row.replace("-0.05", "")).rows[0].funding.is_zero(), "an empty field is none");
+        let none = past_positions(generation, ok(&done(r#"{"list":null}"#))).unwrap();
+        assert_eq!((none.rows.len(), none.complete), (0, true));
+        assert!(past_positions(generation, ok(&done("{}"))).is_err());
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ const EXAMPLE: &str = "Example:
   fees.csv    the fees of each order, and for how much of it they are not known
   funding.csv every funding payment of finished positions
 
-An empty cell is what the journal does not know. The books of a position are read a few seconds after its end, where a
+An empty cell is what the journal does not know. The books of a position are read half a minute after its end, where a
 fee is missing or it was open over a full hour; until then its profit is without funding, and what nobody told a fee of
 is charged as a taker.";
 
@@ -149,9 +149,13 @@ impl Book {
         for booked in &reading.value.trades {
             let of_order = |order: &&Order| order.ledger.objects().iter().any(|object| object.venue_id == booked.order);
             if let Some(order) = position.orders.values().find(of_order) {
-                let fill = Fill { at: booked.at, trade: booked.trade.clone() };
                 let known = self.fills.entry(order.id).or_default();
-                known.entry((booked.order.clone(), booked.trade.id.clone())).or_insert(fill);
+                let told = known.values().try_fold(booked.trade.qty, |sum, fill| sum.checked_add(fill.trade.qty));
+                // As the ledger has it: books never make more of what executed.
+                if told.is_ok_and(|told| told <= order.executed_qty()) {
+                    let fill = Fill { at: booked.at, trade: booked.trade.clone() };
+                    known.entry((booked.order.clone(), booked.trade.id.clone())).or_insert(fill);
+                }
             }
         }
     }

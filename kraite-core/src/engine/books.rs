@@ -20,7 +20,7 @@ const BOOKS_SETTLE: Millis = Millis::from_secs(30);
 const BOOKS_AGAIN: Millis = Millis::from_secs(180);
 /// Two questions for books are at least this far apart, whatever position they are about.
 const BOOKS_GAP: Millis = Millis::from_secs(10);
-/// Books of a position that could not be read are asked for again after so many of its waits between failures.
+/// How many times as long as a refused request they wait that could not be read: from half a minute up to eight.
 const BOOKS_PATIENCE: i64 = 60;
 /// A position whose books could not be read stays in the state for them this long.
 const BOOKS_BOUND: Millis = Millis::from_secs(6 * 3_600);

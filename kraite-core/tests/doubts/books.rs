@@ -209,7 +209,25 @@ fn a_position_that_waits_for_its_books_stays_for_hours() {
 }
 
 #[test]
-fn i16_books_that_nobody_can_read_are_asked_for_one_at_a_time_and_ever_more_slowly() {
+fn i16_the_books_of_one_position_that_nobody_can_read_are_asked_for_ever_more_slowly() {
+    let mut bench = over();
+    let (begun, mut asked) = (bench.now(), Vec::new());
+    while bench.now() < begun + 5 * HOUR {
+        for query in bench.take_asked() {
+            asked.extend(matches!(query, Query::Books(..)).then_some(bench.now()));
+            let why = kraite_core::exchange::ReadError::Refused("no right to see that".into());
+            bench.feed(InputKind::Answer(Answer::unanswered(query, why)));
+        }
+        let due = bench.engine.next_deadline().map_or(bench.now() + 5_000, |deadline| deadline.at.0);
+        bench.turn_to(due.clamp(bench.now() + 1, bench.now() + 5_000));
+    }
+    let waits: Vec<i64> = asked.windows(2).map(|two| two[1] - two[0]).collect();
+    assert_eq!(waits[..5], [30_000, 60_000, 120_000, 240_000, 480_000]);
+    assert!(waits[5..].iter().all(|wait| *wait == 480_000) && waits.len() > 30, "{waits:?}");
+}
+
+#[test]
+fn i16_books_that_nobody_can_read_are_asked_for_one_at_a_time() {
     let mut bench = over().reborn(|state| {
         let (first, ended) = state.positions.iter().next().map(|(no, p)| (p.clone(), state.ended[no].clone())).unwrap();
         for n in 2..=40u32 {
