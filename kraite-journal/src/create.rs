@@ -14,12 +14,7 @@ use std::time::Duration;
 use kraite_core::journal::JournalError;
 use rusqlite::Connection;
 
-use crate::sqlite::cause;
-
-/// Marks a file as ours (`PRAGMA application_id`): "krte".
-pub(crate) const APPLICATION_ID: i32 = 0x6b72_7465;
-/// The layout of the tables (`PRAGMA user_version`).
-pub(crate) const LAYOUT: i32 = 1;
+use crate::file::{APPLICATION_ID, LAYOUT, cause};
 
 const TABLES: &str = "
     CREATE TABLE owners (account INTEGER PRIMARY KEY, epoch INTEGER NOT NULL);

@@ -6,9 +6,11 @@
 mod codec;
 pub mod conformance;
 mod create;
+mod file;
 mod memory;
 mod snapshots;
 mod sqlite;
+mod verify;
 
 pub use codec::{DecodeError, FORMAT, STATE_FORMAT, decode, decode_state, encode, encode_state};
 pub use memory::MemoryJournal;

@@ -9,18 +9,18 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use kraite_core::id::{AccountTag, Epoch};
 use kraite_core::journal::{Durable, Journal, JournalError, Loaded, Record, Run, Snapshot};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, ffi, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::codec::{self, DecodeError};
-use crate::create::{APPLICATION_ID, LAYOUT, create};
+use crate::codec;
+use crate::create::create;
+use crate::file::{cause, connect, damaged, each_record, list_accounts, load, owner_of, told};
+use crate::verify::{at_one_moment, verify_all, verify_start};
 
 /// Appends that may wait for the writer; a caller beyond that waits for room.
 const QUEUE: usize = 1_024;
 /// Appends that share one sync at most.
 const GROUP: usize = 256;
-/// A reader that holds the file back for longer makes the writer fail rather than hang.
-const BUSY_MS: u32 = 5_000;
 /// A file up to this size is read whole at every start: a quarter of a million records, in about a second.
 const READ_WHOLE: u64 = 64 * 1_024 * 1_024;
 
@@ -131,207 +131,12 @@ fn size_of(connection: &Connection, path: &Path) -> Result<u64, JournalError> {
     let (pages, size) = (read("page_count")?, read("page_size")?);
     Ok(u64::try_from(pages.saturating_mul(size)).unwrap_or(u64::MAX))
 }
-
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
-    if path.is_dir() {
-        return Err(JournalError::Unavailable(format!("{} is a folder, not a journal", path.display())));
-    }
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| told(path, &error))?;
-    connection
-        .busy_timeout(std::time::Duration::from_millis(u64::from(BUSY_MS)))
-        .map_err(|error| told(path, &error))?;
-    let read = |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
-    let application = read("application_id").map_err(|error| told(path, &error))?;
-    let layout = read("user_version").map_err(|error| told(path, &error))?;
-    if application != APPLICATION_ID {
-        return Err(JournalError::Unavailable(format!("{} is not a kraite journal", path.display())));
-    }
-    if layout > LAYOUT {
-        let number = |n: i32| u32::try_from(n).unwrap_or(u32::MAX);
-        let place = path.display().to_string();
-        return Err(JournalError::TooNew { place, found: number(layout), known: number(LAYOUT) });
-    }
-    Ok(connection)
-}
-
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864;
          PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF;",
     )
 }
-
-/// Looks at a file as it is at one moment: somebody else may be writing meanwhile.
-fn at_one_moment(
-    connection: &Connection,
-    path: &Path,
-    look: fn(&Connection, &Path) -> Result<(), JournalError>,
-) -> Result<(), JournalError> {
-    let moment = connection.unchecked_transaction().map_err(|error| told(path, &error))?;
-    look(&moment, path)?;
-    moment.rollback().map_err(|error| told(path, &error))
-}
-
-/// Reads every record once, and how they lie in the file.
-fn verify_all(connection: &Connection, path: &Path) -> Result<(), JournalError> {
-    let verdict: String =
-        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|error| told(path, &error))?;
-    if verdict != "ok" {
-        return Err(JournalError::Corrupt { place: path.display().to_string(), reason: verdict });
-    }
-    let mut last: Option<(AccountTag, u64, Epoch)> = None;
-    each_record(connection, path, None, |account, seq, epoch, body| {
-        let record = codec::decode(account, seq, body).map_err(|error| damaged(path, account, seq, error))?;
-        let before = last.filter(|(of, ..)| *of == account);
-        let expected = before.map_or(1, |(_, seq, _)| seq.saturating_add(1));
-        if seq != expected {
-            let place = format!("{}, account {account}, record {expected}", path.display());
-            return Err(JournalError::Corrupt { place, reason: format!("it is missing; {seq} comes next") });
-        }
-        is_filed_right(path, account, &record, epoch, before.map_or(Epoch::default(), |(.., epoch)| epoch))?;
-        last = Some((account, seq, epoch));
-        Ok(())
-    })?;
-    verify_start(connection, path)
-}
-
-/// A record lies under the epoch that it says, which is none before those of the records before it.
-fn is_filed_right(
-    path: &Path,
-    account: AccountTag,
-    record: &Record,
-    filed: Epoch,
-    before: Epoch,
-) -> Result<(), JournalError> {
-    if record.epoch == filed && filed >= before {
-        return Ok(());
-    }
-    Err(JournalError::Corrupt {
-        place: format!("{}, account {account}, record {}", path.display(), record.seq),
-        reason: format!("written under epoch {}, filed under {filed}", record.epoch),
-    })
-}
-
-/// What a start rests on: snapshots, the records after them, and owners.
-fn verify_start(connection: &Connection, path: &Path) -> Result<(), JournalError> {
-    for account in list_accounts(connection, path)? {
-        let key = i64::from(account.get());
-        let number = |sql: &str| {
-            connection
-                .query_row(sql, params![key], |row| row.get::<_, Option<i64>>(0))
-                .optional()
-                .map(|found| found.flatten().unwrap_or(0))
-                .map_err(|error| told(path, &error))
-        };
-        let corrupt =
-            |reason: String| JournalError::Corrupt { place: format!("{}, account {account}", path.display()), reason };
-        // Epochs never fall, so the last record has the newest.
-        let newest = number("SELECT epoch FROM records WHERE account = ?1 ORDER BY seq DESC LIMIT 1")?;
-        let owner = i64::from(owner_of(connection, path, account)?.get());
-        if owner < newest {
-            return Err(corrupt(format!("its owner has epoch {owner}, a record was written under {newest}")));
-        }
-        let last = number("SELECT MAX(seq) FROM records WHERE account = ?1")?;
-        let snapshot = number("SELECT seq FROM snapshots WHERE account = ?1")?;
-        if snapshot > last {
-            return Err(corrupt(format!("its snapshot includes record {snapshot}, the last one is {last}")));
-        }
-        let covered = number("SELECT r.seq FROM records r JOIN snapshots s USING (account, seq) WHERE account = ?1")?;
-        if covered != snapshot {
-            return Err(corrupt(format!("record {snapshot}, the last one of its snapshot, is missing")));
-        }
-        let loaded = load(connection, path, account)?;
-        let records = i64::try_from(loaded.records.len()).unwrap_or(i64::MAX);
-        if snapshot.saturating_add(records) != last {
-            return Err(corrupt(format!("its last record is {last}, and {records} follow record {snapshot}")));
-        }
-    }
-    Ok(())
-}
-
-/// Under which epoch an account is owned now; zero for one that nobody ever acquired.
-fn owner_of(connection: &Connection, path: &Path, account: AccountTag) -> Result<Epoch, JournalError> {
-    let epoch: Option<i64> = connection
-        .query_row("SELECT epoch FROM owners WHERE account = ?1", params![i64::from(account.get())], |row| row.get(0))
-        .optional()
-        .map_err(|error| told(path, &error))?;
-    match epoch.map(|epoch| u32::try_from(epoch).ok().and_then(Epoch::new)) {
-        None => Ok(Epoch::default()),
-        Some(Some(epoch)) => Ok(epoch),
-        Some(None) => Err(JournalError::Corrupt {
-            place: format!("{}, account {account}", path.display()),
-            reason: "the epoch of its owner is out of range".into(),
-        }),
-    }
-}
-
-fn each_record(
-    connection: &Connection,
-    path: &Path,
-    only: Option<(AccountTag, u64, usize)>,
-    mut take: impl FnMut(AccountTag, u64, Epoch, &[u8]) -> Result<(), JournalError>,
-) -> Result<(), JournalError> {
-    let (filter, account, after, limit) = match only {
-        Some((account, after, limit)) => ("account = ?1 AND seq > ?2", i64::from(account.get()), after, limit),
-        None => ("?1 = ?1 AND ?2 = ?2", 0, 0, usize::MAX),
-    };
-    let sql = format!("SELECT account, seq, epoch, body FROM records WHERE {filter} ORDER BY account, seq LIMIT ?3");
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut statement = connection.prepare_cached(&sql).map_err(|error| told(path, &error))?;
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![account, after, limit]).map_err(|error| told(path, &error))?;
-    while let Some(row) = rows.next().map_err(|error| told(path, &error))? {
-        let read = || -> rusqlite::Result<(i64, i64, i64)> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
-        let (account, seq, epoch) = read().map_err(|error| told(path, &error))?;
-        let key = (
-            u32::try_from(account).ok().and_then(AccountTag::new),
-            u64::try_from(seq).ok(),
-            u32::try_from(epoch).ok().and_then(Epoch::new),
-        );
-        let (Some(account), Some(seq), Some(epoch)) = key else {
-            let place = format!("{}, account {account}, record {seq}", path.display());
-            return Err(JournalError::Corrupt { place, reason: "its key is out of range".into() });
-        };
-        let body = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).map_err(|error| told(path, &error))?;
-        take(account, seq, epoch, body)?;
-    }
-    Ok(())
-}
-
-fn damaged(path: &Path, account: AccountTag, seq: u64, error: DecodeError) -> JournalError {
-    let place = format!("{}, account {account}, record {seq}", path.display());
-    match error {
-        DecodeError::TooNew { found, known } => {
-            JournalError::TooNew { place, found: u32::from(found), known: u32::from(known) }
-        }
-        other => JournalError::Corrupt { place, reason: other.to_string() },
-    }
-}
-
-/// What an error of SQLite means for the one who opened the file.
-fn told(path: &Path, error: &rusqlite::Error) -> JournalError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt) => {
-            JournalError::Corrupt { place: path.display().to_string(), reason: error.to_string() }
-        }
-        Some(ErrorCode::NotADatabase) => JournalError::Unavailable(format!(
-            "{} is not a kraite journal, or its first page is damaged",
-            path.display()
-        )),
-        _ => JournalError::Unavailable(format!("{}: {error}{}", path.display(), cause(error))),
-    }
-}
-
-/// What SQLite's word for a write that the system refused stands for most often.
-pub(crate) fn cause(error: &rusqlite::Error) -> &'static str {
-    match error.sqlite_error().map(|error| error.extended_code) {
-        Some(ffi::SQLITE_FULL | ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE | ffi::SQLITE_IOERR_TRUNCATE) => {
-            ": the disk is full, or a quota is used up"
-        }
-        _ => "",
-    }
-}
-
 struct Writer {
     connection: Connection,
     path: PathBuf,
@@ -460,65 +265,11 @@ impl Writer {
         list_accounts(&self.connection, &self.path)
     }
 }
-
-fn load(connection: &Connection, path: &Path, account: AccountTag) -> Result<Loaded, JournalError> {
-    let key = i64::from(account.get());
-    let row = connection
-        .query_row("SELECT seq, body FROM snapshots WHERE account = ?1", params![key], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-        })
-        .optional()
-        .map_err(|error| told(path, &error))?;
-    let mut loaded = Loaded::default();
-    if let Some((seq, body)) = row {
-        let seq = u64::try_from(seq).unwrap_or(0);
-        let state = codec::decode_state(account, seq, &body).map_err(|error| damaged(path, account, seq, error))?;
-        loaded.snapshot = Some(Snapshot { seq, state });
-    }
-    let after = loaded.snapshot.as_ref().map_or(0, |s| s.seq);
-    let mut expected = after;
-    let mut before = loaded.snapshot.as_ref().map_or(Epoch::default(), |s| s.state.epoch);
-    each_record(connection, path, Some((account, after, usize::MAX)), |account, seq, epoch, body| {
-        expected = expected.saturating_add(1);
-        if seq != expected {
-            let place = format!("{}, account {account}, record {expected}", path.display());
-            return Err(JournalError::Corrupt { place, reason: format!("it is missing; {seq} comes next") });
-        }
-        let record = codec::decode(account, seq, body).map_err(|error| damaged(path, account, seq, error))?;
-        is_filed_right(path, account, &record, epoch, before)?;
-        before = epoch;
-        loaded.records.push(record);
-        Ok(())
-    })?;
-    Ok(loaded)
-}
-
 /// Room for 31 years in an epoch's 24 bits; a clock that is wrong costs uniqueness over lost files only.
 #[allow(clippy::disallowed_methods, reason = "an epoch must differ from those of a lost file; nothing waits on it")]
 fn minutes_since_2020() -> i64 {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_secs() / 60).unwrap_or(0).saturating_sub(26_297_280).max(1)
-}
-
-/// The accounts that have records, found by one step in the index for each.
-fn list_accounts(connection: &Connection, path: &Path) -> Result<Vec<AccountTag>, JournalError> {
-    let mut statement = connection
-        .prepare_cached(
-            "WITH RECURSIVE known (account) AS (
-                 SELECT MIN(account) FROM records
-                 UNION ALL
-                 SELECT (SELECT MIN(r.account) FROM records r WHERE r.account > known.account) FROM known
-                 WHERE known.account IS NOT NULL
-             ) SELECT account FROM known WHERE account IS NOT NULL",
-        )
-        .map_err(|error| told(path, &error))?;
-    let rows = statement.query_map([], |row| row.get::<_, i64>(0)).map_err(|error| told(path, &error))?;
-    let mut accounts = Vec::new();
-    for row in rows {
-        let number = row.map_err(|error| told(path, &error))?;
-        accounts.extend(u32::try_from(number).ok().and_then(AccountTag::new));
-    }
-    Ok(accounts)
 }
 
 /// Conditional on owner and number; a refusal concerns this run alone.
@@ -673,100 +424,5 @@ impl SqliteReader {
             Ok(())
         })?;
         Ok(found)
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod tests {
-    use kraite_core::engine::{InputKind, State};
-    use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
-
-    use super::*;
-
-    /// Twenty records of each of two accounts; the first has a snapshot of fifteen.
-    fn filled(path: &Path) -> Connection {
-        create(path).unwrap();
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
-        let epoch = Epoch::new(3).unwrap();
-        for account in [1, 2].map(|n| AccountTag::new(n).unwrap()) {
-            let key = i64::from(account.get());
-            connection.execute("INSERT INTO owners VALUES (?1, 3)", params![key]).unwrap();
-            for seq in 1..=20 {
-                let at = Moment { local: LocalMillis(1), venue: VenueMillis(1), error: Millis(0) };
-                let record = Record { seq, epoch, at, input: InputKind::Deadline, events: Vec::new() };
-                let body = codec::encode(account, &record).unwrap();
-                connection
-                    .execute(
-                        "INSERT INTO records VALUES (?1, ?2, 3, ?3)",
-                        params![key, i64::try_from(seq).unwrap(), body],
-                    )
-                    .unwrap();
-            }
-        }
-        let account = AccountTag::new(1).unwrap();
-        let state = State { seq: 15, epoch, ..State::new(account) };
-        let body = codec::encode_state(account, &state).unwrap();
-        connection.execute("INSERT INTO snapshots VALUES (1, 15, ?1)", params![body]).unwrap();
-        connection
-    }
-
-    /// What becomes of a file after a change by hand: at the start of a large one, and where all of it is read.
-    fn after(change: &str) -> (Result<(), String>, Result<(), String>) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal");
-        let connection = filled(&path);
-        connection.execute_batch(change).unwrap();
-        let look = |look: fn(&Connection, &Path) -> Result<(), JournalError>| {
-            look(&connection, &path).map_err(|error| error.to_string())
-        };
-        (look(verify_start), look(verify_all))
-    }
-
-    #[test]
-    fn a_large_journal_is_refused_for_damage_in_what_its_start_rests_on() {
-        assert_eq!(after(""), (Ok(()), Ok(())));
-        for (change, place) in [
-            ("UPDATE snapshots SET body = zeroblob(40)", "account 1"),
-            ("DELETE FROM records WHERE account = 1 AND seq = 15", "record 15"),
-            ("DELETE FROM records WHERE account = 1 AND seq = 18", "record 18"),
-            ("DELETE FROM records WHERE account = 1 AND seq > 12", "record 15"),
-            ("UPDATE records SET body = zeroblob(9) WHERE account = 1 AND seq = 16", "record 16"),
-            ("UPDATE records SET epoch = 2 WHERE account = 1 AND seq = 17", "record 17"),
-            ("UPDATE records SET body = zeroblob(9) WHERE account = 2 AND seq = 1", "account 2, record 1"),
-            ("DELETE FROM records WHERE account = 2 AND seq = 1", "account 2, record 1"),
-            ("UPDATE owners SET epoch = 2 WHERE account = 2", "account 2"),
-            ("DELETE FROM owners", "account 1"),
-        ] {
-            let (start, whole) = after(change);
-            assert!(start.as_ref().is_err_and(|error| error.contains(place)), "{change}: {start:?}");
-            assert!(whole.is_err(), "{change}");
-        }
-    }
-
-    #[test]
-    fn damage_in_history_that_a_snapshot_covers_is_found_by_whoever_reads_all_of_it() {
-        for change in [
-            "UPDATE records SET body = zeroblob(9) WHERE account = 1 AND seq = 4",
-            "DELETE FROM records WHERE account = 1 AND seq = 4",
-            "UPDATE records SET epoch = 4 WHERE account = 1 AND seq = 4",
-        ] {
-            let (start, whole) = after(change);
-            assert_eq!(start, Ok(()), "{change}");
-            assert!(whole.as_ref().is_err_and(|error| error.contains("account 1, record 4")), "{change}: {whole:?}");
-        }
-    }
-
-    #[test]
-    fn every_account_is_listed_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal");
-        let connection = filled(&path);
-        let tags = |numbers: &[u32]| numbers.iter().map(|n| AccountTag::new(*n).unwrap()).collect::<Vec<_>>();
-        assert_eq!(list_accounts(&connection, &path).unwrap(), tags(&[1, 2]));
-        connection.execute_batch("DELETE FROM records WHERE account = 1").unwrap();
-        assert_eq!(list_accounts(&connection, &path).unwrap(), tags(&[2]));
-        connection.execute_batch("DELETE FROM records").unwrap();
-        assert_eq!(list_accounts(&connection, &path).unwrap(), []);
     }
 }
