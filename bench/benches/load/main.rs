@@ -1,5 +1,7 @@
 //! A thousand accounts in one process, and half a day of trading: memory, and how long a decision takes.
 
+mod following;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -45,8 +47,13 @@ fn main() {
         let journal = SqliteJournal::open(folder.path().join("load")).expect("a journal");
         runtime.block_on(load(Arc::new(journal), 1_000));
     }
+    if all || wanted.as_deref() == Some("following") {
+        runtime.block_on(following::follow());
+    }
     if all || wanted.as_deref() == Some("soak") {
-        runtime.block_on(soak(&folder.path().join("soak"), 10, 12));
+        let number = |at| std::env::args().nth(at).and_then(|word| word.parse().ok());
+        let (hours, speed) = (number(2).unwrap_or(12), number(3).unwrap_or(200));
+        runtime.block_on(soak(&folder.path().join("soak"), 10, hours, speed));
     }
 }
 
@@ -132,12 +139,12 @@ fn template() -> OpenRequest {
     request(&script, &quiet).expect("the contract has a price")
 }
 
-fn begin(n: u32, clock: &Clock, journal: &Arc<dyn Journal>, seen: &Arc<Seen>, counts: bool) -> Account {
+fn begin(n: u32, contracts: u32, clock: &Clock, journal: &Arc<dyn Journal>, seen: &Arc<Seen>, counts: bool) -> Account {
     let tag = AccountTag::new(n).expect("in range");
     let now = VenueMillis(clock.now().0);
     let mut venue = Venue::new(presets::binance(), now);
     venue.open_account(tag, PositionMode::OneWay, Notional::from_units(1_000_000, 0).expect("in range"));
-    for n in 0..POSITIONS {
+    for n in 0..contracts {
         let mut rules = presets::instrument();
         rules.symbol = symbol(n);
         venue.list(rules);
@@ -178,7 +185,7 @@ impl Account {
 async fn load(journal: Arc<dyn Journal>, count: u32) {
     let clock = Clock::real();
     let (seen, template) = (Arc::new(Seen::default()), template());
-    let mut accounts: Vec<Account> = (1..=count).map(|n| begin(n, &clock, &journal, &seen, false)).collect();
+    let mut accounts: Vec<Account> = (1..=count).map(|n| begin(n, POSITIONS, &clock, &journal, &seen, false)).collect();
     let begun = Instant::now();
     for n in 0..POSITIONS {
         for account in &mut accounts {
@@ -235,17 +242,16 @@ async fn load(journal: Arc<dyn Journal>, count: u32) {
 }
 
 /// Hours of a market that walks at random; whatever is flat is opened again.
-async fn soak(path: &std::path::Path, count: u32, hours: u32) {
-    const SPEED: u32 = 200;
-    let clock = Clock::scaled_from(BEGIN, SPEED);
+async fn soak(path: &std::path::Path, count: u32, hours: u32, speed: u32) {
+    let clock = Clock::scaled_from(BEGIN, speed);
     let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(path).expect("a journal"));
     let (seen, template) = (Arc::new(Seen::default()), template());
-    let mut accounts: Vec<Account> = (1..=count).map(|n| begin(n, &clock, &journal, &seen, true)).collect();
+    let mut accounts: Vec<Account> = (1..=count).map(|n| begin(n, POSITIONS, &clock, &journal, &seen, true)).collect();
     let mut draw = ChaCha8Rng::seed_from_u64(12);
     let mut prices = vec![vec![OPENING; POSITIONS as usize]; count as usize];
     let mut flat_since: BTreeMap<(u32, u32), LocalMillis> = BTreeMap::new();
     println!(
-        "{count} accounts with {POSITIONS} contracts each over {hours} hours of a random market, {SPEED} times as fast"
+        "{count} accounts with {POSITIONS} contracts each over {hours} hours of a random market, {speed} times as fast"
     );
     println!("  hour   memory MiB   positions in memory   orders not done   opened   alerts");
     for hour in 1..=hours {

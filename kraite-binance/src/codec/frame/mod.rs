@@ -96,14 +96,14 @@ impl Frame {
         let text = std::str::from_utf8(bytes).map_err(|_| FrameError("no UTF-8".into()))?;
         let text = text.trim_ascii();
         if let Some(event) = leading_event(text) {
-            return Self::of_event(event, text);
+            return Self::of_event(event, text, Checked::No);
         }
         if text.starts_with('[') {
             return json(text).map(Self::Marks);
         }
         let envelope: Envelope<'_> = json(text)?;
         if let Some(event) = &envelope.e {
-            return Self::of_event(event, text);
+            return Self::of_event(event, text, Checked::Yes);
         }
         match envelope.data {
             Some(data) => Self::of_payload(data.get()),
@@ -117,15 +117,15 @@ impl Frame {
             return json(text).map(Self::Marks);
         }
         if let Some(event) = leading_event(text) {
-            return Self::of_event(event, text);
+            return Self::of_event(event, text, Checked::Yes);
         }
         match json::<Envelope<'_>>(text)?.e {
-            Some(event) => Self::of_event(&event, text),
+            Some(event) => Self::of_event(&event, text, Checked::Yes),
             None => Ok(Self::Other("no event".into())),
         }
     }
 
-    fn of_event(event: &str, text: &str) -> Result<Self, FrameError> {
+    fn of_event(event: &str, text: &str, checked: Checked) -> Result<Self, FrameError> {
         Ok(match event {
             "ORDER_TRADE_UPDATE" => Self::Order(match plain::order_update(text) {
                 Some(update) => Box::new(update),
@@ -139,7 +139,9 @@ impl Frame {
             "markPriceUpdate" => Self::Mark(json(text)?),
             other => {
                 // Even what is not used has to be JSON.
-                let _: serde::de::IgnoredAny = json(text)?;
+                if checked == Checked::No {
+                    let _: serde::de::IgnoredAny = json(text)?;
+                }
                 Self::Other(other.chars().take(40).collect())
             }
         })
@@ -158,6 +160,13 @@ impl Envelope<'_> {
         let failure = code.map(|code| Failure::embedded(code, msg.as_deref().unwrap_or_default()));
         Frame::Answered { id: self.id, failure }
     }
+}
+
+/// Whether a text is known to be JSON, as what an envelope wraps is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Checked {
+    Yes,
+    No,
 }
 
 /// The event, where a frame begins with it, as those of the venue do.
