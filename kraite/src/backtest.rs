@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use kraite_core::Instrument;
-use kraite_core::exchange::Direction;
+use kraite_core::exchange::{Direction, MarginMode};
 use kraite_core::number::{Factor, Notional};
 use kraite_core::sizing::{Budget, Fix, LadderSpec};
 use kraite_core::time::VenueMillis;
@@ -180,6 +180,7 @@ fn plan_of(settings: &Settings, args: &Args, instrument: Instrument, first: &Bar
         budget: Budget { margin, leverage_cap },
         sequence: settings.sequence().into(),
         target_style: settings.target().into(),
+        margin_mode: MarginMode::Cross,
         wallet,
         profile: venue(settings).profile(),
         latency: Latency::FAR,

@@ -113,7 +113,11 @@ impl Observer for Watch {
     }
 
     fn notice(&mut self, notice: &Notice) {
-        *self.seen.alerts.lock().expect("whole").entry(format!("{:?}", notice.alert)).or_default() += 1;
+        // What differs in digits and ids only is one kind.
+        let plain = |word: &str| if word.chars().any(|c| c.is_ascii_digit()) { "#" } else { word }.to_owned();
+        let words: Vec<String> = notice.message.split(' ').map(plain).collect();
+        let kind = format!("{:?}: {}", notice.alert, words.join(" "));
+        *self.seen.alerts.lock().expect("whole").entry(kind).or_default() += 1;
     }
 }
 

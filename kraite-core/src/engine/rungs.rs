@@ -23,7 +23,7 @@ use crate::time::Millis;
 const HELD_GAP: Millis = Millis::from_secs(15);
 
 /// Readings show a change this late at most, as far as venues say.
-const READ_LAG: Millis = Millis::from_secs(2);
+pub(super) const READ_LAG: Millis = Millis::from_secs(2);
 /// A reading this young says how things stand.
 const FRESH: Millis = Millis::from_secs(3);
 

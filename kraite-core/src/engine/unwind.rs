@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::build::{Slot, slot};
 use super::event::Event;
 use super::io::{Alert, Query, Request, Wake};
+use super::rungs::READ_LAG;
 use super::turn::Turn;
 use super::volatile::OpenOrders;
 use crate::capabilities::Protection;
@@ -277,10 +278,14 @@ impl Turn<'_> {
         if is_flat && orders.is_some() {
             return true;
         }
-        if flat.is_some() && !is_flat {
-            // Residual: what explains it is in the history, or it is not ours (R91).
+        if let Some((at, _)) = flat.filter(|_| !is_flat) {
+            // Residual: what explains it is in the history, or it is not ours (R91). One reading may lag behind the
+            // close; somebody is told once a later one agrees.
             readings.want_history = true;
-            self.alert(no, Alert::NeedsAttention, String::from("the venue still shows exposure after our close"));
+            let first = *readings.residual.get_or_insert(at);
+            if at >= first.plus(READ_LAG) {
+                self.alert(no, Alert::NeedsAttention, String::from("the venue still shows exposure after our close"));
+            }
         }
         if self.may_read_what_is_open(no) {
             self.ask(Query::Positions);

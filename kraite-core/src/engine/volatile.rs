@@ -50,6 +50,8 @@ pub(super) struct Readings {
     pub(super) open: Pace,
     /// When the unwinding began in this run.
     pub(super) unwinding_since: Option<LocalMillis>,
+    /// When the first reading was asked for that showed exposure where our fills explain none any more.
+    pub(super) residual: Option<VenueMillis>,
 }
 
 impl Readings {

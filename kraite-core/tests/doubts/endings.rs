@@ -81,6 +81,34 @@ fn r92_what_is_flat_is_not_closed_again_and_its_books_end_with_its_last_order() 
 }
 
 #[test]
+fn r91_what_one_reading_still_shows_may_lag_and_what_a_later_one_shows_too_is_told() {
+    let mut bench = active(Shape::LIMIT_TARGET);
+    bench.turn_to(bench.now() + 60_000);
+    let qty = bench.position().exposure();
+    bench.fill(Role::Target);
+    for sent in bench.take_sent() {
+        bench.answer_one(sent);
+    }
+    let shown = |bench: &mut Bench, at: i64, qty: Qty| {
+        let (symbol, sent_at) = (bench::symbol(), VenueMillis(at));
+        let row = PositionReport { symbol, direction: Direction::Long, qty, entry_price: None, at: sent_at };
+        let reading = Reading { value: vec![row], sent_at, endpoint: Endpoint::Positions, complete: true };
+        bench.feed(InputKind::Answer(Answer::Positions(Ok(reading))));
+        (bench.told.contains(&Alert::NeedsAttention), bench.position().phase)
+    };
+    bench.turn_to(bench.now() + 1_000);
+    let first = bench.now();
+    assert_eq!(shown(&mut bench, first, qty), (false, Phase::Closing));
+    bench.turn_to(first + 1_999);
+    assert_eq!(shown(&mut bench, first + 1_999, qty), (false, Phase::Closing));
+    let mut flat = bench.clone();
+    flat.run(120_000, Venue::Honest, &all);
+    assert_eq!((flat.told.contains(&Alert::NeedsAttention), flat.position().phase), (false, Phase::Closed));
+    bench.turn_to(first + 2_000);
+    assert_eq!(shown(&mut bench, first + 2_000, qty), (true, Phase::Closing));
+}
+
+#[test]
 fn r96_a_close_that_never_left_is_no_orphan_of_a_position_that_is_flat() {
     let mut bench = active(Shape::LIMIT_TARGET);
     close(&mut bench);

@@ -3,6 +3,7 @@
 //! Nothing is skipped, filled in or guessed: whatever is not as it should be is a [`DataError`] that names
 //! file and line.
 
+mod columns;
 mod funding;
 mod klines;
 mod lines;
@@ -10,6 +11,7 @@ mod trades;
 
 use std::path::PathBuf;
 
+pub use columns::{ColumnError, Columns, Run, TickBar};
 pub use funding::{Funding, read_funding};
 pub use klines::{Bar, Gaps, KlineReader, Span, read_klines};
 pub use lines::{MAX_LINE, open_text};

@@ -20,7 +20,7 @@ pub(super) fn portion(cost: Notional, part: Qty, whole: Qty) -> Result<Notional,
 }
 
 /// `amount` / `parts`, rounded up to the kept decimals: a margin is never too small.
-pub(super) fn share(amount: Notional, parts: u32) -> Result<Notional, ArithmeticError> {
+pub(crate) fn share(amount: Notional, parts: u32) -> Result<Notional, ArithmeticError> {
     let one = Qty::from_units(1, 0).unwrap_or_default();
     let parts = Qty::from_units(i64::from(parts.max(1)), 0).unwrap_or(one);
     ceil_price(amount.checked_div_qty(parts)?, grain())?.checked_mul(one)

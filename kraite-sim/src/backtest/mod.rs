@@ -1,7 +1,10 @@
 //! Backtests: the production core on a simulated venue that real bars drive.
 //!
 //! Inside a bar the path is the pessimistic one: from the open to the worst price for the position, then to
-//! the best, then to the close. A stop that the bar's low passes fills at the low.
+//! the best, then to the close. A stop that the bar's low passes fills at the low; a target that its high passes
+//! fills where it triggers, unless the bar opens beyond it.
+
+mod fast;
 
 use std::collections::BTreeSet;
 
@@ -16,8 +19,10 @@ use kraite_core::sizing::{Budget, LadderSpec, Refusal, Rule, SizeRequest, size_f
 use kraite_core::time::{Millis, VenueMillis};
 use serde::{Deserialize, Serialize};
 
+pub use fast::{Deal, Fast, FastError, Listener, Part};
+
 use crate::data::{Bar, Funding};
-use crate::venue::{Venue, VenueProfile};
+use crate::venue::{PriceMove, Venue, VenueProfile};
 use crate::world::{Fate, Latency, Nemesis, Rates, Verdict, World};
 
 /// After the last bar the world is healed and given this long to come to rest.
@@ -38,6 +43,8 @@ pub struct Plan {
     pub sequence: Sequence,
     /// How the take-profit rests.
     pub target_style: TargetStyle,
+    /// Whether a position stands with its own margin or with the wallet.
+    pub margin_mode: MarginMode,
     /// The wallet at the start.
     pub wallet: Notional,
     /// The shape of the venue.
@@ -185,6 +192,9 @@ impl Backtest {
             let at = bar.open_time.plus(Millis(span * place / 4));
             self.pay_funding(at);
             self.world.run_until(at);
+            // A stop trades at the worst that the bar shows; on the way to the best nothing is better than where it
+            // triggers.
+            self.world.venue.set_price_move(if place < 2 { PriceMove::Jump } else { PriceMove::Glide });
             self.world.price(&self.symbol, price);
             if place == 0 {
                 self.enter(price, at);
@@ -232,7 +242,7 @@ impl Backtest {
             target_style: self.plan.target_style,
             stop_by: TriggerBy::Mark,
             mode: PositionMode::OneWay,
-            margin_mode: MarginMode::Cross,
+            margin_mode: self.plan.margin_mode,
             mark: kraite_core::exchange::Mark { symbol: self.symbol.clone(), price: mark, at },
         };
         let id = CommandId(self.next_command);

@@ -1,0 +1,209 @@
+//! Bars as columns of whole numbers: what a simulation scans.
+
+use kraite_core::number::{Price, Qty};
+use kraite_core::rounding::floor_price;
+use kraite_core::time::{Millis, VenueMillis};
+
+use super::Bar;
+
+/// Why bars cannot be columns of a contract.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ColumnError {
+    /// A price is no whole number of units that fits.
+    #[error("{name} {price} of the bar at {at} ms is no whole number of {unit} that fits into 32 bits")]
+    OffGrid {
+        /// Which price.
+        name: &'static str,
+        /// What it is.
+        price: Price,
+        /// The bar's open time.
+        at: i64,
+        /// The grid.
+        unit: Price,
+    },
+}
+
+/// Bars of one contract, oldest first, each price in whole units of a grid at least as fine as the contract's tick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    unit: Price,
+    open_time: Vec<i64>,
+    open: Vec<i32>,
+    high: Vec<i32>,
+    low: Vec<i32>,
+    close: Vec<i32>,
+    /// From the open of a bar to its last millisecond.
+    span: i64,
+}
+
+/// One bar of [`Columns`], in units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TickBar {
+    /// When it began.
+    pub open_time: VenueMillis,
+    /// First price.
+    pub open: i32,
+    /// Highest price.
+    pub high: i32,
+    /// Lowest price.
+    pub low: i32,
+    /// Last price.
+    pub close: i32,
+}
+
+impl Columns {
+    /// No bars, on this grid.
+    #[must_use]
+    pub const fn new(unit: Price) -> Self {
+        Self {
+            unit,
+            open_time: Vec::new(),
+            open: Vec::new(),
+            high: Vec::new(),
+            low: Vec::new(),
+            close: Vec::new(),
+            span: 4,
+        }
+    }
+
+    /// One more bar.
+    ///
+    /// # Errors
+    ///
+    /// [`ColumnError`] for a price between two units; nothing was added.
+    pub fn push(&mut self, bar: &Bar) -> Result<(), ColumnError> {
+        let units = |name, price: Price| {
+            let units = price.to_ticks(self.unit).and_then(|units| i32::try_from(units).ok());
+            units.ok_or(ColumnError::OffGrid { name, price, at: bar.open_time.0, unit: self.unit })
+        };
+        let (open, high) = (units("open", bar.open)?, units("high", bar.high)?);
+        let (low, close) = (units("low", bar.low)?, units("close", bar.close)?);
+        self.span = bar.close_time.since(bar.open_time).0.max(4);
+        self.open_time.push(bar.open_time.0);
+        self.open.push(open);
+        self.high.push(high);
+        self.low.push(low);
+        self.close.push(close);
+        Ok(())
+    }
+
+    /// How many bars.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// True without any bar.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Forgets every bar and keeps the room.
+    pub fn clear(&mut self) {
+        self.open_time.clear();
+        self.open.clear();
+        self.high.clear();
+        self.low.clear();
+        self.close.clear();
+    }
+
+    /// The grid.
+    #[must_use]
+    pub const fn unit(&self) -> Price {
+        self.unit
+    }
+
+    /// A grid that holds the contract's tick and, as far as 32 bits reach to eight times this price, finer prices of
+    /// other days, when its tick was another.
+    #[must_use]
+    pub fn grid(tick: Price, price: Price) -> Price {
+        let tenth = Qty::from_units(1, 1).unwrap_or_default();
+        let one = Qty::from_units(1, 0).unwrap_or_default();
+        let finer = |unit: &Price| unit.checked_mul(tenth).and_then(|cost| cost.checked_div_qty(one)).ok();
+        let fits = |unit: Price| {
+            let units = floor_price(price, unit).ok().and_then(|price| price.to_ticks(unit));
+            units.is_some_and(|units| units < i64::from(i32::MAX) / 8)
+        };
+        std::iter::successors(Some(tick), finer).take(4).take_while(|unit| fits(*unit)).last().unwrap_or(tick)
+    }
+
+    /// From the open of a bar to its last millisecond; of the last one that was pushed.
+    #[must_use]
+    pub const fn span(&self) -> Millis {
+        Millis(self.span)
+    }
+
+    /// The bar at a place.
+    #[must_use]
+    pub fn bar(&self, at: usize) -> Option<TickBar> {
+        Some(TickBar {
+            open_time: VenueMillis(*self.open_time.get(at)?),
+            open: *self.open.get(at)?,
+            high: *self.high.get(at)?,
+            low: *self.low.get(at)?,
+            close: *self.close.get(at)?,
+        })
+    }
+
+    /// When a bar began.
+    #[must_use]
+    pub fn open_time(&self, at: usize) -> Option<VenueMillis> {
+        self.open_time.get(at).map(|ms| VenueMillis(*ms))
+    }
+
+    /// The place of the first bar from `from` on that opens at or after an instant.
+    #[must_use]
+    pub fn first_at(&self, from: usize, instant: VenueMillis) -> usize {
+        let rest = self.open_time.get(from..).unwrap_or_default();
+        // Mostly it is near.
+        let near = rest.iter().take(8).position(|ms| *ms >= instant.0);
+        from.saturating_add(near.unwrap_or_else(|| rest.partition_point(|ms| *ms < instant.0)))
+    }
+
+    /// The place of the first bar in `from..to` that reaches down to `below` or up to `above`; `to` where none does.
+    #[must_use]
+    pub fn next_crossing(&self, from: usize, to: usize, below: i32, above: i32) -> usize {
+        const BLOCK: usize = 64;
+        let to = to.min(self.len());
+        let (lows, highs) = (self.low.get(from..to).unwrap_or_default(), self.high.get(from..to).unwrap_or_default());
+        let mut passed = from;
+        for (lows, highs) in lows.chunks(BLOCK).zip(highs.chunks(BLOCK)) {
+            // Without a branch inside, so that it is done several bars at a time.
+            let hit = lows.iter().zip(highs).fold(false, |hit, (low, high)| hit | (*low <= below) | (*high >= above));
+            if hit {
+                let place = lows.iter().zip(highs).position(|(low, high)| *low <= below || *high >= above);
+                return passed.saturating_add(place.unwrap_or(0));
+            }
+            passed = passed.saturating_add(lows.len());
+        }
+        to
+    }
+
+    /// How the closes of `from..to` run.
+    #[must_use]
+    pub fn run(&self, from: usize, to: usize) -> Run {
+        let closes = self.close.get(from..to.min(self.len())).unwrap_or_default();
+        let mut run = Run { lowest: i32::MAX, highest: i32::MIN, fall: 0, rise: 0 };
+        for close in closes {
+            run.lowest = run.lowest.min(*close);
+            run.highest = run.highest.max(*close);
+            run.fall = run.fall.max(run.highest.wrapping_sub(*close));
+            run.rise = run.rise.max(close.wrapping_sub(run.lowest));
+        }
+        run
+    }
+}
+
+/// What closes of some bars come to, in units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The lowest; above the highest where there was no bar.
+    pub lowest: i32,
+    /// The highest.
+    pub highest: i32,
+    /// The deepest fall from one close to a later one.
+    pub fall: i32,
+    /// The highest rise from one close to a later one.
+    pub rise: i32,
+}

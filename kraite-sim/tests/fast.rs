@@ -1,0 +1,181 @@
+//! P3, S10: a run from one price that matters to the next, a run over every bar, and the long way through engine,
+//! journal and exchange come to the same trades and the same money.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::number::{Factor, Notional, Percent, Price, Qty};
+use kraite_core::plan::{Sequence, TargetStyle};
+use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
+use kraite_core::time::VenueMillis;
+use kraite_sim::backtest::{Backtest, Deal, Fast, Hostility, Outcome, Plan};
+use kraite_sim::data::{Bar, Columns, Funding};
+use kraite_sim::presets;
+use kraite_sim::world::Latency;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+const START: i64 = 1_760_000_400_000;
+const MINUTE: i64 = 60_000;
+
+fn percent(hundredths: i64) -> Percent {
+    Percent::from_units(hundredths, 2).unwrap()
+}
+
+struct Case {
+    plan: Plan,
+    bars: Vec<Bar>,
+    funding: Vec<Funding>,
+}
+
+fn cents(units: i64) -> Price {
+    Price::from_units(units, 2).unwrap()
+}
+
+/// A market that walks at random, with gaps between bars, and sometimes leaps.
+fn market(draw: &mut ChaCha8Rng, count: usize) -> Vec<Bar> {
+    let mut close = 15_000_i64;
+    let step = draw.random_range(10..=120_i64);
+    let mut bar = |n: usize| {
+        let gap = if draw.random_range(0..40) == 0 { draw.random_range(-900..=900) } else { draw.random_range(-3..=3) };
+        let open = (close + gap).clamp(3_000, 60_000);
+        close = (open + draw.random_range(-step..=step)).clamp(3_000, 60_000);
+        let (high, low) = (open.max(close) + draw.random_range(0..=step), open.min(close) - draw.random_range(0..=step));
+        let at = START + i64::try_from(n).unwrap() * MINUTE;
+        Bar {
+            open_time: VenueMillis(at),
+            open: cents(open),
+            high: cents(high),
+            low: cents(low),
+            close: cents(close),
+            volume: Qty::from_units(1, 0).unwrap(),
+            close_time: VenueMillis(at + MINUTE - 1),
+        }
+    };
+    (0..count).map(&mut bar).collect()
+}
+
+fn case(seed: u64, count: usize) -> Case {
+    let mut draw = ChaCha8Rng::seed_from_u64(seed);
+    let direction = if draw.random_range(0..2) == 0 { Direction::Long } else { Direction::Short };
+    let bars = market(&mut draw, count);
+    let spec = LadderSpec {
+        direction,
+        rungs: draw.random_range(0..=5),
+        gap: percent(draw.random_range(30..=300)),
+        multipliers: vec![Factor::from_units(draw.random_range(10..=25), 1).unwrap()],
+        profit: percent(draw.random_range(30..=150)),
+        stop: percent(draw.random_range(50..=400)),
+        model: if draw.random_range(0..2) == 0 { SizingModel::Bounded } else { SizingModel::default_for(direction) },
+        basis: if draw.random_range(0..2) == 0 { TargetBasis::AverageEntry } else { TargetBasis::BreakEven },
+        headroom: percent(50),
+    };
+    let margin = Notional::from_units(draw.random_range(100..=1_000), 0).unwrap();
+    let isolated = draw.random_range(0..2) == 0;
+    let profile = if draw.random_range(0..2) == 0 { presets::binance() } else { presets::bitget() };
+    let every = draw.random_range(20..200);
+    let funding = (0..count).step_by(every).map(|n| {
+        let at = VenueMillis(START + i64::try_from(n).unwrap() * MINUTE + draw.random_range(0..MINUTE));
+        Funding { at, rate: Factor::from_units(draw.random_range(-30..=30), 4).unwrap() }
+    });
+    let funding = funding.collect();
+    let plan = Plan {
+        instrument: presets::instrument(),
+        spec,
+        budget: Budget { margin, leverage_cap: draw.random_range(1..=50) },
+        sequence: Sequence::LadderFirst,
+        target_style: if draw.random_range(0..2) == 0 { TargetStyle::Limit } else { TargetStyle::TriggerMarket },
+        margin_mode: if isolated { MarginMode::Isolated } else { MarginMode::Cross },
+        wallet: Notional::from_units(20_000, 0).unwrap(),
+        profile,
+        latency: Latency::FAR,
+    };
+    Case { plan, bars, funding }
+}
+
+fn columns(bars: &[Bar]) -> Columns {
+    let mut columns = Columns::new(cents(1));
+    for bar in bars {
+        columns.push(bar).unwrap();
+    }
+    columns
+}
+
+/// Quantity, price and fee of each trade, with the place of its bar.
+type Trades = Vec<(i64, Qty, Price, Notional)>;
+
+fn long_way(case: &Case) -> (Trades, Outcome) {
+    let first = case.bars[0].open_time;
+    let mut run = Backtest::new(case.plan.clone(), Hostility::None, 1, first, case.funding.clone());
+    run.world_mut().venue.keep_trades(usize::MAX);
+    for bar in &case.bars {
+        run.bar(bar);
+    }
+    let trade = |t: &kraite_sim::venue::TradeRecord| ((t.at.0 - START) / MINUTE, t.qty, t.price, t.fee);
+    let trades = run.world().venue.trades().map(trade).collect();
+    (trades, run.finish())
+}
+
+fn short_way(case: &Case, every_bar: bool, piece: usize) -> (Trades, Outcome, Vec<Deal>) {
+    let run = Fast::new(&case.plan, &case.funding, Vec::new());
+    let mut run = if every_bar { run.every_bar() } else { run };
+    for piece in case.bars.chunks(piece) {
+        run.play(&columns(piece)).unwrap();
+    }
+    let (outcome, deals) = run.finish();
+    let trades = deals.iter().map(|d| ((d.bar.0 - START) / MINUTE, d.qty, d.price, d.fee)).collect();
+    (trades, outcome, deals)
+}
+
+/// What both ways count.
+fn counts(outcome: &Outcome) -> [u64; 8] {
+    [
+        outcome.bars,
+        outcome.positions_opened,
+        outcome.positions_closed,
+        outcome.stops,
+        outcome.targets,
+        outcome.rungs_filled,
+        outcome.liquidations,
+        outcome.refused,
+    ]
+}
+
+const fn money(outcome: &Outcome) -> [Notional; 4] {
+    [outcome.pnl, outcome.fees, outcome.funding, outcome.max_drawdown]
+}
+
+#[test]
+fn s10_a_run_that_skips_is_a_run_over_every_bar_and_the_long_way() {
+    let (mut seen, mut long) = ([0_u64; 8], 0);
+    for seed in 0..300 {
+        let case = case(seed, 600);
+        let (trades, outcome, _) = short_way(&case, false, usize::MAX);
+        let (slow_trades, slow, _) = short_way(&case, true, usize::MAX);
+        let (pieces_trades, pieces, _) = short_way(&case, false, 37);
+        for (other_trades, other, name) in
+            [(&slow_trades, &slow, "every bar"), (&pieces_trades, &pieces, "in pieces")]
+        {
+            assert_eq!(trades, *other_trades, "seed {seed}, {name}");
+            assert_eq!((counts(&outcome), money(&outcome)), (counts(other), money(other)), "seed {seed}, {name}");
+        }
+        for (sum, count) in seen.iter_mut().zip(counts(&outcome)) {
+            *sum += count;
+        }
+        if seed % 5 == 0 {
+            let (full_trades, full) = long_way(&case);
+            let differs = trades.iter().zip(&full_trades).position(|(a, b)| a != b);
+            let at = differs.unwrap_or(trades.len().min(full_trades.len())).saturating_sub(3);
+            assert_eq!(
+                trades, full_trades,
+                "seed {seed}, from trade {at}:\n{:?}\n{:?}\n{:?}",
+                trades.get(at..at + 8),
+                full_trades.get(at..at + 8),
+                case.plan
+            );
+            assert_eq!((counts(&outcome), money(&outcome)), (counts(&full), money(&full)), "seed {seed}, the long way");
+            long += 1;
+        }
+    }
+    println!("{long} of 300 also went the long way; bars, opened, closed, stops, targets, rungs, liquidations, refused: {seen:?}");
+    assert!(seen.iter().take(6).all(|count| *count > 100), "{seen:?}");
+}
