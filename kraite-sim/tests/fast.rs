@@ -39,7 +39,8 @@ fn market(draw: &mut ChaCha8Rng, count: usize) -> Vec<Bar> {
         let gap = if draw.random_range(0..40) == 0 { draw.random_range(-900..=900) } else { draw.random_range(-3..=3) };
         let open = (close + gap).clamp(3_000, 60_000);
         close = (open + draw.random_range(-step..=step)).clamp(3_000, 60_000);
-        let (high, low) = (open.max(close) + draw.random_range(0..=step), open.min(close) - draw.random_range(0..=step));
+        let (high, low) =
+            (open.max(close) + draw.random_range(0..=step), open.min(close) - draw.random_range(0..=step));
         let at = START + i64::try_from(n).unwrap() * MINUTE;
         Bar {
             open_time: VenueMillis(at),
@@ -85,7 +86,11 @@ fn case(seed: u64, count: usize) -> Case {
         sequence: Sequence::LadderFirst,
         target_style: if draw.random_range(0..2) == 0 { TargetStyle::Limit } else { TargetStyle::TriggerMarket },
         margin_mode: if isolated { MarginMode::Isolated } else { MarginMode::Cross },
-        wallet: Notional::from_units(20_000, 0).unwrap(),
+        wallet: Notional::from_units(
+            if draw.random_range(0..3) == 0 { draw.random_range(100..=2_000) } else { 20_000 },
+            0,
+        )
+        .unwrap(),
         profile,
         latency: Latency::FAR,
     };
@@ -127,7 +132,7 @@ fn short_way(case: &Case, every_bar: bool, piece: usize) -> (Trades, Outcome, Ve
 }
 
 /// What both ways count.
-fn counts(outcome: &Outcome) -> [u64; 8] {
+fn counts(outcome: &Outcome) -> [u64; 9] {
     [
         outcome.bars,
         outcome.positions_opened,
@@ -137,6 +142,7 @@ fn counts(outcome: &Outcome) -> [u64; 8] {
         outcome.rungs_filled,
         outcome.liquidations,
         outcome.refused,
+        outcome.positions_cancelled,
     ]
 }
 
@@ -146,14 +152,24 @@ const fn money(outcome: &Outcome) -> [Notional; 4] {
 
 #[test]
 fn s10_a_run_that_skips_is_a_run_over_every_bar_and_the_long_way() {
-    let (mut seen, mut long) = ([0_u64; 8], 0);
-    for seed in 0..300 {
+    agree(0..300, 5);
+}
+
+#[test]
+#[ignore = "needs minutes: the long mode of the test before it"]
+fn s10_a_thousand_runs_that_skip_are_the_long_way() {
+    agree(1_000..2_000, 1);
+}
+
+/// Lives all of these; each of so many also goes the long way.
+fn agree(seeds: std::ops::Range<u64>, each: u64) {
+    let (mut seen, mut long, all) = ([0_u64; 9], 0, seeds.clone().count());
+    for seed in seeds {
         let case = case(seed, 600);
         let (trades, outcome, _) = short_way(&case, false, usize::MAX);
         let (slow_trades, slow, _) = short_way(&case, true, usize::MAX);
         let (pieces_trades, pieces, _) = short_way(&case, false, 37);
-        for (other_trades, other, name) in
-            [(&slow_trades, &slow, "every bar"), (&pieces_trades, &pieces, "in pieces")]
+        for (other_trades, other, name) in [(&slow_trades, &slow, "every bar"), (&pieces_trades, &pieces, "in pieces")]
         {
             assert_eq!(trades, *other_trades, "seed {seed}, {name}");
             assert_eq!((counts(&outcome), money(&outcome)), (counts(other), money(other)), "seed {seed}, {name}");
@@ -161,12 +177,13 @@ fn s10_a_run_that_skips_is_a_run_over_every_bar_and_the_long_way() {
         for (sum, count) in seen.iter_mut().zip(counts(&outcome)) {
             *sum += count;
         }
-        if seed % 5 == 0 {
+        if seed % each == 0 {
             let (full_trades, full) = long_way(&case);
             let differs = trades.iter().zip(&full_trades).position(|(a, b)| a != b);
             let at = differs.unwrap_or(trades.len().min(full_trades.len())).saturating_sub(3);
             assert_eq!(
-                trades, full_trades,
+                trades,
+                full_trades,
                 "seed {seed}, from trade {at}:\n{:?}\n{:?}\n{:?}",
                 trades.get(at..at + 8),
                 full_trades.get(at..at + 8),
@@ -176,6 +193,8 @@ fn s10_a_run_that_skips_is_a_run_over_every_bar_and_the_long_way() {
             long += 1;
         }
     }
-    println!("{long} of 300 also went the long way; bars, opened, closed, stops, targets, rungs, liquidations, refused: {seen:?}");
+    println!(
+        "{long} of 300 also went the long way; bars, opened, closed, stops, targets, rungs, liquidations, refused, cancelled: {seen:?}"
+    );
     assert!(seen.iter().take(6).all(|count| *count > 100), "{seen:?}");
 }

@@ -269,6 +269,30 @@ fn i01_i06_a_backtest_under_heavy_faults_ends_without_duplicates_or_orphans() {
 }
 
 #[test]
+fn s10_a_backtest_by_prices_comes_to_what_messages_come_to() {
+    let bench = Bench::new();
+    bench.klines(3_000);
+    bench.file("tight.toml", "gap = \"1.5\"\nstop = \"1\"\nmargin = \"100\"\nwallet = \"5000\"\n");
+    for settings in ["", "--brackets brackets.json", "--config tight.toml"] {
+        let (code, long, _) = bench.backtest(&format!("--klines klines.csv {settings}"));
+        let (fast_code, fast, _) = bench.backtest(&format!("--fast --klines klines.csv {settings}"));
+        assert_eq!((code, fast_code), (0, 0), "{fast}");
+        assert_eq!((&long["way"], &fast["way"]), (&"messages".into(), &"prices".into()));
+        assert!(fast["positions_closed"].as_u64() > Some(10), "{fast}");
+        let told = |run: &Value| run.as_object().unwrap().len();
+        assert!(told(&long) > told(&fast) && fast.get("violations").is_none(), "{fast}");
+        for (key, value) in fast.as_object().unwrap() {
+            assert!(
+                ["way", "read_ms", "run_ms"].contains(&key.as_str()) || *value == long[key],
+                "{key}: {fast} {long}"
+            );
+        }
+    }
+    let (code, _, stderr) = bench.backtest("--fast --klines klines.csv --nemesis heavy");
+    assert!(code == 2 && stderr.contains("--nemesis"), "{stderr}");
+}
+
+#[test]
 fn the_same_seed_is_the_same_run() {
     let bench = Bench::new();
     bench.klines(500);
@@ -313,10 +337,12 @@ fn klines_that_are_wrong_are_named_by_file_and_line() {
     ];
     for (name, text, place, word) in cases {
         bench.file(name, &text);
-        let (code, told, stderr) = bench.backtest(&format!("--klines {name}"));
-        assert_eq!(code, 9, "{name}: {stderr}");
-        assert!(stderr.contains(name) && stderr.contains(place) && stderr.contains(word), "{name}: {stderr}");
-        assert_eq!(told["exit"], 9);
+        for way in ["", "--fast"] {
+            let (code, told, stderr) = bench.backtest(&format!("{way} --klines {name}"));
+            assert_eq!(code, 9, "{name}: {stderr}");
+            assert!(stderr.contains(name) && stderr.contains(place) && stderr.contains(word), "{name}: {stderr}");
+            assert_eq!(told["exit"], 9);
+        }
     }
     let (code, run, _) = bench.backtest("--klines gap.csv --allow-gaps");
     assert_eq!((code, &run["gaps"]), (0, &1.into()));

@@ -19,6 +19,7 @@ use kraite_core::time::{Millis, VenueMillis};
 
 use super::{ASK_AGAIN, Outcome, Plan};
 use crate::data::{Columns, Funding, Run, TickBar};
+use crate::venue::margin_share;
 
 /// From the end of a position to the next one: what the engine needs for seeing that nothing is left.
 const SETTLE: Millis = Millis::from_secs(10);
@@ -193,6 +194,12 @@ impl<'a, L: Listener> Fast<'a, L> {
         Ok(())
     }
 
+    /// How many bars were played.
+    #[must_use]
+    pub const fn bars(&self) -> u64 {
+        self.outcome.bars
+    }
+
     /// What the run came to.
     pub fn finish(self) -> (Outcome, L) {
         let mut outcome = self.outcome;
@@ -271,8 +278,7 @@ impl<'a, L: Listener> Fast<'a, L> {
             Direction::Long => (bar.low, bar.high),
             Direction::Short => (bar.high, bar.low),
         };
-        let path =
-            [(bar.open, Move::Jump), (worst, Move::Jump), (best, Move::Glide), (bar.close, Move::Glide)];
+        let path = [(bar.open, Move::Jump), (worst, Move::Jump), (best, Move::Glide), (bar.close, Move::Glide)];
         for (place, (price, how)) in (0i64..).zip(path) {
             let at = bar.open_time.plus(Millis(span.0 * place / 4));
             self.pay_funding(at)?;
@@ -379,8 +385,25 @@ impl<'a, L: Listener> Fast<'a, L> {
             }
         };
         let Ladder { entry, leverage, .. } = &ladder;
+        let entry_margin = margin_share(mark.checked_mul(entry.qty)?, *leverage)?;
+        if entry_margin > self.wallet {
+            // The exchange refuses the entry, and the opening is given up.
+            self.outcome.positions_cancelled = self.outcome.positions_cancelled.saturating_add(1);
+            self.free_at = at.plus(SETTLE);
+            return Ok(());
+        }
         let rebuilt = rebuild(&ladder, spec, instrument, mark, entry.qty);
-        let mut rungs = rebuilt.rungs;
+        let fee = mark.checked_mul(entry.qty)?.scaled_by(instrument.taker_fee)?;
+        let mut free = self.wallet.checked_sub(fee)?.checked_sub(entry_margin)?;
+        // A rung that the wallet does not carry is refused and left out.
+        let mut rungs = Vec::with_capacity(rebuilt.rungs.len());
+        for rung in rebuilt.rungs {
+            let needed = margin_share(rung.price.checked_mul(rung.qty)?, *leverage)?;
+            if needed <= free {
+                free = free.checked_sub(needed)?;
+                rungs.push(rung);
+            }
+        }
         rungs.reverse();
         self.held = Some(Held {
             rungs,
@@ -412,7 +435,7 @@ impl<'a, L: Listener> Fast<'a, L> {
             held.qty = held.qty.checked_add(qty)?;
             held.cost = held.cost.checked_add(worth)?;
             if self.plan.margin_mode == MarginMode::Isolated {
-                held.margin = held.margin.checked_add(crate::venue::margin_share(worth, held.leverage)?)?;
+                held.margin = held.margin.checked_add(margin_share(worth, held.leverage)?)?;
             }
             held.safe = None;
         }

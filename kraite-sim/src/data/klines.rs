@@ -139,6 +139,31 @@ impl KlineReader {
             return Ok(Some(bar));
         }
     }
+
+    /// The next bar that lies in the span; the others are read and must be sound.
+    ///
+    /// # Errors
+    ///
+    /// As [`KlineReader::next_bar`].
+    pub fn next_wanted(&mut self) -> Result<Option<Bar>, DataError> {
+        loop {
+            match self.next_bar()? {
+                Some(bar) if !self.span.holds(&bar) => {}
+                bar => return Ok(bar),
+            }
+        }
+    }
+
+    /// The first bar that lies in the span.
+    ///
+    /// # Errors
+    ///
+    /// As [`KlineReader::next_bar`]; also when no bar lies in the span.
+    pub fn first_wanted(&mut self) -> Result<Bar, DataError> {
+        let path = self.files.as_slice().first().cloned().unwrap_or_else(|| Path::new("(no file)").to_owned());
+        let none = DataError::Unreadable { path, reason: "no bar lies between --from and --to".into() };
+        self.next_wanted()?.ok_or(none)
+    }
 }
 
 /// Bars are missing, or they come later in the file.
@@ -229,15 +254,9 @@ pub fn read_klines(
     highest: Option<Price>,
 ) -> Result<(Vec<Bar>, u64), DataError> {
     let mut reader = KlineReader::new(files.to_vec(), gaps).within(span).up_to(highest);
-    let mut bars = Vec::new();
-    while let Some(bar) = reader.next_bar()? {
-        if span.holds(&bar) {
-            bars.push(bar);
-        }
-    }
-    if bars.is_empty() {
-        let path = files.first().cloned().unwrap_or_else(|| Path::new("(no file)").to_owned());
-        return Err(DataError::Unreadable { path, reason: "no bar lies between --from and --to".into() });
+    let mut bars = vec![reader.first_wanted()?];
+    while let Some(bar) = reader.next_wanted()? {
+        bars.push(bar);
     }
     Ok((bars, reader.gaps()))
 }

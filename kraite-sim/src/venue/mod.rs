@@ -42,9 +42,9 @@ use kraite_core::time::{Millis, VenueMillis};
 
 pub use account::{Account, Position, Settings};
 pub use book::{Liquidity, Market, Trading};
+pub(crate) use money::share as margin_share;
 pub use named::Wish;
 pub use object::{ObjectId, OrderObject, Owner, TradeRecord, Via};
-pub(crate) use money::share as margin_share;
 pub(crate) use plans::Leg;
 pub use plans::{PlanLeg, PlanWish};
 pub use profile::{
