@@ -194,7 +194,7 @@ fn agree(seeds: std::ops::Range<u64>, each: u64) {
         }
     }
     println!(
-        "{long} of 300 also went the long way; bars, opened, closed, stops, targets, rungs, liquidations, refused, cancelled: {seen:?}"
+        "{long} of {all} also went the long way; bars, opened, closed, stops, targets, rungs, liquidations, refused, cancelled: {seen:?}"
     );
     assert!(seen.iter().take(6).all(|count| *count > 100), "{seen:?}");
 }
