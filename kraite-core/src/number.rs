@@ -290,6 +290,9 @@ impl Price {
     /// How many whole ticks this price is, `None` when it is off the grid or out of range.
     #[must_use]
     pub fn to_ticks(self, tick: Self) -> Option<i64> {
+        if let Some((price, tick)) = small::aligned(self.0, tick.0) {
+            return if price.checked_rem(tick)? == 0 { price.checked_div(tick) } else { None };
+        }
         let steps = self.decimal().checked_div(tick.decimal())?;
         if !steps.fract().is_zero() {
             return None;
@@ -299,6 +302,9 @@ impl Price {
 
     /// The price of `ticks` whole ticks.
     pub fn from_ticks(ticks: i64, tick: Self) -> Result<Self, ArithmeticError> {
+        if let Some(price) = Number::of_units(ticks, 0).and_then(|ticks| small::product(ticks, tick.0)) {
+            return Ok(Self(price));
+        }
         Decimal::from(ticks).checked_mul(tick.decimal()).map(Self::of).ok_or(ArithmeticError::Overflow)
     }
 }

@@ -5,19 +5,18 @@ use std::time::{Duration, Instant};
 
 use kraite_core::Instrument;
 use kraite_core::exchange::{Direction, MarginMode};
-use kraite_core::number::{Factor, Notional};
+use kraite_core::number::{Factor, Notional, Price};
 use kraite_core::sizing::{Budget, Fix, LadderSpec};
-use kraite_core::time::VenueMillis;
 use kraite_sim::backtest::{Backtest, Fast, Hostility, Outcome, Plan, default_margin};
-use kraite_sim::data::{Bar, Columns, Funding, Gaps, KlineReader, Span, read_funding, read_klines};
+use kraite_sim::data::{Columns, Funding, read_klines};
 use kraite_sim::world::Latency;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
+use crate::market::MarketArgs;
 use crate::plan::remarks;
 use crate::progress::{Progress, stopwatch};
-use crate::rules;
 use crate::settings::{LEVERAGE_CAP, Settings};
 
 const EXAMPLE: &str = "Examples:
@@ -46,31 +45,11 @@ const EXAMPLE: &str = "Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// Bars in order of time: CSV, .gz or .zip, with or without a header line.
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    klines: Vec<PathBuf>,
-    /// The answer of exchangeInfo (Binance) or contracts (Bitget); may be gzipped.
-    #[arg(long, value_name = "FILE")]
-    exchange_info: PathBuf,
-    /// The answer of leverageBracket or query-position-lever; may be gzipped. Without it the leverage cap
-    /// stands and no maintenance margin is asked.
-    #[arg(long, value_name = "FILE")]
-    brackets: Option<PathBuf>,
-    /// The contract, in the venue's spelling.
-    #[arg(long)]
-    symbol: String,
+    #[command(flatten)]
+    market: MarketArgs,
     /// Settings of the positions, as TOML.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Funding payments: calc_time, funding_interval_hours, last_funding_rate.
-    #[arg(long, value_name = "FILE")]
-    funding: Option<PathBuf>,
-    /// First bar: milliseconds since 1970, or YYYY-MM-DD (UTC).
-    #[arg(long, value_parser = instant, value_name = "TIME")]
-    from: Option<VenueMillis>,
-    /// Bars before this instant only.
-    #[arg(long, value_parser = instant, value_name = "TIME")]
-    to: Option<VenueMillis>,
     /// How hostile the world is.
     #[arg(long, value_enum, default_value = "none")]
     nemesis: Nemesis,
@@ -80,10 +59,6 @@ pub(crate) struct Args {
     /// Follows prices only, without messages, engine and auditor.
     #[arg(long, conflicts_with_all = ["nemesis", "seed"])]
     fast: bool,
-    /// Counts missing bars instead of refusing them. Bars are missing between two that are used; what lies outside of
-    /// --from and --to may have gaps.
-    #[arg(long)]
-    allow_gaps: bool,
     /// Prints the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -109,47 +84,24 @@ impl From<Nemesis> for Hostility {
     }
 }
 
-/// Milliseconds, or a day.
-fn instant(text: &str) -> Result<VenueMillis, String> {
-    if let Ok(ms) = text.parse::<i64>() {
-        return if ms >= 0 { Ok(VenueMillis(ms)) } else { Err("before 1970".into()) };
-    }
-    let wrong = || format!("`{text}` is neither milliseconds since 1970 nor YYYY-MM-DD");
-    let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts.as_slice() else { return Err(wrong()) };
-    let (Ok(year), Ok(month), Ok(day)) = (year.parse::<i64>(), month.parse::<i64>(), day.parse::<i64>()) else {
-        return Err(wrong());
-    };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => return Err(wrong()),
-    };
-    if !(1970..=9999).contains(&year) || !(1..=length).contains(&day) {
-        return Err(wrong());
-    }
-    // Days since 1970 in the proleptic Gregorian calendar, years starting in March.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    Ok(VenueMillis(days * 86_400_000))
-}
-
 fn spec(settings: &Settings) -> LadderSpec {
     settings.spec(settings.direction.map_or(Direction::Long, Direction::from))
 }
 
-fn venue(settings: &Settings) -> VenueName {
+pub(crate) fn venue(settings: &Settings) -> VenueName {
     settings.venue.unwrap_or(VenueName::Binance)
 }
 
 /// A margin at which the ladder opens on the first bar, or why there is none.
-fn margin_for(settings: &Settings, args: &Args, instrument: &Instrument, first: &Bar) -> Result<Notional, Failed> {
+fn margin_for(
+    settings: &Settings,
+    source: &str,
+    file: &str,
+    instrument: &Instrument,
+    open: Price,
+) -> Result<Notional, Failed> {
     let (spec, cap) = (spec(settings), settings.leverage_cap.unwrap_or(LEVERAGE_CAP));
-    default_margin(instrument, &spec, cap, first.open, settings.target().into()).map_err(|refusal| {
-        let klines = args.klines.first().map_or_else(String::new, |path| path.display().to_string());
+    default_margin(instrument, &spec, cap, open, settings.target().into()).map_err(|refusal| {
         let rung = refusal.rung.map_or_else(String::new, |rung| format!(" (rung {rung})"));
         let fix = refusal
             .smallest_fix
@@ -157,26 +109,30 @@ fn margin_for(settings: &Settings, args: &Args, instrument: &Instrument, first: 
         Failed::new(
             Exit::PlanRefused,
             format!(
-                "{}: no margin opens this ladder at {}, the first open in {klines}: {}{rung}: {}{fix}",
-                source(args),
-                first.open,
-                refusal.rule,
-                refusal.message
+                "{source}: no margin opens this ladder at {open}, the first open in {file}: {}{rung}: {}{fix}",
+                refusal.rule, refusal.message
             ),
         )
     })
 }
 
-fn plan_of(settings: &Settings, args: &Args, instrument: Instrument, first: &Bar) -> Result<Plan, Failed> {
+/// What to trade by these settings, which are from `source`, on bars whose first opens at `open` in `file`.
+pub(crate) fn plan_of(
+    settings: &Settings,
+    source: &str,
+    file: &str,
+    instrument: Instrument,
+    open: Price,
+) -> Result<Plan, Failed> {
     let leverage_cap = settings.leverage_cap.unwrap_or(LEVERAGE_CAP);
     let margin = match settings.margin {
         Some(margin) => margin,
-        None => margin_for(settings, args, &instrument, first)?,
+        None => margin_for(settings, source, file, &instrument, open)?,
     };
     let wallet = match settings.wallet {
         Some(wallet) if wallet < margin => {
             let whose = if settings.margin.is_some() { "the margin" } else { "the default margin" };
-            let message = format!("{}: wallet {wallet} is below {whose} of {margin}", source(args));
+            let message = format!("{source}: wallet {wallet} is below {whose} of {margin}");
             return Err(Failed::new(Exit::Configuration, message));
         }
         Some(wallet) => wallet,
@@ -280,11 +236,8 @@ struct Ran {
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let settings = args.config.as_deref().map_or_else(|| Ok(Settings::default()), Settings::read)?;
     let venue = venue(&settings);
-    let instrument = rules::instrument(venue, &args.exchange_info, args.brackets.as_deref(), &args.symbol)?;
-    let funding = args.funding.as_deref().map(read_funding).transpose()?.unwrap_or_default();
-    for remark in remarks(venue, settings.target(), args.brackets.is_some()) {
-        crate::talk(&format!("kraite: note: {remark}"));
-    }
+    let instrument = args.market.instrument(venue)?;
+    let funding = args.market.payments()?;
     let run = if args.fast { by_prices } else { by_messages };
     let ran = run(args, &settings, instrument, funding)?;
     let (shown, outcome) = (show(args, &settings, &ran), &ran.outcome);
@@ -311,22 +264,24 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     Ok(Exit::Invariant)
 }
 
-/// How bars are read: where they may be missing, and which of them.
-fn bars_of(args: &Args) -> (Gaps, Span) {
-    let gaps = if args.allow_gaps { Gaps::Count } else { Gaps::Refuse };
-    (gaps, Span { from: args.from, to: args.to })
+/// Says what is not as it was asked for, once everything could be read.
+fn note(args: &Args, settings: &Settings) {
+    for remark in remarks(venue(settings), settings.target(), args.market.brackets.is_some()) {
+        crate::talk(&format!("kraite: note: {remark}"));
+    }
 }
 
 /// Every order through the engine, the journal and the exchange.
 fn by_messages(args: &Args, settings: &Settings, instrument: Instrument, funding: Vec<Funding>) -> Result<Ran, Failed> {
     let reading = stopwatch();
-    let (gaps, span) = bars_of(args);
-    let (bars, gaps) = read_klines(&args.klines, gaps, span, instrument.max_price)?;
+    let (gaps, span) = args.market.wanted();
+    let (bars, gaps) = read_klines(&args.market.klines, gaps, span, instrument.max_price)?;
     let read_ms = millis(reading);
     let Some(first) = bars.first() else {
         return Err(Failed::new(Exit::BadData, "no bars"));
     };
-    let plan = plan_of(settings, args, instrument, first)?;
+    let plan = plan_of(settings, &source(args), &args.market.first_file(), instrument, first.open)?;
+    note(args, settings);
     let margin = plan.budget.margin;
     let running = stopwatch();
     let mut progress = Progress::new("backtest");
@@ -343,13 +298,13 @@ const AT_A_TIME: usize = 65_536;
 
 /// Only what the planner decides and what prices reach.
 fn by_prices(args: &Args, settings: &Settings, instrument: Instrument, funding: Vec<Funding>) -> Result<Ran, Failed> {
-    let (gaps, span) = bars_of(args);
-    let mut reader = KlineReader::new(args.klines.clone(), gaps).within(span).up_to(instrument.max_price);
+    let mut reader = args.market.reader(&instrument);
     let (mut reading, mut running) = (Duration::ZERO, Duration::ZERO);
     let before = stopwatch();
     let first = reader.first_wanted()?;
     reading += before.elapsed();
-    let plan = plan_of(settings, args, instrument, &first)?;
+    let plan = plan_of(settings, &source(args), &args.market.first_file(), instrument, first.open)?;
+    note(args, settings);
     let mut bars = Columns::new(Columns::grid(plan.instrument.tick, first.high));
     let mut progress = Progress::new("backtest");
     let mut run = Fast::new(&plan, &funding, ());
@@ -400,7 +355,7 @@ fn show(args: &Args, settings: &Settings, ran: &Ran) -> Shown {
     };
     Shown {
         schema: "kraite.backtest/1",
-        symbol: args.symbol.clone(),
+        symbol: args.market.symbol.clone(),
         venue: venue(settings).word(),
         way: if args.fast { "prices" } else { "messages" },
         margin: margin.to_string(),
@@ -473,17 +428,6 @@ fn of_messages(shown: &ShownMessages) -> [(&'static str, String); 6] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_are_utc_midnights() {
-        assert_eq!(instant("1970-01-01"), Ok(VenueMillis(0)));
-        assert_eq!(instant("2025-02-03"), Ok(VenueMillis(1_738_540_800_000)));
-        assert_eq!(instant("2024-02-29"), Ok(VenueMillis(1_709_164_800_000)));
-        assert_eq!(instant("1738540800000"), Ok(VenueMillis(1_738_540_800_000)));
-        for wrong in ["2025-02-29", "2025-13-01", "yesterday", "-1", "2025-2"] {
-            assert!(instant(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_fix_is_a_line_that_the_settings_take() {

@@ -15,6 +15,7 @@ mod inspect;
 mod journal;
 mod keys;
 mod live;
+mod market;
 mod plan;
 mod progress;
 mod replay;
@@ -24,6 +25,7 @@ mod settings;
 mod status;
 mod support;
 mod swarm;
+mod sweep;
 mod utc;
 mod words;
 
@@ -61,6 +63,7 @@ enum Command {
     Demo(demo::Args),
     Plan(Box<plan::Args>),
     Backtest(backtest::Args),
+    Sweep(Box<sweep::Args>),
     CrashTest(crash_test::Args),
     Emulate(Box<emulate::Args>),
     Doctor(Box<doctor::Args>),
@@ -140,6 +143,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => (args.json, demo::command(&args)),
         Command::Plan(args) => (args.json, plan::command(&args)),
         Command::Backtest(args) => (args.json, backtest::command(&args)),
+        Command::Sweep(args) => (args.json, sweep::command(&args)),
         Command::CrashTest(args) => (args.json, crash_test::command(&args)),
         Command::Emulate(args) => (args.json, emulate::command(&args)),
         Command::Doctor(args) => (args.json, doctor::command(&args)),

@@ -38,4 +38,11 @@ impl Progress {
         let end = if std::io::stderr().is_terminal() { '\r' } else { '\n' };
         let _ = write!(std::io::stderr(), "{}: {}, {} s{end}", self.what, how_far(), self.started.elapsed().as_secs());
     }
+
+    /// So many of so many, and about how long the others take.
+    pub(crate) fn of(&mut self, done: usize, all: usize) {
+        let elapsed = self.started.elapsed().as_secs();
+        let left = (all.saturating_sub(done) as u64).saturating_mul(elapsed) / (done.max(1) as u64);
+        self.say(|| format!("{done} of {all}, about {left} s to go"));
+    }
 }

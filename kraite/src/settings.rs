@@ -70,16 +70,21 @@ impl Settings {
             let (line, _) = line_and_column(&text, error.span().map_or(0, |span| span.start));
             at(format!("line {line}: {}", error.message()))
         })?;
-        let foreign = [
-            ("share", settings.share.is_some()),
-            ("stop_by", settings.stop_by.is_some()),
-            ("margin_mode", settings.margin_mode.is_some()),
-        ];
-        if let Some((key, _)) = foreign.iter().find(|(_, given)| *given) {
+        if let Some(key) = settings.of_running_accounts() {
             return Err(at(format!("{key} is a setting of running accounts; a backtest has none")));
         }
         settings.check().map_err(|wrong| at(wrong.why))?;
         Ok(settings)
+    }
+
+    /// The first setting that is there and that only running accounts have.
+    pub(crate) fn of_running_accounts(&self) -> Option<&'static str> {
+        let foreign = [
+            ("share", self.share.is_some()),
+            ("stop_by", self.stop_by.is_some()),
+            ("margin_mode", self.margin_mode.is_some()),
+        ];
+        foreign.iter().find(|(_, given)| *given).map(|(key, _)| *key)
     }
 
     pub(crate) fn check(&self) -> Result<(), Wrong> {

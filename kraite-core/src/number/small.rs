@@ -191,7 +191,7 @@ fn ten_to(power: u32) -> Option<i64> {
 
 /// Both in whole units of the finer one.
 #[inline(always)]
-fn aligned(one: Number, other: Number) -> Option<(i64, i64)> {
+pub(super) fn aligned(one: Number, other: Number) -> Option<(i64, i64)> {
     let (a, b) = (one.units()?, other.units()?);
     let (a_scale, b_scale) = (one.scale(), other.scale());
     Some(if a_scale < b_scale {

@@ -6,6 +6,8 @@
 //! a price reaches. [`Fast`] asks the planner the same questions and looks only at bars that reach an order or a
 //! liquidation; the trades, fees and results are those of the long way, which `tests/fast.rs` holds it to.
 
+use std::ops::Range;
+
 use kraite_core::capabilities::Protection;
 use kraite_core::exchange::{Direction, MarginMode};
 use kraite_core::instrument::Instrument;
@@ -171,27 +173,45 @@ impl<'a, L: Listener> Fast<'a, L> {
     ///
     /// [`FastError`]; the run cannot go on.
     pub fn play(&mut self, bars: &Columns) -> Result<(), FastError> {
+        self.play_part(bars, 0..bars.len())
+    }
+
+    /// Plays some of the bars.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fast::play`].
+    pub fn play_part(&mut self, bars: &Columns, part: Range<usize>) -> Result<(), FastError> {
         self.unit = bars.unit();
-        if let Some(first) = bars.open_time(0)
+        let Range { start: mut at, end } = part;
+        let end = end.min(bars.len());
+        if let Some(first) = bars.open_time(at)
             && self.outcome.bars == 0
         {
             let skipped = self.funding.iter().take_while(|payment| payment.at < first).count();
             self.funding = self.funding.get(skipped..).unwrap_or_default();
         }
-        let mut at = 0;
-        while at < bars.len() {
-            let to = self.quiet_until(bars, at);
+        self.outcome.bars = self.outcome.bars.saturating_add(end.saturating_sub(at) as u64);
+        while at < end {
+            let to = self.quiet_until(bars, at, end);
             if to > at {
                 self.pass(bars, at, to)?;
                 at = to;
             }
-            if let Some(bar) = bars.bar(at) {
+            if at < end
+                && let Some(bar) = bars.bar(at)
+            {
                 self.bar(&bar, bars.span())?;
                 at = at.saturating_add(1);
             }
         }
-        self.outcome.bars = self.outcome.bars.saturating_add(bars.len() as u64);
         Ok(())
+    }
+
+    /// The wallet now: what was paid in and everything that was booked since.
+    #[must_use]
+    pub const fn wallet(&self) -> Notional {
+        self.wallet
     }
 
     /// How many bars were played.
@@ -209,20 +229,17 @@ impl<'a, L: Listener> Fast<'a, L> {
         (outcome, self.listener)
     }
 
-    /// The place of the next bar that is to be looked at.
-    fn quiet_until(&self, bars: &Columns, at: usize) -> usize {
+    /// The place of the next bar that is to be looked at, at most `end`.
+    fn quiet_until(&self, bars: &Columns, at: usize, end: usize) -> usize {
         if self.every_bar {
             return at;
         }
         if self.held.is_none() {
             // Flat: nothing happens before an entry may be asked for.
-            return bars.first_at(at, self.free_at);
+            return bars.first_at(at, self.free_at).min(end);
         }
-        let Some(next) = self.funding.first() else {
-            return bars.next_crossing(at, bars.len(), self.edges.below, self.edges.above);
-        };
         // The bar before the first one that opens at or after a payment has it within itself, or right after it.
-        let due = bars.first_at(at, next.at).saturating_sub(1).max(at);
+        let due = self.funding.first().map_or(end, |next| bars.first_at(at, next.at).saturating_sub(1).clamp(at, end));
         bars.next_crossing(at, due, self.edges.below, self.edges.above)
     }
 

@@ -1,10 +1,13 @@
 //! Bars as columns of whole numbers: what a simulation scans.
 
+use std::hash::{Hash as _, Hasher as _};
+
 use kraite_core::number::{Price, Qty};
 use kraite_core::rounding::floor_price;
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::Bar;
+use crate::digest::Gathered;
 
 /// Why bars cannot be columns of a contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +27,7 @@ pub enum ColumnError {
 }
 
 /// Bars of one contract, oldest first, each price in whole units of a grid at least as fine as the contract's tick.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Columns {
     unit: Price,
     open_time: Vec<i64>,
@@ -132,6 +135,20 @@ impl Columns {
     #[must_use]
     pub const fn span(&self) -> Millis {
         Millis(self.span)
+    }
+
+    /// A price of these units.
+    #[must_use]
+    pub fn price(&self, units: i32) -> Option<Price> {
+        Price::from_ticks(i64::from(units), self.unit).ok()
+    }
+
+    /// A digest of all bars, and of whatever else decides a run.
+    #[must_use]
+    pub fn digest(&self, more: &str) -> u64 {
+        let mut gathered = Gathered::default();
+        (self, more).hash(&mut gathered);
+        gathered.finish()
     }
 
     /// The bar at a place.

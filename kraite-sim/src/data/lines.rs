@@ -108,6 +108,16 @@ impl Lines {
 
     /// The next line without its end; `None` after the last, and where only blank lines follow.
     pub(super) fn next(&mut self) -> Result<Option<&str>, DataError> {
+        Ok(if self.advance()? { Some(self.text()) } else { None })
+    }
+
+    /// The line that was read last.
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.buffer).unwrap_or_default()
+    }
+
+    /// Reads the next line; false after the last, and where only blank lines follow.
+    pub(super) fn advance(&mut self) -> Result<bool, DataError> {
         self.buffer.clear();
         self.number += 1;
         let mut limited = (&mut self.input).take(MAX_LINE as u64 + 1);
@@ -115,7 +125,7 @@ impl Lines {
             return Err(self.error(format!("cannot be read: {error} (a download that was cut off?)")));
         }
         if self.buffer.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
         if self.buffer.len() > MAX_LINE {
             return Err(self.error(format!("longer than {MAX_LINE} bytes")));
@@ -128,11 +138,12 @@ impl Lines {
             self.buffer.pop();
         }
         if self.buffer.is_empty() {
-            return if self.only_blanks_follow()? { Ok(None) } else { Err(self.error("is blank")) };
+            return if self.only_blanks_follow()? { Ok(false) } else { Err(self.error("is blank")) };
         }
-        match std::str::from_utf8(&self.buffer) {
-            Ok(_) => Ok(Some(std::str::from_utf8(&self.buffer).unwrap_or_default())),
-            Err(_) => Err(self.error("is not text")),
+        if self.buffer.is_ascii() || std::str::from_utf8(&self.buffer).is_ok() {
+            Ok(true)
+        } else {
+            Err(self.error("is not text"))
         }
     }
 

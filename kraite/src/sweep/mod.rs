@@ -1,0 +1,318 @@
+//! `kraite sweep`: backtests by prices over every combination of some settings.
+
+mod grid;
+mod table;
+
+use std::fs::File;
+use std::io::Write as _;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use kraite_core::Instrument;
+use kraite_core::number::Notional;
+use kraite_sim::backtest::Fast;
+use kraite_sim::data::{Columns, Funding};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use serde::Serialize;
+
+use crate::backtest::{plan_of, venue};
+use crate::exit::{Exit, Failed};
+use crate::market::MarketArgs;
+use crate::progress::{Progress, cpu_seconds};
+
+use grid::Grid;
+use table::{Row, Rows};
+
+const EXAMPLE: &str = "Examples:
+  kraite sweep --grid grid.toml --out sweep.csv --klines SOLUSDT-1m-2025-*.zip
+      --exchange-info exchangeInfo.json --symbol SOLUSDT
+  kraite sweep --grid grid.toml --out part-2.csv --shard 2/8 --klines ...
+  kraite sweep merge part-*.csv --out sweep.csv
+
+A grid is the settings of a backtest as TOML, each a value or a list of values:
+
+  direction = [\"long\", \"short\"]
+  gap = [\"4\", \"8.5\"]
+  profit = [\"0.36\", \"0.5\", \"0.8\"]
+  multipliers = [[\"2\"], [\"1.5\"]]
+  margin = \"100\"";
+
+/// Backtests every combination of some settings, by prices alone.
+///
+/// Each run is `kraite backtest --fast` with one value of each list; bars are read once for all of them. Results go to
+/// --out as they come, one row per run, and in the order of the grid once all are there. A sweep that was interrupted
+/// goes on where it was: rows that are there are not run again, and a file of another grid, other data or other rules
+/// is refused. What is printed: the most profitable runs, those that no other beats in profit and drawdown at once, and
+/// those that lose in the fewest parts of the time.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLE, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<SweepCommand>,
+    // Two groups side by side: one within the other could not be left out.
+    #[command(flatten)]
+    run: Option<RunArgs>,
+    #[command(flatten)]
+    market: Option<MarketArgs>,
+    /// Prints the result as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum SweepCommand {
+    Merge(MergeArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    /// The settings and their values, as TOML.
+    #[arg(long, value_name = "FILE")]
+    grid: PathBuf,
+    /// Where the rows go, as CSV; rows that are there are kept.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Only every n-th run, from the i-th on: i/n.
+    #[arg(long, value_parser = shard, value_name = "I/N", default_value = "1/1")]
+    shard: (usize, usize),
+    /// In how many parts of equal length the time is looked at.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    periods: u8,
+    /// How many runs go at once; as many as there are processors unless said otherwise.
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// How many of the best are printed.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+}
+
+/// Puts the rows of several shards into one file, in the order of the grid.
+///
+/// Shards of different grids, data or rules are refused, and so are two results for one run. Runs that no file has are
+/// counted.
+#[derive(Debug, clap::Args)]
+struct MergeArgs {
+    /// Files of rows.
+    #[arg(required = true, num_args = 1.., value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where all rows go.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// How many of the best are printed.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+}
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let wrong = || format!("`{text}` is no shard: write 1/4 for the first of four");
+    let (which, count) = text.split_once('/').ok_or_else(wrong)?;
+    match (which.parse(), count.parse()) {
+        (Ok(which), Ok(count)) if (1..=count).contains(&which) => Ok((which, count)),
+        _ => Err(wrong()),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    schema: &'static str,
+    grid: &'a str,
+    keys: &'a [String],
+    /// Rows in the file.
+    rows: usize,
+    /// Rows that this call added.
+    ran: usize,
+    /// Runs below the last one that is there, which have no row.
+    missing: usize,
+    out: String,
+    best: Vec<&'a Row>,
+    front: Vec<&'a Row>,
+    steadiest: Vec<&'a Row>,
+    cpu_seconds: f64,
+}
+
+/// Runs a grid, or puts shards together.
+pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
+    match (&args.command, &args.run, &args.market) {
+        (Some(SweepCommand::Merge(merge)), ..) => {
+            let rows = merged(merge)?;
+            crate::write_whole(&merge.out, &rows.text())?;
+            show(&rows, 0, &merge.out, merge.top, args.json)
+        }
+        (None, Some(run), Some(market)) => {
+            let (rows, ran) = swept(run, market)?;
+            show(&rows, ran, &run.out, run.top, args.json)
+        }
+        (None, ..) => Err(Failed::new(Exit::Usage, "--grid FILE is needed, or `kraite sweep merge`")),
+    }
+}
+
+fn merged(args: &MergeArgs) -> Result<Rows, Failed> {
+    let mut all: Option<Rows> = None;
+    for path in &args.files {
+        let rows = Rows::read(path)?;
+        match &mut all {
+            None => all = Some(rows),
+            Some(all) => all.take(rows, path)?,
+        }
+    }
+    all.ok_or_else(|| Failed::new(Exit::Usage, "no files"))
+}
+
+/// What every run has in common.
+struct Common<'a> {
+    args: &'a RunArgs,
+    market: &'a MarketArgs,
+    grid: Grid,
+    instrument: Instrument,
+    bars: Columns,
+    funding: Vec<Funding>,
+}
+
+impl Common<'_> {
+    /// One combination. What no margin opens, or what is configured wrongly, is a row that says so.
+    fn run(&self, run: usize) -> Result<Row, Failed> {
+        let values = self.grid.values(run);
+        let settings = self.grid.settings(run).map_err(|why| Failed::new(Exit::Configuration, why))?;
+        let periods = usize::from(self.args.periods);
+        let open = self.bars.bar(0).and_then(|bar| self.bars.price(bar.open)).unwrap_or_default();
+        let source = self.args.grid.display().to_string();
+        let file = self.market.first_file();
+        let plan = match plan_of(&settings, &source, &file, self.instrument.clone(), open) {
+            Ok(plan) => plan,
+            Err(failed) => return Ok(Row::refused(run, values, &failed.message, periods)),
+        };
+        let told = |error: kraite_sim::backtest::FastError| {
+            Failed::new(Exit::BadData, format!("run {run} ({}): {error}", values.join(", ")))
+        };
+        let mut fast = Fast::new(&plan, &self.funding, ());
+        let (mut parts, mut before) = (Vec::with_capacity(periods), plan.wallet);
+        for part in 0..periods {
+            let bounds = [part, part + 1].map(|part| self.bars.len() * part / periods);
+            fast.play_part(&self.bars, bounds[0]..bounds[1]).map_err(told)?;
+            let earned: Notional = fast.wallet().checked_sub(before).map_err(|error| told(error.into()))?;
+            parts.push(earned);
+            before = fast.wallet();
+        }
+        let (outcome, ()) = fast.finish();
+        Ok(Row::of(run, values, &outcome, parts))
+    }
+}
+
+/// The rows of a grid, and how many of them were not there before.
+fn swept(args: &RunArgs, market: &MarketArgs) -> Result<(Rows, usize), Failed> {
+    let grid = Grid::read(&args.grid)?;
+    let settings = grid.settings(0).map_err(|why| Failed::new(Exit::Configuration, why))?;
+    if grid.keys.iter().any(|key| key == "venue") {
+        return Err(Failed::new(Exit::Configuration, "venue cannot be varied: the contract's rules are of one venue"));
+    }
+    let instrument = market.instrument(venue(&settings))?;
+    let funding = market.payments()?;
+    let bars = market.columns(&instrument)?;
+    let id = bars.digest(&format!("{} {instrument:?} {funding:?} {}", grid.text(), args.periods));
+    let common = Common { args, market, grid, instrument, bars, funding };
+    let new = Rows::new(format!("{id:016x}"), common.grid.keys.clone(), usize::from(args.periods));
+    let (mut rows, file) = resumed(&args.out, new)?;
+    let (which, count) = args.shard;
+    let left: Vec<usize> =
+        (0..common.grid.len()).filter(|run| run % count == which - 1 && !rows.rows.contains_key(run)).collect();
+    let (file, progress) = (Mutex::new((file, 0_usize)), Mutex::new(Progress::new("sweep")));
+    let one = |run: &usize| -> Result<Row, Failed> {
+        let row = common.run(*run)?;
+        let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let written = file.0.write_all(row.line(&rows.grid).as_bytes());
+        written.map_err(|error| Failed::new(Exit::Failure, format!("{}: {error}", args.out.display())))?;
+        file.1 += 1;
+        let done = file.1;
+        drop(file);
+        let mut progress = progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        progress.of(done, left.len());
+        Ok(row)
+    };
+    let jobs = args.jobs.map_or(0, NonZeroUsize::get);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(Failed::with(Exit::Failure))?;
+    let new: Vec<Row> = pool.install(|| left.par_iter().map(one).collect::<Result<_, _>>())?;
+    let ran = new.len();
+    rows.rows.extend(new.into_iter().map(|row| (row.run, row)));
+    crate::write_whole(&args.out, &rows.text())?;
+    Ok((rows, ran))
+}
+
+/// The rows that a file has already, and the file, open for more.
+fn resumed(path: &Path, new: Rows) -> Result<(Rows, File), Failed> {
+    let rows = if path.exists() {
+        let known = Rows::read(path)?;
+        let same = (&known.keys, known.periods) == (&new.keys, new.periods);
+        if !(same && (known.grid == new.grid || known.rows.is_empty())) {
+            let message = "is of another grid, other data or other rules; name another file with --out, or remove it";
+            return Err(Failed::new(Exit::BadData, format!("{}: {message}", path.display())));
+        }
+        Rows { grid: new.grid, ..known }
+    } else {
+        new
+    };
+    // What was cut off goes, and what follows begins on a line of its own.
+    crate::write_whole(path, &rows.text())?;
+    let file = File::options().append(true).open(path);
+    let file = file.map_err(|error| Failed::new(Exit::Failure, format!("{}: {error}", path.display())))?;
+    Ok((rows, file))
+}
+
+fn show(rows: &Rows, ran: usize, out: &Path, top: usize, json: bool) -> Result<Exit, Failed> {
+    let missing = rows.rows.keys().next_back().map_or(0, |last| last + 1 - rows.rows.len());
+    if json {
+        let shown = Shown {
+            schema: "kraite.sweep/1",
+            grid: &rows.grid,
+            keys: &rows.keys,
+            rows: rows.rows.len(),
+            ran,
+            missing,
+            out: out.display().to_string(),
+            best: rows.best(top),
+            front: rows.front(),
+            steadiest: rows.steadiest(top),
+            cpu_seconds: cpu_seconds(),
+        };
+        let text = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;
+        crate::print(&format!("{text}\n"))?;
+        return Ok(Exit::Ok);
+    }
+    let mut text = String::new();
+    for (title, chosen) in [
+        ("most profitable", rows.best(top)),
+        ("beaten by none in profit and drawdown at once", rows.front().into_iter().take(top).collect()),
+        ("losing in the fewest parts of the time", rows.steadiest(top)),
+    ] {
+        text += &format!("{title}\n{}\n", listed(rows, &chosen));
+    }
+    let refused = rows.rows.values().filter(|row| !row.note.is_empty()).count();
+    let unopened = if refused > 0 { format!(", {refused} of them open nothing (column note)") } else { String::new() };
+    let gaps = if missing > 0 { format!(", {missing} are missing") } else { String::new() };
+    text += &format!("{} runs in {}{unopened}{gaps}\n", rows.rows.len(), out.display());
+    crate::print(&text)?;
+    Ok(Exit::Ok)
+}
+
+/// Rows as a table with columns under each other.
+fn listed(rows: &Rows, chosen: &[&Row]) -> String {
+    let names = ["run"].into_iter().chain(rows.keys.iter().map(String::as_str));
+    let names = names.chain(["pnl", "max drawdown", "positions", "stops", "parts lost"]);
+    let mut lines: Vec<Vec<String>> = vec![names.map(str::to_owned).collect()];
+    for row in chosen {
+        let lost = row.periods.iter().filter(|pnl| pnl.is_negative()).count();
+        let mut line = vec![row.run.to_string()];
+        line.extend(row.values.iter().cloned());
+        line.extend([row.pnl.to_string(), row.max_drawdown.to_string()]);
+        line.extend([row.counts[0], row.counts[2]].map(|count| count.to_string()));
+        line.push(format!("{lost} of {}", row.periods.len()));
+        lines.push(line);
+    }
+    let width = |at: usize| lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..lines.first().map_or(0, Vec::len)).map(width).collect();
+    let padded = |line: &Vec<String>| {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}"));
+        format!("  {}\n", cells.collect::<Vec<_>>().join("  "))
+    };
+    lines.iter().map(padded).collect()
+}
