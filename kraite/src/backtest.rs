@@ -33,7 +33,7 @@ const EXAMPLE: &str = "Examples:
 /// answers 5xx after acting, and the worker is crashed and restarted, all drawn from --seed.
 ///
 /// With --fast no message is sent: the planner decides, and only bars that reach an order are looked at. Trades, fees,
-/// funding and results are the same as without faults, in a thousandth of the time and in constant memory; nothing is
+/// funding and results are the same as without faults, in a small part of the time and in constant memory; nothing is
 /// said about duplicates, orphans and time without a stop, which only messages can show.
 ///
 /// Without --config: long, 4 rungs 8.5 % apart, each twice the one before, profit 0.36 %, stop 2.5 %,
