@@ -109,6 +109,21 @@ fn r91_what_one_reading_still_shows_may_lag_and_what_a_later_one_shows_too_is_to
 }
 
 #[test]
+fn i06_a_copy_that_the_wire_made_of_a_rung_is_cancelled_and_the_rung_stays() {
+    let mut bench = active(Shape::SEPARATE);
+    let rung = bench.latest(Role::Rung(1)).clone();
+    let mut copy = bench.report(&rung, ReportStatus::New);
+    copy.venue_id = kraite_core::id::VenueOrderId::new(&format!("{}-copy", copy.venue_id.as_str()));
+    let of_the_copy = Sent::Cancel(rung.id, Some(copy.venue_id.clone()));
+    bench.take_sent();
+    bench.feed(InputKind::Push(StreamEvent::Order(copy)));
+    let cancels: Vec<Sent> =
+        bench.take_sent().into_iter().filter(|sent| matches!(sent, Sent::Cancel(id, _) if *id == rung.id)).collect();
+    assert_eq!(cancels, [of_the_copy]);
+    assert_eq!(bench.position().order(rung.id).unwrap().life, Life::Working);
+}
+
+#[test]
 fn r96_a_close_that_never_left_is_no_orphan_of_a_position_that_is_flat() {
     let mut bench = active(Shape::LIMIT_TARGET);
     close(&mut bench);
