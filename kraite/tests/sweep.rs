@@ -59,13 +59,22 @@ fn s10_a_sweep_is_a_backtest_of_each_combination_whoever_ran_which() {
     for shard in ["2/3", "3/3", "1/3"] {
         let out = format!("part-{}.csv", &shard[..1]);
         let (code, told, _) = sweep(&bench, &format!("--grid grid.toml --out {out} --shard {shard} --jobs 1 {MARKET}"));
-        assert_eq!((code, &told["ran"]), (0, &4.into()));
+        assert_eq!((code, &told["ran"], &told["missing"]), (0, &4.into(), &8.into()));
     }
     let (code, told, stderr) = sweep(&bench, "merge part-3.csv part-1.csv part-2.csv --out merged.csv");
     assert_eq!((code, &told["rows"], &told["missing"]), (0, &12.into(), &0.into()), "{stderr}");
     assert_eq!(read(&bench, "merged.csv"), all);
     let (_, told, _) = sweep(&bench, "merge part-3.csv part-1.csv --out some.csv");
     assert_eq!((&told["rows"], &told["missing"]), (&8.into(), &4.into()));
+    // The last run of all is missed too.
+    let part = read(&bench, "part-3.csv");
+    bench.file("short.csv", &part.lines().take(4).fold(String::new(), |text, line| text + line + "\n"));
+    let (_, told, _) = sweep(&bench, "merge short.csv part-1.csv part-2.csv --out late.csv");
+    assert_eq!((&told["rows"], &told["missing"]), (&11.into(), &1.into()));
+    // What is there and is no such file is nobody's to write over.
+    let (code, _, stderr) = sweep(&bench, "merge part-1.csv part-2.csv --out klines.csv");
+    assert!(code == 9 && stderr.contains("klines.csv: is no file of results"), "{stderr}");
+    assert!(read(&bench, "klines.csv").lines().count() >= 2_000);
 
     // What was cut off in the middle of a row goes on where it was.
     let cut = all.lines().take(6).collect::<Vec<_>>().join("\n") + "\n" + &all.lines().nth(6).unwrap()[..30];

@@ -89,8 +89,8 @@ struct RunArgs {
 
 /// Puts the rows of several shards into one file, in the order of the grid.
 ///
-/// Shards of different grids, data or rules are refused, and so are two results for one run. Runs that no file has are
-/// counted.
+/// Shards of different grids, data or rules are refused, and so are two results for one run. Rows that --out has already
+/// are kept, and a file that is no such file is not written over. Runs of the grid that no file has are counted.
 #[derive(Debug, clap::Args)]
 struct MergeArgs {
     /// Files of rows.
@@ -122,7 +122,7 @@ struct Shown<'a> {
     rows: usize,
     /// Rows that this call added.
     ran: usize,
-    /// Runs below the last one that is there, which have no row.
+    /// Runs of the grid that have no row.
     missing: usize,
     out: String,
     best: Vec<&'a Row>,
@@ -135,7 +135,11 @@ struct Shown<'a> {
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     match (&args.command, &args.run, &args.market) {
         (Some(SweepCommand::Merge(merge)), ..) => {
-            let rows = merged(merge)?;
+            let mut rows = merged(merge)?;
+            if merge.out.exists() {
+                // Only rows of the same grid may be written over, and they are kept.
+                rows.take(Rows::read(&merge.out)?, &merge.out)?;
+            }
             crate::write_whole(&merge.out, &rows.text())?;
             show(&rows, 0, &merge.out, merge.top, args.json)
         }
@@ -211,7 +215,8 @@ fn swept(args: &RunArgs, market: &MarketArgs) -> Result<(Rows, usize), Failed> {
     let bars = market.columns(&instrument)?;
     let id = bars.digest(&format!("{} {instrument:?} {funding:?} {}", grid.text(), args.periods));
     let common = Common { args, market, grid, instrument, bars, funding };
-    let new = Rows::new(format!("{id:016x}"), common.grid.keys.clone(), usize::from(args.periods));
+    let new =
+        Rows::new(format!("{id:016x}-{}", common.grid.len()), common.grid.keys.clone(), usize::from(args.periods));
     let (mut rows, file) = resumed(&args.out, new)?;
     let (which, count) = args.shard;
     let left: Vec<usize> =
@@ -259,7 +264,7 @@ fn resumed(path: &Path, new: Rows) -> Result<(Rows, File), Failed> {
 }
 
 fn show(rows: &Rows, ran: usize, out: &Path, top: usize, json: bool) -> Result<Exit, Failed> {
-    let missing = rows.rows.keys().next_back().map_or(0, |last| last + 1 - rows.rows.len());
+    let missing = rows.in_all().saturating_sub(rows.rows.len());
     if json {
         let shown = Shown {
             schema: "kraite.sweep/1",

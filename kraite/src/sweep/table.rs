@@ -93,7 +93,7 @@ impl Row {
 /// The rows of one grid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rows {
-    /// What tells the grid, its data and its rules apart from all others.
+    /// What tells the grid, its data and its rules apart from all others, and how many runs it has: `digest-runs`.
     pub(crate) grid: String,
     pub(crate) keys: Vec<String>,
     pub(crate) periods: usize,
@@ -111,6 +111,11 @@ impl Rows {
         let before = BEFORE.iter().map(|name| (*name).to_owned());
         let after = AFTER.iter().map(|name| (*name).to_owned());
         before.chain(self.keys.iter().cloned()).chain(after).chain(periods).collect::<Vec<_>>().join(",") + "\n"
+    }
+
+    /// How many runs the grid has.
+    pub(crate) fn in_all(&self) -> usize {
+        self.grid.rsplit_once('-').and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
     }
 
     /// The whole file.
@@ -161,6 +166,8 @@ impl Rows {
         let counts: Vec<u64> = counts.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?;
         let periods: Vec<Notional> = periods.iter().map(sum).collect::<Option<_>>()?;
         (periods.len() == self.periods).then_some(())?;
+        // A grid that does not say how many runs it has could hide that some are missing.
+        grid.rsplit_once('-')?.1.parse::<usize>().ok()?;
         let row = Row {
             run: run.parse().ok()?,
             values: values.iter().map(|value| (*value).to_owned()).collect(),
@@ -237,7 +244,7 @@ mod tests {
     }
 
     fn rows() -> Rows {
-        let mut all = Rows::new("00ff".into(), vec!["gap".into(), "multipliers".into()], 2);
+        let mut all = Rows::new("00ff-6".into(), vec!["gap".into(), "multipliers".into()], 2);
         for row in [
             row(0, 50, 90, [-10, 60]),
             row(1, 70, 80, [100, -30]),
@@ -257,6 +264,7 @@ mod tests {
         let all = rows();
         std::fs::write(&path, all.text()).unwrap();
         assert_eq!(Rows::read(&path).unwrap(), all);
+        assert_eq!(all.in_all(), 6);
         std::fs::write(&path, all.text().trim_end()).unwrap();
         let cut = Rows::read(&path).unwrap();
         assert_eq!((cut.rows.len(), cut.rows.contains_key(&4)), (4, false));
@@ -267,9 +275,10 @@ mod tests {
             (String::new(), "no first line"),
             ("a,b\n".into(), "columns are missing"),
             (all.text().replacen("pnl", "pnll", 1), "another one"),
-            (all.text().replacen("00ff,2", "00fe,2", 1), "line 4: is of another grid"),
-            (all.text().replacen("00ff,2,2,1.5 2,4", "00ff,2,2,1.5 2,x", 1), "line 4: is no result"),
-            (all.text().replacen("00ff,3,", "00ff,2,", 1), "line 5: run 2 is there twice"),
+            (all.text().replacen("00ff-6,2", "00fe-6,2", 1), "line 4: is of another grid"),
+            (all.text().replacen("00ff-6,2,2,1.5 2,4", "00ff-6,2,2,1.5 2,x", 1), "line 4: is no result"),
+            (all.text().replacen("00ff-6,2,", "00ff,2,", 1), "line 4: is no result"),
+            (all.text().replacen("00ff-6,3,", "00ff-6,2,", 1), "line 5: run 2 is there twice"),
         ] {
             std::fs::write(&path, text).unwrap();
             let failed = Rows::read(&path).unwrap_err();
