@@ -8,8 +8,8 @@ use kraite_binance::{Ended, OrderEntry, Socket, Told};
 use kraite_core::position::Why;
 use kraite_core::time::Millis;
 
-use crate::faults::{Row, no_alarm, on_placing};
-use crate::life::{Case, Life, Verdict};
+use crate::faults::{Row, is_protected, no_alarm, on_placing};
+use crate::life::{Case, Life, Verdict, lived_on_a_live_machine};
 use crate::requests::Requests;
 
 /// Stands in every request that is signed by itself and came over the socket, where the key is a parameter.
@@ -72,13 +72,20 @@ fn on_placing_alone(row: &str, fault: &str) -> Vec<Row> {
 async fn each(rows: Vec<Row>, breaks: bool) {
     let mut verdicts = Vec::new();
     for some in rows.chunks(4) {
-        let running = some.iter().map(|(case, _, rules)| {
-            let (case, rules) = (*case, rules.clone());
-            tokio::spawn(async move { lived(Life::start(case).await, &rules).await })
+        let running = some.iter().map(|(case, name, rules)| {
+            let (case, name, rules) = (*case, name.clone(), rules.clone());
+            let life = move || {
+                let rules = rules.clone();
+                async move { lived(Life::start(case).await, &rules).await }
+            };
+            tokio::spawn(async move {
+                let fine = |(verdict, broke): &(Verdict, bool)| *broke == breaks && is_protected(verdict);
+                lived_on_a_live_machine(&name, fine, life).await
+            })
         });
         let running: Vec<_> = running.collect();
         for ((_, name, _), life) in some.iter().zip(running) {
-            let (verdict, broke) = life.await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let (verdict, broke) = life.await.unwrap();
             assert!(verdict.faults > 0, "{name}: no fault was met");
             assert_eq!(broke, breaks, "{name}: {verdict:?}");
             println!("{name}: {} met, without a stop for {} at most", verdict.faults, verdict.naked);

@@ -6,7 +6,7 @@ use kraite_core::id::{ClientOrderId, Role};
 use kraite_core::position::{Phase, Why};
 use kraite_core::time::Millis;
 
-use crate::life::{Case, Life, Verdict};
+use crate::life::{Case, Life, Verdict, lived_on_a_live_machine};
 use crate::requests::{Hand, reading};
 
 /// A whole life under these rules, which are in force from its opening on.
@@ -33,10 +33,15 @@ pub(crate) type Row = (Case, String, Vec<String>);
 pub(crate) async fn each(rows: Vec<Row>) -> Vec<(String, Verdict)> {
     let mut verdicts = Vec::new();
     for some in rows.chunks(AT_ONCE) {
-        let running: Vec<_> = some.iter().map(|(case, _, rules)| tokio::spawn(lived(*case, rules.clone()))).collect();
-        for ((case, name, _), life) in some.iter().zip(running) {
-            let name = format!("{name}, {:?}", case.protocol);
-            let verdict = life.await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let running = some.iter().map(|(case, name, rules)| {
+            let (case, name, rules) = (*case, format!("{name}, {:?}", case.protocol), rules.clone());
+            tokio::spawn(async move {
+                (lived_on_a_live_machine(&name, is_protected, || lived(case, rules.clone())).await, name)
+            })
+        });
+        let running: Vec<_> = running.collect();
+        for life in running {
+            let (verdict, name) = life.await.unwrap();
             println!("{name}: {} met, without a stop for {} at most", verdict.faults, verdict.naked);
             verdicts.push((name, verdict));
         }
@@ -49,10 +54,11 @@ pub(crate) async fn in_each<F>(cases: &[Case], live: impl Fn(Case) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let running: Vec<_> = cases.iter().map(|case| (case, tokio::spawn(live(*case)))).collect();
-    for (case, life) in running {
-        life.await.unwrap_or_else(|error| panic!("{case:?}: {error}"));
-    }
+    let live = &live;
+    let lives = cases.iter().map(|case| async move {
+        lived_on_a_live_machine(&format!("{case:?}"), |()| true, || live(*case)).await;
+    });
+    futures_util::future::join_all(lives).await;
 }
 
 /// Each thing that is placed meets the fault once.
@@ -73,8 +79,12 @@ fn behind_the_entry(rows: Vec<Row>) -> Vec<Row> {
 
 pub(crate) fn no_alarm(verdicts: &[(String, Verdict)]) {
     for (name, verdict) in verdicts {
-        assert!(verdict.naked <= Millis::from_secs(31), "{name}: {verdict:?}");
+        assert!(is_protected(verdict), "{name}: {verdict:?}");
     }
+}
+
+pub(crate) fn is_protected(verdict: &Verdict) -> bool {
+    verdict.naked <= Millis::from_secs(31)
 }
 
 pub(crate) fn is_of(role: Role) -> impl Fn(ClientOrderId) -> bool {

@@ -1,7 +1,8 @@
 //! One position on one emulator, with everything a test asks of either.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use kraite_binance::codec::{Credentials, Signer};
@@ -180,6 +181,87 @@ fn paired_config(http: &str, ws: &str, clock: &Clock, mode: PositionMode) -> kra
         .position_mode(mode)
         .products([Product::Usdt])
         .marks([symbol()])
+}
+
+/// Timeouts of the scaled clock are this short and some: where the machine stood still for as long, what failed says
+/// nothing about kraite.
+const STOOD_STILL: Duration = Duration::from_millis(200);
+/// How often a life is lived on a machine that stands still each time.
+const LIVED_AT_MOST: u32 = 3;
+
+/// Lives, and once more where that failed or is not `sound` while the machine stood still.
+pub(crate) async fn lived_on_a_live_machine<T, F>(name: &str, sound: impl Fn(&T) -> bool, live: impl Fn() -> F) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let mut tries = 1;
+    loop {
+        let stalls = Stalls::watch();
+        let lived = tokio::spawn(live()).await;
+        let (fine, still) = (lived.as_ref().is_ok_and(&sound), stalls.longest());
+        if fine || still < STOOD_STILL || tries == LIVED_AT_MOST {
+            return lived.unwrap_or_else(|error| panic!("{name}, the machine stood still for {still:?}: {error}"));
+        }
+        println!("{name}: once more, for the machine stood still for {still:?}");
+        tries += 1;
+    }
+}
+
+/// How long what should take no time took, at most.
+struct Stalls {
+    longest: Arc<AtomicU64>,
+    watch: JoinHandle<()>,
+}
+
+impl Stalls {
+    fn watch() -> Self {
+        const STEP: Duration = Duration::from_millis(5);
+        let longest = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&longest);
+        let watch = tokio::spawn(async move {
+            loop {
+                let before = Instant::now();
+                tokio::time::sleep(STEP).await;
+                let late = before.elapsed().saturating_sub(STEP);
+                seen.fetch_max(u64::try_from(late.as_millis()).unwrap(), Ordering::Relaxed);
+            }
+        });
+        Self { longest, watch }
+    }
+
+    fn longest(&self) -> Duration {
+        Duration::from_millis(self.longest.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Stalls {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_life_is_lived_again_only_where_the_machine_stood_still() {
+    let lives = Arc::new(AtomicU64::new(0));
+    let live = |still: Duration| {
+        let lives = Arc::clone(&lives);
+        move || {
+            let lives = Arc::clone(&lives);
+            async move {
+                // Both threads of the runtime.
+                let held = tokio::spawn(async move { std::thread::sleep(still) });
+                tokio::task::yield_now().await;
+                std::thread::sleep(still);
+                held.await.unwrap();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                lives.fetch_add(1, Ordering::Relaxed) + 1
+            }
+        }
+    };
+    assert_eq!(lived_on_a_live_machine("still", |life| *life == 2, live(STOOD_STILL * 2)).await, 2);
+    assert_eq!(lived_on_a_live_machine("never sound", |_| false, live(STOOD_STILL * 2)).await, 5, "three at most");
+    assert_eq!(lived_on_a_live_machine("awake", |life| *life == 7, live(Duration::ZERO)).await, 6, "no second life");
 }
 
 /// What has to be read before anything is tried, once more where a busy machine was too late for a timeout that is scaled.

@@ -5,17 +5,19 @@ use kraite_core::number::Price;
 use kraite_core::position::Why;
 use kraite_core::time::Millis;
 
-use crate::life::{Case, Life, Verdict};
+use crate::life::{Case, Life, Verdict, lived_on_a_live_machine};
+
+/// Without a fault nothing is without its stop for this long.
+const AT_ONCE: Millis = Millis::from_secs(10);
 
 /// Each case at once: they mostly wait.
 async fn each<F: Future<Output = Verdict> + Send + 'static>(live: fn(Case) -> F) -> Vec<(Case, Verdict)> {
     let cases: Vec<Case> = Case::all().into_iter().chain(Case::paired()).collect();
-    let running: Vec<_> = cases.iter().map(|case| tokio::spawn(live(*case))).collect();
-    let mut verdicts = Vec::new();
-    for (case, life) in cases.into_iter().zip(running) {
-        verdicts.push((case, life.await.unwrap()));
-    }
-    verdicts
+    let lives = cases.into_iter().map(|case| async move {
+        let fine = |verdict: &Verdict| verdict.naked < AT_ONCE;
+        (case, lived_on_a_live_machine(&format!("{case:?}"), fine, || live(case)).await)
+    });
+    futures_util::future::join_all(lives).await
 }
 
 async fn opened(case: Case) -> Life {
@@ -28,7 +30,7 @@ async fn opened(case: Case) -> Life {
 fn all_ended(verdicts: &[(Case, Verdict)], why: Why) {
     for (case, verdict) in verdicts {
         assert_eq!(verdict.seen.why, Some(why), "{case:?}: {verdict:?}");
-        assert!(verdict.naked < Millis::from_secs(10), "{case:?}: {verdict:?}");
+        assert!(verdict.naked < AT_ONCE, "{case:?}: {verdict:?}");
     }
 }
 
