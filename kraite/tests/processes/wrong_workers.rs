@@ -50,19 +50,23 @@ fn mutant_a_worker_that_resends_blindly_after_a_restart_is_found() {
 
 #[test]
 fn mutant_a_worker_that_ignores_its_successor_is_found() {
-    let mut world = World::new(Shape::Separate, 43, 10);
-    let mut old = world.start(&mutant("ignores-successor"));
-    pump_until(&mut world, &mut old, |audit| audit.promised() > 3);
-    let mut new = world.start(&Fate::default());
-    for beat in 0..4_000 {
-        world.pump(&mut old, Some(&mut new), Standing::Owner);
-        world.pump(&mut new, Some(&mut old), Standing::Owner);
-        if beat % 20 == 0 {
-            world.wander();
+    // A life may be over before its successor is there: how soon depends on how busy the machine is.
+    for seed in 43..53 {
+        let mut world = World::new(Shape::Separate, seed, 10);
+        let mut old = world.start(&mutant("ignores-successor"));
+        pump_until(&mut world, &mut old, |audit| audit.promised() > 3);
+        let mut new = world.start(&Fate::default());
+        for beat in 0..4_000 {
+            world.pump(&mut old, Some(&mut new), Standing::Owner);
+            world.pump(&mut new, Some(&mut old), Standing::Owner);
+            if beat % 20 == 0 {
+                world.wander();
+            }
+            if found(&world.audit, |f| matches!(f, Finding::NoIntent { .. })) {
+                return;
+            }
         }
-        if found(&world.audit, |f| matches!(f, Finding::NoIntent { .. })) {
-            return;
-        }
+        println!("seed {seed}: not found: {:?}", world.audit.findings());
     }
-    panic!("not found: {:?}", world.audit.findings());
+    panic!("not found in ten lives");
 }
