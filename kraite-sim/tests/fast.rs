@@ -7,8 +7,8 @@ use kraite_core::number::{Factor, Notional, Percent, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
 use kraite_core::time::VenueMillis;
-use kraite_sim::backtest::{Backtest, Deal, Fast, Hostility, Outcome, Plan};
-use kraite_sim::data::{Bar, Columns, Funding};
+use kraite_sim::backtest::{At, Backtest, Deal, Fast, Hostility, Outcome, Plan, Signal, looks_ahead};
+use kraite_sim::data::{Bar, Columns, Funding, Ticks, Trade};
 use kraite_sim::presets;
 use kraite_sim::world::Latency;
 use rand::{RngExt as _, SeedableRng as _};
@@ -93,6 +93,8 @@ fn case(seed: u64, count: usize) -> Case {
         .unwrap(),
         profile,
         latency: Latency::FAR,
+        slippage: Factor::from_units(if draw.random_range(0..2) == 0 { 0 } else { draw.random_range(1..=30) }, 4)
+            .unwrap(),
     };
     Case { plan, bars, funding }
 }
@@ -127,7 +129,7 @@ fn short_way(case: &Case, every_bar: bool, piece: usize) -> (Trades, Outcome, Ve
         run.play(&columns(piece)).unwrap();
     }
     let (outcome, deals) = run.finish();
-    let trades = deals.iter().map(|d| ((d.bar.0 - START) / MINUTE, d.qty, d.price, d.fee)).collect();
+    let trades = deals.iter().map(|d| ((d.at.0 - START) / MINUTE, d.qty, d.price, d.fee)).collect();
     (trades, outcome, deals)
 }
 
@@ -197,4 +199,135 @@ fn agree(seeds: std::ops::Range<u64>, each: u64) {
         "{long} of {all} also went the long way; bars, opened, closed, stops, targets, rungs, liquidations, refused, cancelled: {seen:?}"
     );
     assert!(seen.iter().take(6).all(|count| *count > 100), "{seen:?}");
+}
+
+/// What a walk trades at, some seconds apart: messages have arrived before the next price.
+fn trades(draw: &mut ChaCha8Rng, count: usize) -> Vec<Trade> {
+    let (mut cents, mut at) = (15_000_i64, START);
+    let step = draw.random_range(5..=60_i64);
+    let mut trade = |n: usize| {
+        let leap = if draw.random_range(0..60) == 0 { draw.random_range(-700..=700) } else { 0 };
+        cents = (cents + leap + draw.random_range(-step..=step)).clamp(3_000, 60_000);
+        at += draw.random_range(2_000..=6_000);
+        let (number, price) = (u64::try_from(n).unwrap(), Price::from_units(cents, 2).unwrap());
+        Trade { number, at: VenueMillis(at), price, qty: Qty::from_units(1, 0).unwrap(), buyer_rested: false }
+    };
+    (0..count).map(&mut trade).collect()
+}
+
+fn ticks(trades: &[Trade]) -> Ticks {
+    let mut ticks = Ticks::new(cents(1));
+    for trade in trades {
+        ticks.push(trade).unwrap();
+    }
+    ticks
+}
+
+/// Quantity, price and fee, with the time.
+fn by_trades(case: &Case, trades: &[Trade], entries: &At, every: bool, piece: usize) -> (Trades, Outcome) {
+    let run = Fast::new(&case.plan, &case.funding, Vec::new()).entering(entries.clone());
+    let mut run = if every { run.every_bar() } else { run };
+    for piece in trades.chunks(piece) {
+        run.play_trades(&ticks(piece)).unwrap();
+    }
+    let (outcome, deals) = run.finish();
+    (deals.iter().map(|d| (d.at.0, d.qty, d.price, d.fee)).collect(), outcome)
+}
+
+/// Without the instants so soon after an end that the engine, which looks whether nothing is left, may be busy with it.
+fn apart_from_ends(case: &Case, trades: &[Trade], mut instants: Vec<VenueMillis>) -> At {
+    loop {
+        let entries = At::new(instants.clone());
+        let mut run = Fast::new(&case.plan, &case.funding, Vec::new()).entering(entries.clone());
+        run.play_trades(&ticks(trades)).unwrap();
+        let ends: Vec<_> = run.finish().1.iter().filter(|deal| deal.of.ends()).map(|deal| deal.at.0).collect();
+        let before = instants.len();
+        instants.retain(|instant| !ends.iter().any(|end| (*end..end + 60_000).contains(&instant.0)));
+        if instants.len() == before {
+            return entries;
+        }
+    }
+}
+
+#[test]
+fn s10_trades_one_by_one_are_the_long_way() {
+    let mut seen = [0_u64; 9];
+    for seed in 0..60 {
+        let case = case(seed, 600);
+        let mut draw = ChaCha8Rng::seed_from_u64(seed + 77_000);
+        let trades = trades(&mut draw, 3_000);
+        let entries: Vec<_> =
+            (0..40).map(|n| VenueMillis(START + n * 300_000 + draw.random_range(0..60_000))).collect();
+        let entries = apart_from_ends(&case, &trades, entries);
+        let (fast, outcome) = by_trades(&case, &trades, &entries, false, usize::MAX);
+        for (every, piece) in [(true, usize::MAX), (false, 41)] {
+            let (other, slow) = by_trades(&case, &trades, &entries, every, piece);
+            assert_eq!(
+                (&fast, counts(&outcome), money(&outcome)),
+                (&other, counts(&slow), money(&slow)),
+                "seed {seed}"
+            );
+        }
+        let mut run = Backtest::new(case.plan.clone(), Hostility::None, 1, VenueMillis(START), case.funding.clone());
+        run = run.entering(entries);
+        run.world_mut().venue.keep_trades(usize::MAX);
+        for trade in &trades {
+            run.trade(trade);
+        }
+        let full: Trades = run.world().venue.trades().map(|t| (t.at.0, t.qty, t.price, t.fee)).collect();
+        let differs = fast.iter().zip(&full).position(|(a, b)| a != b).unwrap_or(fast.len().min(full.len()));
+        let from = differs.saturating_sub(3);
+        let part = |all: &Trades| all.iter().skip(from).take(8).copied().collect::<Vec<_>>();
+        assert_eq!(fast, full, "seed {seed}, from {from}:\n{:?}\n{:?}\n{:?}", part(&fast), part(&full), case.plan);
+        let full = run.finish();
+        assert_eq!((counts(&outcome), money(&outcome)), (counts(&full), money(&full)), "seed {seed}");
+        for (sum, count) in seen.iter_mut().zip(counts(&outcome)) {
+            *sum += count;
+        }
+    }
+    println!("trades, opened, closed, stops, targets, rungs, liquidations, refused, cancelled: {seen:?}");
+    assert!(seen.iter().take(6).all(|count| *count > 100), "{seen:?}");
+}
+
+/// Enters after a bar that fell, or, where it cheats, before one that rises.
+#[derive(Debug, Default)]
+struct Turns {
+    cheats: bool,
+    closes: Vec<(VenueMillis, i32, i32)>,
+}
+
+impl Signal for Turns {
+    fn next(&mut self, from: VenueMillis) -> Option<VenueMillis> {
+        let known = self.closes.iter().position(|(at, ..)| *at >= from)?;
+        let bars = self.closes.get(known.max(1)..)?;
+        let mut turn = bars.iter().zip(self.closes.get(known.max(1) - 1..)?);
+        let found =
+            turn.find(|((_, open, close), (_, before, after))| if self.cheats { close > open } else { after < before });
+        found.map(|((at, ..), _)| *at)
+    }
+
+    fn bars(&mut self, bars: &Columns, part: std::ops::Range<usize>) {
+        self.closes.extend(part.filter_map(|place| bars.bar(place)).map(|bar| (bar.open_time, bar.open, bar.close)));
+    }
+}
+
+#[test]
+fn s10_a_signal_that_knows_what_is_to_come_is_found() {
+    let places: Vec<_> = (0..600).collect();
+    let mut cheats_found = 0;
+    for seed in 0..8 {
+        let case = case(seed, 600);
+        let bars = columns(&case.bars);
+        let signal = |cheats| Turns { cheats, ..Turns::default() };
+        let ahead = |cheats| looks_ahead(&case.plan, &case.funding, &bars, || signal(cheats), &places).unwrap();
+        assert_eq!(ahead(false), None, "seed {seed}");
+        let mut run = Fast::new(&case.plan, &case.funding, ()).entering(signal(true));
+        run.play(&bars).unwrap();
+        // A ladder that never opens cannot tell.
+        if run.finish().0.positions_opened > 0 {
+            assert!(ahead(true).is_some(), "seed {seed}");
+            cheats_found += 1;
+        }
+    }
+    assert!(cheats_found >= 4, "{cheats_found}");
 }

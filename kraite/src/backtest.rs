@@ -148,6 +148,7 @@ pub(crate) fn plan_of(
         wallet,
         profile: venue(settings).profile(),
         latency: Latency::FAR,
+        slippage: Factor::default(),
     })
 }
 

@@ -80,6 +80,7 @@ fn plan() -> Plan {
         wallet: Notional::from_units(100_000, 0).expect("in range"),
         profile: presets::binance(),
         latency: Latency::FAR,
+        slippage: Factor::default(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! fills where it triggers, unless the bar opens beyond it.
 
 mod fast;
+mod signal;
 
 use std::collections::BTreeSet;
 
@@ -12,17 +13,18 @@ use kraite_core::engine::{Command, CommandId, Config, OpenRequest};
 use kraite_core::exchange::{Direction, MarginMode, PositionMode, TriggerBy};
 use kraite_core::id::{AccountTag, PositionNo, Role, Symbol};
 use kraite_core::instrument::Instrument;
-use kraite_core::number::{Notional, Percent, Price};
+use kraite_core::number::{Factor, Notional, Percent, Price};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::position::{Phase, Why};
 use kraite_core::sizing::{Budget, LadderSpec, Refusal, Rule, SizeRequest, size_for};
 use kraite_core::time::{Millis, VenueMillis};
 use serde::{Deserialize, Serialize};
 
-pub use fast::{Deal, Fast, FastError, Listener, Part};
+pub use fast::{Deal, Fast, FastError, Listener, Opening, Part};
+pub use signal::{At, Signal, WhenFlat, looks_ahead};
 
-use crate::data::{Bar, Funding};
-use crate::venue::{PriceMove, Venue, VenueProfile};
+use crate::data::{Bar, Funding, Trade};
+use crate::venue::{Liquidity, PriceMove, Venue, VenueProfile};
 use crate::world::{Fate, Latency, Nemesis, Rates, Verdict, World};
 
 /// After the last bar the world is healed and given this long to come to rest.
@@ -51,6 +53,9 @@ pub struct Plan {
     pub profile: VenueProfile,
     /// How long messages take.
     pub latency: Latency,
+    /// How much worse than the last price a MARKET order and a triggered one trade, as a share of it: half of the spread
+    /// and what the order moves.
+    pub slippage: Factor,
 }
 
 /// How hostile the world is.
@@ -78,7 +83,7 @@ impl Hostility {
 /// What a run came to.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// Bars played.
+    /// Bars, or trades, played.
     pub bars: u64,
     /// Positions whose entry filled.
     pub positions_opened: u64,
@@ -134,6 +139,8 @@ pub struct Backtest {
     peak: Notional,
     funding: std::vec::IntoIter<Funding>,
     next_funding: Option<Funding>,
+    signal: Box<dyn Signal>,
+    enter_at: VenueMillis,
 }
 
 impl Backtest {
@@ -144,6 +151,7 @@ impl Backtest {
         let symbol = plan.instrument.symbol.clone();
         let mut venue = Venue::new(plan.profile.clone(), start);
         venue.list(plan.instrument.clone());
+        venue.set_liquidity(&symbol, Liquidity { slippage: plan.slippage, ..Liquidity::default() });
         venue.open_account(account, PositionMode::OneWay, plan.wallet);
         let nemesis = Nemesis::random(seed, hostility.rates());
         let mut world = World::new(venue, nemesis, Config::default(), plan.latency, start);
@@ -167,7 +175,21 @@ impl Backtest {
             outcome: Outcome::default(),
             funding,
             next_funding,
+            signal: Box::new(WhenFlat),
+            enter_at: start,
         }
+    }
+
+    /// Enters where this says so, and not whenever nothing is open. It is not shown the bars.
+    #[must_use]
+    pub fn entering(mut self, signal: impl Signal + 'static) -> Self {
+        self.signal = Box::new(signal);
+        self.next_entry(self.world.now());
+        self
+    }
+
+    fn next_entry(&mut self, from: VenueMillis) {
+        self.enter_at = self.signal.next(from).unwrap_or(VenueMillis(i64::MAX));
     }
 
     /// The world as it is, for a closer look.
@@ -207,6 +229,18 @@ impl Backtest {
         self.mark_equity();
     }
 
+    /// Plays one trade: everything resting sees its price, and messages take their time.
+    pub fn trade(&mut self, trade: &Trade) {
+        self.pay_funding(trade.at);
+        self.world.run_until(trade.at);
+        self.world.venue.set_price_move(PriceMove::Jump);
+        self.world.price(&self.symbol, trade.price);
+        self.take_stock();
+        self.enter(trade.price, trade.at);
+        self.outcome.bars += 1;
+        self.mark_equity();
+    }
+
     fn pay_funding(&mut self, at: VenueMillis) {
         while let Some(next) = self.next_funding.as_ref().filter(|f| f.at <= at) {
             let rate = next.rate;
@@ -223,7 +257,7 @@ impl Backtest {
             .world
             .engine(self.account)
             .is_some_and(|engine| engine.state().positions.values().all(|p| p.phase.is_terminal()));
-        if waiting || !idle {
+        if waiting || !idle || at < self.enter_at {
             return;
         }
         let sized =
@@ -232,6 +266,7 @@ impl Backtest {
             self.asked_at = Some(at);
             self.outcome.refused += 1;
             self.outcome.first_refusal.get_or_insert((at, refusal));
+            self.next_entry(at.plus(ASK_AGAIN));
             return;
         }
         let request = OpenRequest {
@@ -253,6 +288,7 @@ impl Backtest {
 
     /// Counts what has ended since the last look.
     fn take_stock(&mut self) {
+        let now = self.world.now();
         let Some(engine) = self.world.engine(self.account) else { return };
         for position in engine.state().positions.values() {
             if self.seen.contains(&position.no) {
@@ -282,6 +318,7 @@ impl Backtest {
             }
             self.seen.insert(position.no);
             self.asked_at = None;
+            self.enter_at = self.signal.next(now).unwrap_or(VenueMillis(i64::MAX));
         }
     }
 

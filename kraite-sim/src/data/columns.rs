@@ -172,55 +172,90 @@ impl Columns {
     /// The place of the first bar from `from` on that opens at or after an instant.
     #[must_use]
     pub fn first_at(&self, from: usize, instant: VenueMillis) -> usize {
-        let rest = self.open_time.get(from..).unwrap_or_default();
-        // Mostly it is near.
-        let near = rest.iter().take(8).position(|ms| *ms >= instant.0);
-        from.saturating_add(near.unwrap_or_else(|| rest.partition_point(|ms| *ms < instant.0)))
+        first_at(&self.open_time, from, instant)
     }
 
     /// The place of the first bar in `from..to` that reaches down to `below` or up to `above`; `to` where none does.
     #[must_use]
     pub fn next_crossing(&self, from: usize, to: usize, below: i32, above: i32) -> usize {
-        const BLOCK: usize = 64;
         let to = to.min(self.len());
         let (lows, highs) = (self.low.get(from..to).unwrap_or_default(), self.high.get(from..to).unwrap_or_default());
-        let mut passed = from;
-        for (lows, highs) in lows.chunks(BLOCK).zip(highs.chunks(BLOCK)) {
-            // Without a branch inside, so that it is done several bars at a time.
-            let hit = lows.iter().zip(highs).fold(false, |hit, (low, high)| hit | (*low <= below) | (*high >= above));
-            if hit {
-                let place = lows.iter().zip(highs).position(|(low, high)| *low <= below || *high >= above);
-                return passed.saturating_add(place.unwrap_or(0));
-            }
-            passed = passed.saturating_add(lows.len());
-        }
-        to
+        crossing(lows, highs, below, above).map_or(to, |place| from.saturating_add(place))
     }
 
-    /// How the closes of `from..to` run.
+    /// What is known when the bar at a place opens: every bar before it, and of this one only that price.
     #[must_use]
-    pub fn run(&self, from: usize, to: usize) -> Run {
-        let closes = self.close.get(from..to.min(self.len())).unwrap_or_default();
-        let mut run = Run { lowest: i32::MAX, highest: i32::MIN, fall: 0, rise: 0 };
-        for close in closes {
-            run.lowest = run.lowest.min(*close);
-            run.highest = run.highest.max(*close);
-            run.fall = run.fall.max(run.highest.wrapping_sub(*close));
-            run.rise = run.rise.max(close.wrapping_sub(run.lowest));
+    pub fn known_at(&self, place: usize) -> Self {
+        let before = |column: &[i32]| {
+            let opens = self.open.get(place).copied();
+            column.get(..place).unwrap_or(column).iter().copied().chain(opens).collect()
+        };
+        Self {
+            unit: self.unit,
+            open_time: self.open_time.iter().copied().take(place.saturating_add(1)).collect(),
+            open: before(&self.open),
+            high: before(&self.high),
+            low: before(&self.low),
+            close: before(&self.close),
+            span: self.span,
         }
-        run
+    }
+
+    /// The closes of some bars.
+    #[must_use]
+    pub fn closes(&self, from: usize, to: usize) -> &[i32] {
+        self.close.get(from..to.min(self.len())).unwrap_or_default()
     }
 }
 
-/// What closes of some bars come to, in units.
+/// The place of the first of these instants, which rise, from `from` on that is not before another one.
+pub(super) fn first_at(instants: &[i64], from: usize, instant: VenueMillis) -> usize {
+    let rest = instants.get(from..).unwrap_or_default();
+    // Mostly it is near.
+    let near = rest.iter().take(8).position(|ms| *ms >= instant.0);
+    from.saturating_add(near.unwrap_or_else(|| rest.partition_point(|ms| *ms < instant.0)))
+}
+
+/// The first place where a low is at or below `below`, or a high at or above `above`.
+pub(super) fn crossing(lows: &[i32], highs: &[i32], below: i32, above: i32) -> Option<usize> {
+    const BLOCK: usize = 64;
+    let mut passed = 0_usize;
+    for (lows, highs) in lows.chunks(BLOCK).zip(highs.chunks(BLOCK)) {
+        // Without a branch inside, so that it is done several at a time.
+        let hit = lows.iter().zip(highs).fold(false, |hit, (low, high)| hit | (*low <= below) | (*high >= above));
+        if hit {
+            let place = lows.iter().zip(highs).position(|(low, high)| *low <= below || *high >= above);
+            return Some(passed.saturating_add(place.unwrap_or(0)));
+        }
+        passed = passed.saturating_add(lows.len());
+    }
+    None
+}
+
+/// What prices in order of time come to, in units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// The lowest; above the highest where there was no bar.
+    /// The lowest; above the highest where there was none.
     pub lowest: i32,
     /// The highest.
     pub highest: i32,
-    /// The deepest fall from one close to a later one.
+    /// The deepest fall from one to a later one.
     pub fall: i32,
-    /// The highest rise from one close to a later one.
+    /// The highest rise from one to a later one.
     pub rise: i32,
+}
+
+impl Run {
+    /// Of these prices.
+    #[must_use]
+    pub fn of(prices: &[i32]) -> Self {
+        let mut run = Self { lowest: i32::MAX, highest: i32::MIN, fall: 0, rise: 0 };
+        for price in prices {
+            run.lowest = run.lowest.min(*price);
+            run.highest = run.highest.max(*price);
+            run.fall = run.fall.max(run.highest.wrapping_sub(*price));
+            run.rise = run.rise.max(price.wrapping_sub(run.lowest));
+        }
+        run
+    }
 }

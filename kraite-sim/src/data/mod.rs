@@ -7,6 +7,7 @@ mod columns;
 mod funding;
 mod klines;
 mod lines;
+mod ticks;
 mod trades;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use columns::{ColumnError, Columns, Run, TickBar};
 pub use funding::{Funding, read_funding};
 pub use klines::{Bar, Gaps, KlineReader, Span, read_klines};
 pub use lines::{MAX_LINE, open_text};
+pub use ticks::Ticks;
 pub use trades::{Trade, TradeReader};
 
 /// What is wrong with a data file.

@@ -42,7 +42,7 @@ use kraite_core::time::{Millis, VenueMillis};
 
 pub use account::{Account, Position, Settings};
 pub use book::{Liquidity, Market, Trading};
-pub(crate) use money::share as margin_share;
+pub(crate) use money::{share as margin_share, taker_price};
 pub use named::Wish;
 pub use object::{ObjectId, OrderObject, Owner, TradeRecord, Via};
 pub(crate) use plans::Leg;

@@ -27,7 +27,7 @@ pub(crate) fn share(amount: Notional, parts: u32) -> Result<Notional, Arithmetic
 }
 
 /// The price a taker gets: the last price, worse by `slippage`, on the grid, never at or below zero.
-pub(super) fn taker_price(last: Price, side: Side, slippage: Factor, tick: Price) -> Result<Price, ArithmeticError> {
+pub(crate) fn taker_price(last: Price, side: Side, slippage: Factor, tick: Price) -> Result<Price, ArithmeticError> {
     if slippage.is_zero() {
         return Ok(last);
     }

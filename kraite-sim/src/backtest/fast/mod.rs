@@ -3,25 +3,32 @@
 //! [`Backtest`](super::Backtest) sends every order through the engine, the journal and the simulated exchange, which is
 //! what shows that nothing goes wrong on the way. Where nothing can go wrong, all that is left of a position is what the
 //! planner decides — the ladder at the mark, the ladder again at the real fill, the target after every fill — and what
-//! a price reaches. [`Fast`] asks the planner the same questions and looks only at bars that reach an order or a
+//! a price reaches. [`Fast`] asks the planner the same questions and looks only at prices that reach an order or a
 //! liquidation; the trades, fees and results are those of the long way, which `tests/fast.rs` holds it to.
+//!
+//! It plays bars ([`Fast::play`]), in which every order is at the exchange before the price moves on, or trades
+//! ([`Fast::play_trades`]), where each order is there only once its message has arrived.
+
+mod position;
+mod trades;
 
 use std::ops::Range;
 
 use kraite_core::capabilities::Protection;
-use kraite_core::exchange::{Direction, MarginMode};
-use kraite_core::instrument::Instrument;
+use kraite_core::exchange::Direction;
 use kraite_core::number::{ArithmeticError, Factor, Notional, Price, Qty};
 use kraite_core::plan::TargetStyle;
-use kraite_core::rounding::floor_price;
 use kraite_core::sizing::{
-    Ladder, Refusal, RungPlan, SizeRequest, TargetBasis, TargetRequest, break_even, rebuild, size_for, target_price,
+    Ladder, Refusal, SizeRequest, TargetBasis, TargetRequest, break_even, rebuild, size_for, target_price,
 };
 use kraite_core::time::{Millis, VenueMillis};
 
+use self::position::{Edges, Held, NOTHING};
+use self::trades::Dues;
+use super::signal::{Signal, WhenFlat};
 use super::{ASK_AGAIN, Outcome, Plan};
 use crate::data::{Columns, Funding, Run, TickBar};
-use crate::venue::margin_share;
+use crate::venue::{margin_share, taker_price};
 
 /// From the end of a position to the next one: what the engine needs for seeing that nothing is left.
 const SETTLE: Millis = Millis::from_secs(10);
@@ -29,8 +36,8 @@ const SETTLE: Millis = Millis::from_secs(10);
 /// One trade of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deal {
-    /// The open time of its bar.
-    pub bar: VenueMillis,
+    /// The open time of its bar; where trades are played, when it was.
+    pub at: VenueMillis,
     /// What it was of.
     pub of: Part,
     /// How much.
@@ -56,10 +63,45 @@ pub enum Part {
     Liquidation,
 }
 
+impl Part {
+    /// True for what ends the position.
+    #[must_use]
+    pub const fn ends(self) -> bool {
+        matches!(self, Self::Target | Self::Stop | Self::Liquidation)
+    }
+}
+
+/// What a position begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening<'a> {
+    /// The open time of its bar; where trades are played, when the entry executed.
+    pub at: VenueMillis,
+    /// The rungs that rest, the first one first: price and quantity.
+    pub rungs: &'a [(Price, Qty)],
+    /// Where the stop triggers.
+    pub stop: Price,
+    /// The first target.
+    pub target: Price,
+    /// The leverage.
+    pub leverage: u32,
+}
+
 /// Hears what happens; nothing by default.
 pub trait Listener {
+    /// A position begins; its entry is the next trade.
+    fn opened(&mut self, _: &Opening<'_>) {}
     /// A trade.
     fn deal(&mut self, _: &Deal) {}
+    /// The target is moved there.
+    fn retargeted(&mut self, _: VenueMillis, _: Price) {}
+    /// A funding payment, negative where it was paid.
+    fn funded(&mut self, _: VenueMillis, _: Notional) {}
+    /// How often the equity is wanted; not at all by default.
+    fn equity_each(&self) -> Option<Millis> {
+        None
+    }
+    /// The equity after the first price at or behind each such step of time, with that price.
+    fn equity(&mut self, _: VenueMillis, _: Notional, _: Price) {}
 }
 
 /// Hears nothing.
@@ -83,31 +125,6 @@ pub enum FastError {
     OffGrid(Price, Price),
 }
 
-/// A position that is open.
-#[derive(Debug, Clone)]
-struct Held {
-    /// Rungs that rest, nearest last.
-    rungs: Vec<RungPlan>,
-    stop: Price,
-    target: Price,
-    qty: Qty,
-    cost: Notional,
-    /// Isolated margin.
-    margin: Notional,
-    leverage: u32,
-    /// Strictly between these marks nobody liquidates it; units of the columns.
-    safe: Option<(i32, i32)>,
-}
-
-/// What the next price must reach for anything to happen, in units of the columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Edges {
-    below: i32,
-    above: i32,
-}
-
-const NOTHING: Edges = Edges { below: i32::MIN, above: i32::MAX };
-
 /// How a price came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Move {
@@ -122,45 +139,72 @@ enum Move {
 pub struct Fast<'a, L = ()> {
     plan: &'a Plan,
     funding: &'a [Funding],
+    signal: Box<dyn Signal + 'a>,
     listener: L,
     wallet: Notional,
     /// The grid of the columns; known with the first of them.
     unit: Price,
     held: Option<Held>,
+    /// What is on its way, where trades are played.
+    dues: Dues,
     edges: Edges,
     last: Option<i32>,
+    /// What a trade is told with.
+    stamp: VenueMillis,
     /// No entry before this.
     free_at: VenueMillis,
+    /// The next entry; never for the last instant of all.
+    enter_at: VenueMillis,
+    /// When the equity is wanted next.
+    sample_at: VenueMillis,
     outcome: Outcome,
     fees: Notional,
     funded: Notional,
     peak: Notional,
-    /// Every bar is looked at, whether or not it reaches anything.
+    /// Every price is looked at, whether or not it reaches anything.
     every_bar: bool,
+    /// Trades are played, and messages take their time.
+    by_trades: bool,
 }
+
+const NEVER: VenueMillis = VenueMillis(i64::MAX);
 
 impl<'a, L: Listener> Fast<'a, L> {
     /// A run that has not begun, with its funding payments in order of time.
     pub fn new(plan: &'a Plan, funding: &'a [Funding], listener: L) -> Self {
+        let begin = VenueMillis(i64::MIN);
         Self {
             plan,
             funding,
-            listener,
+            signal: Box::new(WhenFlat),
             wallet: plan.wallet,
             unit: plan.instrument.tick,
             held: None,
+            dues: Dues::default(),
             edges: NOTHING,
             last: None,
-            free_at: VenueMillis(i64::MIN),
+            stamp: begin,
+            free_at: begin,
+            enter_at: begin,
+            sample_at: if listener.equity_each().is_some() { begin } else { NEVER },
+            listener,
             outcome: Outcome::default(),
             fees: Notional::ZERO,
             funded: Notional::ZERO,
             peak: plan.wallet,
             every_bar: false,
+            by_trades: false,
         }
     }
 
-    /// Looks at every bar, as one would without knowing that nothing happens in it. The results are the same.
+    /// Enters where this says so, and not whenever nothing is open.
+    #[must_use]
+    pub fn entering(mut self, signal: impl Signal + 'a) -> Self {
+        self.signal = Box::new(signal);
+        self
+    }
+
+    /// Looks at every bar or trade, as one would without knowing that nothing happens in it. The results are the same.
     #[must_use]
     pub const fn every_bar(mut self) -> Self {
         self.every_bar = true;
@@ -182,20 +226,16 @@ impl<'a, L: Listener> Fast<'a, L> {
     ///
     /// As [`Fast::play`].
     pub fn play_part(&mut self, bars: &Columns, part: Range<usize>) -> Result<(), FastError> {
-        self.unit = bars.unit();
         let Range { start: mut at, end } = part;
         let end = end.min(bars.len());
-        if let Some(first) = bars.open_time(at)
-            && self.outcome.bars == 0
-        {
-            let skipped = self.funding.iter().take_while(|payment| payment.at < first).count();
-            self.funding = self.funding.get(skipped..).unwrap_or_default();
-        }
-        self.outcome.bars = self.outcome.bars.saturating_add(end.saturating_sub(at) as u64);
+        let Some(first) = bars.open_time(at).filter(|_| at < end) else { return Ok(()) };
+        self.begin(bars.unit(), first, end.saturating_sub(at));
+        self.signal.bars(bars, at..end);
+        self.when_next();
         while at < end {
             let to = self.quiet_until(bars, at, end);
             if to > at {
-                self.pass(bars, at, to)?;
+                self.pass(bars.closes(at, to))?;
                 at = to;
             }
             if at < end
@@ -208,13 +248,34 @@ impl<'a, L: Listener> Fast<'a, L> {
         Ok(())
     }
 
+    /// More prices follow.
+    fn begin(&mut self, unit: Price, first: VenueMillis, more: usize) {
+        self.unit = unit;
+        if self.outcome.bars == 0 {
+            let skipped = self.funding.iter().take_while(|payment| payment.at < first).count();
+            self.funding = self.funding.get(skipped..).unwrap_or_default();
+        }
+        self.outcome.bars = self.outcome.bars.saturating_add(more as u64);
+    }
+
+    /// Asks for the next entry.
+    fn when_next(&mut self) {
+        self.enter_at = self.signal.next(self.free_at).unwrap_or(NEVER).max(self.free_at);
+    }
+
+    /// No entry before this.
+    fn free(&mut self, at: VenueMillis) {
+        self.free_at = at;
+        self.when_next();
+    }
+
     /// The wallet now: what was paid in and everything that was booked since.
     #[must_use]
     pub const fn wallet(&self) -> Notional {
         self.wallet
     }
 
-    /// How many bars were played.
+    /// How many bars or trades were played.
     #[must_use]
     pub const fn bars(&self) -> u64 {
         self.outcome.bars
@@ -236,24 +297,24 @@ impl<'a, L: Listener> Fast<'a, L> {
         }
         if self.held.is_none() {
             // Flat: nothing happens before an entry may be asked for.
-            return bars.first_at(at, self.free_at).min(end);
+            return bars.first_at(at, self.enter_at.min(self.sample_at)).min(end);
         }
         // The bar before the first one that opens at or after a payment has it within itself, or right after it.
         let due = self.funding.first().map_or(end, |next| bars.first_at(at, next.at).saturating_sub(1).clamp(at, end));
+        let due = if self.sample_at == NEVER { due } else { due.min(bars.first_at(at, self.sample_at)) };
         bars.next_crossing(at, due, self.edges.below, self.edges.above)
     }
 
-    /// Bars in which nothing happens: only equity moves.
-    fn pass(&mut self, bars: &Columns, from: usize, to: usize) -> Result<(), ArithmeticError> {
-        let last = to.saturating_sub(1);
-        self.last = bars.bar(last).map(|bar| bar.close);
+    /// Prices that nothing happens at: only equity moves.
+    fn pass(&mut self, prices: &[i32]) -> Result<(), ArithmeticError> {
+        self.last = prices.last().copied().or(self.last);
         if let Some(held) = &self.held {
-            let Run { lowest, highest, fall, rise } = bars.run(from, to);
+            let Run { lowest, highest, fall, rise } = Run::of(prices);
             let (best, worst, fall) = match self.plan.spec.direction {
                 Direction::Long => (highest, lowest, fall),
                 Direction::Short => (lowest, highest, rise),
             };
-            let (best, worst) = (self.equity(held, best)?, self.equity(held, worst)?);
+            let (best, worst) = (self.equity_of(held, best)?, self.equity_of(held, worst)?);
             let inside = Price::from_ticks(i64::from(fall), self.unit)?.checked_mul(held.qty)?;
             self.deepen(self.peak.checked_sub(worst)?.max(inside));
             self.peak = self.peak.max(best);
@@ -269,28 +330,13 @@ impl<'a, L: Listener> Fast<'a, L> {
         Price::from_ticks(i64::from(units), self.unit)
     }
 
-    /// Beyond what units can say a price is never reached.
-    fn units(&self, price: Price, beyond: i32) -> Result<i32, FastError> {
-        match price.to_ticks(self.unit) {
-            Some(units) => Ok(i32::try_from(units).unwrap_or(beyond)),
-            None => Err(FastError::OffGrid(price, self.unit)),
-        }
-    }
-
-    fn equity(&self, held: &Held, mark: i32) -> Result<Notional, ArithmeticError> {
-        self.wallet.checked_add(self.unrealised(held, self.price(mark)?)?)
-    }
-
-    fn unrealised(&self, held: &Held, mark: Price) -> Result<Notional, ArithmeticError> {
-        let worth = mark.checked_mul(held.qty)?;
-        match self.plan.spec.direction {
-            Direction::Long => worth.checked_sub(held.cost),
-            Direction::Short => held.cost.checked_sub(worth),
-        }
+    fn equity_of(&self, held: &Held, mark: i32) -> Result<Notional, ArithmeticError> {
+        self.wallet.checked_add(held.unrealised(self.plan.spec.direction, self.price(mark)?)?)
     }
 
     /// One bar: open, worst, best, close.
     fn bar(&mut self, bar: &TickBar, span: Millis) -> Result<(), FastError> {
+        self.stamp = bar.open_time;
         let (worst, best) = match self.plan.spec.direction {
             Direction::Long => (bar.low, bar.high),
             Direction::Short => (bar.high, bar.low),
@@ -299,118 +345,148 @@ impl<'a, L: Listener> Fast<'a, L> {
         for (place, (price, how)) in (0i64..).zip(path) {
             let at = bar.open_time.plus(Millis(span.0 * place / 4));
             self.pay_funding(at)?;
-            self.reach(bar, at, price, how)?;
-            if place == 0 {
-                self.enter(bar, at)?;
+            self.reach(at, price, how)?;
+            if place == 0 && self.held.is_none() && at >= self.enter_at {
+                let mark = self.price(price)?;
+                if let Some(ladder) = self.sized(at, mark) {
+                    self.enter(at, mark, &ladder)?;
+                }
             }
         }
+        self.mark_equity(bar.open_time, bar.close)
+    }
+
+    /// The equity at this price, for the drawdown and for who wants to see it.
+    fn mark_equity(&mut self, at: VenueMillis, price: i32) -> Result<(), FastError> {
         let equity = match &self.held {
-            Some(held) => self.equity(held, bar.close)?,
+            Some(held) => self.equity_of(held, price)?,
             None => self.wallet,
         };
         self.peak = self.peak.max(equity);
         self.deepen(self.peak.checked_sub(equity)?);
+        if at >= self.sample_at {
+            let each = self.listener.equity_each().map_or(1, |each| each.0.max(1));
+            self.sample_at = VenueMillis(at.0.div_euclid(each).saturating_add(1).saturating_mul(each));
+            let price = self.price(price)?;
+            self.listener.equity(at, equity, price);
+        }
         Ok(())
     }
 
     fn pay_funding(&mut self, at: VenueMillis) -> Result<(), FastError> {
         while let Some((next, rest)) = self.funding.split_first().filter(|(next, _)| next.at <= at) {
             self.funding = rest;
+            self.arrive(next.at)?;
             let (Some(held), Some(mark)) = (&mut self.held, self.last) else { continue };
             let mark = Price::from_ticks(i64::from(mark), self.unit)?;
             let size = mark.checked_mul(held.qty)?.scaled_by(next.rate)?;
             let amount = if self.plan.spec.direction == Direction::Long { size.negated() } else { size };
-            if self.plan.margin_mode == MarginMode::Isolated {
-                held.margin = held.margin.checked_add(amount)?;
-            }
-            held.safe = None;
+            held.funded(amount, self.plan.margin_mode)?;
             self.funded = self.funded.checked_add(amount)?;
             self.wallet = self.wallet.checked_add(amount)?;
+            self.listener.funded(next.at, amount);
         }
         Ok(())
     }
 
     /// The price goes to this, and everything happens that it reaches.
-    fn reach(&mut self, bar: &TickBar, at: VenueMillis, price: i32, how: Move) -> Result<(), FastError> {
+    fn reach(&mut self, at: VenueMillis, price: i32, how: Move) -> Result<(), FastError> {
         let was = self.last.replace(price).unwrap_or(price);
-        if self.held.is_none() {
-            return Ok(());
-        }
+        let Some(held) = &self.held else { return Ok(()) };
         let reaches = price <= self.edges.below || price >= self.edges.above;
-        if !reaches && self.held.as_ref().is_some_and(|held| held.safe.is_some()) {
+        if !reaches && held.safe.is_some() {
             return Ok(());
         }
         let (was, price) = (self.price(was)?, self.price(price)?);
         let long = self.plan.spec.direction == Direction::Long;
         let met = |order: Price| if long { price <= order } else { price >= order };
+        let on_path = |order: Price| order.clamp(was.min(price), was.max(price));
         let mut fills = false;
         // Against the position: rungs, then the stop behind them.
-        while let Some(rung) = self.held.as_ref().and_then(|held| held.rungs.last().copied()).filter(|r| met(r.price)) {
-            if self.liquidates(bar, at, rung.price.clamp(was.min(price), was.max(price)))? {
+        while let Some(rung) = self.held.as_ref().and_then(Held::next_rung).filter(|rung| met(rung.price)) {
+            if self.liquidates(at, on_path(rung.price))? {
                 return Ok(());
             }
-            self.add(bar, Part::Rung(rung.rung), rung.price, rung.qty, self.plan.instrument.maker_fee)?;
-            if let Some(held) = &mut self.held {
-                held.rungs.pop();
-            }
-            self.outcome.rungs_filled = self.outcome.rungs_filled.saturating_add(1);
+            self.add(Part::Rung(rung.rung), rung.price, rung.qty, self.plan.instrument.maker_fee)?;
+            self.rung_filled();
             fills = true;
         }
         let Some(held) = &self.held else { return Ok(()) };
-        let (stop, target) = (held.stop, held.target);
-        if met(stop) {
-            let here = stop.clamp(was.min(price), was.max(price));
-            if self.liquidates(bar, at, here)? {
+        let (stop, target) = (held.live_stop(), held.live_target());
+        if let Some(stop) = stop.filter(|stop| met(*stop)) {
+            let here = on_path(stop);
+            if self.liquidates(at, here)? {
                 return Ok(());
             }
-            let last = if how == Move::Glide { here } else { price };
-            self.outcome.stops = self.outcome.stops.saturating_add(1);
-            return self.leave(bar, at, Part::Stop, last, self.plan.instrument.taker_fee);
+            return self.stop_out(at, if how == Move::Glide { here } else { price });
         }
-        let gained = if long { price >= target } else { price <= target };
-        if gained {
-            let here = target.clamp(was.min(price), was.max(price));
-            let (last, fee) = match self.rests_as() {
-                TargetStyle::Limit => (target, self.plan.instrument.maker_fee),
-                TargetStyle::TriggerMarket if how == Move::Glide => (here, self.plan.instrument.taker_fee),
-                TargetStyle::TriggerMarket => (price, self.plan.instrument.taker_fee),
-            };
-            self.outcome.targets = self.outcome.targets.saturating_add(1);
-            return self.leave(bar, at, Part::Target, last, fee);
+        if let Some(target) = target.filter(|target| if long { price >= *target } else { price <= *target }) {
+            if self.rests_as() == TargetStyle::Limit {
+                return self.take_profit(at, target, self.plan.instrument.maker_fee);
+            }
+            let here = if how == Move::Glide { on_path(target) } else { price };
+            return self.take_profit(at, self.taken_at(here, false)?, self.plan.instrument.taker_fee);
         }
-        if self.liquidates(bar, at, price)? {
+        if self.liquidates(at, price)? {
             return Ok(());
         }
         if fills {
-            self.follow()?;
+            self.follow(at)?;
         }
         self.watch(price)
     }
 
-    /// Opens the next position, if none is open and the planner takes the price.
-    fn enter(&mut self, bar: &TickBar, at: VenueMillis) -> Result<(), FastError> {
-        if self.held.is_some() || at < self.free_at {
-            return Ok(());
+    /// What a MARKET order gets where the price is this.
+    fn taken_at(&self, last: Price, adds: bool) -> Result<Price, ArithmeticError> {
+        let direction = self.plan.spec.direction;
+        let side = if adds { direction.opening_side() } else { direction.closing_side() };
+        taker_price(last, side, self.plan.slippage, self.plan.instrument.tick)
+    }
+
+    fn stop_out(&mut self, at: VenueMillis, last: Price) -> Result<(), FastError> {
+        self.outcome.stops = self.outcome.stops.saturating_add(1);
+        self.leave(at, Part::Stop, self.taken_at(last, false)?, self.plan.instrument.taker_fee)
+    }
+
+    fn take_profit(&mut self, at: VenueMillis, price: Price, rate: Factor) -> Result<(), FastError> {
+        self.outcome.targets = self.outcome.targets.saturating_add(1);
+        self.leave(at, Part::Target, price, rate)
+    }
+
+    fn rung_filled(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.rungs.pop();
         }
+        self.outcome.rungs_filled = self.outcome.rungs_filled.saturating_add(1);
+    }
+
+    /// The ladder of the next position, if the planner takes the price and the wallet carries the entry.
+    fn sized(&mut self, at: VenueMillis, mark: Price) -> Option<Ladder> {
         let Plan { instrument, spec, budget, target_style, .. } = self.plan;
-        let mark = self.price(bar.open)?;
-        let ladder = match size_for(&SizeRequest { instrument, spec, budget, mark }, *target_style) {
-            Ok(ladder) => ladder,
+        match size_for(&SizeRequest { instrument, spec, budget, mark }, *target_style) {
+            Ok(ladder) => Some(ladder),
             Err(refusal) => {
                 self.refuse(at, refusal);
-                return Ok(());
+                None
             }
-        };
-        let Ladder { entry, leverage, .. } = &ladder;
-        let entry_margin = margin_share(mark.checked_mul(entry.qty)?, *leverage)?;
+        }
+    }
+
+    /// The entry arrives where the price is `last`.
+    fn enter(&mut self, at: VenueMillis, last: Price, ladder: &Ladder) -> Result<(), FastError> {
+        let Plan { instrument, spec, .. } = self.plan;
+        let Ladder { entry, leverage, .. } = ladder;
+        let price = self.taken_at(last, true)?;
+        let worth = price.checked_mul(entry.qty)?;
+        let entry_margin = margin_share(worth, *leverage)?;
         if entry_margin > self.wallet {
             // The exchange refuses the entry, and the opening is given up.
             self.outcome.positions_cancelled = self.outcome.positions_cancelled.saturating_add(1);
-            self.free_at = at.plus(SETTLE);
+            self.free(at.plus(SETTLE));
             return Ok(());
         }
-        let rebuilt = rebuild(&ladder, spec, instrument, mark, entry.qty);
-        let fee = mark.checked_mul(entry.qty)?.scaled_by(instrument.taker_fee)?;
+        let rebuilt = rebuild(ladder, spec, instrument, price, entry.qty);
+        let fee = worth.scaled_by(instrument.taker_fee)?;
         let mut free = self.wallet.checked_sub(fee)?.checked_sub(entry_margin)?;
         // A rung that the wallet does not carry is refused and left out.
         let mut rungs = Vec::with_capacity(rebuilt.rungs.len());
@@ -421,43 +497,37 @@ impl<'a, L: Listener> Fast<'a, L> {
                 rungs.push(rung);
             }
         }
+        let planned: Vec<_> = rungs.iter().map(|rung| (rung.price, rung.qty)).collect();
         rungs.reverse();
-        self.held = Some(Held {
-            rungs,
+        let target = self.target_at(price)?.unwrap_or(ladder.target);
+        self.listener.opened(&Opening {
+            at: self.stamp,
+            rungs: &planned,
             stop: rebuilt.stop,
-            target: ladder.target,
-            qty: Qty::ZERO,
-            cost: Notional::ZERO,
-            margin: Notional::ZERO,
+            target,
             leverage: *leverage,
-            safe: None,
         });
-        self.add(bar, Part::Entry, mark, entry.qty, instrument.taker_fee)?;
+        self.held = Some(Held::new(rungs, rebuilt.stop, target, *leverage));
+        self.add(Part::Entry, price, entry.qty, instrument.taker_fee)?;
         self.outcome.positions_opened = self.outcome.positions_opened.saturating_add(1);
-        self.follow()?;
-        self.watch(mark)
+        self.watch(last)
     }
 
     fn refuse(&mut self, at: VenueMillis, refusal: Refusal) {
         self.outcome.refused = self.outcome.refused.saturating_add(1);
         self.outcome.first_refusal.get_or_insert((at, refusal));
-        self.free_at = at.plus(ASK_AGAIN);
+        self.free(at.plus(ASK_AGAIN));
     }
 
     /// More of the position.
-    fn add(&mut self, bar: &TickBar, of: Part, price: Price, qty: Qty, rate: Factor) -> Result<(), FastError> {
+    fn add(&mut self, of: Part, price: Price, qty: Qty, rate: Factor) -> Result<(), FastError> {
         let worth = price.checked_mul(qty)?;
         let fee = worth.scaled_by(rate)?;
         if let Some(held) = &mut self.held {
-            held.qty = held.qty.checked_add(qty)?;
-            held.cost = held.cost.checked_add(worth)?;
-            if self.plan.margin_mode == MarginMode::Isolated {
-                held.margin = held.margin.checked_add(margin_share(worth, held.leverage)?)?;
-            }
-            held.safe = None;
+            held.add(qty, worth, self.plan.margin_mode)?;
         }
         self.pay(fee)?;
-        self.listener.deal(&Deal { bar: bar.open_time, of, qty, price, fee });
+        self.listener.deal(&Deal { at: self.stamp, of, qty, price, fee });
         Ok(())
     }
 
@@ -468,36 +538,27 @@ impl<'a, L: Listener> Fast<'a, L> {
     }
 
     /// All of the position, at once.
-    fn leave(&mut self, bar: &TickBar, at: VenueMillis, of: Part, price: Price, rate: Factor) -> Result<(), FastError> {
+    fn leave(&mut self, at: VenueMillis, of: Part, price: Price, rate: Factor) -> Result<(), FastError> {
         let Some(held) = self.held.take() else { return Ok(()) };
         let fee = price.checked_mul(held.qty)?.scaled_by(rate)?;
-        self.settle(bar, at, of, price, &held, fee)
+        self.settle(at, of, price, &held, fee)
     }
 
-    fn settle(
-        &mut self,
-        bar: &TickBar,
-        at: VenueMillis,
-        of: Part,
-        price: Price,
-        held: &Held,
-        fee: Notional,
-    ) -> Result<(), FastError> {
-        self.wallet = self.wallet.checked_add(self.unrealised(held, price)?)?;
+    fn settle(&mut self, at: VenueMillis, of: Part, price: Price, held: &Held, fee: Notional) -> Result<(), FastError> {
+        self.wallet = self.wallet.checked_add(held.unrealised(self.plan.spec.direction, price)?)?;
         self.pay(fee)?;
-        self.listener.deal(&Deal { bar: bar.open_time, of, qty: held.qty, price, fee });
+        self.listener.deal(&Deal { at: self.stamp, of, qty: held.qty, price, fee });
         self.held = None;
         self.edges = NOTHING;
-        self.free_at = at.plus(SETTLE);
+        self.dues.clear();
+        self.free(at.plus(SETTLE));
         self.outcome.positions_closed = self.outcome.positions_closed.saturating_add(1);
         Ok(())
     }
 
-    /// The target of these fills.
-    fn follow(&mut self) -> Result<(), FastError> {
+    /// The target at this average entry; none where the planner knows none.
+    fn target_at(&self, average: Price) -> Result<Option<Price>, ArithmeticError> {
         let Plan { instrument, spec, .. } = self.plan;
-        let Some(held) = &mut self.held else { return Ok(()) };
-        let average = held.cost.checked_div_qty(held.qty)?;
         let break_even = break_even(spec.direction, average, instrument.taker_fee, instrument.taker_fee)?;
         let basis = match spec.basis {
             TargetBasis::AverageEntry => average,
@@ -505,10 +566,25 @@ impl<'a, L: Listener> Fast<'a, L> {
         };
         let wish =
             TargetRequest { direction: spec.direction, basis, break_even, profit: spec.profit, instrument, mark: None };
-        if let Ok(price) = target_price(&wish) {
-            held.target = price;
+        Ok(target_price(&wish).ok())
+    }
+
+    /// The target follows the fills.
+    fn follow(&mut self, at: VenueMillis) -> Result<(), FastError> {
+        let Some(average) = self.held.as_ref().map(Held::average).transpose()? else { return Ok(()) };
+        let Some(target) = self.target_at(average)? else { return Ok(()) };
+        if self.arrives_later(at, target) {
+            return Ok(());
         }
+        self.move_target(target);
         Ok(())
+    }
+
+    fn move_target(&mut self, target: Price) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.target != target) {
+            held.target = target;
+            self.listener.retargeted(self.stamp, target);
+        }
     }
 
     /// How the target rests: a pair of protective orders is triggered, whatever was asked for.
@@ -519,34 +595,20 @@ impl<'a, L: Listener> Fast<'a, L> {
         }
     }
 
-    /// What is above the maintenance margin at this mark.
-    fn excess(&self, held: &Held, mark: Price) -> Result<Notional, ArithmeticError> {
-        let instrument: &Instrument = &self.plan.instrument;
-        let needed = instrument.maintenance_margin(mark.checked_mul(held.qty)?)?;
-        let backing = match self.plan.margin_mode {
-            MarginMode::Isolated => held.margin,
-            MarginMode::Cross => self.wallet,
-        };
-        backing.checked_add(self.unrealised(held, mark)?)?.checked_sub(needed)
-    }
-
     /// Takes the position where it has too little margin at this mark; says whether it did.
-    fn liquidates(&mut self, bar: &TickBar, at: VenueMillis, mark: Price) -> Result<bool, FastError> {
+    fn liquidates(&mut self, at: VenueMillis, mark: Price) -> Result<bool, FastError> {
         let Some(held) = &self.held else { return Ok(true) };
-        if self.excess(held, mark)?.is_positive() {
+        if held.excess(self.plan, self.wallet, mark)?.is_positive() {
             return Ok(false);
         }
         let Some(held) = self.held.take() else { return Ok(true) };
-        let backing = match self.plan.margin_mode {
-            MarginMode::Isolated => held.margin,
-            MarginMode::Cross => self.wallet,
-        };
-        let left = backing.checked_add(self.unrealised(&held, mark)?)?;
+        let unrealised = held.unrealised(self.plan.spec.direction, mark)?;
+        let left = held.backing(self.plan.margin_mode, self.wallet).checked_add(unrealised)?;
         let rate = self.plan.profile.quirks.liquidation_fee;
         let fee = mark.checked_mul(held.qty)?.scaled_by(rate)?.min(left.max(Notional::ZERO));
         self.outcome.liquidations = self.outcome.liquidations.saturating_add(1);
         self.outcome.other_closes = self.outcome.other_closes.saturating_add(1);
-        self.settle(bar, at, Part::Liquidation, mark, &held, fee)?;
+        self.settle(at, Part::Liquidation, mark, &held, fee)?;
         if left.is_negative() {
             self.wallet = self.wallet.checked_sub(left)?;
         }
@@ -555,28 +617,8 @@ impl<'a, L: Listener> Fast<'a, L> {
 
     /// Works out which prices matter next.
     fn watch(&mut self, mark: Price) -> Result<(), FastError> {
-        let Some(held) = &self.held else { return Ok(()) };
-        let long = self.plan.spec.direction == Direction::Long;
-        let rung = held.rungs.last().map_or(held.stop, |rung| rung.price);
-        let nearest = if long { rung.max(held.stop) } else { rung.min(held.stop) };
-        let (below, above) = if long { (nearest, held.target) } else { (held.target, nearest) };
-        let (below, above) = (self.units(below, i32::MIN)?, self.units(above, i32::MAX)?);
-        // A long loses what it has above its margin within excess / qty; for a short the margin rises on the way, by
-        // less than the loss itself.
-        let excess = self.excess(held, mark)?;
-        let steps = |room: Price| -> Result<i32, FastError> { self.units(floor_price(room, self.unit)?, i32::MAX) };
-        let here = self.units(mark, i32::MAX)?;
-        let safe = if long {
-            let room = steps(excess.checked_div_qty(held.qty)?)?;
-            (here.saturating_sub(room), i32::MAX)
-        } else {
-            let room = steps(excess.checked_div_qty(held.qty.checked_add(held.qty)?)?)?;
-            (i32::MIN, here.saturating_add(room))
-        };
-        self.edges = Edges { below: below.max(safe.0), above: above.min(safe.1) };
-        if let Some(held) = &mut self.held {
-            held.safe = Some(safe);
-        }
+        let Some(held) = &mut self.held else { return Ok(()) };
+        self.edges = held.edges(self.plan, self.wallet, mark, self.unit)?;
         Ok(())
     }
 }

@@ -1,0 +1,158 @@
+//! A position that is open, and which prices matter to it.
+
+use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::number::{ArithmeticError, Notional, Price, Qty};
+use kraite_core::rounding::floor_price;
+use kraite_core::sizing::RungPlan;
+
+use super::{FastError, Plan};
+use crate::venue::margin_share;
+
+/// What the next price must reach for anything to happen, in units of the columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Edges {
+    pub(super) below: i32,
+    pub(super) above: i32,
+}
+
+pub(super) const NOTHING: Edges = Edges { below: i32::MIN, above: i32::MAX };
+
+/// Which orders of a position are at the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Live {
+    pub(super) rungs: bool,
+    pub(super) stop: bool,
+    pub(super) target: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    /// Rungs that rest, nearest last.
+    pub(super) rungs: Vec<RungPlan>,
+    pub(super) stop: Price,
+    pub(super) target: Price,
+    pub(super) live: Live,
+    pub(super) qty: Qty,
+    cost: Notional,
+    /// Isolated margin.
+    margin: Notional,
+    leverage: u32,
+    /// Strictly between these marks nobody liquidates it; units of the columns.
+    pub(super) safe: Option<(i32, i32)>,
+}
+
+impl Held {
+    /// Nothing yet, of this ladder.
+    pub(super) const fn new(rungs: Vec<RungPlan>, stop: Price, target: Price, leverage: u32) -> Self {
+        Self {
+            rungs,
+            stop,
+            target,
+            live: Live { rungs: true, stop: true, target: true },
+            qty: Qty::ZERO,
+            cost: Notional::ZERO,
+            margin: Notional::ZERO,
+            leverage,
+            safe: None,
+        }
+    }
+
+    pub(super) fn next_rung(&self) -> Option<RungPlan> {
+        self.rungs.last().copied().filter(|_| self.live.rungs)
+    }
+
+    pub(super) fn live_stop(&self) -> Option<Price> {
+        self.live.stop.then_some(self.stop)
+    }
+
+    pub(super) fn live_target(&self) -> Option<Price> {
+        self.live.target.then_some(self.target)
+    }
+
+    pub(super) fn add(&mut self, qty: Qty, worth: Notional, mode: MarginMode) -> Result<(), ArithmeticError> {
+        self.qty = self.qty.checked_add(qty)?;
+        self.cost = self.cost.checked_add(worth)?;
+        if mode == MarginMode::Isolated {
+            self.margin = self.margin.checked_add(margin_share(worth, self.leverage)?)?;
+        }
+        self.safe = None;
+        Ok(())
+    }
+
+    pub(super) fn funded(&mut self, amount: Notional, mode: MarginMode) -> Result<(), ArithmeticError> {
+        if mode == MarginMode::Isolated {
+            self.margin = self.margin.checked_add(amount)?;
+        }
+        self.safe = None;
+        Ok(())
+    }
+
+    pub(super) fn average(&self) -> Result<Price, ArithmeticError> {
+        self.cost.checked_div_qty(self.qty)
+    }
+
+    pub(super) fn unrealised(&self, direction: Direction, mark: Price) -> Result<Notional, ArithmeticError> {
+        let worth = mark.checked_mul(self.qty)?;
+        match direction {
+            Direction::Long => worth.checked_sub(self.cost),
+            Direction::Short => self.cost.checked_sub(worth),
+        }
+    }
+
+    /// What stands behind it.
+    pub(super) fn backing(&self, mode: MarginMode, wallet: Notional) -> Notional {
+        match mode {
+            MarginMode::Isolated => self.margin,
+            MarginMode::Cross => wallet,
+        }
+    }
+
+    /// What is above the maintenance margin at this mark.
+    pub(super) fn excess(&self, plan: &Plan, wallet: Notional, mark: Price) -> Result<Notional, ArithmeticError> {
+        let needed = plan.instrument.maintenance_margin(mark.checked_mul(self.qty)?)?;
+        let unrealised = self.unrealised(plan.spec.direction, mark)?;
+        self.backing(plan.margin_mode, wallet).checked_add(unrealised)?.checked_sub(needed)
+    }
+
+    /// Which prices matter next, seen from this one; remembers between which nobody liquidates it.
+    pub(super) fn edges(
+        &mut self,
+        plan: &Plan,
+        wallet: Notional,
+        mark: Price,
+        unit: Price,
+    ) -> Result<Edges, FastError> {
+        let long = plan.spec.direction == Direction::Long;
+        let against = if long { i32::MIN } else { i32::MAX };
+        let mut edge = against;
+        for order in self.next_rung().map(|rung| rung.price).into_iter().chain(self.live_stop()) {
+            let order = units(order, unit, against)?;
+            edge = if long { edge.max(order) } else { edge.min(order) };
+        }
+        let gain = if long { i32::MAX } else { i32::MIN };
+        let target = self.live_target().map_or(Ok(gain), |target| units(target, unit, gain))?;
+        let (below, above) = if long { (edge, target) } else { (target, edge) };
+        // A long loses what it has above its margin within excess / qty; for a short the margin rises on the way, by
+        // less than the loss itself.
+        let excess = self.excess(plan, wallet, mark)?;
+        let steps = |room: Price| units(floor_price(room, unit)?, unit, i32::MAX);
+        let here = units(mark, unit, i32::MAX)?;
+        let safe = if long {
+            let room = steps(excess.checked_div_qty(self.qty)?)?;
+            (here.saturating_sub(room), i32::MAX)
+        } else {
+            let room = steps(excess.checked_div_qty(self.qty.checked_add(self.qty)?)?)?;
+            (i32::MIN, here.saturating_add(room))
+        };
+        self.safe = Some(safe);
+        Ok(Edges { below: below.max(safe.0), above: above.min(safe.1) })
+    }
+}
+
+/// Beyond what units can say a price is never reached.
+fn units(price: Price, unit: Price, beyond: i32) -> Result<i32, FastError> {
+    match price.to_ticks(unit) {
+        Some(units) => Ok(i32::try_from(units).unwrap_or(beyond)),
+        None => Err(FastError::OffGrid(price, unit)),
+    }
+}

@@ -1,0 +1,82 @@
+//! When to enter.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use kraite_core::time::VenueMillis;
+
+use super::{Deal, Fast, FastError, Part, Plan};
+use crate::data::{Columns, Funding};
+
+/// Says when positions are to be entered. What is traded is the user's business: this is where a strategy comes in.
+pub trait Signal: Debug {
+    /// The first instant at or after this one at which to enter; `None` where there is none. It is asked again when the
+    /// position has ended, and what lies before that is passed over. A bar that opens later than the instant, the first
+    /// one that does, is entered at its open.
+    fn next(&mut self, from: VenueMillis) -> Option<VenueMillis>;
+
+    /// Some bars of these, which are played after this. A signal that reads more of them than a trader would have seen
+    /// looks ahead; [`super::looks_ahead`] finds that.
+    fn bars(&mut self, _: &Columns, _: Range<usize>) {}
+}
+
+/// Enters whenever nothing is open.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WhenFlat;
+
+impl Signal for WhenFlat {
+    fn next(&mut self, from: VenueMillis) -> Option<VenueMillis> {
+        Some(from)
+    }
+}
+
+/// Enters at fixed instants.
+#[derive(Debug, Clone, Default)]
+pub struct At {
+    instants: Vec<VenueMillis>,
+}
+
+impl At {
+    /// These, in any order.
+    #[must_use]
+    pub fn new(mut instants: Vec<VenueMillis>) -> Self {
+        instants.sort_unstable();
+        Self { instants }
+    }
+}
+
+impl Signal for At {
+    fn next(&mut self, from: VenueMillis) -> Option<VenueMillis> {
+        self.instants.get(self.instants.partition_point(|instant| *instant < from)).copied()
+    }
+}
+
+/// The first of these places at which a run that knows no more than the open of its bar traded otherwise, until then,
+/// than a run that knows all bars: whoever decided knew what was to come. `None` where there is no such place.
+///
+/// # Errors
+///
+/// As [`Fast::play`].
+pub fn looks_ahead<S: Signal>(
+    plan: &Plan,
+    funding: &[Funding],
+    bars: &Columns,
+    signal: impl Fn() -> S,
+    places: &[usize],
+) -> Result<Option<usize>, FastError> {
+    let deals = |bars: &Columns| {
+        let mut run = Fast::new(plan, funding, Vec::new()).entering(signal());
+        run.play(bars)?;
+        Ok::<_, FastError>(run.finish().1)
+    };
+    let all: Vec<Deal> = deals(bars)?;
+    for place in places {
+        let Some(opens) = bars.open_time(*place) else { continue };
+        // Of that bar only the entry is decided at its open.
+        let known = |deal: &&Deal| deal.at < opens || (deal.at == opens && deal.of == Part::Entry);
+        if !deals(&bars.known_at(*place))?.iter().filter(known).eq(all.iter().filter(known)) {
+            return Ok(Some(*place));
+        }
+    }
+    Ok(None)
+}
