@@ -1,8 +1,7 @@
 //! `kraite export`: a journal as CSV files for a spreadsheet or a tax adviser.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kraite_core::engine::{Answer, Event, EvolveError, InputKind, State};
 use kraite_core::exchange::{OrderShape, Payment, ReportedId, Side, Trade};
@@ -14,6 +13,7 @@ use kraite_core::position::Position;
 use kraite_core::time::VenueMillis;
 use serde::Serialize;
 
+use crate::csv::{self, Cell, Table, Written};
 use crate::exit::{Exit, Failed};
 use crate::journal::{Journal, reports};
 use crate::{utc, words};
@@ -54,59 +54,6 @@ pub(crate) struct Args {
     /// Prints the files and their numbers of rows as JSON.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// A table on its way into a file.
-struct Table {
-    name: &'static str,
-    columns: usize,
-    text: String,
-    rows: usize,
-}
-
-/// One cell: what others wrote is made harmless, what we wrote stands as it is.
-enum Cell {
-    /// A word or a number of ours, which never begins like a formula but for a minus that is one.
-    Plain(String),
-    /// Text from a venue or a user.
-    Text(String),
-}
-
-impl Cell {
-    fn of(value: impl Display) -> Self {
-        Self::Plain(value.to_string())
-    }
-
-    fn or_empty(value: Option<impl Display>) -> Self {
-        Self::Plain(value.map(|value| value.to_string()).unwrap_or_default())
-    }
-
-    fn text(value: impl Display) -> Self {
-        Self::Text(value.to_string())
-    }
-
-    fn written(self) -> String {
-        let text = match self {
-            Self::Plain(text) => text,
-            Self::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
-            Self::Text(text) => text,
-        };
-        if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-    }
-}
-
-impl Table {
-    fn new(name: &'static str, header: &str) -> Self {
-        Self { name, columns: header.split(',').count(), text: format!("{header}\n"), rows: 0 }
-    }
-
-    fn row(&mut self, cells: Vec<Cell>) {
-        debug_assert_eq!(cells.len(), self.columns, "{}", self.name);
-        let cells: Vec<String> = cells.into_iter().map(Cell::written).collect();
-        self.text.push_str(&cells.join(","));
-        self.text.push('\n');
-        self.rows += 1;
-    }
 }
 
 /// One trade of an order, as its report told it.
@@ -183,6 +130,26 @@ impl Book {
     }
 }
 
+/// The files and their columns; a backtest writes the same.
+pub(crate) const TABLES: [(&str, &str); 5] = [
+    (
+        "orders.csv",
+        "account,position,symbol,direction,client_order_id,venue_order_id,role,rung,revision,attempt,intended_at,\
+         side,kind,price,qty,status,refusal,executed_qty,average_price,fee",
+    ),
+    (
+        "fills.csv",
+        "at,account,position,symbol,direction,client_order_id,role,side,venue_order_id,trade_id,qty,price,fee",
+    ),
+    (
+        "trades.csv",
+        "account,position,symbol,direction,status,why,opened_at,closed_at,duration_ms,entry_qty,entry_price,\
+         exit_qty,exit_price,other_exit_qty,rungs_filled,profit,fees,worst_unprotected_ms,funding",
+    ),
+    ("fees.csv", "account,position,symbol,client_order_id,role,executed_qty,fee,qty_without_fee"),
+    ("funding.csv", "at,account,position,symbol,direction,amount"),
+];
+
 /// The files.
 struct Files {
     orders: Table,
@@ -230,27 +197,8 @@ fn lowercase(debug: &impl std::fmt::Debug) -> String {
 
 impl Files {
     fn new() -> Self {
-        Self {
-            orders: Table::new(
-                "orders.csv",
-                "account,position,symbol,direction,client_order_id,venue_order_id,role,rung,revision,attempt,intended_at,\
-                 side,kind,price,qty,status,refusal,executed_qty,average_price,fee",
-            ),
-            fills: Table::new(
-                "fills.csv",
-                "at,account,position,symbol,direction,client_order_id,role,side,venue_order_id,trade_id,qty,price,fee",
-            ),
-            trades: Table::new(
-                "trades.csv",
-                "account,position,symbol,direction,status,why,opened_at,closed_at,duration_ms,entry_qty,entry_price,\
-                 exit_qty,exit_price,other_exit_qty,rungs_filled,profit,fees,worst_unprotected_ms,funding",
-            ),
-            fees: Table::new(
-                "fees.csv",
-                "account,position,symbol,client_order_id,role,executed_qty,fee,qty_without_fee",
-            ),
-            funding: Table::new("funding.csv", "at,account,position,symbol,direction,amount"),
-        }
+        let [orders, fills, trades, fees, funding] = TABLES.map(|(name, header)| Table::new(name, header));
+        Self { orders, fills, trades, fees, funding }
     }
 
     fn tables(&self) -> [&Table; 5] {
@@ -419,13 +367,7 @@ struct FillRow {
 #[derive(Debug, Serialize)]
 struct Shown {
     schema: &'static str,
-    files: Vec<ShownFile>,
-}
-
-#[derive(Debug, Serialize)]
-struct ShownFile {
-    file: String,
-    rows: usize,
+    files: Vec<Written>,
 }
 
 fn collect(args: &Args) -> Result<Files, Failed> {
@@ -441,29 +383,11 @@ fn collect(args: &Args) -> Result<Files, Failed> {
     Ok(files)
 }
 
-/// Where each table goes; refuses before anything is written where one is there already.
-fn places(dir: &Path, files: &Files, force: bool) -> Result<Vec<PathBuf>, Failed> {
-    std::fs::create_dir_all(dir)
-        .map_err(|error| Failed::new(Exit::Failure, format!("--dir {}: {error}", dir.display())))?;
-    let places: Vec<PathBuf> = files.tables().iter().map(|table| dir.join(table.name)).collect();
-    match places.iter().find(|place| !force && place.exists()) {
-        Some(there) => {
-            let message = format!("{} is there already; --force writes over it", there.display());
-            Err(Failed::new(Exit::Usage, message))
-        }
-        None => Ok(places),
-    }
-}
-
 /// Folds, writes, says what was written.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let files = collect(args)?;
-    let places = places(&args.dir, &files, args.force)?;
-    let mut shown = Shown { schema: "kraite.export/1", files: Vec::new() };
-    for (table, place) in files.tables().into_iter().zip(&places) {
-        crate::write_whole(place, &table.text)?;
-        shown.files.push(ShownFile { file: place.display().to_string(), rows: table.rows });
-    }
+    let written = csv::write(&args.dir, &files.tables(), args.force)?;
+    let shown = Shown { schema: "kraite.export/1", files: written };
     let page = if args.json {
         serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))? + "\n"
     } else {
@@ -471,25 +395,4 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     };
     crate::print(&page)?;
     Ok(Exit::Ok)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_that_a_spreadsheet_would_run_is_made_harmless_and_numbers_stay_numbers() {
-        for (cell, want) in [
-            (Cell::text("=1+1"), "'=1+1"),
-            (Cell::text("+A1"), "'+A1"),
-            (Cell::text("-A1"), "'-A1"),
-            (Cell::text("@SUM(A1)"), "'@SUM(A1)"),
-            (Cell::text("=HYPERLINK(\"x\",\"y\")"), "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\""),
-            (Cell::text("SOLUSDT"), "SOLUSDT"),
-            (Cell::of("-0.05"), "-0.05"),
-            (Cell::or_empty(None::<u8>), ""),
-        ] {
-            assert_eq!(cell.written(), want);
-        }
-    }
 }

@@ -9,6 +9,7 @@ use kraite_core::exchange::{Direction, MarginMode, PositionMode, TriggerBy};
 use kraite_core::number::{Factor, Percent};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{SizingModel, TargetBasis};
+use kraite_sim::world::Latency;
 use serde::Deserialize;
 
 /// Which venue's rules and shape of protection.
@@ -130,6 +131,25 @@ word! {
         OneWay,
         /// A long and a short per contract.
         Hedge,
+    }
+}
+
+/// How far away the exchange is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LatencyWord {
+    /// A worker in the exchange's own data centre: 2 ms each way.
+    Near,
+    /// A worker on another continent: 80 ms each way.
+    Far,
+}
+
+impl From<LatencyWord> for Latency {
+    fn from(word: LatencyWord) -> Self {
+        match word {
+            LatencyWord::Near => Self::NEAR,
+            LatencyWord::Far => Self::FAR,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod backtest;
 mod crash_test;
+mod csv;
 mod demo;
 mod doctor;
 mod emulate;

@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::exit::{Exit, Failed};
 use crate::flags::{
-    BasisWord, DirectionWord, MAX_LEVERAGE, MarginWord, SequenceWord, SizingWord, TargetWord, TriggerWord, VenueName,
-    check_headroom,
+    BasisWord, DirectionWord, LatencyWord, MAX_LEVERAGE, MarginWord, SequenceWord, SizingWord, TargetWord, TriggerWord,
+    VenueName, check_headroom,
 };
 
 /// Everything has a default.
@@ -25,7 +25,10 @@ pub(crate) struct Settings {
     pub(crate) share: Option<Percent>,
     /// Of a running account only.
     pub(crate) stop_by: Option<TriggerWord>,
-    /// Of a running account only.
+    /// Of a backtest only: percent of the price.
+    pub(crate) slippage: Option<Percent>,
+    /// Of a backtest only.
+    pub(crate) latency: Option<LatencyWord>,
     pub(crate) margin_mode: Option<MarginWord>,
     pub(crate) direction: Option<DirectionWord>,
     pub(crate) margin: Option<Notional>,
@@ -79,10 +82,17 @@ impl Settings {
 
     /// The first setting that is there and that only running accounts have.
     pub(crate) fn of_running_accounts(&self) -> Option<&'static str> {
+        let foreign = [("share", self.share.is_some()), ("stop_by", self.stop_by.is_some())];
+        foreign.iter().find(|(_, given)| *given).map(|(key, _)| *key)
+    }
+
+    /// The settings that are there and that only backtests have.
+    pub(crate) fn of_backtests(&self) -> Option<&'static str> {
         let foreign = [
-            ("share", self.share.is_some()),
-            ("stop_by", self.stop_by.is_some()),
-            ("margin_mode", self.margin_mode.is_some()),
+            ("venue", self.venue.is_some()),
+            ("wallet", self.wallet.is_some()),
+            ("slippage", self.slippage.is_some()),
+            ("latency", self.latency.is_some()),
         ];
         foreign.iter().find(|(_, given)| *given).map(|(key, _)| *key)
     }
@@ -101,6 +111,9 @@ impl Settings {
             }
         }
         let whole = Percent::from_units(100, 0).unwrap_or_default();
+        if let Some(slippage) = self.slippage.filter(|slippage| *slippage < Percent::default() || *slippage >= whole) {
+            return wrong("slippage", format!("slippage: {slippage} is not between 0 and {whole} percent"));
+        }
         if let Some(share) = self.share.filter(|share| *share > whole) {
             return wrong("share", format!("share: {share} is more than {whole} percent"));
         }
@@ -165,7 +178,8 @@ mod tests {
             ("headroom = \"-1\"", "headroom: -1 is not between 0 and 50"),
             ("leverage_cap = 0", "leverage_cap: 0 is not between 1 and 125"),
             ("leverage_cap = 126", "leverage_cap: 126 is not between 1 and 125"),
-            ("margin_mode = \"cross\"", "margin_mode is a setting of running accounts; a backtest has none"),
+            ("stop_by = \"mark\"", "stop_by is a setting of running accounts; a backtest has none"),
+            ("slippage = \"-0.1\"", "slippage: -0.1 is not between 0 and 100 percent"),
         ] {
             std::fs::write(&path, text).unwrap();
             let failed = Settings::read(&path).unwrap_err();

@@ -1,7 +1,5 @@
 //! Instants as people write them: UTC, to the millisecond.
 
-use kraite_core::time::VenueMillis;
-
 const DAY_MS: i64 = 86_400_000;
 
 /// `2025-10-09 08:53:20.123`, or plain milliseconds where the year has not four digits.
@@ -67,48 +65,9 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Milliseconds, or a day.
-pub(crate) fn instant(text: &str) -> Result<VenueMillis, String> {
-    if let Ok(ms) = text.parse::<i64>() {
-        return if ms >= 0 { Ok(VenueMillis(ms)) } else { Err("before 1970".into()) };
-    }
-    let wrong = || format!("`{text}` is neither milliseconds since 1970 nor YYYY-MM-DD");
-    let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts.as_slice() else { return Err(wrong()) };
-    let (Ok(year), Ok(month), Ok(day)) = (year.parse::<i64>(), month.parse::<i64>(), day.parse::<i64>()) else {
-        return Err(wrong());
-    };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => return Err(wrong()),
-    };
-    if !(1970..=9999).contains(&year) || !(1..=length).contains(&day) {
-        return Err(wrong());
-    }
-    // Days since 1970 in the proleptic Gregorian calendar, years starting in March.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    Ok(VenueMillis(days * 86_400_000))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_are_utc_midnights() {
-        assert_eq!(instant("1970-01-01"), Ok(VenueMillis(0)));
-        assert_eq!(instant("2025-02-03"), Ok(VenueMillis(1_738_540_800_000)));
-        assert_eq!(instant("2024-02-29"), Ok(VenueMillis(1_709_164_800_000)));
-        assert_eq!(instant("1738540800000"), Ok(VenueMillis(1_738_540_800_000)));
-        for wrong in ["2025-02-29", "2025-13-01", "yesterday", "-1", "2025-2"] {
-            assert!(instant(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn instants_are_written_as_the_calendar_has_them() {

@@ -4,6 +4,7 @@
 //! the best, then to the close. A stop that the bar's low passes fills at the low; a target that its high passes
 //! fills where it triggers, unless the bar opens beyond it.
 
+mod book;
 mod fast;
 mod signal;
 
@@ -20,6 +21,7 @@ use kraite_core::sizing::{Budget, LadderSpec, Refusal, Rule, SizeRequest, size_f
 use kraite_core::time::{Millis, VenueMillis};
 use serde::{Deserialize, Serialize};
 
+pub use book::{Book, Equity, Summary, Trip, approximate};
 pub use fast::{Deal, Fast, FastError, Listener, Opening, Part};
 pub use signal::{At, Signal, WhenFlat, looks_ahead};
 

@@ -20,6 +20,16 @@ pub trait Signal: Debug {
     fn bars(&mut self, _: &Columns, _: Range<usize>) {}
 }
 
+impl<S: Signal + ?Sized> Signal for Box<S> {
+    fn next(&mut self, from: VenueMillis) -> Option<VenueMillis> {
+        (**self).next(from)
+    }
+
+    fn bars(&mut self, bars: &Columns, part: Range<usize>) {
+        (**self).bars(bars, part);
+    }
+}
+
 /// Enters whenever nothing is open.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WhenFlat;

@@ -42,6 +42,41 @@ pub enum Gaps {
     Count,
 }
 
+/// A stretch of time without trades, as the data has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// When the first bar of it begins, or should.
+    pub from: VenueMillis,
+    /// When the first bar behind it begins.
+    pub to: VenueMillis,
+    /// How many bars.
+    pub bars: u64,
+}
+
+/// So many bars in a row without a trade are told: the exchange stood still, or nobody traded.
+const FROZEN: u64 = 5;
+/// So many stretches are told by their times, of each kind.
+const TOLD: usize = 1_000;
+
+/// Stretches of one kind: how many there were, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stretches {
+    /// How many.
+    pub count: u64,
+    /// The first thousand.
+    pub first: Vec<Stretch>,
+}
+
+impl Stretches {
+    /// One more.
+    pub fn add(&mut self, stretch: Stretch) {
+        self.count = self.count.saturating_add(1);
+        if self.first.len() < TOLD {
+            self.first.push(stretch);
+        }
+    }
+}
+
 /// Which bars are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
@@ -52,8 +87,10 @@ pub struct Span {
 }
 
 impl Span {
-    fn holds(&self, bar: &Bar) -> bool {
-        self.from.is_none_or(|from| bar.open_time >= from) && self.to.is_none_or(|to| bar.open_time < to)
+    /// True for an instant in it.
+    #[must_use]
+    pub fn holds(&self, at: VenueMillis) -> bool {
+        self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at < to)
     }
 }
 
@@ -64,7 +101,10 @@ pub struct KlineReader {
     last: Option<Bar>,
     in_file: u64,
     gaps: Gaps,
-    found: u64,
+    missing: Stretches,
+    frozen: Stretches,
+    /// Bars without a trade so far, and when the first of them began.
+    still: Option<(VenueMillis, u64)>,
     span: Span,
     highest: Option<Price>,
 }
@@ -73,8 +113,18 @@ impl KlineReader {
     /// Reads these files in this order.
     #[must_use]
     pub fn new(files: Vec<PathBuf>, gaps: Gaps) -> Self {
-        let files = files.into_iter();
-        Self { files, lines: None, last: None, in_file: 0, gaps, found: 0, span: Span::default(), highest: None }
+        Self {
+            files: files.into_iter(),
+            lines: None,
+            last: None,
+            in_file: 0,
+            gaps,
+            missing: Stretches::default(),
+            frozen: Stretches::default(),
+            still: None,
+            span: Span::default(),
+            highest: None,
+        }
     }
 
     /// Looks for gaps only between bars of this span; all bars are read and must be sound.
@@ -91,10 +141,34 @@ impl KlineReader {
         self
     }
 
-    /// How many gaps were counted.
+    /// Where bars were missing, so far; they are where gaps are counted and not refused.
     #[must_use]
-    pub const fn gaps(&self) -> u64 {
-        self.found
+    pub const fn missing(&self) -> &Stretches {
+        &self.missing
+    }
+
+    /// Where five bars in a row or more had no trade: the exchange stood still, or nobody traded. What the data ends
+    /// with is told once it has been read to its end.
+    #[must_use]
+    pub const fn frozen(&self) -> &Stretches {
+        &self.frozen
+    }
+
+    /// Counts bars without a trade.
+    fn look_for_stillness(&mut self, bar: Option<&Bar>) {
+        match bar {
+            Some(bar) if bar.volume.is_zero() && bar.high == bar.low && self.span.holds(bar.open_time) => {
+                let (from, bars) = self.still.unwrap_or((bar.open_time, 0));
+                self.still = Some((from, bars.saturating_add(1)));
+            }
+            _ => {
+                let end = self.last.map(|last| last.close_time.plus(Millis(1)));
+                let still = self.still.take().zip(end).filter(|((_, bars), _)| *bars >= FROZEN);
+                if let Some(((from, bars), to)) = still {
+                    self.frozen.add(Stretch { from, to, bars });
+                }
+            }
+        }
     }
 
     /// The next bar; `None` after the last.
@@ -105,7 +179,10 @@ impl KlineReader {
     pub fn next_bar(&mut self) -> Result<Option<Bar>, DataError> {
         loop {
             let Some(lines) = &mut self.lines else {
-                let Some(path) = self.files.next() else { return Ok(None) };
+                let Some(path) = self.files.next() else {
+                    self.look_for_stillness(None);
+                    return Ok(None);
+                };
                 self.lines = Some(Lines::open(&path)?);
                 self.in_file = 0;
                 continue;
@@ -132,14 +209,20 @@ impl KlineReader {
                 return Err(lines.error(format!("high {} is above the contract's highest price {highest}", bar.high)));
             }
             if let Some(last) = &self.last {
-                let judged = self.span.holds(last) && self.span.holds(&bar);
+                let judged = self.span.holds(last.open_time) && self.span.holds(bar.open_time);
                 match follows(last, &bar).map_err(|reason| lines.error(reason))? {
-                    1.. if judged && self.gaps == Gaps::Count => self.found += 1,
+                    missing @ 1.. if judged && self.gaps == Gaps::Count => {
+                        let (from, to) = (last.close_time.plus(Millis(1)), bar.open_time);
+                        self.missing.add(Stretch { from, to, bars: missing.unsigned_abs() });
+                    }
                     missing @ 1.. if judged => return Err(gap(lines, last, &bar, missing)),
                     _ => {}
                 }
             }
             self.in_file += 1;
+            if bar.volume.is_zero() || self.still.is_some() {
+                self.look_for_stillness(Some(&bar));
+            }
             self.last = Some(bar);
             return Ok(Some(bar));
         }
@@ -153,7 +236,7 @@ impl KlineReader {
     pub fn next_wanted(&mut self) -> Result<Option<Bar>, DataError> {
         loop {
             match self.next_bar()? {
-                Some(bar) if !self.span.holds(&bar) => {}
+                Some(bar) if !self.span.holds(bar.open_time) => {}
                 bar => return Ok(bar),
             }
         }
@@ -324,7 +407,7 @@ fn number(rest: &mut &[u8]) -> Option<(i64, u32)> {
     complete.then_some((units, scale))
 }
 
-/// All bars of some files that lie in a span of time, and how many gaps were counted between them.
+/// All bars of some files that lie in a span of time, and the reader, which knows where trades were missing.
 ///
 /// `highest` is the highest price that the contract can have.
 ///
@@ -336,18 +419,41 @@ pub fn read_klines(
     gaps: Gaps,
     span: Span,
     highest: Option<Price>,
-) -> Result<(Vec<Bar>, u64), DataError> {
+) -> Result<(Vec<Bar>, KlineReader), DataError> {
     let mut reader = KlineReader::new(files.to_vec(), gaps).within(span).up_to(highest);
     let mut bars = vec![reader.first_wanted()?];
     while let Some(bar) = reader.next_wanted()? {
         bars.push(bar);
     }
-    Ok((bars, reader.gaps()))
+    Ok((bars, reader))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_trades_are_missing_is_told_and_nothing_is_filled_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bars.csv");
+        // Three bars that trade, six that do not, two that are not there, four quiet ones, one that trades.
+        let kinds = "tttqqqqqq..qqqqt";
+        let row = |(n, kind): (usize, char)| {
+            let at = n * 60_000;
+            let (high, volume) = if kind == 't' { ("2", "7.5") } else { ("1", "0.000") };
+            (kind != '.').then(|| format!("{at},1,{high},1,1,{volume},{}\n", at + 59_999))
+        };
+        let text: String = kinds.chars().enumerate().filter_map(row).collect();
+        std::fs::write(&path, text).unwrap();
+        let (bars, reader) = read_klines(&[path], Gaps::Count, Span::default(), None).unwrap();
+        let minute = |n: i64| VenueMillis(n * 60_000);
+        assert_eq!(bars.len(), 14);
+        let missing = Stretch { from: minute(9), to: minute(11), bars: 2 };
+        assert_eq!((reader.missing().count, reader.missing().first.as_slice()), (1, [missing].as_slice()));
+        // What is not there interrupts nothing: nobody traded.
+        let frozen = Stretch { from: minute(3), to: minute(15), bars: 10 };
+        assert_eq!((reader.frozen().count, reader.frozen().first.as_slice()), (1, [frozen].as_slice()));
+    }
 
     #[test]
     fn a_line_read_quickly_is_the_line_read_thoroughly() {

@@ -338,8 +338,7 @@ impl Placed<'_> {
 }
 
 fn check_plan(settings: &Settings) -> Result<(), Wrong> {
-    let of_backtests = [("venue", settings.venue.is_some()), ("wallet", settings.wallet.is_some())];
-    if let Some((key, _)) = of_backtests.into_iter().find(|(_, given)| *given) {
+    if let Some(key) = settings.of_backtests() {
         return Err(Wrong { key, why: format!("{key} is a setting of backtests; an account has its own") });
     }
     match (settings.margin, settings.share) {

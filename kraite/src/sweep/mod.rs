@@ -143,6 +143,9 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
             crate::write_whole(&merge.out, &rows.text())?;
             show(&rows, 0, &merge.out, merge.top, args.json)
         }
+        (None, Some(_), Some(market)) if !market.trades.is_empty() => {
+            Err(Failed::new(Exit::Usage, "a sweep goes over bars; give --klines and not --trades"))
+        }
         (None, Some(run), Some(market)) => {
             let (rows, ran) = swept(run, market)?;
             show(&rows, ran, &run.out, run.top, args.json)

@@ -1,31 +1,45 @@
-//! `kraite backtest`: the production core over real bars.
+//! `kraite backtest`: the production core over real bars or trades.
+
+mod books;
+mod candles;
+mod report;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kraite_core::Instrument;
 use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::id::Symbol;
 use kraite_core::number::{Factor, Notional, Price};
 use kraite_core::sizing::{Budget, Fix, LadderSpec};
-use kraite_sim::backtest::{Backtest, Fast, Hostility, Outcome, Plan, default_margin};
-use kraite_sim::data::{Columns, Funding, read_klines};
+use kraite_core::time::{Millis, VenueMillis};
+use kraite_sim::backtest::{
+    At, Backtest, Book, Fast, Hostility, Listener, Outcome, Plan, Signal, WhenFlat, default_margin,
+};
+use kraite_sim::data::{
+    Bar, Columns, Funding, KlineReader, Stretch, Stretches, Ticks, Trade, instant, read_klines, read_signals,
+};
 use kraite_sim::world::Latency;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
-use crate::market::MarketArgs;
+use crate::market::{MarketArgs, TradesRead};
 use crate::plan::remarks;
 use crate::progress::{Progress, stopwatch};
 use crate::settings::{LEVERAGE_CAP, Settings};
+use crate::{csv, utc};
 
 const EXAMPLE: &str = "Examples:
   kraite backtest --fast --klines SOLUSDT-1m-2025-*.zip --exchange-info exchangeInfo.json --symbol SOLUSDT
+      --report sol.html --csv books
+  kraite backtest --fast --trades SOLUSDT-aggTrades-2025-05-01.zip --signals entries.csv
+      --exchange-info exchangeInfo.json --symbol SOLUSDT
   kraite backtest --klines SOLUSDT-1m-2025-05.zip SOLUSDT-1m-2025-06.zip
       --exchange-info exchangeInfo.json --brackets leverageBracket.json
       --symbol SOLUSDT --nemesis heavy --seed 7 --json";
 
-/// Runs positions over klines, one after the other, on a simulated exchange.
+/// Runs positions over klines or trades, one after the other, on a simulated exchange.
 ///
 /// The core, the journal format and the recovery are those of everything else; only the exchange is
 /// simulated. Inside a bar the price goes from the open to the worst price for the position, then to the
@@ -36,12 +50,16 @@ const EXAMPLE: &str = "Examples:
 /// funding and results are the same as without faults, in a small part of the time and in constant memory; nothing is
 /// said about duplicates, orphans and time without a stop, which only messages can show.
 ///
+/// With --trades each price comes in its turn, and an order counts from when its message has arrived. Where the data has
+/// gaps, or bars without a trade, that is told; nothing is filled in.
+///
 /// Without --config: long, 4 rungs 8.5 % apart, each twice the one before, profit 0.36 %, stop 2.5 %,
 /// leverage cap 20, unbounded sizing, ladder-first, trigger-market target, wallet 20 x margin, and the
 /// smallest margin of 1, 2, 5 x 10^n at which every order of the ladder passes the contract's rules, now and
-/// at a third and at three times the price. A configuration is TOML with any of: venue, direction, margin, wallet, leverage_cap, rungs,
-/// gap, multipliers, profit, stop, sizing, sequence, target, basis, headroom (numbers that are money or
-/// percent are quoted: profit = "0.36").
+/// at a third and at three times the price. A configuration is TOML with any of: venue, direction, margin, wallet,
+/// leverage_cap, rungs, gap, multipliers, profit, stop, sizing, sequence, target, basis, headroom, margin_mode ("cross",
+/// "isolated"), latency ("near", "far"), slippage (percent of the price that a MARKET or triggered order trades worse
+/// than the last price; numbers that are money or percent are quoted: profit = "0.36").
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
@@ -59,6 +77,25 @@ pub(crate) struct Args {
     /// Follows prices only, without messages, engine and auditor.
     #[arg(long, conflicts_with_all = ["nemesis", "seed"])]
     fast: bool,
+    /// Enters at these instants only: a CSV file with a column `at` (milliseconds since 1970, or UTC as
+    /// YYYY-MM-DDThh:mm), and one `symbol` if need be. Without it, whenever nothing is open.
+    #[arg(long, value_name = "FILE", conflicts_with = "enter_at")]
+    signals: Option<PathBuf>,
+    /// Enters at these instants only.
+    #[arg(long, value_name = "TIME", value_delimiter = ',', value_parser = instant)]
+    enter_at: Vec<VenueMillis>,
+    /// Writes a page with everything about the run.
+    #[arg(long, value_name = "FILE", requires = "fast")]
+    report: Option<PathBuf>,
+    /// How many positions the page draws on their candles; where there are more, the worst, the best and some between.
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "report")]
+    drawn: usize,
+    /// Writes orders.csv, fills.csv, trades.csv, fees.csv, funding.csv and equity.csv there.
+    #[arg(long, value_name = "DIR", requires = "fast")]
+    csv: Option<PathBuf>,
+    /// Writes over files that are there.
+    #[arg(long)]
+    force: bool,
     /// Prints the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -144,11 +181,11 @@ pub(crate) fn plan_of(
         budget: Budget { margin, leverage_cap },
         sequence: settings.sequence().into(),
         target_style: settings.target().into(),
-        margin_mode: MarginMode::Cross,
+        margin_mode: settings.margin_mode.map_or(MarginMode::Cross, MarginMode::from),
         wallet,
         profile: venue(settings).profile(),
-        latency: Latency::FAR,
-        slippage: Factor::default(),
+        latency: settings.latency.map_or(Latency::FAR, Latency::from),
+        slippage: settings.slippage.unwrap_or_default().as_factor().map_err(Failed::with(Exit::Configuration))?,
     })
 }
 
@@ -177,6 +214,11 @@ struct Shown {
     margin: String,
     bars: u64,
     gaps: u64,
+    /// The first gaps.
+    missing: Vec<ShownStretch>,
+    frozen_stretches: u64,
+    /// The first stretches of at least five bars without a trade.
+    frozen: Vec<ShownStretch>,
     positions_opened: u64,
     positions_closed: u64,
     positions_cancelled: u64,
@@ -194,6 +236,20 @@ struct Shown {
     messages: Option<ShownMessages>,
     read_ms: u64,
     run_ms: u64,
+}
+
+/// Where the data has no trades.
+#[derive(Debug, Serialize)]
+struct ShownStretch {
+    from: String,
+    to: String,
+    bars: u64,
+}
+
+impl From<&Stretch> for ShownStretch {
+    fn from(stretch: &Stretch) -> Self {
+        Self { from: utc::iso(stretch.from.0), to: utc::iso(stretch.to.0), bars: stretch.bars }
+    }
 }
 
 /// What only messages show.
@@ -220,33 +276,38 @@ struct ShownWindow {
     longest_ms: i64,
 }
 
-fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
 /// A run that has ended, and what is told of it besides its outcome.
 struct Ran {
     outcome: Outcome,
-    margin: Notional,
-    gaps: u64,
-    read_ms: u64,
-    run_ms: u64,
+    plan: Plan,
+    missing: Stretches,
+    frozen: Stretches,
+    reading: Duration,
+    running: Duration,
 }
 
 /// Reads, runs, prints.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let settings = args.config.as_deref().map_or_else(|| Ok(Settings::default()), Settings::read)?;
+    free_places(args)?;
     let venue = venue(&settings);
     let instrument = args.market.instrument(venue)?;
     let funding = args.market.payments()?;
-    let run = if args.fast { by_prices } else { by_messages };
-    let ran = run(args, &settings, instrument, funding)?;
+    let ran = if !args.fast {
+        by_messages(args, &settings, instrument, funding)?
+    } else if args.report.is_some() || args.csv.is_some() {
+        let (ran, book) = by_prices(args, &settings, instrument, &funding, |plan| Book::new(plan, EQUITY_EACH))?;
+        write(args, &settings, &ran, &book)?;
+        ran
+    } else {
+        by_prices(args, &settings, instrument, &funding, |_| ())?.0
+    };
     let (shown, outcome) = (show(args, &settings, &ran), &ran.outcome);
     if args.json {
         let json = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;
         crate::print(&format!("{json}\n"))?;
     } else {
-        crate::print(&text(&shown))?;
+        crate::print(&text(args, &shown))?;
     }
     if let Some((at, refusal)) = &outcome.first_refusal {
         crate::talk(&format!(
@@ -265,6 +326,46 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     Ok(Exit::Invariant)
 }
 
+/// How often the equity is kept for a report.
+const EQUITY_EACH: Millis = Millis::from_secs(3_600);
+
+/// Nothing is run for a file that may not be written.
+fn free_places(args: &Args) -> Result<(), Failed> {
+    if let Some(report) = args.report.as_deref().filter(|report| !args.force && report.exists()) {
+        let message = format!("{} is there already; --force writes over it", report.display());
+        return Err(Failed::new(Exit::Usage, message));
+    }
+    if let Some(dir) = &args.csv {
+        csv::free(dir, books::NAMES, args.force)?;
+    }
+    Ok(())
+}
+
+/// Writes the page and the tables that were asked for.
+fn write(args: &Args, settings: &Settings, ran: &Ran, book: &Book) -> Result<(), Failed> {
+    if let Some(dir) = &args.csv {
+        let tables = books::tables(&args.market.symbol, &ran.plan, book);
+        csv::write(dir, &tables.iter().collect::<Vec<_>>(), args.force)?;
+    }
+    if let Some(path) = &args.report {
+        let drawn = candles::drawn(args, &ran.plan, book)?;
+        let page = report::page(&report::Run {
+            symbol: &args.market.symbol,
+            venue: venue(settings).word(),
+            source: &source(args),
+            plan: &ran.plan,
+            outcome: &ran.outcome,
+            missing: &ran.missing,
+            frozen: &ran.frozen,
+            by_trades: !args.market.trades.is_empty(),
+            book,
+            drawn: &drawn,
+        });
+        crate::write_whole(path, &page)?;
+    }
+    Ok(())
+}
+
 /// Says what is not as it was asked for, once everything could be read.
 fn note(args: &Args, settings: &Settings) {
     for remark in remarks(venue(settings), settings.target(), args.market.brackets.is_some()) {
@@ -272,70 +373,191 @@ fn note(args: &Args, settings: &Settings) {
     }
 }
 
+/// When to enter.
+fn signal(args: &Args) -> Result<Box<dyn Signal>, Failed> {
+    if let Some(path) = &args.signals {
+        return Ok(Box::new(At::new(read_signals(path, &Symbol::new(&args.market.symbol))?)));
+    }
+    if args.enter_at.is_empty() { Ok(Box::new(WhenFlat)) } else { Ok(Box::new(At::new(args.enter_at.clone()))) }
+}
+
 /// Every order through the engine, the journal and the exchange.
 fn by_messages(args: &Args, settings: &Settings, instrument: Instrument, funding: Vec<Funding>) -> Result<Ran, Failed> {
+    let signal = signal(args)?;
     let reading = stopwatch();
+    if !args.market.trades.is_empty() {
+        let mut trades = args.market.read_trades();
+        let first = trades.first()?;
+        let plan = plan_of(settings, &source(args), &args.market.first_file(), instrument, first.price)?;
+        note(args, settings);
+        let (running, mut progress) = (stopwatch(), Progress::new("backtest"));
+        let hostility = args.nemesis.into();
+        let mut run = Backtest::new(plan.clone(), hostility, args.seed, first.at, funding).entering(signal);
+        let (mut next, mut done) = (Some(first), 0_u64);
+        while let Some(trade) = next {
+            run.trade(&trade);
+            done += 1;
+            progress.say(|| format!("{done} trades"));
+            next = trades.next()?;
+        }
+        let missing = trades.missing();
+        let (outcome, running) = (run.finish(), running.elapsed());
+        return Ok(Ran { outcome, plan, missing, frozen: Stretches::default(), reading: Duration::ZERO, running });
+    }
     let (gaps, span) = args.market.wanted();
-    let (bars, gaps) = read_klines(&args.market.klines, gaps, span, instrument.max_price)?;
-    let read_ms = millis(reading);
+    let (bars, reader) = read_klines(&args.market.klines, gaps, span, instrument.max_price)?;
+    let reading = reading.elapsed();
     let Some(first) = bars.first() else {
         return Err(Failed::new(Exit::BadData, "no bars"));
     };
     let plan = plan_of(settings, &source(args), &args.market.first_file(), instrument, first.open)?;
     note(args, settings);
-    let margin = plan.budget.margin;
     let running = stopwatch();
     let mut progress = Progress::new("backtest");
-    let mut backtest = Backtest::new(plan, args.nemesis.into(), args.seed, first.open_time, funding);
+    let hostility = args.nemesis.into();
+    let mut run = Backtest::new(plan.clone(), hostility, args.seed, first.open_time, funding).entering(signal);
     for (done, bar) in bars.iter().enumerate() {
-        backtest.bar(bar);
+        run.bar(bar);
         progress.say(|| format!("{done} of {} bars, {} %", bars.len(), done * 100 / bars.len()));
     }
-    Ok(Ran { outcome: backtest.finish(), margin, gaps, read_ms, run_ms: millis(running) })
+    let (outcome, running) = (run.finish(), running.elapsed());
+    let (missing, frozen) = (reader.missing().clone(), reader.frozen().clone());
+    Ok(Ran { outcome, plan, missing, frozen, reading, running })
 }
 
-/// Bars that are in memory at a time.
+/// Bars or trades that are in memory at a time.
 const AT_A_TIME: usize = 65_536;
 
+/// Prices of the data, a piece at a time.
+enum Piece {
+    Bars(Columns),
+    Trades(Ticks),
+}
+
 /// Only what the planner decides and what prices reach.
-fn by_prices(args: &Args, settings: &Settings, instrument: Instrument, funding: Vec<Funding>) -> Result<Ran, Failed> {
-    let mut reader = args.market.reader(&instrument);
+fn by_prices<L: Listener>(
+    args: &Args,
+    settings: &Settings,
+    instrument: Instrument,
+    funding: &[Funding],
+    listener: impl FnOnce(&Plan) -> L,
+) -> Result<(Ran, L), Failed> {
+    let signal = signal(args)?;
     let (mut reading, mut running) = (Duration::ZERO, Duration::ZERO);
     let before = stopwatch();
-    let first = reader.first_wanted()?;
+    let mut source_of = Source::open(args, &instrument)?;
+    let first = source_of.first_price();
     reading += before.elapsed();
-    let plan = plan_of(settings, &source(args), &args.market.first_file(), instrument, first.open)?;
+    let plan = plan_of(settings, &source(args), &args.market.first_file(), instrument, first)?;
     note(args, settings);
-    let mut bars = Columns::new(Columns::grid(plan.instrument.tick, first.high));
+    let unit = Columns::grid(plan.instrument.tick, first);
+    let mut piece = source_of.room(unit);
     let mut progress = Progress::new("backtest");
-    let mut run = Fast::new(&plan, &funding, ());
-    let mut next = Some(first);
-    while let Some(bar) = next {
+    let mut run = Fast::new(&plan, funding, listener(&plan)).entering(signal);
+    loop {
         let before = stopwatch();
-        bars.clear();
-        bars.push(&bar).map_err(Failed::with(Exit::BadData))?;
-        next = None;
-        while let Some(bar) = reader.next_wanted()? {
-            if bars.len() >= AT_A_TIME {
-                next = Some(bar);
-                break;
-            }
-            bars.push(&bar).map_err(Failed::with(Exit::BadData))?;
-        }
+        let more = source_of.fill(&mut piece)?;
         reading += before.elapsed();
         let before = stopwatch();
-        run.play(&bars).map_err(Failed::with(Exit::BadData))?;
+        let played = match &piece {
+            Piece::Bars(bars) => run.play(bars),
+            Piece::Trades(trades) => run.play_trades(trades),
+        };
+        played.map_err(Failed::with(Exit::BadData))?;
         running += before.elapsed();
-        progress.say(|| format!("{} bars", run.bars()));
+        progress.say(|| format!("{} {}", run.bars(), source_of.word()));
+        if !more {
+            break;
+        }
     }
-    let (outcome, ()) = run.finish();
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let margin = plan.budget.margin;
-    Ok(Ran { outcome, margin, gaps: reader.gaps(), read_ms: millis(reading), run_ms: millis(running) })
+    let (outcome, listener) = run.finish();
+    let (missing, frozen) = source_of.stillness();
+    Ok((Ran { outcome, plan, missing, frozen, reading, running }, listener))
+}
+
+/// Where prices are from; the next one is known already.
+enum Source {
+    Bars(Box<KlineReader>, Option<Bar>),
+    Trades(Box<TradesRead>, Option<Trade>),
+}
+
+impl Source {
+    fn open(args: &Args, instrument: &Instrument) -> Result<Self, Failed> {
+        if args.market.trades.is_empty() {
+            let mut reader = args.market.reader(instrument);
+            let first = reader.first_wanted()?;
+            return Ok(Self::Bars(Box::new(reader), Some(first)));
+        }
+        let mut trades = args.market.read_trades();
+        let first = trades.first()?;
+        Ok(Self::Trades(Box::new(trades), Some(first)))
+    }
+
+    fn first_price(&self) -> Price {
+        match self {
+            Self::Bars(_, next) => next.map(|bar| bar.open),
+            Self::Trades(_, next) => next.map(|trade| trade.price),
+        }
+        .unwrap_or_default()
+    }
+
+    const fn room(&self, unit: Price) -> Piece {
+        match self {
+            Self::Bars(..) => Piece::Bars(Columns::new(unit)),
+            Self::Trades(..) => Piece::Trades(Ticks::new(unit)),
+        }
+    }
+
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Bars(..) => "bars",
+            Self::Trades(..) => "trades",
+        }
+    }
+
+    /// Reads the next piece; says whether there is more.
+    fn fill(&mut self, piece: &mut Piece) -> Result<bool, Failed> {
+        match (self, piece) {
+            (Self::Bars(reader, next), Piece::Bars(bars)) => {
+                bars.clear();
+                while let Some(bar) = next.take() {
+                    if bars.len() >= AT_A_TIME {
+                        *next = Some(bar);
+                        break;
+                    }
+                    bars.push(&bar).map_err(Failed::with(Exit::BadData))?;
+                    *next = reader.next_wanted()?;
+                }
+                Ok(next.is_some())
+            }
+            (Self::Trades(reader, next), Piece::Trades(trades)) => {
+                trades.clear();
+                while let Some(trade) = next.take() {
+                    if trades.len() >= AT_A_TIME {
+                        *next = Some(trade);
+                        break;
+                    }
+                    trades.push(&trade).map_err(Failed::with(Exit::BadData))?;
+                    *next = reader.next()?;
+                }
+                Ok(next.is_some())
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn stillness(&self) -> (Stretches, Stretches) {
+        match self {
+            Self::Bars(reader, _) => (reader.missing().clone(), reader.frozen().clone()),
+            Self::Trades(trades, _) => (trades.missing(), Stretches::default()),
+        }
+    }
 }
 
 fn show(args: &Args, settings: &Settings, ran: &Ran) -> Shown {
-    let Ran { outcome, margin, gaps, read_ms, run_ms } = ran;
+    let Ran { outcome, plan, missing, frozen, reading, running } = ran;
+    let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let shown = |stretches: &Stretches| stretches.first.iter().map(ShownStretch::from).collect();
     let verdict = &outcome.verdict;
     let messages = || ShownMessages {
         nemesis: format!("{:?}", args.nemesis).to_lowercase(),
@@ -359,9 +581,12 @@ fn show(args: &Args, settings: &Settings, ran: &Ran) -> Shown {
         symbol: args.market.symbol.clone(),
         venue: venue(settings).word(),
         way: if args.fast { "prices" } else { "messages" },
-        margin: margin.to_string(),
+        margin: plan.budget.margin.to_string(),
         bars: outcome.bars,
-        gaps: *gaps,
+        gaps: missing.count,
+        missing: shown(missing),
+        frozen_stretches: frozen.count,
+        frozen: shown(frozen),
         positions_opened: outcome.positions_opened,
         positions_closed: outcome.positions_closed,
         positions_cancelled: outcome.positions_cancelled,
@@ -376,14 +601,24 @@ fn show(args: &Args, settings: &Settings, ran: &Ran) -> Shown {
         pnl: outcome.pnl.to_string(),
         max_drawdown: outcome.max_drawdown.to_string(),
         messages: (!args.fast).then(messages),
-        read_ms: *read_ms,
-        run_ms: *run_ms,
+        read_ms: millis(reading),
+        run_ms: millis(running),
     }
 }
 
-fn text(shown: &Shown) -> String {
+/// Where trades are missing, in a few words.
+fn without_trades(what: &str, count: u64, first: &[ShownStretch]) -> String {
+    let times =
+        first.iter().take(3).map(|stretch| format!("{} to {} ({} bars)", stretch.from, stretch.to, stretch.bars));
+    let more = count.saturating_sub(3);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{what}: {}{more}", times.collect::<Vec<_>>().join(", "))
+}
+
+fn text(args: &Args, shown: &Shown) -> String {
+    let prices = if args.market.trades.is_empty() { "bars" } else { "trades" };
     let mut rows = vec![
-        ("bars", format!("{} ({} gaps)", shown.bars, shown.gaps)),
+        (prices, format!("{} ({} gaps)", shown.bars, shown.gaps)),
         (
             "positions",
             format!(
@@ -400,6 +635,12 @@ fn text(shown: &Shown) -> String {
         ),
         ("max drawdown", shown.max_drawdown.clone()),
     ];
+    if !shown.missing.is_empty() {
+        rows.push(("missing", without_trades("not in the data", shown.gaps, &shown.missing)));
+    }
+    if !shown.frozen.is_empty() {
+        rows.push(("frozen", without_trades("nobody traded", shown.frozen_stretches, &shown.frozen)));
+    }
     match &shown.messages {
         Some(messages) => rows.extend(of_messages(messages)),
         None => rows.push(("way", "by prices alone; without --fast every message is played and judged".to_owned())),

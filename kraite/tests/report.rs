@@ -1,0 +1,216 @@
+//! What `kraite backtest` leaves behind: the page and the tables of a run, and when it enters.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod bench;
+
+use std::path::Path;
+use std::process::Command;
+
+use bench::Bench;
+
+const TIGHT: &str = "gap = \"1.5\"\nstop = \"1\"\nmargin = \"100\"\nwallet = \"5000\"\nslippage = \"0.01\"\n";
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    bench.klines(3_000);
+    bench.file("tight.toml", TIGHT);
+    let payment =
+        |n: i64| format!("{},8,{}0.0001\n", 1_740_000_000_000 + 1_800_000 * n, if n % 3 == 0 { "-" } else { "" });
+    bench.file("funding.csv", &(1..99).map(payment).collect::<String>());
+    bench
+}
+
+const RUN: &str = "--fast --klines klines.csv --config tight.toml --funding funding.csv";
+
+fn rows(bench: &Bench, name: &str) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(bench.path("books").join(name)).unwrap();
+    let cells = |line: &str| line.split(',').map(ToOwned::to_owned).collect::<Vec<_>>();
+    let rows: Vec<_> = text.lines().map(cells).collect();
+    assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{name}");
+    rows
+}
+
+/// The column of this name, as numbers.
+fn column(rows: &[Vec<String>], name: &str) -> Vec<f64> {
+    let place = rows[0].iter().position(|cell| cell == name).unwrap();
+    rows[1..].iter().map(|row| row[place].parse().unwrap_or(0.0)).collect()
+}
+
+fn close(a: f64, b: f64) {
+    assert!((a - b).abs() < 1e-6, "{a} {b}");
+}
+
+#[test]
+fn s10_the_tables_of_a_backtest_add_up_to_what_it_says() {
+    let bench = bench();
+    let (code, told, stderr) = bench.backtest(&format!("{RUN} --csv books"));
+    assert_eq!(code, 0, "{stderr}");
+    let number = |key: &str| told[key].as_str().unwrap().parse::<f64>().unwrap();
+    let (trades, fills, orders) = (rows(&bench, "trades.csv"), rows(&bench, "fills.csv"), rows(&bench, "orders.csv"));
+    assert_eq!(trades.len() as u64 - 1, told["positions_closed"].as_u64().unwrap());
+    close(column(&fills, "fee").iter().sum(), number("fees"));
+    close(column(&rows(&bench, "fees.csv"), "fee").iter().sum(), number("fees"));
+    let payments = rows(&bench, "funding.csv");
+    assert!(payments.len() > 1);
+    close(column(&payments, "amount").iter().sum(), number("funding"));
+    // Cash in and out of what has ended is its profit.
+    let cash = |position: &str| {
+        let of = |name: &str| fills[0].iter().position(|cell| cell == name).unwrap();
+        let sums = fills[1..].iter().filter(|row| row[of("position")] == position).map(|row| {
+            let worth = row[of("price")].parse::<f64>().unwrap() * row[of("qty")].parse::<f64>().unwrap();
+            let fee: f64 = row[of("fee")].parse().unwrap();
+            if row[of("side")] == "sell" { worth - fee } else { -worth - fee }
+        });
+        sums.sum::<f64>()
+    };
+    for (row, (profit, funding)) in
+        trades[1..].iter().zip(column(&trades, "profit").into_iter().zip(column(&trades, "funding")))
+    {
+        close(cash(&row[1]) + funding, profit);
+    }
+    let open = told["positions_opened"].as_u64() > told["positions_closed"].as_u64();
+    if !open {
+        close(column(&trades, "profit").iter().sum(), number("pnl"));
+    }
+    let filled = orders[1..].iter().filter(|row| row.contains(&"filled".to_owned())).count();
+    assert_eq!(filled, fills.len() - 1, "each fill is of an order");
+    let equity = rows(&bench, "equity.csv");
+    // 3,000 minutes.
+    assert_eq!(equity.len() - 1, 51);
+
+    // The same files as of a journal.
+    let (code, _, stderr) = bench.backtest(&format!("{RUN} --csv books"));
+    assert!(code == 2 && stderr.contains("is there already; --force"), "{stderr}");
+    let (code, again, _) = bench.backtest(&format!("{RUN} --csv books --force"));
+    assert_eq!((code, &again["pnl"]), (0, &told["pnl"]));
+}
+
+/// Every tag that opens is closed, in order.
+fn well_formed(page: &str) {
+    let mut open = Vec::new();
+    for tag in page.split('<').skip(1) {
+        let tag = tag.split('>').next().unwrap();
+        let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap();
+        let single = tag.ends_with('/') || ["meta", "!doctype"].contains(&name);
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "{tag}");
+        } else if !single {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn s10_the_page_of_a_backtest_is_whole_and_loads_nothing() {
+    let bench = bench();
+    let (code, told, stderr) = bench.backtest(&format!("{RUN} --report page.html --drawn 12"));
+    assert_eq!(code, 0, "{stderr}");
+    let page = std::fs::read_to_string(bench.path("page.html")).unwrap();
+    well_formed(&page);
+    for foreign in ["http", "<script", "src=", "url(", "@import", "NaN", "inf"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    assert_eq!(page.matches("<details").count(), 12);
+    let opened = told["positions_opened"].as_u64().unwrap();
+    assert!(opened > 12 && page.contains(&format!("12 of {opened} are drawn")));
+    let (code, _, stderr) = bench.backtest(&format!("{RUN} --report page.html"));
+    assert!(code == 2 && stderr.contains("page.html is there already"), "{stderr}");
+    let (code, _, stderr) = bench.backtest("--klines klines.csv --report other.html");
+    assert!(code == 2 && stderr.contains("--fast") && !bench.path("other.html").exists(), "{stderr}");
+    // A run that opens nothing has a page too.
+    bench.file("never.toml", &format!("{TIGHT}margin_mode = \"isolated\"\n"));
+    let never = "--fast --klines klines.csv --config never.toml --enter-at 2030-01-01";
+    let (code, told, stderr) = bench.backtest(&format!("{never} --report none.html --csv nothing"));
+    assert_eq!((code, &told["positions_opened"]), (0, &0.into()), "{stderr}");
+    let page = std::fs::read_to_string(bench.path("none.html")).unwrap();
+    well_formed(&page);
+    assert!(page.contains("No position has ended") && !page.contains("NaN"));
+}
+
+#[test]
+fn s10_entries_are_where_the_signals_are() {
+    let bench = bench();
+    let minute = |n: i64| 1_740_000_000_000 + 60_000 * n;
+    let lines: String = [100, 700, 1_500].iter().map(|n| format!("{},SOLUSDT\n", minute(*n))).collect::<String>();
+    bench.file("signals.csv", &format!("at,symbol\n{lines}{},BTCUSDT\n", minute(2_000)));
+    for way in ["--fast", ""] {
+        let (code, told, stderr) =
+            bench.backtest(&format!("{way} --klines klines.csv --config tight.toml --signals signals.csv"));
+        assert_eq!((code, &told["positions_opened"]), (0, &3.into()), "{stderr}");
+    }
+    let times = [100, 700].map(|n| minute(n).to_string()).join(",");
+    let run = format!("--fast --klines klines.csv --config tight.toml --csv books --enter-at {times}");
+    assert_eq!(bench.backtest(&run).1["positions_opened"], 2);
+    let fills = rows(&bench, "fills.csv");
+    let entries: Vec<_> = fills.iter().filter(|row| row[6] == "entry").map(|row| row[0].clone()).collect();
+    assert_eq!(entries, ["2025-02-19T23:00:00.000Z", "2025-02-20T09:00:00.000Z"]);
+    bench.file("signals.csv", "at\nnever\n");
+    let (code, _, stderr) = bench.backtest("--fast --klines klines.csv --signals signals.csv");
+    assert!(code == 9 && stderr.contains("signals.csv, line 2: `never`"), "{stderr}");
+}
+
+#[test]
+fn s10_trades_are_played_one_by_one_on_both_ways() {
+    let bench = bench();
+    let price = |n: i64| 15_000 + 35 * ((n * 7) % 41) - 60 * ((n * 3) % 23);
+    let row = |n: i64| {
+        let (p, at) = (price(n), 1_740_000_000_000 + 3_000 * n);
+        // One number is missing.
+        format!("{},{}.{:02},1,{n},{n},{at},false\n", n + i64::from(n > 500), p / 100, p % 100)
+    };
+    bench.file("trades.csv", &(0..2_000).map(row).collect::<String>());
+    let times = [60, 2_000, 4_000].map(|s| (1_740_000_000_000_i64 + 1_000 * s).to_string()).join(",");
+    let run = format!("--trades trades.csv --config tight.toml --enter-at {times}");
+    let (code, fast, stderr) = bench.backtest(&format!("--fast {run}"));
+    let (slow_code, slow, _) = bench.backtest(&run);
+    assert_eq!((code, slow_code), (0, 0), "{stderr}");
+    assert!(fast["positions_closed"].as_u64() > Some(1), "{fast}");
+    for key in ["positions_opened", "positions_closed", "stops", "targets", "rungs_filled", "fees", "pnl", "gaps"] {
+        assert_eq!(fast[key], slow[key], "{key}");
+    }
+    assert_eq!((&fast["gaps"], &fast["bars"]), (&1.into(), &2_000.into()));
+    let (code, _, stderr) = bench.backtest("--fast --klines klines.csv --trades trades.csv");
+    assert!(code == 2 && stderr.contains("cannot be used with"), "{stderr}");
+    bench.file("grid.toml", TIGHT);
+    let output =
+        bench.run("sweep --grid grid.toml --out o.csv --exchange-info info.json --symbol SOLUSDT --trades trades.csv");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && stderr.contains("goes over bars"), "{stderr}");
+}
+
+/// A picture of the page in a browser, and what the browser said.
+fn picture(page: &Path, to: &Path, size: &str, dark: bool) -> String {
+    let output = Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr"])
+        .arg(format!("--blink-settings=preferredColorScheme={}", u8::from(!dark)))
+        .arg(format!("--window-size={size}"))
+        .arg(format!("--screenshot={}", to.display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn s10_the_page_opens_in_a_browser_at_any_width_in_light_and_dark() {
+    let bench = bench();
+    let (code, _, stderr) = bench.backtest(&format!("{RUN} --report page.html"));
+    assert_eq!(code, 0, "{stderr}");
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let mut pictures = Vec::new();
+    for (name, size) in [("phone", "500,3000"), ("desktop", "1200,3000")] {
+        for dark in [false, true] {
+            let to = kept.join(format!("backtest-{name}-{}.png", if dark { "dark" } else { "light" }));
+            let _ = std::fs::remove_file(&to);
+            let said = picture(&bench.path("page.html"), &to, size, dark);
+            assert!(!said.contains("CONSOLE"), "{said}");
+            pictures.push(std::fs::read(&to).unwrap());
+        }
+    }
+    // Something is drawn, and each look is another.
+    assert!(pictures.iter().all(|picture| picture.len() > 50_000));
+    assert!(pictures.iter().enumerate().all(|(n, picture)| pictures[n + 1..].iter().all(|other| other != picture)));
+}
