@@ -7,7 +7,9 @@ use kraite_core::number::{Factor, Notional, Percent, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
 use kraite_core::time::VenueMillis;
-use kraite_sim::backtest::{At, Backtest, Deal, Fast, Hostility, Outcome, Plan, Signal, looks_ahead};
+use kraite_sim::backtest::{
+    At, Backtest, Deal, Fast, Hostility, Outcome, Part, Plan, Portfolio, Signal, Sum, looks_ahead,
+};
 use kraite_sim::data::{Bar, Columns, Funding, Ticks, Trade};
 use kraite_sim::presets;
 use kraite_sim::world::Latency;
@@ -330,4 +332,109 @@ fn s10_a_signal_that_knows_what_is_to_come_is_found() {
         }
     }
     assert!(cheats_found >= 4, "{cheats_found}");
+}
+
+/// The same run in an account with others.
+fn beside<'a>(cases: &'a [Case], bars: &'a [Columns], wallet: Notional, slots: usize) -> Sum<Vec<Deal>> {
+    let mut account = Portfolio::new(wallet, slots);
+    for (case, bars) in cases.iter().zip(bars) {
+        account.add(Fast::new(&case.plan, &case.funding, Vec::new()), bars);
+    }
+    account.play().unwrap()
+}
+
+/// How many positions were open at once, by the times of their trades.
+fn most_open(all: &[&Vec<Deal>]) -> i64 {
+    let mut changes: Vec<(i64, i64)> = Vec::new();
+    for deal in all.iter().flat_map(|deals| deals.iter()) {
+        match deal.of {
+            Part::Entry => changes.push((deal.at.0, 1)),
+            of if of.ends() => changes.push((deal.at.0, -1)),
+            _ => {}
+        }
+    }
+    // What ends in a bar may end before another one begins in it.
+    changes.sort_unstable();
+    let mut open = 0;
+    changes
+        .iter()
+        .map(|(_, change)| {
+            open += change;
+            open
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+#[test]
+fn s10_contracts_that_share_nothing_but_an_account_trade_as_if_alone() {
+    let (mut opened, mut liquidated) = (0, 0);
+    for seed in 0..40 {
+        let mut cases: Vec<Case> = (0..3).map(|n| case(seed * 3 + n, 400)).collect();
+        for case in &mut cases {
+            case.plan.wallet = Notional::from_units(20_000, 0).unwrap();
+        }
+        let bars: Vec<Columns> = cases.iter().map(|case| columns(&case.bars)).collect();
+        let alone = |case: &Case| short_way(case, false, usize::MAX);
+        // One alone, in whatever mode.
+        for (case, bars) in cases.iter().zip(&bars) {
+            let sum = beside(std::slice::from_ref(case), std::slice::from_ref(bars), case.plan.wallet, 1);
+            let (_, outcome, deals) = alone(case);
+            assert_eq!(
+                (&sum.each[0].1, sum.pnl, sum.max_drawdown),
+                (&deals, outcome.pnl, outcome.max_drawdown),
+                "{seed}"
+            );
+        }
+        // Three with margins of their own and a wallet for all.
+        for case in &mut cases {
+            case.plan.margin_mode = MarginMode::Isolated;
+            case.plan.wallet = Notional::from_units(1_000_000, 0).unwrap();
+        }
+        let sum = beside(&cases, &bars, Notional::from_units(3_000_000, 0).unwrap(), 3);
+        let mut pnl = Notional::ZERO;
+        for (case, (outcome, deals)) in cases.iter().zip(&sum.each) {
+            let (_, by_itself, its_deals) = alone(case);
+            assert_eq!(
+                (deals, outcome.pnl, counts(outcome)),
+                (&its_deals, by_itself.pnl, counts(&by_itself)),
+                "{seed}"
+            );
+            pnl = pnl.checked_add(outcome.pnl).unwrap();
+            opened += outcome.positions_opened;
+            liquidated += outcome.liquidations;
+        }
+        assert_eq!(pnl, sum.pnl);
+    }
+    assert!(opened > 1_000 && liquidated > 10, "{opened} {liquidated}");
+}
+
+#[test]
+fn s10_no_more_positions_are_open_than_there_are_slots_and_one_wallet_stands_behind_all() {
+    let (mut full, mut fewer, mut earlier) = (0, 0, 0);
+    for seed in 0..40 {
+        let mut cases: Vec<Case> = (0..4).map(|n| case(seed * 4 + n, 400)).collect();
+        for case in &mut cases {
+            case.plan.margin_mode = MarginMode::Cross;
+        }
+        let bars: Vec<Columns> = cases.iter().map(|case| columns(&case.bars)).collect();
+        let wallet = Notional::from_units(1_500, 0).unwrap();
+        for slots in 1..=4 {
+            let sum = beside(&cases, &bars, wallet, slots);
+            let deals: Vec<_> = sum.each.iter().map(|(_, deals)| deals).collect();
+            assert!(sum.most_open <= slots && most_open(&deals) <= slots as i64, "{seed}, {slots}");
+            full += u64::from(sum.most_open == slots);
+            let pnl = sum.each.iter().fold(Notional::ZERO, |pnl, (one, _)| pnl.checked_add(one.pnl).unwrap());
+            assert_eq!(pnl, sum.pnl);
+        }
+        let all = beside(&cases, &bars, wallet, 4);
+        for (case, (outcome, _)) in cases.iter_mut().zip(&all.each) {
+            case.plan.wallet = wallet;
+            let by_itself = short_way(case, false, usize::MAX).1;
+            fewer += u64::from(outcome.positions_opened < by_itself.positions_opened);
+            earlier += u64::from(outcome.liquidations > by_itself.liquidations);
+        }
+    }
+    println!("{full} filled their slots, {fewer} opened fewer than alone, {earlier} were liquidated more often");
+    assert!(full > 100 && fewer > 20 && earlier > 0, "{full} {fewer} {earlier}");
 }

@@ -18,6 +18,7 @@ mod keys;
 mod live;
 mod market;
 mod plan;
+mod portfolio;
 mod progress;
 mod replay;
 mod rules;
@@ -64,6 +65,7 @@ enum Command {
     Demo(demo::Args),
     Plan(Box<plan::Args>),
     Backtest(backtest::Args),
+    Portfolio(portfolio::Args),
     Sweep(Box<sweep::Args>),
     CrashTest(crash_test::Args),
     Emulate(Box<emulate::Args>),
@@ -144,6 +146,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => (args.json, demo::command(&args)),
         Command::Plan(args) => (args.json, plan::command(&args)),
         Command::Backtest(args) => (args.json, backtest::command(&args)),
+        Command::Portfolio(args) => (args.json, portfolio::command(&args)),
         Command::Sweep(args) => (args.json, sweep::command(&args)),
         Command::CrashTest(args) => (args.json, crash_test::command(&args)),
         Command::Emulate(args) => (args.json, emulate::command(&args)),

@@ -214,3 +214,61 @@ fn s10_the_page_opens_in_a_browser_at_any_width_in_light_and_dark() {
     assert!(pictures.iter().all(|picture| picture.len() > 50_000));
     assert!(pictures.iter().enumerate().all(|(n, picture)| pictures[n + 1..].iter().all(|other| other != picture)));
 }
+
+const ACCOUNT: &str = "wallet = \"5000\"\nslots = 1\nexchange_info = \"info.json\"\n[settings]\ngap = \"1.5\"\nstop = \"1\"\nslippage = \"0.01\"\n[[market]]\nsymbol = \"SOLUSDT\"\nklines = [\"klines.csv\"]\nsettings = { margin = \"100\" }\n";
+
+#[test]
+fn s10_a_portfolio_of_one_is_a_backtest_and_two_share_their_slots() {
+    let bench = bench();
+    let run = |text: &str, args: &str| {
+        bench.file("account.toml", text);
+        let output = bench.run(&format!("portfolio --config account.toml {args}"));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code().unwrap(), json, String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, one, stderr) = run(ACCOUNT, "--json");
+    assert_eq!(code, 0, "{stderr}");
+    let (_, alone, _) = bench.backtest("--fast --klines klines.csv --config tight.toml");
+    assert_eq!((&one["pnl"], &one["max_drawdown"]), (&alone["pnl"], &alone["max_drawdown"]));
+    for key in ["bars", "positions_opened", "stops", "targets", "rungs_filled", "fees", "pnl"] {
+        assert_eq!(one["markets"][0][key], alone[key], "{key}");
+    }
+    // The other contract costs a thousandth: another file of its bars.
+    let tiny = std::fs::read_to_string(bench.path("klines.csv")).unwrap();
+    let tiny: String = tiny
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let small = |cell: &str| format!("0.00{}", cell.replace('.', ""));
+            let [open, high, low, close] = [1, 2, 3, 4].map(|n: usize| small(cells[n]));
+            format!("{},{open},{high},{low},{close},10,{}\n", cells[0], cells[6])
+        })
+        .collect();
+    bench.file("tiny.csv", &tiny);
+    let two = format!(
+        "{ACCOUNT}[[market]]\nsymbol = \"TINYUSDT\"\nklines = [\"tiny.csv\"]\nsettings = {{ margin = \"50\" }}\n"
+    );
+    let (code, shared, stderr) = run(&two, "--json --csv books");
+    assert_eq!((code, &shared["most_open"]), (0, &1.into()), "{stderr}");
+    let (_, apart, _) = run(&two.replace("slots = 1", "slots = 2"), "--json");
+    assert_eq!(apart["most_open"], 2);
+    let opened = |told: &serde_json::Value, n: usize| told["markets"][n]["positions_opened"].as_u64().unwrap();
+    assert!(opened(&shared, 1) > 0 && opened(&shared, 1) < opened(&apart, 1), "{shared} {apart}");
+    let trades = rows(&bench, "trades.csv");
+    assert!(["SOLUSDT", "TINYUSDT"].iter().all(|symbol| trades.iter().any(|row| row[2] == *symbol)));
+    let fees: f64 =
+        shared["markets"].as_array().unwrap().iter().map(|m| m["fees"].as_str().unwrap().parse::<f64>().unwrap()).sum();
+    close(column(&rows(&bench, "fills.csv"), "fee").iter().sum(), fees);
+    for (text, code, words) in [
+        (ACCOUNT.replace("slots = 1", "slots = 0"), 3, "slots and wallet"),
+        (ACCOUNT.replace("gap = \"1.5\"", "gapp = \"1.5\""), 3, "settings of SOLUSDT: unknown field `gapp`"),
+        (ACCOUNT.replace("klines.csv", "none.csv"), 9, "none.csv"),
+        (ACCOUNT.replace("slots = 1", "slot = 1"), 3, "line 2"),
+        (ACCOUNT.split("[[market]]").next().unwrap().to_owned(), 3, "no [[market]]"),
+        (format!("{ACCOUNT}{}", &ACCOUNT[ACCOUNT.find("[[market]]").unwrap()..]), 3, "SOLUSDT is there twice"),
+    ] {
+        let (ended, _, stderr) = run(&text, "");
+        assert!(ended == code && stderr.contains(words) && stderr.lines().count() == 1, "{ended} {stderr}");
+    }
+}

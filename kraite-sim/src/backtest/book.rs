@@ -90,7 +90,7 @@ pub struct Book {
     direction: Direction,
     taker_fee: kraite_core::number::Factor,
     wallet: Notional,
-    each: Millis,
+    each: Option<Millis>,
     /// All positions, oldest first; the last one may be open.
     pub trips: Vec<Trip>,
     /// The equity, oldest first.
@@ -101,11 +101,19 @@ impl Book {
     /// An empty one for this plan.
     #[must_use]
     pub const fn new(plan: &Plan, each: Millis) -> Self {
+        let mut book = Self::of_positions(plan);
+        book.each = Some(each);
+        book
+    }
+
+    /// An empty one that keeps no equity, for one contract of an account with several.
+    #[must_use]
+    pub const fn of_positions(plan: &Plan) -> Self {
         Self {
             direction: plan.spec.direction,
             taker_fee: plan.instrument.taker_fee,
             wallet: plan.wallet,
-            each,
+            each: None,
             trips: Vec::new(),
             equity: Vec::new(),
         }
@@ -186,7 +194,7 @@ impl Listener for Book {
     }
 
     fn equity_each(&self) -> Option<Millis> {
-        Some(self.each)
+        self.each
     }
 
     fn equity(&mut self, at: VenueMillis, equity: Notional, price: Price) {
@@ -404,7 +412,7 @@ mod tests {
     fn book() -> Book {
         let trips = Vec::new();
         let number = |text: &str| text.parse().unwrap();
-        let (taker_fee, wallet, each) = ("0.001".parse().unwrap(), number("1000"), Millis(HOUR));
+        let (taker_fee, wallet, each) = ("0.001".parse().unwrap(), number("1000"), Some(Millis(HOUR)));
         Book { direction: Direction::Long, taker_fee, wallet, each, trips, equity: Vec::new() }
     }
 
@@ -443,7 +451,7 @@ mod tests {
         close(summary.profit_factor, 2.5805 / 30.17);
         close(summary.expectancy, (2.5805 - 30.17) / 2.0);
         close(summary.worst_by_plan, 30.17 / 40.52);
-        close(Some(summary.max_drawdown), 30.17 / 1_002.5805 * 100.0);
+        close(Some(summary.max_drawdown), 30.17 / 1_002.580_5 * 100.0);
         assert_eq!(summary.max_drawdown_at, Some((2 * HOUR, 6 * HOUR)));
         assert_eq!((summary.longest_underwater_ms, summary.cagr, summary.sharpe), (6 * HOUR, None, None));
         assert_eq!(summary.market_change, Some(0.0));

@@ -22,7 +22,7 @@ use kraite_core::time::{Millis, VenueMillis};
 use serde::{Deserialize, Serialize};
 
 pub use book::{Book, Equity, Summary, Trip, approximate};
-pub use fast::{Deal, Fast, FastError, Listener, Opening, Part};
+pub use fast::{Deal, Fast, FastError, Listener, Opening, Part, Portfolio, Sum};
 pub use signal::{At, Signal, WhenFlat, looks_ahead};
 
 use crate::data::{Bar, Funding, Trade};

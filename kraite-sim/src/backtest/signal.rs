@@ -9,7 +9,7 @@ use super::{Deal, Fast, FastError, Part, Plan};
 use crate::data::{Columns, Funding};
 
 /// Says when positions are to be entered. What is traded is the user's business: this is where a strategy comes in.
-pub trait Signal: Debug {
+pub trait Signal: Debug + Send + Sync {
     /// The first instant at or after this one at which to enter; `None` where there is none. It is asked again when the
     /// position has ended, and what lies before that is passed over. A bar that opens later than the instant, the first
     /// one that does, is entered at its open.

@@ -1,17 +1,18 @@
 //! A run as the CSV files that `kraite export` writes of a journal, and its equity.
 
-use kraite_core::number::{Notional, Qty};
+use kraite_core::exchange::Direction;
+use kraite_core::number::{Notional, Price, Qty};
 use kraite_core::plan::TargetStyle;
 use kraite_core::position::Why;
 use kraite_core::time::VenueMillis;
-use kraite_sim::backtest::{Book, Deal, Part, Plan, Trip};
+use kraite_sim::backtest::{Deal, Part, Plan, Trip};
 
 use crate::csv::{Cell, Table};
 use crate::export::TABLES;
 use crate::{utc, words};
 
 /// The files of a run.
-pub(super) const NAMES: [&str; 6] = ["orders.csv", "fills.csv", "trades.csv", "fees.csv", "funding.csv", "equity.csv"];
+pub(crate) const NAMES: [&str; 6] = ["orders.csv", "fills.csv", "trades.csv", "fees.csv", "funding.csv", "equity.csv"];
 
 /// An order of a position, as far as prices alone tell of it.
 struct Order {
@@ -21,7 +22,7 @@ struct Order {
     at: VenueMillis,
     opens: bool,
     kind: &'static str,
-    price: Option<kraite_core::number::Price>,
+    price: Option<Price>,
     qty: Option<Qty>,
     fill: Option<Deal>,
 }
@@ -89,31 +90,43 @@ fn orders(plan: &Plan, trip: &Trip) -> Vec<Order> {
     std::iter::once(first).chain(rungs).chain([stop]).chain(targets).collect()
 }
 
+/// The positions of one contract.
+pub(crate) struct OfSymbol<'a> {
+    pub(crate) symbol: &'a str,
+    pub(crate) plan: &'a Plan,
+    pub(crate) trips: &'a [Trip],
+}
+
 struct Tables<'a> {
     symbol: &'a str,
     direction: String,
     opening: &'static str,
     closing: &'static str,
-    all: [Table; 6],
+    all: &'a mut [Table; 6],
 }
 
-/// The files of a run.
-pub(super) fn tables(symbol: &str, plan: &Plan, book: &Book) -> [Table; 6] {
-    let long = plan.spec.direction == kraite_core::exchange::Direction::Long;
-    let (opening, closing) = if long { ("buy", "sell") } else { ("sell", "buy") };
+/// The files of a run, its positions numbered through.
+pub(crate) fn tables(
+    symbols: &[OfSymbol<'_>],
+    equity: impl Iterator<Item = (VenueMillis, Notional, Option<Price>)>,
+) -> [Table; 6] {
     let [orders, fills, trades, fees, funding] = TABLES.map(|(name, header)| Table::new(name, header));
-    let equity = Table::new("equity.csv", "at,equity,price");
-    let direction = format!("{:?}", plan.spec.direction).to_lowercase();
-    let all = [orders, fills, trades, fees, funding, equity];
-    let mut tables = Tables { symbol, direction, opening, closing, all };
-    for (no, trip) in (1_usize..).zip(&book.trips) {
-        tables.take(no, plan, trip);
+    let mut all = [orders, fills, trades, fees, funding, Table::new("equity.csv", "at,equity,price")];
+    let mut no = 0;
+    for OfSymbol { symbol, plan, trips } in symbols {
+        let (opening, closing) = if plan.spec.direction == Direction::Long { ("buy", "sell") } else { ("sell", "buy") };
+        let direction = format!("{:?}", plan.spec.direction).to_lowercase();
+        let mut tables = Tables { symbol, direction, opening, closing, all: &mut all };
+        for trip in *trips {
+            no += 1;
+            tables.take(no, plan, trip);
+        }
     }
-    let [.., equity] = &mut tables.all;
-    for kept in &book.equity {
-        equity.row(vec![Cell::of(utc::iso(kept.at.0)), Cell::of(kept.equity), Cell::of(kept.price)]);
+    let [.., kept] = &mut all;
+    for (at, equity, price) in equity {
+        kept.row(vec![Cell::of(utc::iso(at.0)), Cell::of(equity), Cell::or_empty(price)]);
     }
-    tables.all
+    all
 }
 
 const NOTHING: fn() -> Cell = || Cell::or_empty(None::<u8>);
@@ -129,7 +142,7 @@ impl Tables<'_> {
         let ended = trip.end().is_some();
         let sides: Vec<_> = all.iter().map(|order| self.side(order.opens)).collect();
         let fill_sides: Vec<_> = trip.deals.iter().map(|deal| self.side(!deal.of.ends())).collect();
-        let [orders, fills, trades, fees, funding, _] = &mut self.all;
+        let [orders, fills, trades, fees, funding, _] = &mut *self.all;
         for (order, side) in all.iter().zip(sides) {
             let status = match order.fill {
                 Some(_) => "filled",

@@ -1,6 +1,6 @@
 //! `kraite backtest`: the production core over real bars or trades.
 
-mod books;
+pub(crate) mod books;
 mod candles;
 mod report;
 
@@ -327,7 +327,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
 }
 
 /// How often the equity is kept for a report.
-const EQUITY_EACH: Millis = Millis::from_secs(3_600);
+pub(crate) const EQUITY_EACH: Millis = Millis::from_secs(3_600);
 
 /// Nothing is run for a file that may not be written.
 fn free_places(args: &Args) -> Result<(), Failed> {
@@ -344,7 +344,9 @@ fn free_places(args: &Args) -> Result<(), Failed> {
 /// Writes the page and the tables that were asked for.
 fn write(args: &Args, settings: &Settings, ran: &Ran, book: &Book) -> Result<(), Failed> {
     if let Some(dir) = &args.csv {
-        let tables = books::tables(&args.market.symbol, &ran.plan, book);
+        let of = books::OfSymbol { symbol: &args.market.symbol, plan: &ran.plan, trips: &book.trips };
+        let equity = book.equity.iter().map(|kept| (kept.at, kept.equity, Some(kept.price)));
+        let tables = books::tables(&[of], equity);
         csv::write(dir, &tables.iter().collect::<Vec<_>>(), args.force)?;
     }
     if let Some(path) = &args.report {

@@ -9,6 +9,7 @@
 //! It plays bars ([`Fast::play`]), in which every order is at the exchange before the price moves on, or trades
 //! ([`Fast::play_trades`]), where each order is there only once its message has arrived.
 
+mod portfolio;
 mod position;
 mod trades;
 
@@ -23,6 +24,7 @@ use kraite_core::sizing::{
 };
 use kraite_core::time::{Millis, VenueMillis};
 
+pub use self::portfolio::{Portfolio, Sum};
 use self::position::{Edges, Held, NOTHING};
 use self::trades::Dues;
 use super::signal::{Signal, WhenFlat};
@@ -165,6 +167,12 @@ pub struct Fast<'a, L = ()> {
     every_bar: bool,
     /// Trades are played, and messages take their time.
     by_trades: bool,
+    /// What other contracts of the account add to what stands behind a cross position, or take from it.
+    others: Notional,
+    /// What of the wallet is spoken for by other contracts.
+    committed: Notional,
+    /// No entry, for there is no room.
+    barred: bool,
 }
 
 const NEVER: VenueMillis = VenueMillis(i64::MAX);
@@ -194,6 +202,9 @@ impl<'a, L: Listener> Fast<'a, L> {
             peak: plan.wallet,
             every_bar: false,
             by_trades: false,
+            others: Notional::ZERO,
+            committed: Notional::ZERO,
+            barred: false,
         }
     }
 
@@ -346,7 +357,7 @@ impl<'a, L: Listener> Fast<'a, L> {
             let at = bar.open_time.plus(Millis(span.0 * place / 4));
             self.pay_funding(at)?;
             self.reach(at, price, how)?;
-            if place == 0 && self.held.is_none() && at >= self.enter_at {
+            if place == 0 && self.held.is_none() && !self.barred && at >= self.enter_at {
                 let mark = self.price(price)?;
                 if let Some(ladder) = self.sized(at, mark) {
                     self.enter(at, mark, &ladder)?;
@@ -479,7 +490,8 @@ impl<'a, L: Listener> Fast<'a, L> {
         let price = self.taken_at(last, true)?;
         let worth = price.checked_mul(entry.qty)?;
         let entry_margin = margin_share(worth, *leverage)?;
-        if entry_margin > self.wallet {
+        let available = self.wallet.checked_sub(self.committed)?;
+        if entry_margin > available {
             // The exchange refuses the entry, and the opening is given up.
             self.outcome.positions_cancelled = self.outcome.positions_cancelled.saturating_add(1);
             self.free(at.plus(SETTLE));
@@ -487,7 +499,7 @@ impl<'a, L: Listener> Fast<'a, L> {
         }
         let rebuilt = rebuild(ladder, spec, instrument, price, entry.qty);
         let fee = worth.scaled_by(instrument.taker_fee)?;
-        let mut free = self.wallet.checked_sub(fee)?.checked_sub(entry_margin)?;
+        let mut free = available.checked_sub(fee)?.checked_sub(entry_margin)?;
         // A rung that the wallet does not carry is refused and left out.
         let mut rungs = Vec::with_capacity(rebuilt.rungs.len());
         for rung in rebuilt.rungs {
@@ -598,12 +610,13 @@ impl<'a, L: Listener> Fast<'a, L> {
     /// Takes the position where it has too little margin at this mark; says whether it did.
     fn liquidates(&mut self, at: VenueMillis, mark: Price) -> Result<bool, FastError> {
         let Some(held) = &self.held else { return Ok(true) };
-        if held.excess(self.plan, self.wallet, mark)?.is_positive() {
+        let standing = self.wallet.checked_add(self.others)?;
+        if held.excess(self.plan, standing, mark)?.is_positive() {
             return Ok(false);
         }
         let Some(held) = self.held.take() else { return Ok(true) };
         let unrealised = held.unrealised(self.plan.spec.direction, mark)?;
-        let left = held.backing(self.plan.margin_mode, self.wallet).checked_add(unrealised)?;
+        let left = held.backing(self.plan.margin_mode, standing).checked_add(unrealised)?;
         let rate = self.plan.profile.quirks.liquidation_fee;
         let fee = mark.checked_mul(held.qty)?.scaled_by(rate)?.min(left.max(Notional::ZERO));
         self.outcome.liquidations = self.outcome.liquidations.saturating_add(1);
@@ -617,8 +630,9 @@ impl<'a, L: Listener> Fast<'a, L> {
 
     /// Works out which prices matter next.
     fn watch(&mut self, mark: Price) -> Result<(), FastError> {
+        let standing = self.wallet.checked_add(self.others)?;
         let Some(held) = &mut self.held else { return Ok(()) };
-        self.edges = held.edges(self.plan, self.wallet, mark, self.unit)?;
+        self.edges = held.edges(self.plan, standing, mark, self.unit)?;
         Ok(())
     }
 }

@@ -99,6 +99,12 @@ impl Held {
         }
     }
 
+    /// What of the wallet is spoken for by it and by the rungs that rest.
+    pub(super) fn margin_in_use(&self) -> Result<Notional, ArithmeticError> {
+        let rungs = self.rungs.iter().map(|rung| margin_share(rung.price.checked_mul(rung.qty)?, self.leverage));
+        rungs.chain([margin_share(self.cost, self.leverage)]).try_fold(Notional::ZERO, |sum, one| sum.checked_add(one?))
+    }
+
     /// What stands behind it.
     pub(super) fn backing(&self, mode: MarginMode, wallet: Notional) -> Notional {
         match mode {
