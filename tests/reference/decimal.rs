@@ -1,0 +1,48 @@
+//! Plain decimals of any length, and the three roundings that a backtest states.
+//!
+//! Sums and products are exact however many digits they take: an average entry has 28 digits, and times a percentage it
+//! has more than a number of 96 bits holds. Nothing is rounded but by a function of this file.
+
+use std::fmt::Display;
+use std::num::NonZeroU64;
+
+use bigdecimal::{One as _, RoundingMode, Zero as _};
+
+pub(crate) use bigdecimal::BigDecimal as Decimal;
+
+/// A number that is kept with this many significant digits where a division does not end.
+const SIGNIFICANT: NonZeroU64 = NonZeroU64::new(28).unwrap();
+
+/// Any number of the product, by its text.
+pub(crate) fn decimal(number: impl Display) -> Decimal {
+    number.to_string().parse().unwrap()
+}
+
+pub(crate) fn zero() -> Decimal {
+    Decimal::zero()
+}
+
+pub(crate) fn one() -> Decimal {
+    Decimal::one()
+}
+
+/// The highest multiple of `step` at or below `value`: prices on the tick on both sides, quantities on the lot.
+pub(crate) fn floor(value: &Decimal, step: &Decimal) -> Decimal {
+    // A quotient is cut off after a hundred digits, which is far behind the point for whatever a market knows.
+    (value / step).with_scale_round(0, RoundingMode::Floor) * step
+}
+
+/// The lowest multiple of `step` at or above `value`.
+pub(crate) fn ceil(value: &Decimal, step: &Decimal) -> Decimal {
+    (value / step).with_scale_round(0, RoundingMode::Ceiling) * step
+}
+
+/// An average, a break-even: 28 significant digits, the nearest one.
+pub(crate) fn quotient(dividend: &Decimal, divisor: &Decimal) -> Decimal {
+    (dividend / divisor).with_precision_round(SIGNIFICANT, RoundingMode::HalfEven)
+}
+
+/// What `percent` percent of one are: 8.5 is 0.085.
+pub(crate) fn share_of(percent: &Decimal) -> Decimal {
+    percent * Decimal::new(1.into(), 2)
+}

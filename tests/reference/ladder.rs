@@ -1,0 +1,281 @@
+//! From a margin and a mark to prices and quantities (requirements F), again at the price that the entry really got, and
+//! the target after each fill.
+
+use kraite_core::sizing::Rule;
+
+use crate::decimal::{Decimal, ceil, floor, one, quotient, share_of, zero};
+use crate::terms::{Band, Terms};
+
+/// One LIMIT order of the ladder.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Rung {
+    pub(crate) number: u8,
+    pub(crate) price: Decimal,
+    pub(crate) qty: Decimal,
+}
+
+/// A position before anything of it is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Ladder {
+    pub(crate) leverage: u32,
+    /// Margin x leverage: what entry and rungs may cost together.
+    pub(crate) capital: Decimal,
+    /// The mark on the tick.
+    pub(crate) reference: Decimal,
+    pub(crate) entry: Decimal,
+    /// Nearest first; rungs that round to nothing are left out.
+    pub(crate) rungs: Vec<Rung>,
+    pub(crate) target: Decimal,
+    pub(crate) stop: Decimal,
+}
+
+/// What has filled so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Filled {
+    pub(crate) qty: Decimal,
+    pub(crate) cost: Decimal,
+    pub(crate) fees: Decimal,
+}
+
+impl Filled {
+    pub(crate) fn average(&self) -> Decimal {
+        quotient(&self.cost, &self.qty)
+    }
+}
+
+impl Ladder {
+    pub(crate) fn total(&self) -> Decimal {
+        self.rungs.iter().fold(&self.reference * &self.entry, |sum, rung| sum + &rung.price * &rung.qty)
+    }
+}
+
+impl Terms {
+    /// A price moved against the position by so many percent.
+    fn against(&self, price: &Decimal, percent: &Decimal) -> Decimal {
+        let share = share_of(percent);
+        price * if self.is_long { one() - share } else { one() + share }
+    }
+
+    /// A price moved in favour of the position.
+    fn in_favour(&self, price: &Decimal, percent: &Decimal) -> Decimal {
+        self.against(price, &-percent)
+    }
+
+    /// Strictly better for the position than another price.
+    fn is_past(&self, price: &Decimal, other: &Decimal) -> bool {
+        if self.is_long { price > other } else { price < other }
+    }
+
+    fn is_in_range(&self, price: &Decimal) -> bool {
+        *price > zero() && *price >= self.min_price && self.max_price.as_ref().is_none_or(|highest| price <= highest)
+    }
+
+    /// Into the contract's range and down to the tick; where that leaves the range, up to its first tick.
+    fn on_grid(&self, price: &Decimal) -> Decimal {
+        let highest = self.max_price.as_ref().unwrap_or(price);
+        let within = price.min(highest).max(&self.min_price);
+        floor(within, &self.tick).max(ceil(&self.min_price, &self.tick))
+    }
+
+    fn rung_price(&self, from: &Decimal, number: u8) -> Result<Decimal, Rule> {
+        let price = self.against(from, &(&self.gap * Decimal::from(number)));
+        if price > zero() { Ok(self.on_grid(&price)) } else { Err(Rule::RungPriceNotPositive) }
+    }
+
+    /// What rung `number` weighs over the entry, which is 0: 1, m1, m1 x m2, and so on, never rounded.
+    fn weight(&self, number: u8) -> Decimal {
+        let multiplier = |n: usize| self.multipliers.get(n).or(self.multipliers.last()).cloned().unwrap_or_else(one);
+        (0..usize::from(number)).fold(one(), |weight, n| weight * multiplier(n))
+    }
+
+    /// How many parts of weight 1 the capital has.
+    fn parts(&self) -> Decimal {
+        if self.is_bounded {
+            (0..=self.rungs).map(|number| self.weight(number)).sum()
+        } else if self.rungs == 0 {
+            one()
+        } else {
+            Decimal::from(1u64 << (self.rungs + 1))
+        }
+    }
+
+    /// The market slice. The product is divided once, so that nothing is rounded before the lot is.
+    fn entry_qty(&self, capital: &Decimal, reference: &Decimal) -> Decimal {
+        floor(&(capital / (self.parts() * reference)), &self.market_lot)
+    }
+
+    /// Unbounded rungs weigh quantity and hang on what the entry got; bounded rungs weigh notional.
+    fn rung_qty(&self, number: u8, price: &Decimal, entry: &Decimal, capital: &Decimal) -> Decimal {
+        let weight = self.weight(number);
+        let qty = if self.is_bounded { capital * weight / (self.parts() * price) } else { entry * weight };
+        floor(&qty, &self.lot)
+    }
+
+    fn check_size(&self, price: &Decimal, qty: &Decimal, most: &Decimal) -> Result<(), Rule> {
+        if *qty <= zero() {
+            Err(Rule::ZeroQuantity)
+        } else if *qty < self.min_qty {
+            Err(Rule::MinQuantity)
+        } else if qty > most {
+            Err(Rule::MaxQuantity)
+        } else if price * qty < self.min_notional {
+            Err(Rule::MinNotional)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_rung(&self, rung: &Rung, reference: &Decimal, mark: &Decimal) -> Result<(), Rule> {
+        if !self.is_past(reference, &rung.price) || !self.is_in_range(&rung.price) {
+            return Err(Rule::PriceRange);
+        }
+        check_band(&self.opening_band, &rung.price, mark)?;
+        self.check_size(&rung.price, &rung.qty, &self.max_qty)
+    }
+
+    /// The ladder that margin x leverage gives at a mark, whether or not it breaks a rule.
+    fn ladder_at(&self, leverage: u32, mark: &Decimal) -> Result<Ladder, Rule> {
+        let capital = &self.margin * Decimal::from(leverage);
+        let reference = floor(mark, &self.tick);
+        if reference <= zero() {
+            return Err(Rule::PriceRange);
+        }
+        let entry = self.entry_qty(&capital, &reference);
+        let mut rungs = Vec::new();
+        for number in 1..=self.rungs {
+            let price = self.rung_price(&reference, number)?;
+            let qty = self.rung_qty(number, &price, &entry, &capital);
+            rungs.push(Rung { number, price, qty });
+        }
+        rungs.retain(|rung| rung.qty > zero());
+        let (target, stop) = (zero(), zero());
+        Ok(Ladder { leverage, capital, reference, entry, rungs, target, stop })
+    }
+
+    /// The highest leverage under which both margin x leverage and the whole ladder are below the cap of a bracket that
+    /// allows it (architecture 4a.12).
+    fn widest_ladder(&self, mark: &Decimal) -> Result<Ladder, Rule> {
+        for leverage in (1..=self.leverage_cap).rev() {
+            let ladder = self.ladder_at(leverage, mark)?;
+            let needed = ladder.total().max(ladder.capital.clone());
+            let fits = |bracket: &crate::terms::Bracket| bracket.max_leverage >= leverage && needed < bracket.cap;
+            if self.brackets.is_empty() || self.brackets.iter().any(fits) {
+                return Ok(ladder);
+            }
+        }
+        Err(Rule::LeverageBracket)
+    }
+
+    /// The ladder to open at a mark, or the rule that keeps it from being opened.
+    pub(crate) fn size(&self, mark: &Decimal) -> Result<Ladder, Rule> {
+        let mut ladder = self.widest_ladder(mark)?;
+        self.check_size(&ladder.reference, &ladder.entry, &self.max_market_qty)?;
+        if self.rungs > 0 && ladder.rungs.is_empty() {
+            return Err(Rule::ZeroQuantity);
+        }
+        for rung in &ladder.rungs {
+            self.check_rung(rung, &ladder.reference, mark)?;
+        }
+        if ladder.total() > ladder.capital {
+            return Err(Rule::MarginOverrun);
+        }
+        let exit = if self.asks_limit_target { &self.maker } else { &self.taker };
+        let cost = &ladder.reference * &ladder.entry;
+        let filled = Filled { qty: ladder.entry.clone(), fees: &cost * &self.taker, cost };
+        ladder.target = self.target(&filled.average(), &self.break_even_paid(&filled, exit))?;
+        if self.asks_limit_target {
+            check_band(&self.closing_band, &ladder.target, mark)?;
+        }
+        let anchor = ladder.rungs.last().map_or(&ladder.reference, |rung| &rung.price);
+        ladder.stop = self.stop(anchor)?;
+        self.check_headroom(&ladder)?;
+        Ok(ladder)
+    }
+
+    /// Where the entry slips either way, every rung must still hold (R27).
+    fn check_headroom(&self, ladder: &Ladder) -> Result<(), Rule> {
+        for slip in [self.headroom.clone(), -&self.headroom] {
+            let fill = floor(&self.in_favour(&ladder.reference, &slip), &self.tick);
+            let (_, dropped) = self.hang(ladder, &fill, &ladder.entry);
+            if let Some(rule) = dropped.first() {
+                return Err(*rule);
+            }
+        }
+        Ok(())
+    }
+
+    /// The planned rungs hung on what the entry really got. A rung that breaks a rule there is dropped; together they
+    /// never cost more than margin x leverage, so that the last give way to an entry that cost more than its share.
+    pub(crate) fn hang(&self, ladder: &Ladder, fill: &Decimal, filled: &Decimal) -> (Vec<Rung>, Vec<Rule>) {
+        let mut left = &ladder.capital - fill * filled;
+        let (mut rungs, mut dropped) = (Vec::new(), Vec::new());
+        for Rung { number, .. } in &ladder.rungs {
+            let held = self.rung_price(fill, *number).and_then(|price| {
+                let wanted = self.rung_qty(*number, &price, filled, &ladder.capital);
+                let qty = wanted.min(floor(&(&left / &price), &self.lot));
+                let rung = Rung { number: *number, price, qty };
+                self.check_rung(&rung, fill, fill).map(|()| rung)
+            });
+            match held {
+                Ok(rung) => {
+                    left -= &rung.price * &rung.qty;
+                    rungs.push(rung);
+                }
+                Err(rule) => dropped.push(rule),
+            }
+        }
+        (rungs, dropped)
+    }
+
+    /// The stop of a ladder that hangs on a fill: beyond where the last planned rung is or would be, beyond the fill
+    /// itself without rungs (R45). One that cannot be had there stays as planned.
+    pub(crate) fn stop_at(&self, ladder: &Ladder, fill: &Decimal) -> Decimal {
+        let anchor = ladder.rungs.last().map_or(Ok(fill.clone()), |last| self.rung_price(fill, last.number));
+        anchor.and_then(|anchor| self.stop(&anchor)).unwrap_or_else(|_| ladder.stop.clone())
+    }
+
+    /// Floored on both sides; a SHORT stop that this brings back onto its anchor takes the next tick.
+    pub(crate) fn stop(&self, anchor: &Decimal) -> Result<Decimal, Rule> {
+        let mut stop = floor(&self.against(anchor, &self.stop), &self.tick);
+        if !self.is_long && stop <= *anchor {
+            stop = floor(anchor, &self.tick) + &self.tick;
+        }
+        if self.is_in_range(&stop) && self.is_past(anchor, &stop) { Ok(stop) } else { Err(Rule::PriceRange) }
+    }
+
+    /// The price at which closing earns exactly the fees that were paid and the one to come.
+    pub(crate) fn break_even_paid(&self, filled: &Filled, exit_fee: &Decimal) -> Decimal {
+        if self.is_long {
+            quotient(&(&filled.cost + &filled.fees), &(&filled.qty * (one() - exit_fee)))
+        } else {
+            quotient(&(&filled.cost - &filled.fees), &(&filled.qty * (one() + exit_fee)))
+        }
+    }
+
+    /// The same as if every fill had taken, and the target will.
+    pub(crate) fn break_even(&self, average: &Decimal) -> Decimal {
+        let (paid, to_pay) = (one() + &self.taker, one() - &self.taker);
+        if self.is_long { quotient(&(average * paid), &to_pay) } else { quotient(&(average * to_pay), &paid) }
+    }
+
+    /// `profit` percent past the average entry or the break-even, floored to the tick; only where that does not lie
+    /// strictly past the break-even, the nearest tick that does (R74, architecture 4a.11).
+    pub(crate) fn target(&self, average: &Decimal, break_even: &Decimal) -> Result<Decimal, Rule> {
+        let basis = if self.aims_from_break_even { break_even } else { average };
+        let aimed = self.on_grid(&self.in_favour(basis, &self.profit));
+        let target = if self.is_past(&aimed, break_even) {
+            aimed
+        } else if self.is_long {
+            floor(break_even, &self.tick) + &self.tick
+        } else {
+            ceil(break_even, &self.tick) - &self.tick
+        };
+        if self.is_in_range(&target) { Ok(target) } else { Err(Rule::TargetNotProfitable) }
+    }
+}
+
+fn check_band(band: &Band, price: &Decimal, mark: &Decimal) -> Result<(), Rule> {
+    let too_low = band.lowest.as_ref().is_some_and(|share| *price < mark * share);
+    let too_high = band.highest.as_ref().is_some_and(|share| *price > mark * share);
+    if too_low || too_high { Err(Rule::PriceBand) } else { Ok(()) }
+}
