@@ -1,5 +1,6 @@
 //! What is compared: markets and configurations that are drawn, and the three ways through them.
 
+use kraite_core::Instrument;
 use kraite_core::exchange::{Direction, MarginMode};
 use kraite_core::number::{Factor, Notional, Percent, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
@@ -152,30 +153,84 @@ fn percent(hundredths: i64) -> Percent {
     Percent::from_units(hundredths, 2).unwrap()
 }
 
-/// A market that walks at random, with gaps between bars, and sometimes leaps; prices in units of 10^-`scale`.
-fn market(draw: &mut ChaCha8Rng, count: usize, scale: u32) -> Vec<Bar> {
+/// A market that walks at random, with gaps between bars, and sometimes leaps, or is not seen for a while; prices in
+/// units of 10^-`scale`.
+fn market(draw: &mut ChaCha8Rng, count: usize, minutes: i64, scale: u32) -> Vec<Bar> {
     let fine = 10_i64.pow(scale - 2);
-    let mut close = 15_000 * fine;
-    let step = draw.random_range(10..=120_i64) * fine;
+    let (lowest, highest) = (3_000 * fine, 60_000 * fine);
     let price = |units| Price::from_units(units, scale).unwrap();
-    let mut bar = |n: usize| {
+    let step = draw.random_range(10..=120_i64) * fine;
+    let (mut close, mut at) = (15_000 * fine, START);
+    let mut bars = Vec::new();
+    for _ in 0..count {
         let leap = if draw.random_range(0..40) == 0 { 900 } else { 3 } * fine;
-        let open = (close + draw.random_range(-leap..=leap)).clamp(3_000 * fine, 60_000 * fine);
-        close = (open + draw.random_range(-step..=step)).clamp(3_000 * fine, 60_000 * fine);
+        let open = (close + draw.random_range(-leap..=leap)).clamp(lowest, highest);
+        close = (open + draw.random_range(-step..=step)).clamp(lowest, highest);
         let high = open.max(close) + draw.random_range(0..=step);
         let low = open.min(close) - draw.random_range(0..=step);
-        let at = START + i64::try_from(n).unwrap() * MINUTE;
-        Bar {
+        bars.push(Bar {
             open_time: VenueMillis(at),
             open: price(open),
             high: price(high),
             low: price(low),
             close: price(close),
             volume: Qty::from_units(1, 0).unwrap(),
-            close_time: VenueMillis(at + MINUTE - 1),
+            close_time: VenueMillis(at + minutes * MINUTE - 1),
+        });
+        at += minutes * MINUTE * if draw.random_range(0..200) == 0 { draw.random_range(2..=100) } else { 1 };
+    }
+    bars
+}
+
+/// Funding every so many bars, on the minute or anywhere.
+fn funding(draw: &mut ChaCha8Rng, bars: &[Bar]) -> Vec<Funding> {
+    let every = draw.random_range(20..200);
+    let on_the_minute = draw.random_range(0..2) == 0;
+    let mut payment = |bar: &Bar| {
+        let after = if on_the_minute { 0 } else { draw.random_range(0..bar.close_time.since(bar.open_time).0) };
+        Funding {
+            at: VenueMillis(bar.open_time.0 + after),
+            rate: Factor::from_units(draw.random_range(-30..=30), 4).unwrap(),
         }
     };
-    (0..count).map(&mut bar).collect()
+    bars.iter().step_by(every).map(&mut payment).collect()
+}
+
+/// One of two contracts, its rules sometimes changed so that more of them bind.
+fn contract(draw: &mut ChaCha8Rng, is_long: bool) -> Instrument {
+    let mut contract = presets::contracts().swap_remove(draw.random_range(0..2));
+    let bp = |tenths| Factor::from_units(tenths, 5).unwrap();
+    if draw.random_range(0..3) == 0 {
+        contract.maker_fee = bp(draw.random_range(-20..=40));
+        contract.taker_fee = bp(draw.random_range(-5..=90));
+    }
+    if draw.random_range(0..4) == 0 {
+        contract.market_lot = Qty::from_units(draw.random_range(1..=3), 1).unwrap();
+        contract.min_notional = Notional::from_units(draw.random_range(1..=60), 0).unwrap();
+    }
+    if draw.random_range(0..3) == 0 {
+        // Brackets that a position outgrows.
+        let tenth = Factor::from_units(1, 1).unwrap();
+        for bracket in &mut contract.brackets {
+            for amount in [&mut bracket.notional_floor, &mut bracket.notional_cap, &mut bracket.maintenance_deduction] {
+                *amount = amount.scaled_by(tenth).unwrap();
+            }
+        }
+    }
+    if draw.random_range(0..10) == 0 {
+        // Prices that the last rungs do not have.
+        contract.min_price = cents(draw.random_range(13_500..14_500));
+        contract.max_price = Some(cents(draw.random_range(15_500..16_500)));
+    }
+    if draw.random_range(0..10) == 0 {
+        let near = Factor::from_units(if is_long { 97 } else { 103 }, 2);
+        *(if is_long { &mut contract.band.buy_min } else { &mut contract.band.sell_max }) = near;
+    }
+    contract
+}
+
+fn cents(units: i64) -> Price {
+    Price::from_units(units, 2).unwrap()
 }
 
 /// A shape of a position, not too far from what people trade.
@@ -200,18 +255,14 @@ pub(crate) fn spec(draw: &mut ChaCha8Rng) -> LadderSpec {
 pub(crate) fn drawn(seed: u64, count: usize) -> Case {
     let mut draw = ChaCha8Rng::seed_from_u64(seed);
     let scale = if draw.random_range(0..3) == 0 { 3 } else { 2 };
-    let bars = market(&mut draw, count, scale);
+    let minutes = [1, 1, 5, 60][draw.random_range(0..4)];
+    let bars = market(&mut draw, count, minutes, scale);
     let spec = spec(&mut draw);
     let margin = Notional::from_units(draw.random_range(20..=1_000), 0).unwrap();
     let wallet = if draw.random_range(0..3) == 0 { draw.random_range(100..=2_000) } else { 20_000 };
-    let every = draw.random_range(20..200);
-    let payment = |n: usize| {
-        let at = VenueMillis(START + i64::try_from(n).unwrap() * MINUTE + draw.random_range(0..MINUTE));
-        Funding { at, rate: Factor::from_units(draw.random_range(-30..=30), 4).unwrap() }
-    };
-    let funding = (0..count).step_by(every).map(payment).collect();
+    let funding = funding(&mut draw, &bars);
     let plan = Plan {
-        instrument: presets::instrument(),
+        instrument: contract(&mut draw, spec.direction == Direction::Long),
         spec,
         budget: Budget { margin, leverage_cap: draw.random_range(1..=50) },
         sequence: Sequence::LadderFirst,

@@ -168,6 +168,10 @@ impl Terms {
 
     /// The ladder to open at a mark, or the rule that keeps it from being opened.
     pub(crate) fn size(&self, mark: &Decimal) -> Result<Ladder, Rule> {
+        // A stop and a target rest beside the rungs.
+        if self.max_orders.is_some_and(|most| u32::from(self.rungs) + 2 > most) {
+            return Err(Rule::OrderLimit);
+        }
         let mut ladder = self.widest_ladder(mark)?;
         self.check_size(&ladder.reference, &ladder.entry, &self.max_market_qty)?;
         if self.rungs > 0 && ladder.rungs.is_empty() {
@@ -204,15 +208,20 @@ impl Terms {
         Ok(())
     }
 
-    /// The planned rungs hung on what the entry really got. A rung that breaks a rule there is dropped; together they
-    /// never cost more than margin x leverage, so that the last give way to an entry that cost more than its share.
+    /// The planned rungs hung on what the entry really got. A rung that breaks a rule there is dropped. Together they never
+    /// cost more than margin x leverage: where that is spent, a bounded rung takes what is left, an unbounded one is
+    /// dropped, since its size is not a matter of money.
     pub(crate) fn hang(&self, ladder: &Ladder, fill: &Decimal, filled: &Decimal) -> (Vec<Rung>, Vec<Rule>) {
         let mut left = &ladder.capital - fill * filled;
         let (mut rungs, mut dropped) = (Vec::new(), Vec::new());
         for Rung { number, .. } in &ladder.rungs {
             let held = self.rung_price(fill, *number).and_then(|price| {
                 let wanted = self.rung_qty(*number, &price, filled, &ladder.capital);
-                let qty = wanted.min(floor(&(&left / &price), &self.lot));
+                let affordable = floor(&(&left / &price), &self.lot);
+                if wanted > affordable && (!self.is_bounded || affordable <= zero()) {
+                    return Err(Rule::MarginOverrun);
+                }
+                let qty = wanted.min(affordable);
                 let rung = Rung { number: *number, price, qty };
                 self.check_rung(&rung, fill, fill).map(|()| rung)
             });
@@ -262,13 +271,15 @@ impl Terms {
     /// strictly past the break-even, the nearest tick that does (R74, architecture 4a.11).
     pub(crate) fn target(&self, average: &Decimal, break_even: &Decimal) -> Result<Decimal, Rule> {
         let basis = if self.aims_from_break_even { break_even } else { average };
+        // Where fees are rebates the break-even lies before the entry, and a target at the entry would be none.
+        let limit = if self.is_past(basis, break_even) { basis } else { break_even };
         let aimed = self.on_grid(&self.in_favour(basis, &self.profit));
-        let target = if self.is_past(&aimed, break_even) {
+        let target = if self.is_past(&aimed, limit) {
             aimed
         } else if self.is_long {
-            floor(break_even, &self.tick) + &self.tick
+            floor(limit, &self.tick) + &self.tick
         } else {
-            ceil(break_even, &self.tick) - &self.tick
+            ceil(limit, &self.tick) - &self.tick
         };
         if self.is_in_range(&target) { Ok(target) } else { Err(Rule::TargetNotProfitable) }
     }

@@ -296,11 +296,8 @@ impl Reference {
         let as_paid = self.is(Mutant::BreakEvenOfWhatWasPaid);
         let Some(held) = &mut self.held else { return };
         let average = held.filled.average();
-        let break_even = if as_paid {
-            self.terms.break_even_paid(&held.filled, &exit)
-        } else {
-            self.terms.break_even(&average)
-        };
+        let break_even =
+            if as_paid { self.terms.break_even_paid(&held.filled, &exit) } else { self.terms.break_even(&average) };
         if let Ok(target) = self.terms.target(&average, &break_even) {
             held.target = target;
         }

@@ -1,7 +1,7 @@
 //! What is traded and on what account, as plain decimals.
 
-use kraite_core::exchange::{Direction, MarginMode};
 use kraite_core::capabilities::Protection;
+use kraite_core::exchange::{Direction, MarginMode};
 use kraite_core::plan::TargetStyle;
 use kraite_core::sizing::{SizingModel, TargetBasis};
 use kraite_sim::backtest::Plan;
@@ -52,6 +52,7 @@ pub(crate) struct Terms {
     pub(crate) min_price: Decimal,
     pub(crate) max_price: Option<Decimal>,
     pub(crate) min_notional: Decimal,
+    pub(crate) max_orders: Option<u32>,
     pub(crate) opening_band: Band,
     pub(crate) closing_band: Band,
     pub(crate) brackets: Vec<Bracket>,
@@ -98,6 +99,7 @@ impl Terms {
             min_price: decimal(contract.min_price),
             max_price: contract.max_price.map(decimal),
             min_notional: decimal(contract.min_notional),
+            max_orders: contract.max_orders,
             opening_band,
             closing_band,
             brackets: contract.brackets.iter().map(bracket).collect(),
