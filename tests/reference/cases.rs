@@ -51,6 +51,20 @@ pub(crate) struct Counts {
     pub(crate) first_refused_at: Option<VenueMillis>,
 }
 
+impl Counts {
+    pub(crate) const fn add(&mut self, more: &Self) {
+        self.bars += more.bars;
+        self.opened += more.opened;
+        self.closed += more.closed;
+        self.stops += more.stops;
+        self.targets += more.targets;
+        self.rungs += more.rungs;
+        self.liquidations += more.liquidations;
+        self.refused += more.refused;
+        self.cancelled += more.cancelled;
+    }
+}
+
 /// What it came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Money {
@@ -247,7 +261,7 @@ pub(crate) fn spec(draw: &mut ChaCha8Rng) -> LadderSpec {
         stop: percent(draw.random_range(50..=400)),
         model: if draw.random_range(0..2) == 0 { SizingModel::Bounded } else { SizingModel::default_for(direction) },
         basis: if draw.random_range(0..2) == 0 { TargetBasis::AverageEntry } else { TargetBasis::BreakEven },
-        headroom: percent(draw.random_range(0..=100)),
+        headroom: percent(if draw.random_range(0..4) == 0 { draw.random_range(100..=900) } else { 50 }),
     }
 }
 
@@ -259,7 +273,12 @@ pub(crate) fn drawn(seed: u64, count: usize) -> Case {
     let bars = market(&mut draw, count, minutes, scale);
     let spec = spec(&mut draw);
     let margin = Notional::from_units(draw.random_range(20..=1_000), 0).unwrap();
-    let wallet = if draw.random_range(0..3) == 0 { draw.random_range(100..=2_000) } else { 20_000 };
+    let wallet = match draw.random_range(0..4) {
+        // About what the ladder needs.
+        0 => margin.scaled_by(Factor::from_units(draw.random_range(50..=130), 2).unwrap()).unwrap(),
+        1 => Notional::from_units(draw.random_range(100..=2_000), 0).unwrap(),
+        _ => Notional::from_units(20_000, 0).unwrap(),
+    };
     let funding = funding(&mut draw, &bars);
     let plan = Plan {
         instrument: contract(&mut draw, spec.direction == Direction::Long),
@@ -268,7 +287,7 @@ pub(crate) fn drawn(seed: u64, count: usize) -> Case {
         sequence: Sequence::LadderFirst,
         target_style: if draw.random_range(0..2) == 0 { TargetStyle::Limit } else { TargetStyle::TriggerMarket },
         margin_mode: if draw.random_range(0..2) == 0 { MarginMode::Isolated } else { MarginMode::Cross },
-        wallet: Notional::from_units(wallet, 0).unwrap(),
+        wallet,
         profile: if draw.random_range(0..2) == 0 { presets::binance() } else { presets::bitget() },
         latency: Latency::FAR,
     };

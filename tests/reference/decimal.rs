@@ -3,8 +3,9 @@
 //! Sums and products are exact however many digits they take: an average entry has 28 digits, and times a percentage it
 //! has more than a number of 96 bits holds. Nothing is rounded but by a function of this file.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::num::NonZeroU64;
+use std::str::FromStr;
 
 use bigdecimal::{One as _, RoundingMode, Zero as _};
 
@@ -18,6 +19,11 @@ pub(crate) fn decimal(number: impl Display) -> Decimal {
     number.to_string().parse().unwrap()
 }
 
+/// A number as one of the product's types.
+pub(crate) fn typed<T: FromStr<Err: Debug>>(number: &Decimal) -> T {
+    number.normalized().to_plain_string().parse().unwrap()
+}
+
 pub(crate) fn zero() -> Decimal {
     Decimal::zero()
 }
@@ -28,13 +34,19 @@ pub(crate) fn one() -> Decimal {
 
 /// The highest multiple of `step` at or below `value`: prices on the tick on both sides, quantities on the lot.
 pub(crate) fn floor(value: &Decimal, step: &Decimal) -> Decimal {
-    // A quotient is cut off after a hundred digits, which is far behind the point for whatever a market knows.
-    (value / step).with_scale_round(0, RoundingMode::Floor) * step
+    let rest = value % step;
+    let down = value - &rest;
+    if rest < zero() { (down - step).normalized() } else { down.normalized() }
 }
 
 /// The lowest multiple of `step` at or above `value`.
 pub(crate) fn ceil(value: &Decimal, step: &Decimal) -> Decimal {
-    (value / step).with_scale_round(0, RoundingMode::Ceiling) * step
+    -floor(&-value, step)
+}
+
+/// The highest multiple of `step` that, `times` so much, does not exceed an amount: nothing is rounded but to the step.
+pub(crate) fn most(amount: &Decimal, times: &Decimal, step: &Decimal) -> Decimal {
+    (floor(amount, &(times * step)) / times).normalized()
 }
 
 /// An average, a break-even: 28 significant digits, the nearest one.

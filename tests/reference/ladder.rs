@@ -3,8 +3,9 @@
 
 use kraite_core::sizing::Rule;
 
-use crate::decimal::{Decimal, ceil, floor, one, quotient, share_of, zero};
-use crate::terms::{Band, Terms};
+use crate::decimal::{Decimal, ceil, floor, most, one, quotient, share_of, zero};
+use crate::mutants::Mutant;
+use crate::terms::{Band, Bracket, Terms};
 
 /// One LIMIT order of the ladder.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,33 +83,22 @@ impl Terms {
         if price > zero() { Ok(self.on_grid(&price)) } else { Err(Rule::RungPriceNotPositive) }
     }
 
-    /// What rung `number` weighs over the entry, which is 0: 1, m1, m1 x m2, and so on, never rounded.
-    fn weight(&self, number: u8) -> Decimal {
-        let multiplier = |n: usize| self.multipliers.get(n).or(self.multipliers.last()).cloned().unwrap_or_else(one);
-        (0..usize::from(number)).fold(one(), |weight, n| weight * multiplier(n))
-    }
-
-    /// How many parts of weight 1 the capital has.
-    fn parts(&self) -> Decimal {
-        if self.is_bounded {
-            (0..=self.rungs).map(|number| self.weight(number)).sum()
-        } else if self.rungs == 0 {
-            one()
-        } else {
-            Decimal::from(1u64 << (self.rungs + 1))
-        }
-    }
-
-    /// The market slice. The product is divided once, so that nothing is rounded before the lot is.
+    /// The market slice.
     fn entry_qty(&self, capital: &Decimal, reference: &Decimal) -> Decimal {
-        floor(&(capital / (self.parts() * reference)), &self.market_lot)
+        most(capital, &(&self.parts * reference), &self.market_lot)
     }
 
     /// Unbounded rungs weigh quantity and hang on what the entry got; bounded rungs weigh notional.
     fn rung_qty(&self, number: u8, price: &Decimal, entry: &Decimal, capital: &Decimal) -> Decimal {
-        let weight = self.weight(number);
-        let qty = if self.is_bounded { capital * weight / (self.parts() * price) } else { entry * weight };
-        floor(&qty, &self.lot)
+        let weight = &self.weights[usize::from(number)];
+        if self.is_bounded {
+            most(&(capital * weight), &(&self.parts * price), &self.lot)
+        } else if self.is(Mutant::ChainOfRoundedSizes) {
+            (1..=usize::from(number))
+                .fold(entry.clone(), |qty, n| floor(&(qty * &self.weights[n] / &self.weights[n - 1]), &self.lot))
+        } else {
+            floor(&(entry * weight), &self.lot)
+        }
     }
 
     fn check_size(&self, price: &Decimal, qty: &Decimal, most: &Decimal) -> Result<(), Rule> {
@@ -155,15 +145,25 @@ impl Terms {
     /// The highest leverage under which both margin x leverage and the whole ladder are below the cap of a bracket that
     /// allows it (architecture 4a.12).
     fn widest_ladder(&self, mark: &Decimal) -> Result<Ladder, Rule> {
+        if self.is(Mutant::LeverageOfTheOrigin) {
+            return self.ladder_at(self.first_misfit_stops(), mark);
+        }
         for leverage in (1..=self.leverage_cap).rev() {
             let ladder = self.ladder_at(leverage, mark)?;
             let needed = ladder.total().max(ladder.capital.clone());
-            let fits = |bracket: &crate::terms::Bracket| bracket.max_leverage >= leverage && needed < bracket.cap;
+            let fits = |bracket: &Bracket| bracket.max_leverage >= leverage && needed < bracket.cap;
             if self.brackets.is_empty() || self.brackets.iter().any(fits) {
                 return Ok(ladder);
             }
         }
         Err(Rule::LeverageBracket)
+    }
+
+    /// Trap 1 of requirements F: from the widest bracket down each bracket's own leverage, until one does not fit.
+    fn first_misfit_stops(&self) -> u32 {
+        let most = |bracket: &&Bracket| self.leverage_cap.min(bracket.max_leverage);
+        let fits = |bracket: &&Bracket| &self.margin * Decimal::from(most(bracket)) < bracket.cap;
+        self.brackets.iter().rev().take_while(fits).last().as_ref().map_or(1, most)
     }
 
     /// The ladder to open at a mark, or the rule that keeps it from being opened.
@@ -198,6 +198,9 @@ impl Terms {
 
     /// Where the entry slips either way, every rung must still hold (R27).
     fn check_headroom(&self, ladder: &Ladder) -> Result<(), Rule> {
+        if self.is(Mutant::HeadroomIsIgnored) {
+            return Ok(());
+        }
         for slip in [self.headroom.clone(), -&self.headroom] {
             let fill = floor(&self.in_favour(&ladder.reference, &slip), &self.tick);
             let (_, dropped) = self.hang(ladder, &fill, &ladder.entry);
@@ -217,7 +220,7 @@ impl Terms {
         for Rung { number, .. } in &ladder.rungs {
             let held = self.rung_price(fill, *number).and_then(|price| {
                 let wanted = self.rung_qty(*number, &price, filled, &ladder.capital);
-                let affordable = floor(&(&left / &price), &self.lot);
+                let affordable = most(&left, &price, &self.lot);
                 if wanted > affordable && (!self.is_bounded || affordable <= zero()) {
                     return Err(Rule::MarginOverrun);
                 }
@@ -239,7 +242,9 @@ impl Terms {
     /// The stop of a ladder that hangs on a fill: beyond where the last planned rung is or would be, beyond the fill
     /// itself without rungs (R45). One that cannot be had there stays as planned.
     pub(crate) fn stop_at(&self, ladder: &Ladder, fill: &Decimal) -> Decimal {
-        let anchor = ladder.rungs.last().map_or(Ok(fill.clone()), |last| self.rung_price(fill, last.number));
+        let first_only = self.is(Mutant::StopBehindTheFirstRung);
+        let behind = if first_only { ladder.rungs.first() } else { ladder.rungs.last() };
+        let anchor = behind.map_or(Ok(fill.clone()), |rung| self.rung_price(fill, rung.number));
         anchor.and_then(|anchor| self.stop(&anchor)).unwrap_or_else(|_| ladder.stop.clone())
     }
 

@@ -9,42 +9,82 @@ mod mutants;
 mod simulator;
 mod terms;
 
-use cases::{Counts, drawn};
+use std::collections::BTreeMap;
 
-impl Counts {
-    fn add(&mut self, other: &Self) {
-        self.bars += other.bars;
-        self.opened += other.opened;
-        self.closed += other.closed;
-        self.stops += other.stops;
-        self.targets += other.targets;
-        self.rungs += other.rungs;
-        self.liquidations += other.liquidations;
-        self.refused += other.refused;
-        self.cancelled += other.cancelled;
-    }
+use cases::{Case, Counts, drawn};
+use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::plan::TargetStyle;
+use kraite_core::sizing::{SizingModel, TargetBasis};
+use mutants::Mutant;
+
+/// What each case of the tests over drawn markets plays.
+const BARS: usize = 400;
+
+/// The kinds of configuration that a case is of, in words.
+fn kinds(case: &Case) -> [&'static str; 6] {
+    let (plan, spec) = (&case.plan, &case.plan.spec);
+    let one_of = |first: bool, yes, no| if first { yes } else { no };
+    let is_paired = plan.profile.capabilities.protection == kraite_core::capabilities::Protection::Paired;
+    [
+        one_of(spec.direction == Direction::Long, "long", "short"),
+        one_of(plan.margin_mode == MarginMode::Cross, "cross", "isolated"),
+        one_of(is_paired, "paired", "separate"),
+        one_of(plan.target_style == TargetStyle::Limit, "limit target", "trigger target"),
+        one_of(spec.model == SizingModel::Bounded, "bounded", "unbounded"),
+        one_of(spec.basis == TargetBasis::BreakEven, "from break-even", "from average"),
+    ]
 }
 
 #[test]
 fn s10_the_reference_agrees_on_drawn_markets() {
-    let mut seen = Counts::default();
-    let mut wrong = 0;
-    for seed in 0..std::env::var("SEEDS").map_or(150, |n| n.parse().unwrap()) {
-        let case = drawn(seed, 600);
+    let (mut seen, mut traded) = (Counts::default(), BTreeMap::<&str, u64>::new());
+    for seed in 0..150 {
+        let case = drawn(seed, BARS);
         let (fast, reference) = (case.fast(), case.reference(None));
         if let Some(words) = fast.differs_from(&reference) {
-            println!("seed {seed}: {words}\n{:?}\n", case.plan.spec);
-            wrong += 1;
+            panic!("seed {seed}: {words}\n{:?}", case.plan);
         }
-        if seed % 10 == 0 && std::env::var("LONGWAY").is_ok() {
-            let long = case.long_way(&fast);
-            if let Some(words) = long.differs_from(&reference) {
-                println!("long way, seed {seed}: {words}\n{:?}\n", case.plan.spec);
-                wrong += 1;
-            }
+        if seed % 10 == 0
+            && let Some(words) = case.long_way(&fast).differs_from(&reference)
+        {
+            panic!("seed {seed}, the long way: {words}\n{:?}", case.plan);
+        }
+        for kind in kinds(&case).into_iter().filter(|_| reference.counts.closed > 0) {
+            *traded.entry(kind).or_default() += 1;
         }
         seen.add(&reference.counts);
     }
-    println!("{seen:?} {wrong}");
-    assert_eq!(wrong, 0);
+    println!("150 drawn configurations: {seen:?}; traded by {traded:?}");
+    let each = [
+        seen.opened,
+        seen.closed,
+        seen.stops,
+        seen.targets,
+        seen.rungs,
+        seen.liquidations,
+        seen.refused,
+        seen.cancelled,
+    ];
+    assert!(each.iter().all(|count| *count > 100), "{seen:?}");
+    assert!(traded.len() == 12 && traded.values().all(|count| *count > 20), "{traded:?}");
+}
+
+#[test]
+fn mutant_each_wrong_rule_is_found_by_the_comparison() {
+    let mut asleep = Mutant::ALL.to_vec();
+    for seed in 0..150 {
+        let case = drawn(seed, BARS);
+        let fast = case.fast();
+        asleep.retain(|mutant| {
+            let found = fast.differs_from(&case.reference(Some(*mutant)));
+            if found.is_some() {
+                println!("{mutant:?} is found by seed {seed}");
+            }
+            found.is_none()
+        });
+        if asleep.is_empty() {
+            return;
+        }
+    }
+    panic!("nobody noticed {asleep:?}");
 }

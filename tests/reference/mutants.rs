@@ -31,12 +31,28 @@ pub(crate) enum Mutant {
     AsksAtOnce,
     /// The break-even is that of the fees that were paid and will be, and not as if everything took.
     BreakEvenOfWhatWasPaid,
+    /// Funding is paid on the price after it.
+    FundingOnThePriceAfter,
+    /// Margin is looked at when a price has been reached, not at the orders on the way.
+    LiquidatedAtTheEndOfAMove,
+    /// The exchange takes rungs that the wallet does not carry.
+    WalletCarriesEveryRung,
+    /// What a liquidation lacks comes out of the wallet.
+    LossBeyondTheStake,
+    /// Each size hangs on the rounded one before it.
+    ChainOfRoundedSizes,
+    /// The stop hangs on the nearest rung.
+    StopBehindTheFirstRung,
+    /// A rung may break a rule where the entry slips.
+    HeadroomIsIgnored,
+    /// The first bracket whose own leverage does not fit ends the search.
+    LeverageOfTheOrigin,
     /// Falls are counted from the wallet at the start.
     DrawdownFromTheStart,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::StopAtItsTrigger,
         Self::TargetAtTheBest,
         Self::TargetKeepsItsPrice,
@@ -51,6 +67,14 @@ impl Mutant {
         Self::LadderStaysOnTheMark,
         Self::AsksAtOnce,
         Self::BreakEvenOfWhatWasPaid,
+        Self::FundingOnThePriceAfter,
+        Self::LiquidatedAtTheEndOfAMove,
+        Self::WalletCarriesEveryRung,
+        Self::LossBeyondTheStake,
+        Self::ChainOfRoundedSizes,
+        Self::StopBehindTheFirstRung,
+        Self::HeadroomIsIgnored,
+        Self::LeverageOfTheOrigin,
         Self::DrawdownFromTheStart,
     ];
 }

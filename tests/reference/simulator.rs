@@ -10,7 +10,7 @@ use kraite_core::time::{Millis, VenueMillis};
 use kraite_sim::backtest::{Deal, Outcome, Part, Plan};
 use kraite_sim::data::{Bar, Funding};
 
-use crate::decimal::{Decimal, ceil, decimal, floor, zero};
+use crate::decimal::{Decimal, decimal, most, typed, zero};
 use crate::ladder::{Filled, Ladder, Rung};
 use crate::mutants::Mutant;
 use crate::terms::{Bracket, Terms};
@@ -82,7 +82,6 @@ impl Reached {
 /// One run.
 pub(crate) struct Reference {
     terms: Terms,
-    mutant: Option<Mutant>,
     start: Option<VenueMillis>,
     funding: Vec<(VenueMillis, Decimal)>,
     /// The price before this one.
@@ -102,11 +101,10 @@ pub(crate) struct Reference {
 
 impl Reference {
     pub(crate) fn new(plan: &Plan, funding: &[Funding], mutant: Option<Mutant>) -> Self {
-        let terms = Terms::of(plan);
+        let terms = Terms::of(plan, mutant);
         Self {
             peak: terms.wallet.clone(),
             terms,
-            mutant,
             start: None,
             funding: funding.iter().map(|payment| (payment.at, decimal(payment.rate))).collect(),
             price: zero(),
@@ -122,32 +120,32 @@ impl Reference {
         }
     }
 
-    fn is(&self, mutant: Mutant) -> bool {
-        self.mutant == Some(mutant)
-    }
-
     pub(crate) fn play(mut self, bars: &[PlainBar]) -> (Outcome, Vec<Deal>) {
         for bar in bars {
             self.bar(bar);
         }
-        let amount = |value: &Decimal| value.to_plain_string().parse().unwrap();
-        self.outcome.fees = amount(&self.fees);
-        self.outcome.funding = amount(&self.funded);
-        self.outcome.pnl = amount(&(self.wallet() - &self.terms.wallet));
-        self.outcome.max_drawdown = amount(&self.max_drawdown);
+        self.outcome.fees = typed(&self.fees);
+        self.outcome.funding = typed(&self.funded);
+        self.outcome.pnl = typed(&(self.wallet() - &self.terms.wallet));
+        self.outcome.max_drawdown = typed(&self.max_drawdown);
         (self.outcome, self.deals)
     }
 
     fn bar(&mut self, bar: &PlainBar) {
         let (mut worst, mut best) = if self.terms.is_long { (&bar.low, &bar.high) } else { (&bar.high, &bar.low) };
-        if self.is(Mutant::BestBeforeWorst) {
+        if self.terms.is(Mutant::BestBeforeWorst) {
             (worst, best) = (best, worst);
         }
         let path = [(&bar.open, Move::Jump), (worst, Move::Jump), (best, Move::Glide), (&bar.close, Move::Glide)];
         for (quarter, (price, how)) in (0..).zip(path) {
             let now = bar.open_time.plus(Millis(bar.span.0 * quarter / 4));
-            self.pay_funding(now);
-            self.goes_to(price, how, bar.open_time, now);
+            if self.terms.is(Mutant::FundingOnThePriceAfter) {
+                self.goes_to(price, how, bar.open_time, now);
+                self.pay_funding(now);
+            } else {
+                self.pay_funding(now);
+                self.goes_to(price, how, bar.open_time, now);
+            }
             if quarter == 0 {
                 self.enter(bar.open_time);
             }
@@ -163,9 +161,9 @@ impl Reference {
         for (at, rate) in self.funding.drain(..due).collect::<Vec<_>>() {
             let Some(held) = self.held.as_mut().filter(|_| at >= start) else { continue };
             let size = &self.price * &held.filled.qty * rate;
-            let longs_pay = self.mutant != Some(Mutant::FundingTheOtherWay);
+            let longs_pay = !self.terms.is(Mutant::FundingTheOtherWay);
             let received = if self.terms.is_long == longs_pay { -size } else { size };
-            if self.terms.is_isolated && self.mutant != Some(Mutant::FundingLeavesMarginAlone) {
+            if self.terms.is_isolated && !self.terms.is(Mutant::FundingLeavesMarginAlone) {
                 held.margin += &received;
             }
             self.funded += received;
@@ -179,19 +177,19 @@ impl Reference {
         let rungs_before = self.outcome.rungs_filled;
         for order in self.reached(to) {
             let here = order.price().clone().clamp(from.clone().min(to.clone()), from.clone().max(to.clone()));
-            if self.is_liquidated(&here, bar, now) {
+            if !self.terms.is(Mutant::LiquidatedAtTheEndOfAMove) && self.is_liquidated(&here, bar, now) {
                 return;
             }
             let at_once = if how == Move::Jump { to } else { &here };
             match order {
                 Reached::Rung(rung) => self.fill_rung(rung, to, bar),
                 Reached::Stop(trigger) => {
-                    let price = if self.is(Mutant::StopAtItsTrigger) { &trigger } else { at_once };
+                    let price = if self.terms.is(Mutant::StopAtItsTrigger) { &trigger } else { at_once };
                     self.close(Part::Stop, &price.clone(), bar, now);
                 }
                 Reached::Target(target) if self.rests_as_limit() => self.close(Part::Target, &target, bar, now),
                 Reached::Target(_) => {
-                    let price = if self.is(Mutant::TargetAtTheBest) { to } else { at_once };
+                    let price = if self.terms.is(Mutant::TargetAtTheBest) { to } else { at_once };
                     self.close(Part::Target, &price.clone(), bar, now);
                 }
             }
@@ -241,7 +239,7 @@ impl Reference {
         for rung in rungs {
             // Nor a rung; the others stay.
             let reserved = self.set_aside(&(&rung.price * &rung.qty), &held.leverage);
-            if reserved <= free {
+            if reserved <= free || self.terms.is(Mutant::WalletCarriesEveryRung) {
                 free -= reserved;
                 held.rungs.push(rung);
             }
@@ -252,7 +250,7 @@ impl Reference {
     }
 
     fn hang(&self, ladder: &Ladder, fill: &Decimal) -> (Vec<Rung>, Decimal) {
-        if self.is(Mutant::LadderStaysOnTheMark) {
+        if self.terms.is(Mutant::LadderStaysOnTheMark) {
             return (ladder.rungs.clone(), ladder.stop.clone());
         }
         (self.terms.hang(ladder, fill, &ladder.entry).0, self.terms.stop_at(ladder, fill))
@@ -262,13 +260,13 @@ impl Reference {
         self.outcome.refused += 1;
         let refusal = || kraite_core::sizing::Refusal { rule, rung: None, message: String::new(), smallest_fix: None };
         self.outcome.first_refusal.get_or_insert_with(|| (now, refusal()));
-        if !self.is(Mutant::AsksAtOnce) {
+        if !self.terms.is(Mutant::AsksAtOnce) {
             self.not_before = now.plus(ASK_AGAIN);
         }
     }
 
     fn fill_rung(&mut self, rung: Rung, reached: &Decimal, bar: VenueMillis) {
-        let price = if self.is(Mutant::RungAtTheWorst) { reached } else { &rung.price };
+        let price = if self.terms.is(Mutant::RungAtTheWorst) { reached } else { &rung.price };
         let cost = price * &rung.qty;
         let fee = &cost * self.rate(Part::Rung(rung.number));
         self.note(Part::Rung(rung.number), &rung.qty, price, &fee, bar);
@@ -285,7 +283,7 @@ impl Reference {
     }
 
     fn reprice_target(&mut self) {
-        if !self.is(Mutant::TargetKeepsItsPrice) {
+        if !self.terms.is(Mutant::TargetKeepsItsPrice) {
             self.place_target();
         }
     }
@@ -293,7 +291,7 @@ impl Reference {
     /// The target of what has filled; one that cannot be had leaves the one before where it is.
     fn place_target(&mut self) {
         let exit = self.rate(Part::Target).clone();
-        let as_paid = self.is(Mutant::BreakEvenOfWhatWasPaid);
+        let as_paid = self.terms.is(Mutant::BreakEvenOfWhatWasPaid);
         let Some(held) = &mut self.held else { return };
         let average = held.filled.average();
         let break_even =
@@ -331,11 +329,12 @@ impl Reference {
             return false;
         }
         // It costs a fee, as far as there is something to pay it from; what is missing beyond that the exchange bears.
-        let fee = if self.is(Mutant::LiquidationIsFree) { zero() } else { &notional * &self.terms.liquidation_fee };
+        let fee =
+            if self.terms.is(Mutant::LiquidationIsFree) { zero() } else { &notional * &self.terms.liquidation_fee };
         let fee = fee.min(left.clone().max(zero()));
         let Some(held) = self.held.take() else { return false };
         self.end(Part::Liquidation, &held, price, fee, bar, now);
-        if left < zero() {
+        if left < zero() && !self.terms.is(Mutant::LossBeyondTheStake) {
             self.borne -= left;
         }
         true
@@ -349,15 +348,18 @@ impl Reference {
     /// The bracket is that of the notional at the price, the last one for more than all of them hold.
     fn maintenance(&self, notional: &Decimal) -> Decimal {
         let brackets = &self.terms.brackets;
-        let holds = |bracket: &&Bracket| *notional < bracket.cap || self.is(Mutant::FirstBracketOnly);
+        let holds = |bracket: &&Bracket| *notional < bracket.cap || self.terms.is(Mutant::FirstBracketOnly);
         let bracket = brackets.iter().find(holds).or(brackets.last());
         bracket.map_or_else(zero, |bracket| notional * &bracket.maintenance_ratio - &bracket.deduction)
     }
 
     /// The margin that a notional needs, rounded up: it is never too small.
     fn set_aside(&self, notional: &Decimal, leverage: &Decimal) -> Decimal {
-        let round = if self.is(Mutant::MarginIsRoundedDown) { floor } else { ceil };
-        round(&(notional / leverage), &decimal(MARGIN_STEP))
+        let step = decimal(MARGIN_STEP);
+        if self.terms.is(Mutant::MarginIsRoundedDown) {
+            return most(notional, leverage, &step);
+        }
+        -most(&-notional, leverage, &step)
     }
 
     fn profit(&self, held: &Held, price: &Decimal) -> Decimal {
@@ -376,7 +378,7 @@ impl Reference {
             Part::Target => self.rests_as_limit(),
             _ => false,
         };
-        let swapped = self.is(Mutant::FeeOfTheOtherSide);
+        let swapped = self.terms.is(Mutant::FeeOfTheOtherSide);
         if is_maker == swapped { &self.terms.taker } else { &self.terms.maker }
     }
 
@@ -387,13 +389,7 @@ impl Reference {
 
     fn note(&mut self, of: Part, qty: &Decimal, price: &Decimal, fee: &Decimal, bar: VenueMillis) {
         self.fees += fee;
-        self.deals.push(Deal {
-            bar,
-            of,
-            qty: qty.to_plain_string().parse().unwrap(),
-            price: price.to_plain_string().parse().unwrap(),
-            fee: fee.to_plain_string().parse().unwrap(),
-        });
+        self.deals.push(Deal { bar, of, qty: typed(qty), price: typed(price), fee: typed(fee) });
     }
 
     /// The deepest fall of equity from a peak, looked at when bars close.
@@ -402,7 +398,7 @@ impl Reference {
         let equity = self.wallet() + open;
         let fall = &self.peak - &equity;
         self.max_drawdown = self.max_drawdown.clone().max(fall);
-        if !self.is(Mutant::DrawdownFromTheStart) {
+        if !self.terms.is(Mutant::DrawdownFromTheStart) {
             self.peak = self.peak.clone().max(equity);
         }
     }

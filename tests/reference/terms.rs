@@ -3,10 +3,11 @@
 use kraite_core::capabilities::Protection;
 use kraite_core::exchange::{Direction, MarginMode};
 use kraite_core::plan::TargetStyle;
-use kraite_core::sizing::{SizingModel, TargetBasis};
+use kraite_core::sizing::{LadderSpec, SizingModel, TargetBasis};
 use kraite_sim::backtest::Plan;
 
-use crate::decimal::{Decimal, decimal};
+use crate::decimal::{Decimal, decimal, one};
+use crate::mutants::Mutant;
 
 /// One step of the leverage table.
 pub(crate) struct Bracket {
@@ -28,8 +29,10 @@ pub(crate) struct Terms {
     pub(crate) is_long: bool,
     pub(crate) rungs: u8,
     pub(crate) gap: Decimal,
-    /// Each rung over the one before; the last repeats.
-    pub(crate) multipliers: Vec<Decimal>,
+    /// What each order weighs over the entry, which is the first: 1, m1, m1 x m2, and so on, never rounded.
+    pub(crate) weights: Vec<Decimal>,
+    /// How many parts of weight 1 the capital has.
+    pub(crate) parts: Decimal,
     pub(crate) profit: Decimal,
     pub(crate) stop: Decimal,
     pub(crate) headroom: Decimal,
@@ -59,10 +62,11 @@ pub(crate) struct Terms {
     pub(crate) maker: Decimal,
     pub(crate) taker: Decimal,
     pub(crate) liquidation_fee: Decimal,
+    mutant: Option<Mutant>,
 }
 
 impl Terms {
-    pub(crate) fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan, mutant: Option<Mutant>) -> Self {
         let (spec, contract) = (&plan.spec, &plan.instrument);
         let buys = Band { lowest: contract.band.buy_min.map(decimal), highest: contract.band.buy_max.map(decimal) };
         let sells = Band { lowest: contract.band.sell_min.map(decimal), highest: contract.band.sell_max.map(decimal) };
@@ -74,15 +78,23 @@ impl Terms {
             maintenance_ratio: decimal(bracket.maintenance_ratio),
             deduction: decimal(bracket.maintenance_deduction),
         };
+        let weights = weights(spec);
+        let is_bounded = spec.model == SizingModel::Bounded;
+        let parts = match spec.rungs {
+            _ if is_bounded => weights.iter().sum(),
+            0 => one(),
+            rungs => Decimal::from(2_u64.pow(u32::from(rungs) + 1)),
+        };
         Self {
             is_long,
             rungs: spec.rungs,
             gap: decimal(spec.gap),
-            multipliers: spec.multipliers.iter().map(decimal).collect(),
+            weights,
+            parts,
             profit: decimal(spec.profit),
             stop: decimal(spec.stop),
             headroom: decimal(spec.headroom),
-            is_bounded: spec.model == SizingModel::Bounded,
+            is_bounded,
             aims_from_break_even: spec.basis == TargetBasis::BreakEven,
             margin: decimal(plan.budget.margin),
             leverage_cap: plan.budget.leverage_cap,
@@ -106,6 +118,22 @@ impl Terms {
             maker: decimal(contract.maker_fee),
             taker: decimal(contract.taker_fee),
             liquidation_fee: decimal(plan.profile.quirks.liquidation_fee),
+            mutant,
         }
     }
+
+    /// Whether this rule is to be wrong.
+    pub(crate) fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+}
+
+/// The last multiplier repeats.
+fn weights(spec: &LadderSpec) -> Vec<Decimal> {
+    let multiplier = |n: usize| spec.multipliers.get(n).or(spec.multipliers.last()).map_or_else(one, decimal);
+    let mut weights = vec![one()];
+    for n in 0..usize::from(spec.rungs) {
+        weights.push(&weights[n] * multiplier(n));
+    }
+    weights
 }
