@@ -6,7 +6,7 @@ use kraite_core::number::{Factor, Notional, Percent, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
 use kraite_core::time::VenueMillis;
-use kraite_sim::backtest::{Backtest, Deal, Fast, Hostility, Outcome, Part, Plan};
+use kraite_sim::backtest::{At, Backtest, Deal, Fast, Hostility, Outcome, Part, Plan};
 use kraite_sim::data::{Bar, Columns, Funding};
 use kraite_sim::presets;
 use kraite_sim::world::Latency;
@@ -24,6 +24,8 @@ pub(crate) struct Case {
     pub(crate) plan: Plan,
     pub(crate) bars: Vec<Bar>,
     pub(crate) funding: Vec<Funding>,
+    /// When to enter; whenever nothing is open where this is nothing.
+    pub(crate) entries: Option<Vec<VenueMillis>>,
     /// The grid of the bars' prices.
     pub(crate) unit: Price,
 }
@@ -116,7 +118,7 @@ impl Case {
     }
 
     pub(crate) fn reference_over(&self, bars: &[PlainBar], mutant: Option<Mutant>) -> Found {
-        let (outcome, deals) = Reference::new(&self.plan, &self.funding, mutant).play(bars);
+        let (outcome, deals) = Reference::new(&self.plan, &self.funding, self.entries.as_deref(), mutant).play(bars);
         Found::of(&outcome, deals)
     }
 
@@ -130,7 +132,11 @@ impl Case {
 
     /// What is judged.
     pub(crate) fn fast(&self) -> Found {
-        let mut run = Fast::new(&self.plan, &self.funding, Vec::new());
+        let run = Fast::new(&self.plan, &self.funding, Vec::new());
+        let mut run = match &self.entries {
+            Some(entries) => run.entering(At::new(entries.clone())),
+            None => run,
+        };
         run.play(&self.columns()).unwrap();
         let (outcome, deals) = run.finish();
         Found::of(&outcome, deals)
@@ -140,6 +146,9 @@ impl Case {
     pub(crate) fn long_way(&self, as_in: &Found) -> Found {
         let start = self.bars[0].open_time;
         let mut run = Backtest::new(self.plan.clone(), Hostility::None, 1, start, self.funding.clone());
+        if let Some(entries) = &self.entries {
+            run = run.entering(At::new(entries.clone()));
+        }
         run.world_mut().venue.keep_trades(usize::MAX);
         let mut deals = Vec::new();
         for bar in &self.bars {
@@ -147,7 +156,7 @@ impl Case {
             let trades = run.world().venue.trades().skip(deals.len());
             let found: Vec<Deal> = trades
                 .map(|trade| Deal {
-                    bar: bar.open_time,
+                    at: bar.open_time,
                     of: Part::Entry,
                     qty: trade.qty,
                     price: trade.price,
@@ -163,7 +172,7 @@ impl Case {
     }
 }
 
-fn percent(hundredths: i64) -> Percent {
+pub(crate) fn percent(hundredths: i64) -> Percent {
     Percent::from_units(hundredths, 2).unwrap()
 }
 
@@ -216,7 +225,7 @@ fn contract(draw: &mut ChaCha8Rng, is_long: bool) -> Instrument {
     let bp = |tenths| Factor::from_units(tenths, 5).unwrap();
     if draw.random_range(0..3) == 0 {
         contract.maker_fee = bp(draw.random_range(-20..=40));
-        contract.taker_fee = bp(draw.random_range(-5..=90));
+        contract.taker_fee = bp(draw.random_range(0..=90));
     }
     if draw.random_range(0..4) == 0 {
         contract.market_lot = Qty::from_units(draw.random_range(1..=3), 1).unwrap();
@@ -265,6 +274,22 @@ pub(crate) fn spec(draw: &mut ChaCha8Rng) -> LadderSpec {
     }
 }
 
+/// In half of the runs what takes gets the price as it is.
+pub(crate) fn slippage(draw: &mut ChaCha8Rng) -> Factor {
+    Factor::from_units(if draw.random_range(0..2) == 0 { 0 } else { draw.random_range(1..=20) }, 4).unwrap()
+}
+
+/// In a quarter of the runs only some bars are entered.
+pub(crate) fn some_entries(draw: &mut ChaCha8Rng, bars: &[Bar]) -> Option<Vec<VenueMillis>> {
+    if draw.random_range(0..4) > 0 {
+        return None;
+    }
+    let mut entries: Vec<_> =
+        (0..draw.random_range(1..60)).map(|_| bars[draw.random_range(0..bars.len())].open_time).collect();
+    entries.sort_unstable();
+    Some(entries)
+}
+
 /// A run over a drawn market.
 pub(crate) fn drawn(seed: u64, count: usize) -> Case {
     let mut draw = ChaCha8Rng::seed_from_u64(seed);
@@ -290,6 +315,8 @@ pub(crate) fn drawn(seed: u64, count: usize) -> Case {
         wallet,
         profile: if draw.random_range(0..2) == 0 { presets::binance() } else { presets::bitget() },
         latency: Latency::FAR,
+        slippage: slippage(&mut draw),
     };
-    Case { plan, bars, funding, unit: Price::from_units(1, scale).unwrap() }
+    let entries = some_entries(&mut draw, &bars);
+    Case { plan, bars, funding, entries, unit: Price::from_units(1, scale).unwrap() }
 }

@@ -49,9 +49,18 @@ pub(crate) fn most(amount: &Decimal, times: &Decimal, step: &Decimal) -> Decimal
     (floor(amount, &(times * step)) / times).normalized()
 }
 
-/// An average, a break-even: 28 significant digits, the nearest one.
+/// An average, a break-even: 28 significant digits. They are rounded from the 28 or 29 digits that 96 bits hold.
 pub(crate) fn quotient(dividend: &Decimal, divisor: &Decimal) -> Decimal {
-    (dividend / divisor).with_precision_round(SIGNIFICANT, RoundingMode::HalfEven)
+    let held = held(&(dividend / divisor));
+    held.with_precision_round(SIGNIFICANT, RoundingMode::HalfEven).normalized()
+}
+
+/// As many digits as 96 bits hold, 28 or 29, the nearest ones.
+pub(crate) fn held(value: &Decimal) -> Decimal {
+    let with = |digits| value.with_precision_round(digits, RoundingMode::HalfEven);
+    let longest = with(SIGNIFICANT.saturating_add(1));
+    let (digits, _) = longest.as_bigint_and_exponent();
+    if digits.bits() <= 96 { longest.normalized() } else { with(SIGNIFICANT).normalized() }
 }
 
 /// What `percent` percent of one are: 8.5 is 0.085.

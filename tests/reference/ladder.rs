@@ -3,7 +3,7 @@
 
 use kraite_core::sizing::Rule;
 
-use crate::decimal::{Decimal, ceil, floor, most, one, quotient, share_of, zero};
+use crate::decimal::{Decimal, ceil, floor, held, most, one, quotient, share_of, zero};
 use crate::mutants::Mutant;
 use crate::terms::{Band, Bracket, Terms};
 
@@ -124,7 +124,7 @@ impl Terms {
     }
 
     /// The ladder that margin x leverage gives at a mark, whether or not it breaks a rule.
-    fn ladder_at(&self, leverage: u32, mark: &Decimal) -> Result<Ladder, Rule> {
+    pub(crate) fn ladder_at(&self, leverage: u32, mark: &Decimal) -> Result<Ladder, Rule> {
         let capital = &self.margin * Decimal::from(leverage);
         let reference = floor(mark, &self.tick);
         if reference <= zero() {
@@ -268,8 +268,12 @@ impl Terms {
 
     /// The same as if every fill had taken, and the target will.
     pub(crate) fn break_even(&self, average: &Decimal) -> Decimal {
-        let (paid, to_pay) = (one() + &self.taker, one() - &self.taker);
-        if self.is_long { quotient(&(average * paid), &to_pay) } else { quotient(&(average * to_pay), &paid) }
+        let fees = held(&(average * &self.taker));
+        if self.is_long {
+            quotient(&held(&(average + fees)), &(one() - &self.taker))
+        } else {
+            quotient(&held(&(average - fees)), &(one() + &self.taker))
+        }
     }
 
     /// `profit` percent past the average entry or the break-even, floored to the tick; only where that does not lie
@@ -287,6 +291,14 @@ impl Terms {
             ceil(limit, &self.tick) - &self.tick
         };
         if self.is_in_range(&target) { Ok(target) } else { Err(Rule::TargetNotProfitable) }
+    }
+
+    /// The margin below which a position is taken: by the bracket of its notional at the price, the last one for more than
+    /// all of them hold.
+    pub(crate) fn maintenance(&self, notional: &Decimal) -> Decimal {
+        let holds = |bracket: &&Bracket| *notional < bracket.cap || self.is(Mutant::FirstBracketOnly);
+        let bracket = self.brackets.iter().find(holds).or(self.brackets.last());
+        bracket.map_or_else(zero, |bracket| notional * &bracket.maintenance_ratio - &bracket.deduction)
     }
 }
 

@@ -4,8 +4,10 @@
 
 mod cases;
 mod decimal;
+mod examples;
 mod ladder;
 mod mutants;
+mod real;
 mod simulator;
 mod terms;
 
@@ -65,8 +67,8 @@ fn s10_the_reference_agrees_on_drawn_markets() {
         seen.refused,
         seen.cancelled,
     ];
-    assert!(each.iter().all(|count| *count > 100), "{seen:?}");
-    assert!(traded.len() == 12 && traded.values().all(|count| *count > 20), "{traded:?}");
+    assert!(each.iter().all(|count| *count > 50), "{seen:?}");
+    assert!(traded.len() == 12 && traded.values().all(|count| *count > 10), "{traded:?}");
 }
 
 #[test]

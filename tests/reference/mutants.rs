@@ -47,12 +47,14 @@ pub(crate) enum Mutant {
     HeadroomIsIgnored,
     /// The first bracket whose own leverage does not fit ends the search.
     LeverageOfTheOrigin,
+    /// Whatever takes gets the price as it is.
+    NothingSlips,
     /// Falls are counted from the wallet at the start.
     DrawdownFromTheStart,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::StopAtItsTrigger,
         Self::TargetAtTheBest,
         Self::TargetKeepsItsPrice,
@@ -75,6 +77,7 @@ impl Mutant {
         Self::StopBehindTheFirstRung,
         Self::HeadroomIsIgnored,
         Self::LeverageOfTheOrigin,
+        Self::NothingSlips,
         Self::DrawdownFromTheStart,
     ];
 }

@@ -10,10 +10,10 @@ use kraite_core::time::{Millis, VenueMillis};
 use kraite_sim::backtest::{Deal, Outcome, Part, Plan};
 use kraite_sim::data::{Bar, Funding};
 
-use crate::decimal::{Decimal, decimal, most, typed, zero};
+use crate::decimal::{Decimal, ceil, decimal, floor, most, one, typed, zero};
 use crate::ladder::{Filled, Ladder, Rung};
 use crate::mutants::Mutant;
-use crate::terms::{Bracket, Terms};
+use crate::terms::Terms;
 
 /// From the end of a position until nothing of it is left at the exchange, and the next one may be asked for.
 const CLEAN_AFTER: Millis = Millis::from_secs(10);
@@ -87,6 +87,8 @@ pub(crate) struct Reference {
     /// The price before this one.
     price: Decimal,
     held: Option<Held>,
+    /// When positions may be entered; at any time where there are none.
+    entries: Option<Vec<VenueMillis>>,
     not_before: VenueMillis,
     realized: Decimal,
     fees: Decimal,
@@ -100,7 +102,12 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    pub(crate) fn new(plan: &Plan, funding: &[Funding], mutant: Option<Mutant>) -> Self {
+    pub(crate) fn new(
+        plan: &Plan,
+        funding: &[Funding],
+        entries: Option<&[VenueMillis]>,
+        mutant: Option<Mutant>,
+    ) -> Self {
         let terms = Terms::of(plan, mutant);
         Self {
             peak: terms.wallet.clone(),
@@ -109,6 +116,7 @@ impl Reference {
             funding: funding.iter().map(|payment| (payment.at, decimal(payment.rate))).collect(),
             price: zero(),
             held: None,
+            entries: entries.map(<[_]>::to_vec),
             not_before: VenueMillis(i64::MIN),
             realized: zero(),
             fees: zero(),
@@ -121,6 +129,9 @@ impl Reference {
     }
 
     pub(crate) fn play(mut self, bars: &[PlainBar]) -> (Outcome, Vec<Deal>) {
+        if let Some(first) = bars.first() {
+            self.enters_from(first.open_time);
+        }
         for bar in bars {
             self.bar(bar);
         }
@@ -185,12 +196,12 @@ impl Reference {
                 Reached::Rung(rung) => self.fill_rung(rung, to, bar),
                 Reached::Stop(trigger) => {
                     let price = if self.terms.is(Mutant::StopAtItsTrigger) { &trigger } else { at_once };
-                    self.close(Part::Stop, &price.clone(), bar, now);
+                    self.close(Part::Stop, &self.taken_at(price, !self.terms.is_long), bar, now);
                 }
                 Reached::Target(target) if self.rests_as_limit() => self.close(Part::Target, &target, bar, now),
                 Reached::Target(_) => {
                     let price = if self.terms.is(Mutant::TargetAtTheBest) { to } else { at_once };
-                    self.close(Part::Target, &price.clone(), bar, now);
+                    self.close(Part::Target, &self.taken_at(price, !self.terms.is_long), bar, now);
                 }
             }
         }
@@ -222,20 +233,20 @@ impl Reference {
             Err(rule) => return self.refuse(rule, now),
         };
         let leverage = Decimal::from(ladder.leverage);
-        let cost = &mark * &ladder.entry;
-        let mut free = self.wallet() - self.set_aside(&cost, &leverage);
-        if free < zero() {
+        let price = self.taken_at(&mark, self.terms.is_long);
+        let cost = &price * &ladder.entry;
+        if self.set_aside(&cost, &leverage) > self.wallet() {
             // The exchange takes no order that the wallet does not carry; the opening is given up.
             self.outcome.positions_cancelled += 1;
-            return;
+            return self.enters_from(now.plus(CLEAN_AFTER));
         }
         let fee = &cost * self.rate(Part::Entry);
-        free -= &fee;
-        self.note(Part::Entry, &ladder.entry, &mark, &fee, now);
+        self.note(Part::Entry, &ladder.entry, &price, &fee, now);
         let margin = if self.terms.is_isolated { self.set_aside(&cost, &leverage) } else { zero() };
-        let (rungs, stop) = self.hang(&ladder, &mark);
+        let (rungs, stop) = self.hang(&ladder, &price);
         let filled = Filled { qty: ladder.entry, cost, fees: fee };
         let mut held = Held { leverage, filled, margin, rungs: Vec::new(), stop, target: ladder.target };
+        let mut free = self.free(&held, &mark);
         for rung in rungs {
             // Nor a rung; the others stay.
             let reserved = self.set_aside(&(&rung.price * &rung.qty), &held.leverage);
@@ -247,6 +258,32 @@ impl Reference {
         self.held = Some(held);
         self.outcome.positions_opened += 1;
         self.place_target();
+    }
+
+    /// The next position is entered at the first instant from this one on.
+    fn enters_from(&mut self, from: VenueMillis) {
+        let after = |entries: &Vec<VenueMillis>| entries.iter().copied().find(|entry| *entry >= from);
+        self.not_before = self.entries.as_ref().map_or(Some(from), after).unwrap_or(VenueMillis(i64::MAX));
+    }
+
+    /// What a taking order gets: worse than the price by the slippage, on the tick.
+    fn taken_at(&self, price: &Decimal, buys: bool) -> Decimal {
+        let Terms { slippage, tick, .. } = &self.terms;
+        if *slippage == zero() || self.terms.is(Mutant::NothingSlips) {
+            price.clone()
+        } else if buys {
+            ceil(&(price * (one() + slippage)), tick)
+        } else {
+            floor(&(price * (one() - slippage)), tick).max(tick.clone())
+        }
+    }
+
+    /// What the wallet has left for rungs once a position stands at a mark.
+    fn free(&self, held: &Held, mark: &Decimal) -> Decimal {
+        if self.terms.is_isolated {
+            return self.wallet() - &held.margin;
+        }
+        self.wallet() + self.profit(held, mark) - self.set_aside(&(mark * &held.filled.qty), &held.leverage)
     }
 
     fn hang(&self, ladder: &Ladder, fill: &Decimal) -> (Vec<Rung>, Decimal) {
@@ -261,7 +298,7 @@ impl Reference {
         let refusal = || kraite_core::sizing::Refusal { rule, rung: None, message: String::new(), smallest_fix: None };
         self.outcome.first_refusal.get_or_insert_with(|| (now, refusal()));
         if !self.terms.is(Mutant::AsksAtOnce) {
-            self.not_before = now.plus(ASK_AGAIN);
+            self.enters_from(now.plus(ASK_AGAIN));
         }
     }
 
@@ -311,7 +348,7 @@ impl Reference {
     fn end(&mut self, part: Part, held: &Held, price: &Decimal, fee: Decimal, bar: VenueMillis, now: VenueMillis) {
         self.realized += self.profit(held, price);
         self.note(part, &held.filled.qty, price, &fee, bar);
-        self.not_before = now.plus(CLEAN_AFTER);
+        self.enters_from(now.plus(CLEAN_AFTER));
         self.outcome.positions_closed += 1;
         match part {
             Part::Stop => self.outcome.stops += 1,
@@ -325,7 +362,7 @@ impl Reference {
         let Some(held) = &self.held else { return false };
         let notional = price * &held.filled.qty;
         let left = self.at_stake(held) + self.profit(held, price);
-        if left > self.maintenance(&notional) {
+        if left > self.terms.maintenance(&notional) {
             return false;
         }
         // It costs a fee, as far as there is something to pay it from; what is missing beyond that the exchange bears.
@@ -343,14 +380,6 @@ impl Reference {
     /// What stands behind a position: its own margin, or the wallet.
     fn at_stake(&self, held: &Held) -> Decimal {
         if self.terms.is_isolated { held.margin.clone() } else { self.wallet() }
-    }
-
-    /// The bracket is that of the notional at the price, the last one for more than all of them hold.
-    fn maintenance(&self, notional: &Decimal) -> Decimal {
-        let brackets = &self.terms.brackets;
-        let holds = |bracket: &&Bracket| *notional < bracket.cap || self.terms.is(Mutant::FirstBracketOnly);
-        let bracket = brackets.iter().find(holds).or(brackets.last());
-        bracket.map_or_else(zero, |bracket| notional * &bracket.maintenance_ratio - &bracket.deduction)
     }
 
     /// The margin that a notional needs, rounded up: it is never too small.
@@ -389,7 +418,7 @@ impl Reference {
 
     fn note(&mut self, of: Part, qty: &Decimal, price: &Decimal, fee: &Decimal, bar: VenueMillis) {
         self.fees += fee;
-        self.deals.push(Deal { bar, of, qty: typed(qty), price: typed(price), fee: typed(fee) });
+        self.deals.push(Deal { at: bar, of, qty: typed(qty), price: typed(price), fee: typed(fee) });
     }
 
     /// The deepest fall of equity from a peak, looked at when bars close.

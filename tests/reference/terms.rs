@@ -62,6 +62,8 @@ pub(crate) struct Terms {
     pub(crate) maker: Decimal,
     pub(crate) taker: Decimal,
     pub(crate) liquidation_fee: Decimal,
+    /// How much worse than the price a MARKET or triggered order trades, as a share of it.
+    pub(crate) slippage: Decimal,
     mutant: Option<Mutant>,
 }
 
@@ -118,6 +120,7 @@ impl Terms {
             maker: decimal(contract.maker_fee),
             taker: decimal(contract.taker_fee),
             liquidation_fee: decimal(plan.profile.quirks.liquidation_fee),
+            slippage: decimal(plan.slippage),
             mutant,
         }
     }
