@@ -132,7 +132,15 @@ impl Case {
 
     /// What is judged.
     pub(crate) fn fast(&self) -> Found {
-        let run = Fast::new(&self.plan, &self.funding, Vec::new());
+        self.by_prices(Fast::new(&self.plan, &self.funding, Vec::new()))
+    }
+
+    /// The same, skipping nothing.
+    pub(crate) fn over_every_bar(&self) -> Found {
+        self.by_prices(Fast::new(&self.plan, &self.funding, Vec::new()).every_bar())
+    }
+
+    fn by_prices(&self, run: Fast<'_, Vec<Deal>>) -> Found {
         let mut run = match &self.entries {
             Some(entries) => run.entering(At::new(entries.clone())),
             None => run,
