@@ -52,7 +52,9 @@ fn run(klines: &str, symbol: &str, profile: VenueProfile, direction: Direction, 
     let budget = Budget { margin, leverage_cap: 20 };
     let sequence = Sequence::LadderFirst;
     let (margin_mode, latency) = (MarginMode::Cross, Latency::FAR);
-    let plan = Plan { instrument, spec, budget, sequence, target_style, margin_mode, wallet, profile, latency };
+    let slippage = Factor::default();
+    let plan =
+        Plan { instrument, spec, budget, sequence, target_style, margin_mode, wallet, profile, latency, slippage };
     let mut backtest = Backtest::new(plan, Hostility::Heavy, seed, first.open_time, Vec::new());
     for bar in &bars {
         backtest.bar(bar);

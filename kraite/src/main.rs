@@ -10,6 +10,7 @@ mod emulate;
 mod exit;
 mod explain;
 mod export;
+mod fetch;
 mod flags;
 mod health;
 mod inspect;
@@ -66,6 +67,7 @@ enum Command {
     Plan(Box<plan::Args>),
     Backtest(backtest::Args),
     Portfolio(portfolio::Args),
+    FetchData(fetch::Args),
     Sweep(Box<sweep::Args>),
     CrashTest(crash_test::Args),
     Emulate(Box<emulate::Args>),
@@ -147,6 +149,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => (args.json, plan::command(&args)),
         Command::Backtest(args) => (args.json, backtest::command(&args)),
         Command::Portfolio(args) => (args.json, portfolio::command(&args)),
+        Command::FetchData(args) => (args.json, fetch::command(&args)),
         Command::Sweep(args) => (args.json, sweep::command(&args)),
         Command::CrashTest(args) => (args.json, crash_test::command(&args)),
         Command::Emulate(args) => (args.json, emulate::command(&args)),
