@@ -85,6 +85,45 @@ fn s10_the_tables_of_a_backtest_add_up_to_what_it_says() {
     assert_eq!((code, &again["pnl"]), (0, &told["pnl"]));
 }
 
+#[test]
+fn s10_the_books_of_messages_are_those_of_prices_and_know_how_long_each_was_without_a_stop() {
+    let bench = bench();
+    let run = RUN.replace("--fast ", "");
+    assert_eq!(bench.backtest(&format!("{RUN} --csv books")).0, 0);
+    let fast: Vec<_> = ["trades.csv", "fills.csv", "orders.csv"].map(|name| rows(&bench, name)).into();
+    let (code, told, stderr) = bench.backtest(&format!("{run} --csv books --force --report page.html"));
+    assert_eq!(code, 0, "{stderr}");
+    let long: Vec<_> = ["trades.csv", "fills.csv", "orders.csv"].map(|name| rows(&bench, name)).into();
+    for name in ["entry_qty", "entry_price", "exit_qty", "exit_price", "rungs_filled", "profit", "fees", "funding"] {
+        assert_eq!(column(&fast[0], name), column(&long[0], name), "{name}");
+    }
+    for name in ["qty", "price", "fee"] {
+        assert_eq!(column(&fast[1], name), column(&long[1], name), "{name}");
+    }
+    // Where a rung and its target fill in one bar, messages leave out the revision in between.
+    let executed = |orders: &[Vec<String>]| {
+        let filled = orders[1..].iter().filter(|row| row.contains(&"filled".to_owned()));
+        orders[..1].iter().chain(filled).cloned().collect::<Vec<_>>()
+    };
+    let (fast_orders, long_orders) = (executed(&fast[2]), executed(&long[2]));
+    assert!(fast_orders.len() > 50);
+    for name in ["price", "executed_qty", "average_price", "fee"] {
+        assert_eq!(column(&fast_orders, name), column(&long_orders, name), "{name}");
+    }
+    assert!(column(&fast[0], "worst_unprotected_ms").iter().all(|ms| *ms == 0.0));
+    let worst = column(&long[0], "worst_unprotected_ms").into_iter().fold(0.0, f64::max);
+    assert!(worst > 0.0 && worst <= told["max_unprotected_ms"].as_f64().unwrap() + 1_000.0, "{worst} {told}");
+    let page = std::fs::read_to_string(bench.path("page.html")).unwrap();
+    well_formed(&page);
+    assert!(page.contains("0 violations") && page.contains("without a stop for"));
+    // Crashes and faults change neither form nor sums.
+    let (code, told, stderr) = bench.backtest(&format!("{run} --csv books --force --nemesis heavy"));
+    assert_eq!(code, 0, "{stderr}");
+    let number = |key: &str| told[key].as_str().unwrap().parse::<f64>().unwrap();
+    close(column(&rows(&bench, "fills.csv"), "fee").iter().sum(), number("fees"));
+    close(column(&rows(&bench, "funding.csv"), "amount").iter().sum(), number("funding"));
+}
+
 /// Every tag that opens is closed, in order.
 fn well_formed(page: &str) {
     let mut open = Vec::new();
@@ -116,8 +155,6 @@ fn s10_the_page_of_a_backtest_is_whole_and_loads_nothing() {
     assert!(opened > 12 && page.contains(&format!("12 of {opened} are drawn")));
     let (code, _, stderr) = bench.backtest(&format!("{RUN} --report page.html"));
     assert!(code == 2 && stderr.contains("page.html is there already"), "{stderr}");
-    let (code, _, stderr) = bench.backtest("--klines klines.csv --report other.html");
-    assert!(code == 2 && stderr.contains("--fast") && !bench.path("other.html").exists(), "{stderr}");
     // A run that opens nothing has a page too.
     bench.file("never.toml", &format!("{TIGHT}margin_mode = \"isolated\"\n"));
     let never = "--fast --klines klines.csv --config never.toml --enter-at 2030-01-01";

@@ -1,7 +1,10 @@
 //! What a run was, position by position, and what people ask of it.
 
 use kraite_core::exchange::Direction;
+use kraite_core::id::Role;
 use kraite_core::number::{Notional, Price, Qty};
+use kraite_core::order::Order;
+use kraite_core::position::Position;
 use kraite_core::time::{Millis, VenueMillis};
 use serde::Serialize;
 
@@ -32,13 +35,43 @@ pub struct Trip {
     pub planned_loss: Notional,
     /// What it brought after fees and funding, once it has ended.
     pub net: Option<Notional>,
+    /// How long it was without an accepted stop at worst; only messages tell.
+    pub unprotected: Option<Millis>,
 }
 
 impl Trip {
-    /// What ended it, and when.
+    /// Nothing yet.
+    const fn begun(opened_at: VenueMillis) -> Self {
+        Self {
+            opened_at,
+            rungs: Vec::new(),
+            stop: Price::ZERO,
+            targets: Vec::new(),
+            leverage: 1,
+            deals: Vec::new(),
+            payments: Vec::new(),
+            planned_loss: Notional::ZERO,
+            net: None,
+            unprotected: None,
+        }
+    }
+
+    /// What took the last of it off, and when.
     #[must_use]
     pub fn end(&self) -> Option<&Deal> {
-        self.deals.last().filter(|deal| deal.of.ends())
+        self.deals.last().filter(|deal| deal.of.ends() && self.qty(Part::ends) == self.qty(|of| !of.ends()))
+    }
+
+    /// The quantity of its trades of some kind.
+    fn qty(&self, of: impl Fn(Part) -> bool) -> Qty {
+        let deals = self.deals.iter().filter(|deal| of(deal.of));
+        deals.fold(Qty::ZERO, |sum, deal| sum.checked_add(deal.qty).unwrap_or(sum))
+    }
+
+    /// What its trades of some kind cost or brought, without fees.
+    fn worth(&self, of: impl Fn(Part) -> bool) -> Notional {
+        let deals = self.deals.iter().filter(|deal| of(deal.of));
+        sum(deals.filter_map(|deal| deal.price.checked_mul(deal.qty).ok()))
     }
 
     /// What its trades cost.
@@ -62,10 +95,15 @@ impl Trip {
     /// How much was bought or sold to open it, and at what average.
     #[must_use]
     pub fn entered(&self) -> (Qty, Option<Price>) {
-        let ins = || self.deals.iter().filter(|deal| !deal.of.ends());
-        let qty = ins().try_fold(Qty::ZERO, |sum, deal| sum.checked_add(deal.qty)).unwrap_or_default();
-        let cost = sum(ins().filter_map(|deal| deal.price.checked_mul(deal.qty).ok()));
-        (qty, cost.checked_div_qty(qty).ok())
+        let qty = self.qty(|of| !of.ends());
+        (qty, self.worth(|of| !of.ends()).checked_div_qty(qty).ok())
+    }
+
+    /// How much was taken off, and at what average.
+    #[must_use]
+    pub fn exited(&self) -> (Qty, Option<Price>) {
+        let qty = self.qty(Part::ends);
+        (qty, self.worth(Part::ends).checked_div_qty(qty).ok())
     }
 }
 
@@ -119,10 +157,11 @@ impl Book {
         }
     }
 
-    /// What a position of these trades loses at its stop.
-    fn planned_loss(&self, trip: &Trip, entry: &Deal) -> Option<Notional> {
-        let (mut qty, mut cost) = (entry.qty, entry.price.checked_mul(entry.qty).ok()?);
-        let mut fees = entry.fee;
+    /// What a position of these orders loses at its stop.
+    fn planned_loss(&self, trip: &Trip) -> Option<Notional> {
+        let is_entry = |of| of == Part::Entry;
+        let (mut qty, mut cost) = (trip.qty(is_entry), trip.worth(is_entry));
+        let mut fees = sum(trip.deals.iter().filter(|deal| deal.of == Part::Entry).map(|deal| deal.fee));
         for (price, rung) in &trip.rungs {
             let worth = price.checked_mul(*rung).ok()?;
             (qty, cost) = (qty.checked_add(*rung).ok()?, cost.checked_add(worth).ok()?);
@@ -130,23 +169,70 @@ impl Book {
         }
         let left = trip.stop.checked_mul(qty).ok()?;
         fees = fees.checked_add(left.scaled_by(self.taker_fee).ok()?).ok()?;
-        let lost = match self.direction {
-            Direction::Long => cost.checked_sub(left),
-            Direction::Short => left.checked_sub(cost),
-        };
-        lost.ok()?.checked_add(fees).ok()
+        self.gained(left, cost)?.negated().checked_add(fees).ok()
+    }
+
+    /// What is gained by taking off for so much what came in for that.
+    fn gained(&self, out: Notional, into: Notional) -> Option<Notional> {
+        match self.direction {
+            Direction::Long => out.checked_sub(into).ok(),
+            Direction::Short => into.checked_sub(out).ok(),
+        }
     }
 
     fn net(&self, trip: &Trip) -> Option<Notional> {
-        let end = trip.end()?;
-        let left = end.price.checked_mul(end.qty).ok()?;
-        let entries = trip.deals.iter().filter(|deal| !deal.of.ends());
-        let cost = sum(entries.filter_map(|deal| deal.price.checked_mul(deal.qty).ok()));
-        let gross = match self.direction {
-            Direction::Long => left.checked_sub(cost),
-            Direction::Short => cost.checked_sub(left),
-        };
-        gross.ok()?.checked_sub(trip.fees()).ok()?.checked_add(trip.funding()).ok()
+        trip.end()?;
+        let gross = self.gained(trip.worth(Part::ends), trip.worth(|of| !of.ends()))?;
+        gross.checked_sub(trip.fees()).ok()?.checked_add(trip.funding()).ok()
+    }
+
+    /// A trade of the position at a place.
+    fn deal_of(&mut self, place: usize, deal: &Deal) {
+        let Some(mut trip) = self.trips.get(place).cloned() else { return };
+        trip.deals.push(*deal);
+        trip.planned_loss = self.planned_loss(&trip).unwrap_or_default();
+        trip.net = self.net(&trip);
+        if let Some(known) = self.trips.get_mut(place) {
+            *known = trip;
+        }
+    }
+
+    /// Keeps the equity if it is time to.
+    pub(super) fn sample(&mut self, at: VenueMillis, equity: Notional, price: Price) {
+        let due = self.equity.last().is_none_or(|last| {
+            self.each.is_some_and(|each| at.0.div_euclid(each.0.max(1)) > last.at.0.div_euclid(each.0.max(1)))
+        });
+        if due {
+            self.equity.push(Equity { at, equity, price });
+        }
+    }
+
+    /// A trade of a position that messages tell of, by its number.
+    pub(super) fn told(&mut self, place: usize, deal: &Deal) {
+        while self.trips.len() <= place {
+            self.trips.push(Trip::begun(deal.at));
+        }
+        self.deal_of(place, deal);
+    }
+
+    /// What orders a position had, and how long it was without a stop.
+    pub(super) fn orders_of(&mut self, place: usize, position: &Position) {
+        let Some(mut trip) = self.trips.get(place).cloned() else { return };
+        let orders = || position.orders.values();
+        let shape = |order: &Order| Some((order.shape.price()?, order.shape.qty().unwrap_or_default()));
+        let of_role = |wanted: fn(Role) -> bool| orders().filter(move |order| wanted(order.role()));
+        trip.rungs = of_role(|role| matches!(role, Role::Rung(_))).filter_map(shape).collect();
+        let stop = of_role(|role| role == Role::Stop).find_map(shape);
+        trip.stop = stop.map_or(position.ladder.stop, |(price, _)| price);
+        let targets = of_role(|role| role == Role::Target);
+        trip.targets = targets.filter_map(|order| Some((VenueMillis(order.intended_at.0), shape(order)?.0))).collect();
+        trip.targets.sort_by_key(|(at, _)| *at);
+        trip.leverage = position.ladder.leverage;
+        trip.unprotected = Some(position.meter.worst);
+        trip.planned_loss = self.planned_loss(&trip).unwrap_or_default();
+        if let Some(known) = self.trips.get_mut(place) {
+            *known = trip;
+        }
     }
 
     /// What people ask of a run.
@@ -159,26 +245,16 @@ impl Book {
 impl Listener for Book {
     fn opened(&mut self, opening: &Opening<'_>) {
         self.trips.push(Trip {
-            opened_at: opening.at,
             rungs: opening.rungs.to_vec(),
             stop: opening.stop,
             targets: vec![(opening.at, opening.target)],
             leverage: opening.leverage,
-            deals: Vec::new(),
-            payments: Vec::new(),
-            planned_loss: Notional::ZERO,
-            net: None,
+            ..Trip::begun(opening.at)
         });
     }
 
     fn deal(&mut self, deal: &Deal) {
-        let Some(mut trip) = self.trips.pop() else { return };
-        if deal.of == Part::Entry {
-            trip.planned_loss = self.planned_loss(&trip, deal).unwrap_or_default();
-        }
-        trip.deals.push(*deal);
-        trip.net = self.net(&trip);
-        self.trips.push(trip);
+        self.deal_of(self.trips.len().saturating_sub(1), deal);
     }
 
     fn retargeted(&mut self, at: VenueMillis, target: Price) {

@@ -8,11 +8,11 @@ mod book;
 mod fast;
 mod signal;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kraite_core::engine::{Command, CommandId, Config, OpenRequest};
-use kraite_core::exchange::{Direction, MarginMode, PositionMode, TriggerBy};
-use kraite_core::id::{AccountTag, PositionNo, Role, Symbol};
+use kraite_core::exchange::{Direction, MarginMode, OrderShape, PositionMode, TriggerBy};
+use kraite_core::id::{AccountTag, ClientOrderId, PositionNo, Role, Symbol};
 use kraite_core::instrument::Instrument;
 use kraite_core::number::{Factor, Notional, Percent, Price};
 use kraite_core::plan::{Sequence, TargetStyle};
@@ -26,11 +26,13 @@ pub use fast::{Deal, Fast, FastError, Listener, Opening, Part, Portfolio, Sum};
 pub use signal::{At, Signal, WhenFlat, looks_ahead};
 
 use crate::data::{Bar, Funding, Trade};
-use crate::venue::{Liquidity, PriceMove, Venue, VenueProfile};
+use crate::venue::{Liquidity, ObjectId, PriceMove, Venue, VenueProfile};
 use crate::world::{Fate, Latency, Nemesis, Rates, Verdict, World};
 
 /// After the last bar the world is healed and given this long to come to rest.
 const SETTLE: Millis = Millis::from_secs(600);
+/// So many trades are kept between two looks at them.
+const TRADES_KEPT: usize = 10_000;
 /// An opening that was asked for is not asked for again before this.
 const ASK_AGAIN: Millis = Millis::from_secs(120);
 
@@ -143,6 +145,10 @@ pub struct Backtest {
     next_funding: Option<Funding>,
     signal: Box<dyn Signal>,
     enter_at: VenueMillis,
+    /// What is kept of positions, trades and equity, and where in it each position is.
+    book: Option<Book>,
+    places: BTreeMap<PositionNo, usize>,
+    trades_seen: u64,
 }
 
 impl Backtest {
@@ -179,7 +185,18 @@ impl Backtest {
             next_funding,
             signal: Box::new(WhenFlat),
             enter_at: start,
+            book: None,
+            places: BTreeMap::new(),
+            trades_seen: 0,
         }
+    }
+
+    /// Keeps positions and equity in this book, which [`Self::finish_with_book`] gives back.
+    #[must_use]
+    pub fn keeping(mut self, book: Book) -> Self {
+        self.book = Some(book);
+        self.world.venue.keep_trades(TRADES_KEPT);
+        self
     }
 
     /// Enters where this says so, and not whenever nothing is open. It is not shown the bars.
@@ -228,7 +245,7 @@ impl Backtest {
             self.take_stock();
         }
         self.outcome.bars += 1;
-        self.mark_equity();
+        self.mark_equity(bar.open_time, bar.close);
     }
 
     /// Plays one trade: everything resting sees its price, and messages take their time.
@@ -240,14 +257,20 @@ impl Backtest {
         self.take_stock();
         self.enter(trade.price, trade.at);
         self.outcome.bars += 1;
-        self.mark_equity();
+        self.mark_equity(trade.at, trade.price);
     }
 
     fn pay_funding(&mut self, at: VenueMillis) {
         while let Some(next) = self.next_funding.as_ref().filter(|f| f.at <= at) {
-            let rate = next.rate;
-            self.world.run_until(next.at);
+            let (at, rate) = (next.at, next.rate);
+            self.world.run_until(at);
+            let before = self.world.venue.account(self.account).map(|account| account.funding);
             self.world.fund(&self.symbol, rate);
+            let after = self.world.venue.account(self.account).map(|account| account.funding);
+            let paid = before.zip(after).and_then(|(before, after)| after.checked_sub(before).ok());
+            if let (Some(book), Some(paid)) = (&mut self.book, paid.filter(|paid| !paid.is_zero())) {
+                book.funded(at, paid);
+            }
             self.next_funding = self.funding.next();
         }
     }
@@ -288,8 +311,38 @@ impl Backtest {
         self.world.command(self.account, id, Command::Open(Box::new(request)));
     }
 
+    /// Takes the trades since the last look into the book.
+    fn take_trades(&mut self) {
+        let Some(book) = &mut self.book else { return };
+        let count = self.world.venue.trade_count();
+        let new = usize::try_from(count.saturating_sub(self.trades_seen)).unwrap_or(usize::MAX);
+        self.trades_seen = count;
+        let trades = self.world.venue.trades();
+        let mut trades: Vec<_> = trades.rev().take(new).collect();
+        trades.reverse();
+        for trade in trades {
+            let (id, of) = whose(&self.world.venue, trade.object);
+            let place = match id {
+                Some(id) => {
+                    let next = self.places.len();
+                    *self.places.entry(id.key().position).or_insert(next)
+                }
+                None => self.places.len().saturating_sub(1),
+            };
+            book.told(place, &Deal { at: trade.at, of, qty: trade.qty, price: trade.price, fee: trade.fee });
+        }
+        if let Some(engine) = self.world.engine(self.account) {
+            for position in engine.state().positions.values() {
+                if let Some(place) = self.places.get(&position.no) {
+                    book.orders_of(*place, position);
+                }
+            }
+        }
+    }
+
     /// Counts what has ended since the last look.
     fn take_stock(&mut self) {
+        self.take_trades();
         let now = self.world.now();
         let Some(engine) = self.world.engine(self.account) else { return };
         for position in engine.state().positions.values() {
@@ -324,8 +377,11 @@ impl Backtest {
         }
     }
 
-    fn mark_equity(&mut self) {
+    fn mark_equity(&mut self, at: VenueMillis, price: Price) {
         let Ok(equity) = self.world.venue.equity(self.account) else { return };
+        if let Some(book) = &mut self.book {
+            book.sample(at, equity, price);
+        }
         self.peak = self.peak.max(equity);
         if let Ok(fall) = self.peak.checked_sub(equity) {
             self.outcome.max_drawdown = self.outcome.max_drawdown.max(fall);
@@ -335,7 +391,13 @@ impl Backtest {
     /// Heals the world, lets it come to rest, and adds everything up. A position that is still open stays
     /// open: it is no violation.
     #[must_use]
-    pub fn finish(mut self) -> Outcome {
+    pub fn finish(self) -> Outcome {
+        self.finish_with_book().0
+    }
+
+    /// The same, with the book that was kept.
+    #[must_use]
+    pub fn finish_with_book(mut self) -> (Outcome, Option<Book>) {
         self.world.heal();
         self.world.run_for(SETTLE);
         self.take_stock();
@@ -353,8 +415,32 @@ impl Backtest {
         outcome.pnl = self.world.venue.wallet(self.account).checked_sub(self.plan.wallet).unwrap_or_default();
         outcome.faults_injected = self.world.nemesis.faults();
         outcome.crashes = self.world.nemesis.dealt.get(&Fate::Crash).copied().unwrap_or(0);
-        outcome
+        (outcome, self.book)
     }
+}
+
+/// Which of our orders an object of the venue is or came of, and what of a position that is.
+fn whose(venue: &Venue, object: ObjectId) -> (Option<ClientOrderId>, Part) {
+    let chain = std::iter::successors(venue.object(object), |object| object.parent.and_then(|id| venue.object(id)));
+    for object in chain {
+        if let Some(id) = object.client_id() {
+            let of = match id.role() {
+                Role::Entry => Part::Entry,
+                Role::Rung(rung) => Part::Rung(rung),
+                Role::Target => Part::Target,
+                Role::Stop => Part::Stop,
+                Role::Close => Part::Close,
+            };
+            return (Some(id), of);
+        }
+        // The name of a pair that is one object spells both of its legs.
+        match object.shape {
+            OrderShape::StopMarket { .. } => return (None, Part::Stop),
+            OrderShape::TakeProfitMarket { .. } => return (None, Part::Target),
+            OrderShape::Market { .. } | OrderShape::Limit { .. } => {}
+        }
+    }
+    (None, Part::Liquidation)
 }
 
 /// A margin at which every order of this ladder passes the contract's minimums: the smallest of 1, 2, 5 x 10^n,

@@ -24,7 +24,24 @@ struct Order {
     kind: &'static str,
     price: Option<Price>,
     qty: Option<Qty>,
+    /// All that it executed, at its average.
     fill: Option<Deal>,
+}
+
+/// The trades of one kind as one.
+fn together(trip: &Trip, part: Part) -> Option<Deal> {
+    let deals: Vec<&Deal> = trip.deals.iter().filter(|deal| deal.of == part).collect();
+    let first = **deals.first()?;
+    let mut rest = deals.iter().skip(1);
+    let (mut qty, mut worth, mut fee) = (first.qty, first.price.checked_mul(first.qty).ok()?, first.fee);
+    rest.try_for_each(|deal| {
+        qty = qty.checked_add(deal.qty).ok()?;
+        worth = worth.checked_add(deal.price.checked_mul(deal.qty).ok()?).ok()?;
+        fee = fee.checked_add(deal.fee).ok()?;
+        Some(())
+    })?;
+    let price = if deals.len() == 1 { first.price } else { worth.checked_div_qty(qty).ok()? };
+    Some(Deal { qty, price, fee, ..first })
 }
 
 const fn role(part: Part) -> &'static str {
@@ -34,12 +51,13 @@ const fn role(part: Part) -> &'static str {
         Part::Target => "target",
         Part::Stop => "stop",
         Part::Liquidation => "liquidation",
+        Part::Close => "close",
     }
 }
 
 /// All orders of a position; what the exchange took is no order of ours.
 fn orders(plan: &Plan, trip: &Trip) -> Vec<Order> {
-    let of = |part: Part| trip.deals.iter().find(|deal| deal.of == part).copied();
+    let of = |part: Part| together(trip, part);
     let entry = of(Part::Entry);
     let first = Order {
         role: "entry",
@@ -224,13 +242,13 @@ impl Tables<'_> {
             Cell::of(end.at.since(trip.opened_at).0),
             Cell::of(qty),
             Cell::or_empty(average),
-            Cell::of(end.qty),
-            Cell::of(end.price),
+            Cell::of(trip.exited().0),
+            Cell::or_empty(trip.exited().1),
             Cell::of(Qty::ZERO),
             Cell::of(trip.rungs_filled()),
             Cell::or_empty(profit),
             Cell::of(trip.fees()),
-            NOTHING(),
+            Cell::or_empty(trip.unprotected.map(|longest| longest.0)),
             Cell::of(trip.funding()),
         ]);
     }
@@ -242,6 +260,7 @@ pub(super) const fn why(end: Part) -> &'static str {
         Part::Target => words::why(Why::TargetFilled),
         Part::Stop => words::why(Why::StopFilled),
         Part::Liquidation => "the exchange liquidated it",
+        Part::Close => "closed at the market",
         Part::Entry | Part::Rung(_) => "it is open",
     }
 }

@@ -85,13 +85,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_delimiter = ',', value_parser = instant)]
     enter_at: Vec<VenueMillis>,
     /// Writes a page with everything about the run.
-    #[arg(long, value_name = "FILE", requires = "fast")]
+    #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// How many positions the page draws on their candles; where there are more, the worst, the best and some between.
     #[arg(long, value_name = "N", default_value_t = 100, requires = "report")]
     drawn: usize,
     /// Writes orders.csv, fills.csv, trades.csv, fees.csv, funding.csv and equity.csv there.
-    #[arg(long, value_name = "DIR", requires = "fast")]
+    #[arg(long, value_name = "DIR")]
     csv: Option<PathBuf>,
     /// Writes over files that are there.
     #[arg(long)]
@@ -293,15 +293,18 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let venue = venue(&settings);
     let instrument = args.market.instrument(venue)?;
     let funding = args.market.payments()?;
-    let ran = if !args.fast {
-        by_messages(args, &settings, instrument, funding)?
-    } else if args.report.is_some() || args.csv.is_some() {
+    let kept = args.report.is_some() || args.csv.is_some();
+    let (ran, book) = if !args.fast {
+        by_messages(args, &settings, instrument, funding, kept)?
+    } else if kept {
         let (ran, book) = by_prices(args, &settings, instrument, &funding, |plan| Book::new(plan, EQUITY_EACH))?;
-        write(args, &settings, &ran, &book)?;
-        ran
+        (ran, Some(book))
     } else {
-        by_prices(args, &settings, instrument, &funding, |_| ())?.0
+        (by_prices(args, &settings, instrument, &funding, |_| ())?.0, None)
     };
+    if let Some(book) = &book {
+        write(args, &settings, &ran, book)?;
+    }
     let (shown, outcome) = (show(args, &settings, &ran), &ran.outcome);
     if args.json {
         let json = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;
@@ -360,6 +363,7 @@ fn write(args: &Args, settings: &Settings, ran: &Ran, book: &Book) -> Result<(),
             missing: &ran.missing,
             frozen: &ran.frozen,
             by_trades: !args.market.trades.is_empty(),
+            by_messages: !args.fast,
             book,
             drawn: &drawn,
         });
@@ -383,8 +387,17 @@ fn signal(args: &Args) -> Result<Box<dyn Signal>, Failed> {
     if args.enter_at.is_empty() { Ok(Box::new(WhenFlat)) } else { Ok(Box::new(At::new(args.enter_at.clone()))) }
 }
 
-/// Every order through the engine, the journal and the exchange.
-fn by_messages(args: &Args, settings: &Settings, instrument: Instrument, funding: Vec<Funding>) -> Result<Ran, Failed> {
+/// Every order through the engine, the journal and the exchange; a book of it where one is kept.
+fn by_messages(
+    args: &Args,
+    settings: &Settings,
+    instrument: Instrument,
+    funding: Vec<Funding>,
+    kept: bool,
+) -> Result<(Ran, Option<Book>), Failed> {
+    let keeping = |run: Backtest, plan: &Plan| {
+        if kept { run.keeping(Book::new(plan, EQUITY_EACH)) } else { run }
+    };
     let signal = signal(args)?;
     let reading = stopwatch();
     if !args.market.trades.is_empty() {
@@ -394,7 +407,8 @@ fn by_messages(args: &Args, settings: &Settings, instrument: Instrument, funding
         note(args, settings);
         let (running, mut progress) = (stopwatch(), Progress::new("backtest"));
         let hostility = args.nemesis.into();
-        let mut run = Backtest::new(plan.clone(), hostility, args.seed, first.at, funding).entering(signal);
+        let run = Backtest::new(plan.clone(), hostility, args.seed, first.at, funding).entering(signal);
+        let mut run = keeping(run, &plan);
         let (mut next, mut done) = (Some(first), 0_u64);
         while let Some(trade) = next {
             run.trade(&trade);
@@ -403,8 +417,9 @@ fn by_messages(args: &Args, settings: &Settings, instrument: Instrument, funding
             next = trades.next()?;
         }
         let missing = trades.missing();
-        let (outcome, running) = (run.finish(), running.elapsed());
-        return Ok(Ran { outcome, plan, missing, frozen: Stretches::default(), reading: Duration::ZERO, running });
+        let ((outcome, book), running) = (run.finish_with_book(), running.elapsed());
+        let (frozen, reading) = (Stretches::default(), Duration::ZERO);
+        return Ok((Ran { outcome, plan, missing, frozen, reading, running }, book));
     }
     let (gaps, span) = args.market.wanted();
     let (bars, reader) = read_klines(&args.market.klines, gaps, span, instrument.max_price)?;
@@ -417,14 +432,15 @@ fn by_messages(args: &Args, settings: &Settings, instrument: Instrument, funding
     let running = stopwatch();
     let mut progress = Progress::new("backtest");
     let hostility = args.nemesis.into();
-    let mut run = Backtest::new(plan.clone(), hostility, args.seed, first.open_time, funding).entering(signal);
+    let run = Backtest::new(plan.clone(), hostility, args.seed, first.open_time, funding).entering(signal);
+    let mut run = keeping(run, &plan);
     for (done, bar) in bars.iter().enumerate() {
         run.bar(bar);
         progress.say(|| format!("{done} of {} bars, {} %", bars.len(), done * 100 / bars.len()));
     }
-    let (outcome, running) = (run.finish(), running.elapsed());
+    let ((outcome, book), running) = (run.finish_with_book(), running.elapsed());
     let (missing, frozen) = (reader.missing().clone(), reader.frozen().clone());
-    Ok(Ran { outcome, plan, missing, frozen, reading, running })
+    Ok((Ran { outcome, plan, missing, frozen, reading, running }, book))
 }
 
 /// Bars or trades that are in memory at a time.

@@ -42,6 +42,8 @@ pub(super) struct Run<'a> {
     pub(super) missing: &'a Stretches,
     pub(super) frozen: &'a Stretches,
     pub(super) by_trades: bool,
+    /// Every order went through engine, journal and exchange.
+    pub(super) by_messages: bool,
     pub(super) book: &'a Book,
     pub(super) drawn: &'a [Drawn],
 }
@@ -475,7 +477,7 @@ fn position(out: &mut String, drawn: &Drawn, trip: &Trip) {
     let end = trip.end();
     let _ = write!(
         out,
-        "<details{}><summary><b>#{}</b> {} <b class=\"{}\">{}</b> {}, {} of {} rungs</summary><p class=\"soft\">{} at {} on average, {}\u{d7}; {}; planned to lose {} at most; fees {}, funding {}; open for {}.</p>",
+        "<details{}><summary><b>#{}</b> {} <b class=\"{}\">{}</b> {}, {} of {} rungs</summary><p class=\"soft\">{} at {} on average, {}\u{d7}; {}; planned to lose {} at most; fees {}, funding {}; open for {}{}.</p>",
         if drawn.place < 3 || net.is_some_and(|net| net < 0.0) { " open" } else { "" },
         drawn.place + 1,
         minute(trip.opened_at.0),
@@ -492,6 +494,8 @@ fn position(out: &mut String, drawn: &Drawn, trip: &Trip) {
         money(approximate(trip.fees())),
         money(approximate(trip.funding())),
         utc::span(end.map_or(drawn.to, |end| end.at.0) - trip.opened_at.0),
+        trip.unprotected
+            .map_or_else(String::new, |longest| format!(", without a stop for {} at worst", utc::span(longest.0))),
     );
     candles(out, drawn, trip);
     *out += "</details>";
@@ -562,7 +566,7 @@ fn candles(out: &mut String, drawn: &Drawn, trip: &Trip) {
         let class = match deal.of {
             Part::Entry => "entry",
             Part::Rung(_) => "fill",
-            Part::Target | Part::Stop | Part::Liquidation => "exit",
+            Part::Target | Part::Stop | Part::Liquidation | Part::Close => "exit",
         };
         let at = x.at(deal.at.0 as f64 + drawn.step as f64 / 2.0).min(WIDTH - RIGHT);
         let _ = write!(
@@ -595,6 +599,19 @@ fn said(out: &mut String, run: &Run<'_>) {
     } else {
         "<p>Inside a bar the price goes from the open to the worst price for the position, then to the best, then to the close. A stop executes at that worst price, a target where it triggers.</p>"
     };
+    if run.by_messages {
+        let verdict = &run.outcome.verdict;
+        let _ = write!(
+            out,
+            "<p>Every order went through engine, journal and exchange: {} orders placed, {} faults, {} crashes; {} duplicates, {} orphans, {} violations.</p>",
+            run.outcome.orders_placed,
+            run.outcome.faults_injected,
+            run.outcome.crashes,
+            verdict.duplicates,
+            verdict.orphans,
+            verdict.violations,
+        );
+    }
     *out += "<p>Sharpe, Sortino and CAGR are of 365 days, from daily changes, without a riskless rate. What happened is no promise of what will.</p>";
     for (what, stretches) in [("Not in the data", run.missing), ("Nobody traded for five bars or more", run.frozen)] {
         if stretches.count == 0 {

@@ -63,13 +63,15 @@ pub enum Part {
     Stop,
     /// The exchange took it.
     Liquidation,
+    /// A MARKET order of ours that closes; only messages have it.
+    Close,
 }
 
 impl Part {
     /// True for what ends the position.
     #[must_use]
     pub const fn ends(self) -> bool {
-        matches!(self, Self::Target | Self::Stop | Self::Liquidation)
+        matches!(self, Self::Target | Self::Stop | Self::Liquidation | Self::Close)
     }
 }
 
