@@ -150,7 +150,7 @@ impl Case {
         Found::of(&outcome, deals)
     }
 
-    /// Through engine, journal and exchange. A trade does not say there what it was of, so that is taken from `as_in`.
+    /// Through engine, journal and exchange. A trade does not say there what it was of: that is taken from `as_in`.
     pub(crate) fn long_way(&self, as_in: &Found) -> Found {
         let start = self.bars[0].open_time;
         let mut run = Backtest::new(self.plan.clone(), Hostility::None, 1, start, self.funding.clone());
@@ -249,9 +249,13 @@ fn contract(draw: &mut ChaCha8Rng, is_long: bool) -> Instrument {
         }
     }
     if draw.random_range(0..10) == 0 {
-        // Prices that the last rungs do not have.
-        contract.min_price = cents(draw.random_range(13_500..14_500));
-        contract.max_price = Some(cents(draw.random_range(15_500..16_500)));
+        // Prices that the last rungs do not have. None that a target does not have: the engine closes a position that can
+        // have no target, a backtest by prices leaves the one that was planned.
+        if is_long {
+            contract.min_price = cents(draw.random_range(13_500..14_500));
+        } else {
+            contract.max_price = Some(cents(draw.random_range(15_500..16_500)));
+        }
     }
     if draw.random_range(0..10) == 0 {
         let near = Factor::from_units(if is_long { 97 } else { 103 }, 2);
@@ -282,9 +286,12 @@ pub(crate) fn spec(draw: &mut ChaCha8Rng) -> LadderSpec {
     }
 }
 
-/// In half of the runs what takes gets the price as it is.
-pub(crate) fn slippage(draw: &mut ChaCha8Rng) -> Factor {
-    Factor::from_units(if draw.random_range(0..2) == 0 { 0 } else { draw.random_range(1..=20) }, 4).unwrap()
+/// In half of the runs what takes gets the price as it is. It slips by less than the nearest rung and stop are away, which
+/// would else be passed before they are there: a backtest of bars by prices knows no such orders.
+pub(crate) fn slippage(draw: &mut ChaCha8Rng, tick: Price, price: Price) -> Factor {
+    let drawn = if draw.random_range(0..2) == 0 { 0 } else { draw.random_range(1..=20) };
+    let is_fine = price.to_ticks(tick).is_none_or(|ticks| ticks > 1_000);
+    Factor::from_units(if is_fine { drawn } else { 0 }, 4).unwrap()
 }
 
 /// In a quarter of the runs only some bars are entered.
@@ -313,8 +320,10 @@ pub(crate) fn drawn(seed: u64, count: usize) -> Case {
         _ => Notional::from_units(20_000, 0).unwrap(),
     };
     let funding = funding(&mut draw, &bars);
+    let instrument = contract(&mut draw, spec.direction == Direction::Long);
     let plan = Plan {
-        instrument: contract(&mut draw, spec.direction == Direction::Long),
+        slippage: slippage(&mut draw, instrument.tick, cents(15_000)),
+        instrument,
         spec,
         budget: Budget { margin, leverage_cap: draw.random_range(1..=50) },
         sequence: Sequence::LadderFirst,
@@ -323,7 +332,6 @@ pub(crate) fn drawn(seed: u64, count: usize) -> Case {
         wallet,
         profile: if draw.random_range(0..2) == 0 { presets::binance() } else { presets::bitget() },
         latency: Latency::FAR,
-        slippage: slippage(&mut draw),
     };
     let entries = some_entries(&mut draw, &bars);
     Case { plan, bars, funding, entries, unit: Price::from_units(1, scale).unwrap() }

@@ -49,7 +49,8 @@ pub(crate) fn most(amount: &Decimal, times: &Decimal, step: &Decimal) -> Decimal
     (floor(amount, &(times * step)) / times).normalized()
 }
 
-/// An average, a break-even: 28 significant digits. They are rounded from the 28 or 29 digits that 96 bits hold.
+/// An average, a break-even: 28 significant digits. They are rounded from the 28 or 29 digits that 96 bits hold, and
+/// those from a hundred.
 pub(crate) fn quotient(dividend: &Decimal, divisor: &Decimal) -> Decimal {
     let held = held(&(dividend / divisor));
     held.with_precision_round(SIGNIFICANT, RoundingMode::HalfEven).normalized()

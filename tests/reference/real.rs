@@ -138,7 +138,7 @@ impl Market {
             wallet,
             profile: if draw.random_range(0..2) == 0 { presets::binance() } else { presets::bitget() },
             latency: Latency::FAR,
-            slippage: slippage(&mut draw),
+            slippage: slippage(&mut draw, self.instrument.tick, bars[0].open),
         };
         let entries = some_entries(&mut draw, &bars);
         let unit = Columns::grid(plan.instrument.tick, bars[0].open);

@@ -248,7 +248,7 @@ impl Reference {
         let mut held = Held { leverage, filled, margin, rungs: Vec::new(), stop, target: ladder.target };
         let mut free = self.free(&held, &mark);
         for rung in rungs {
-            // Nor a rung; the others stay.
+            // Nor does it take such a rung; the others stay.
             let reserved = self.set_aside(&(&rung.price * &rung.qty), &held.leverage);
             if reserved <= free || self.terms.is(Mutant::WalletCarriesEveryRung) {
                 free -= reserved;
@@ -325,7 +325,7 @@ impl Reference {
         }
     }
 
-    /// The target of what has filled; one that cannot be had leaves the one before where it is.
+    /// The target of what has filled. Where the contract has no price past the break-even it stays where it was.
     fn place_target(&mut self) {
         let exit = self.rate(Part::Target).clone();
         let as_paid = self.terms.is(Mutant::BreakEvenOfWhatWasPaid);
