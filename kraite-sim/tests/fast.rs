@@ -203,6 +203,27 @@ fn agree(seeds: std::ops::Range<u64>, each: u64) {
     assert!(seen.iter().take(6).all(|count| *count > 100), "{seen:?}");
 }
 
+#[test]
+fn s10_what_slippage_costs_at_the_entry_is_missing_for_the_rungs() {
+    let mut left_out = 0;
+    for hundredths in 7_400..7_700 {
+        let mut case = case(3, 1);
+        case.plan.spec = LadderSpec { rungs: 1, gap: percent(100), ..LadderSpec::default_for(Direction::Long) };
+        case.plan.budget = Budget { margin: Notional::from_units(100, 0).unwrap(), leverage_cap: 20 };
+        (case.plan.margin_mode, case.plan.profile) = (MarginMode::Cross, presets::binance());
+        case.plan.slippage = Factor::from_units(2, 3).unwrap();
+        case.plan.wallet = Notional::from_units(hundredths, 2).unwrap();
+        let [open, low] = [15_000, 14_800].map(cents);
+        case.bars[0] = Bar { open, high: open, low, close: low, ..case.bars[0] };
+        case.funding.clear();
+        let ((trades, ..), (full, _)) = (short_way(&case, false, usize::MAX), long_way(&case));
+        assert_eq!(trades, full, "a wallet of {}", case.plan.wallet);
+        left_out += u32::from(trades.len() == 1);
+    }
+    // Some wallets carry the rung, and some do not.
+    assert!((1..300).contains(&left_out), "{left_out}");
+}
+
 /// What a walk trades at, some seconds apart: messages have arrived before the next price.
 fn trades(draw: &mut ChaCha8Rng, count: usize) -> Vec<Trade> {
     let (mut cents, mut at) = (15_000_i64, START);

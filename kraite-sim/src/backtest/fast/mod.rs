@@ -501,7 +501,14 @@ impl<'a, L: Listener> Fast<'a, L> {
         }
         let rebuilt = rebuild(ladder, spec, instrument, price, entry.qty);
         let fee = worth.scaled_by(instrument.taker_fee)?;
-        let mut free = available.checked_sub(fee)?.checked_sub(entry_margin)?;
+        // What stands behind the rungs is seen at the last price, and the entry may have cost more than that.
+        let now_worth = last.checked_mul(entry.qty)?;
+        let unrealised = match spec.direction {
+            Direction::Long => now_worth.checked_sub(worth)?,
+            Direction::Short => worth.checked_sub(now_worth)?,
+        };
+        let kept = margin_share(now_worth, *leverage)?;
+        let mut free = available.checked_sub(fee)?.checked_add(unrealised)?.checked_sub(kept)?;
         // A rung that the wallet does not carry is refused and left out.
         let mut rungs = Vec::with_capacity(rebuilt.rungs.len());
         for rung in rebuilt.rungs {
