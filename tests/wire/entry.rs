@@ -31,11 +31,11 @@ async fn lived(life: Life, rules: &[String]) -> (Verdict, bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s01_every_life_goes_over_the_socket_for_orders() {
     let cases = Case::all().into_iter().map(|case| Case { entry: OrderEntry::WebSocket, ..case });
-    let lives: Vec<_> = cases
-        .map(|case| tokio::spawn(async move { lived(Life::start(case).await, &[EACH_REQUEST.to_owned()]).await }))
-        .collect();
-    for life in lives {
-        let (verdict, broke) = life.await.unwrap();
+    let live = |case| async move { lived(Life::start(case).await, &[EACH_REQUEST.to_owned()]).await };
+    let fine = |(verdict, broke): &(Verdict, bool)| verdict.naked < Millis::from_secs(10) && !broke;
+    let lives =
+        cases.map(|case| async move { lived_on_a_live_machine(&format!("{case:?}"), fine, move || live(case)).await });
+    for (verdict, broke) in futures_util::future::join_all(lives).await {
         // Entry, four rungs, stop, target and its two successors.
         assert!(verdict.faults >= 9, "{verdict:?}");
         assert!(verdict.naked < Millis::from_secs(10) && !broke, "{verdict:?}");
