@@ -43,7 +43,8 @@ class Side:
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.name} has ended:\n{self.errors.read_text()[-2000:]}")
+            status = self.process.wait()
+            raise SystemExit(f"{self.name} has ended with status {status}:\n{self.errors.read_text()[-2000:]}")
         return json.loads(line)
 
     def turn(self, counts):
