@@ -16,7 +16,7 @@ mod trades;
 use std::ops::Range;
 
 use kraite_core::capabilities::Protection;
-use kraite_core::exchange::Direction;
+use kraite_core::exchange::{Direction, MarginMode};
 use kraite_core::number::{ArithmeticError, Factor, Notional, Price, Qty};
 use kraite_core::plan::TargetStyle;
 use kraite_core::sizing::{
@@ -501,14 +501,19 @@ impl<'a, L: Listener> Fast<'a, L> {
         }
         let rebuilt = rebuild(ladder, spec, instrument, price, entry.qty);
         let fee = worth.scaled_by(instrument.taker_fee)?;
-        // What stands behind the rungs is seen at the last price, and the entry may have cost more than that.
-        let now_worth = last.checked_mul(entry.qty)?;
-        let unrealised = match spec.direction {
-            Direction::Long => now_worth.checked_sub(worth)?,
-            Direction::Short => worth.checked_sub(now_worth)?,
+        let left = available.checked_sub(fee)?;
+        let mut free = match self.plan.margin_mode {
+            MarginMode::Isolated => left.checked_sub(entry_margin)?,
+            // What stands behind the rungs is seen at the last price, and the entry may have cost more than that.
+            MarginMode::Cross => {
+                let now_worth = last.checked_mul(entry.qty)?;
+                let unrealised = match spec.direction {
+                    Direction::Long => now_worth.checked_sub(worth)?,
+                    Direction::Short => worth.checked_sub(now_worth)?,
+                };
+                left.checked_add(unrealised)?.checked_sub(margin_share(now_worth, *leverage)?)?
+            }
         };
-        let kept = margin_share(now_worth, *leverage)?;
-        let mut free = available.checked_sub(fee)?.checked_add(unrealised)?.checked_sub(kept)?;
         // A rung that the wallet does not carry is refused and left out.
         let mut rungs = Vec::with_capacity(rebuilt.rungs.len());
         for rung in rebuilt.rungs {
