@@ -9,7 +9,9 @@ use kraite_binance::codec::{Credentials, Signer};
 use kraite_binance::{Binance, Config, ConnectError, Hosts, LocalClock, OrderEntry, Socket, Told, Watch};
 use kraite_bitget::Bitget;
 use kraite_bitget::codec::Product;
-use kraite_core::engine::{Alert, Command, CommandId, Config as EngineConfig, Effect, Engine, Notice, OpenRequest};
+use kraite_core::engine::{
+    Alert, Command, CommandId, Config as EngineConfig, Effect, Engine, Event, Notice, OpenRequest,
+};
 use kraite_core::exchange::{
     Direction, Exchange, MarginMode, OrderShape, PositionMode, ReadError, RejectKind, TriggerBy,
 };
@@ -101,8 +103,13 @@ pub(crate) struct Seen {
 struct Log(Arc<Mutex<Seen>>);
 
 impl Observer for Log {
-    fn committed(&mut self, engine: &Engine, _: Option<&Record>, _: &[Effect]) {
+    fn committed(&mut self, engine: &Engine, record: Option<&Record>, _: &[Effect]) {
         let mut seen = self.0.lock().unwrap();
+        for event in record.into_iter().flat_map(|record| &record.events) {
+            if let Event::CommandRefused(why) = event {
+                seen.says.push(format!("command refused: {why:?}"));
+            }
+        }
         if let Some(position) = engine.state().positions.values().next() {
             (seen.status, seen.phase, seen.why) = (Some(position.status()), Some(position.phase), Some(position.why));
             seen.refused = position.orders.values().filter_map(|o| Some((o.role(), o.refusal?))).collect();
@@ -192,6 +199,9 @@ const LIVED_AT_MOST: u32 = 6;
 /// So many lives at once in all tests together: more would make the machine stand still themselves.
 static LIVES: Semaphore = Semaphore::const_new(8);
 
+/// Begins what is told of a life whose orders were wrong: a machine that stands still excuses delays, and nothing else.
+const BROKEN: &str = "broken, however slow the machine was";
+
 /// Lives, and once more where that failed or is not `sound` while the machine stood still.
 pub(crate) async fn lived_on_a_live_machine<T, F>(name: &str, sound: impl Fn(&T) -> bool, live: impl Fn() -> F) -> T
 where
@@ -204,7 +214,8 @@ where
         let stalls = Stalls::watch();
         let lived = tokio::spawn(live()).await;
         let (fine, still) = (lived.as_ref().is_ok_and(&sound), stalls.longest());
-        if fine || still < STOOD_STILL || tries == LIVED_AT_MOST {
+        let broken = lived.as_ref().is_err_and(|error| error.to_string().contains(BROKEN));
+        if fine || broken || still < STOOD_STILL || tries == LIVED_AT_MOST {
             return lived.unwrap_or_else(|error| panic!("{name}, the machine stood still for {still:?}: {error}"));
         }
         println!("{name}: once more, for the machine stood still for {still:?}");
@@ -263,8 +274,25 @@ async fn a_life_is_lived_again_only_where_the_machine_stood_still() {
     };
     assert_eq!(lived_on_a_live_machine("still", |life| *life == 2, live(STOOD_STILL * 2)).await, 2);
     assert_eq!(lived_on_a_live_machine("never sound", |_| false, live(STOOD_STILL * 2)).await, 8, "six at most");
+    let wrong = || async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        std::thread::sleep(STOOD_STILL * 2);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        panic!("{BROKEN}");
+    };
+    let counted = Arc::clone(&lives);
+    let broken = tokio::spawn(lived_on_a_live_machine(
+        "broken",
+        |()| true,
+        move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            wrong()
+        },
+    ));
+    assert!(broken.await.is_err());
+    assert_eq!(lives.load(Ordering::Relaxed), 9, "what is wrong is no delay");
     // Unless the machine really stands still each time.
-    let mut before = 8;
+    let mut before = 9;
     for _ in 0..20 {
         let lived = lived_on_a_live_machine("awake", |_| false, live(Duration::ZERO)).await;
         if lived == before + 1 {
@@ -501,10 +529,19 @@ impl Life {
         let bound = self.emulator.clock().now().plus(PATIENCE);
         while !is(self) {
             if self.emulator.clock().now() > bound {
+                self.nothing_broken().await;
                 panic!("{:?}: never {what}: {:?}\n{}", self.case, self.seen(), self.told_book());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Whatever took too long: no order was there twice, none was left behind, no name was used again.
+    async fn nothing_broken(&self) {
+        let audit = self.admin("GET", "/audit?naked_ms=60000", "").await;
+        let wrong = |violation: &&Value| violation["what"] != "naked";
+        let broken: Vec<&Value> = audit["violations"].as_array().unwrap().iter().filter(wrong).collect();
+        assert!(broken.is_empty(), "{BROKEN}: {:?}: {broken:?}\n{:?}\n{}", self.case, self.seen(), self.told_book());
     }
 
     fn told_book(&self) -> String {
@@ -553,6 +590,7 @@ impl Life {
 
     /// What the emulator's own book says of all that happened; stops the worker.
     pub(crate) async fn verdict(mut self) -> Verdict {
+        self.nothing_broken().await;
         let audit = self.admin("GET", "/audit?naked_ms=60000", "").await;
         assert_eq!(audit["ok"], true, "{:?}: {audit}\n{:?}\n{}", self.case, self.seen(), self.told_book());
         assert_eq!(audit["orphans_now"].as_array().unwrap().len(), 0, "{audit}");
