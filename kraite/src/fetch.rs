@@ -1,7 +1,8 @@
 //! `kraite fetch-data`: market data from an exchange's public archive.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
+use crate::progress::Progress;
 use crate::utc;
 
 const EXAMPLE: &str = "Examples:
@@ -23,7 +25,7 @@ const EXAMPLE: &str = "Examples:
 Months are fetched as months, days as days. The archive has a day on the next one, and a month some days after its end.
 Beside each file lies the SHA-256 that the archive published for it.";
 
-/// Binance's archive (\"Binance Public Data\").
+/// Binance's archive ("Binance Public Data").
 const ARCHIVE: &str = "https://data.binance.vision";
 /// How long a connection may take to be made, and how long nothing may come.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -67,7 +69,7 @@ pub(crate) struct Args {
     renew: bool,
     /// Another archive with the same layout.
     #[arg(long, value_name = "URL", default_value = ARCHIVE)]
-    base_url: Url,
+    base_url: String,
     /// Prints the files as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -133,13 +135,25 @@ fn periods(from: &str, to: &str) -> Result<(&'static str, Vec<String>), String> 
     }
 }
 
+/// What is repeated in messages may not hold a secret.
+fn archive_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("an archive begins with https:// or http://".into());
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err("an archive takes no user, no password and no query".into());
+    }
+    Ok(url)
+}
+
 /// A file of the archive.
 struct Wanted {
     url: Url,
     name: String,
 }
 
-fn wanted(args: &Args) -> Result<Vec<Wanted>, Failed> {
+fn wanted(args: &Args, archive: &Url) -> Result<Vec<Wanted>, Failed> {
     let usage = |why: String| Failed::new(Exit::Usage, why);
     let word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     for (flag, text) in [("symbol", &args.symbol), ("interval", &args.interval)] {
@@ -160,7 +174,7 @@ fn wanted(args: &Args) -> Result<Vec<Wanted>, Failed> {
     };
     let each = periods.into_iter().map(|period| {
         let name = format!("{symbol}-{what}-{period}.zip");
-        let mut url = args.base_url.clone();
+        let mut url = archive.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}/data/futures/um/{how}/{folder}/{symbol}/{within}{name}"));
         Wanted { url, name }
@@ -258,25 +272,70 @@ impl Archive {
     }
 
     /// Goes on with a part, or begins it; the part is whole afterwards, whatever is in it.
-    async fn rest(&self, file: &Wanted, part: &Path) -> Result<(), Trouble> {
-        let there = std::fs::metadata(part).map_or(0, |known| known.len());
+    async fn rest(&self, file: &Wanted, part: &mut Part, progress: &mut Progress) -> Result<(), Trouble> {
+        let there = part.length()?;
         let mut answer = self.get(&file.url, there).await?;
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(());
         }
-        let goes_on = answer.status() == StatusCode::PARTIAL_CONTENT;
-        let mut out = OpenOptions::new().create(true).write(true).append(goes_on).truncate(!goes_on).open(part);
-        let out = out.as_mut().map_err(|error| disk(part, error))?;
-        let mut length = if goes_on { there } else { 0 };
+        let mut length = there;
+        if answer.status() != StatusCode::PARTIAL_CONTENT {
+            part.clear()?;
+            length = 0;
+        }
         while let Some(piece) = within(answer.chunk()).await? {
             length = length.saturating_add(piece.len() as u64);
             if length > MAX_FILE {
                 return Err(Failed::new(Exit::Exchange, format!("{}: larger than {MAX_FILE} bytes", file.url)).into());
             }
-            out.write_all(&piece).map_err(|error| disk(part, &error))?;
+            part.write(&piece)?;
+            progress.say(|| format!("{}, {} MB", file.name, length / 1_000_000));
         }
-        out.sync_data().map_err(|error| disk(part, &error))?;
+        part.sync()?;
         Ok(())
+    }
+}
+
+/// A file that is coming, and that no other process writes to meanwhile.
+struct Part {
+    path: PathBuf,
+    file: File,
+}
+
+impl Part {
+    /// Opens the part, or makes it.
+    fn open(path: PathBuf) -> Result<Self, Trouble> {
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(|error| disk(&path, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let message = format!("{}: another process fetches it", path.display());
+                return Err(Failed::new(Exit::Failure, message).into());
+            }
+            Err(TryLockError::Error(error)) => return Err(disk(&path, &error).into()),
+        }
+        // Who held it may have given it its name in between: what is locked now may be the file itself.
+        let same = |now: &std::fs::Metadata| file.metadata().is_ok_and(|locked| locked.ino() == now.ino());
+        if !std::fs::metadata(&path).as_ref().is_ok_and(same) {
+            return Err(Trouble::Passing("another process has just fetched it".into()));
+        }
+        Ok(Self { path, file })
+    }
+
+    fn length(&self) -> Result<u64, Failed> {
+        self.file.metadata().map(|known| known.len()).map_err(|error| disk(&self.path, &error))
+    }
+
+    fn clear(&self) -> Result<(), Failed> {
+        self.file.set_len(0).map_err(|error| disk(&self.path, &error))
+    }
+
+    fn write(&mut self, piece: &[u8]) -> Result<(), Failed> {
+        self.file.write_all(piece).map_err(|error| disk(&self.path, &error))
+    }
+
+    fn sync(&self) -> Result<(), Failed> {
+        self.file.sync_data().map_err(|error| disk(&self.path, &error))
     }
 }
 
@@ -306,12 +365,11 @@ enum Became {
 }
 
 /// One file, with patience.
-async fn fetch(archive: &Archive, args: &Args, file: &Wanted) -> Result<Became, Failed> {
+async fn fetch(archive: &Archive, args: &Args, file: &Wanted, progress: &mut Progress) -> Result<Became, Failed> {
     let place = args.dir.join(&file.name);
-    let part = args.dir.join(format!("{}.part", file.name));
     let mut tries = 0;
     loop {
-        let trouble = match once(archive, args, file, &place, &part).await {
+        let trouble = match once(archive, args, file, &place, progress).await {
             Ok(became) => return Ok(became),
             Err(Trouble::Final(failed)) => return Err(failed),
             Err(Trouble::Passing(why)) => why,
@@ -325,7 +383,13 @@ async fn fetch(archive: &Archive, args: &Args, file: &Wanted) -> Result<Became, 
     }
 }
 
-async fn once(archive: &Archive, args: &Args, file: &Wanted, place: &Path, part: &Path) -> Result<Became, Trouble> {
+async fn once(
+    archive: &Archive,
+    args: &Args,
+    file: &Wanted,
+    place: &Path,
+    progress: &mut Progress,
+) -> Result<Became, Trouble> {
     let published = archive.published(file).await?;
     if place.exists() {
         if digest(place)? == published {
@@ -337,15 +401,17 @@ async fn once(archive: &Archive, args: &Args, file: &Wanted, place: &Path, part:
             return Err(Failed::new(Exit::BadData, message).into());
         }
     }
-    archive.rest(file, part).await?;
-    if digest(part)? != published {
+    let mut part = Part::open(args.dir.join(format!("{}.part", file.name)))?;
+    archive.rest(file, &mut part, progress).await?;
+    if digest(&part.path)? != published {
         // A part of an older file, or bytes that changed on the way.
-        std::fs::remove_file(part).map_err(|error| disk(part, &error))?;
+        std::fs::remove_file(&part.path).map_err(|error| disk(&part.path, &error))?;
         return Err(Trouble::Passing("what came does not have the published SHA-256".into()));
     }
     let checksum = place.with_file_name(format!("{}.CHECKSUM", file.name));
     crate::write_whole(&checksum, &format!("{published}  {}\n", file.name))?;
-    std::fs::rename(part, place).map_err(|error| disk(place, &error))?;
+    // Nobody else has it until it is named.
+    std::fs::rename(&part.path, place).map_err(|error| disk(place, &error))?;
     Ok(Became::Fetched)
 }
 
@@ -363,14 +429,16 @@ struct ShownFile {
 
 /// Fetches one file after the other.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
-    let files = wanted(args)?;
+    // Not where the flags are parsed, which repeats whatever is wrong.
+    let url = archive_url(&args.base_url).map_err(|why| Failed::new(Exit::Usage, format!("--base-url: {why}")))?;
+    let files = wanted(args, &url)?;
     std::fs::create_dir_all(&args.dir).map_err(|error| disk(&args.dir, &error))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let archive = Archive::new(&args.base_url)?;
+    let archive = Archive::new(&url)?;
     let fetched = runtime.map_err(Failed::with(Exit::Failure))?.block_on(async {
-        let mut fetched = Vec::with_capacity(files.len());
+        let (mut fetched, mut progress) = (Vec::with_capacity(files.len()), Progress::new("fetch-data"));
         for file in &files {
-            let became = fetch(&archive, args, file).await?;
+            let became = fetch(&archive, args, file, &mut progress).await?;
             let place = args.dir.join(&file.name).display().to_string();
             if !args.json {
                 let words = if became == Became::Fetched { "fetched" } else { "is there" };

@@ -98,11 +98,12 @@ fn body(seed: u8) -> Vec<u8> {
 }
 
 fn fetch(archive: &Archive, folder: &Path, args: &str) -> (i32, Value, String) {
-    let fixed = format!("fetch-data --symbol SOLUSDT --dir data --json --base-url {}", archive.address);
+    let url = if args.contains("--base-url") { String::new() } else { format!("--base-url {}", archive.address) };
+    let fixed = format!("fetch-data --symbol SOLUSDT --dir data --json {url}");
     let output = Command::cargo_bin("kraite")
         .unwrap()
         .current_dir(folder)
-        .args(fixed.split(' ').chain(args.split_whitespace()))
+        .args(fixed.split_whitespace().chain(args.split_whitespace()))
         .output()
         .unwrap();
     let told = serde_json::from_slice(&output.stdout).unwrap_or_default();
@@ -196,6 +197,17 @@ fn a_file_that_is_not_what_was_published_never_has_its_name() {
     assert_eq!(fetch(&archive, folder.path(), "--from 2025-05 --to 2025-05 --renew").0, 0);
     assert_eq!(std::fs::read(folder.path().join("data/SOLUSDT-1m-2025-05.zip")).unwrap(), body(2));
 
+    // Two at once would write into one another's file.
+    let part = folder.path().join("data/SOLUSDT-1m-2025-06.zip.part");
+    archive.put(&MONTH.replace("05.zip", "06.zip"), &body(5));
+    let held = std::fs::File::create(&part).unwrap();
+    held.lock().unwrap();
+    let (code, _, stderr) = fetch(&archive, folder.path(), "--from 2025-06 --to 2025-06");
+    assert!(code == 1 && stderr.contains("another process fetches it"), "{stderr}");
+    assert_eq!(part.metadata().unwrap().len(), 0);
+    drop(held);
+    assert_eq!(fetch(&archive, folder.path(), "--from 2025-06 --to 2025-06").0, 0);
+
     let checksum = format!("{MONTH}.CHECKSUM");
     archive.has.lock().unwrap().files.insert(checksum, b"<html>maintenance</html>".to_vec());
     for (args, code, words) in [
@@ -204,9 +216,12 @@ fn a_file_that_is_not_what_was_published_never_has_its_name() {
         ("--from 2025-05 --to 2025-04", 2, "is before"),
         ("--from 2025-05-01 --to 2025-05-02 --kind funding-rate", 2, "by months only"),
         ("--from 2025-05 --to 2025-05 --interval ../x", 2, "--interval"),
+        ("--from 2025-05 --to 2025-05 --base-url ftp://127.0.0.1", 2, "begins with https://"),
+        ("--from 2025-05 --to 2025-05 --base-url http://me:secret@127.0.0.1", 2, "no password"),
     ] {
         let (ended, _, stderr) = fetch(&archive, folder.path(), args);
         assert!(ended == code && stderr.contains(words) && stderr.lines().count() == 1, "{args}: {ended} {stderr}");
+        assert!(!stderr.contains("secret"), "{stderr}");
     }
-    assert_eq!(names(folder.path()).len(), 2);
+    assert_eq!(names(folder.path()).len(), 4);
 }

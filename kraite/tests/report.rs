@@ -155,6 +155,12 @@ fn s10_the_page_of_a_backtest_is_whole_and_loads_nothing() {
     assert!(opened > 12 && page.contains(&format!("12 of {opened} are drawn")));
     let (code, _, stderr) = bench.backtest(&format!("{RUN} --report page.html"));
     assert!(code == 2 && stderr.contains("page.html is there already"), "{stderr}");
+    // What a run came to is told also where its page cannot be written.
+    let (code, _, stderr) = bench.backtest(&format!("{RUN} --report nowhere/page.html"));
+    assert!(code == 1 && stderr.contains("nowhere/page.html"), "{stderr}");
+    let output =
+        bench.run(&format!("backtest --exchange-info info.json --symbol SOLUSDT {RUN} --report nowhere/page.html"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("positions"));
     // A run that opens nothing has a page too.
     bench.file("never.toml", &format!("{TIGHT}margin_mode = \"isolated\"\n"));
     let never = "--fast --klines klines.csv --config never.toml --enter-at 2030-01-01";
@@ -176,12 +182,23 @@ fn s10_entries_are_where_the_signals_are() {
             bench.backtest(&format!("{way} --klines klines.csv --config tight.toml --signals signals.csv"));
         assert_eq!((code, &told["positions_opened"]), (0, &3.into()), "{stderr}");
     }
+    // What was wanted before the first bar is no wish to enter at it.
+    let later = format!("--klines klines.csv --config tight.toml --signals signals.csv --from {}", minute(300));
+    for way in ["--fast", ""] {
+        assert_eq!(bench.backtest(&format!("{way} {later}")).1["positions_opened"], 2, "{way}");
+    }
     let times = [100, 700].map(|n| minute(n).to_string()).join(",");
     let run = format!("--fast --klines klines.csv --config tight.toml --csv books --enter-at {times}");
     assert_eq!(bench.backtest(&run).1["positions_opened"], 2);
     let fills = rows(&bench, "fills.csv");
     let entries: Vec<_> = fills.iter().filter(|row| row[6] == "entry").map(|row| row[0].clone()).collect();
     assert_eq!(entries, ["2025-02-19T23:00:00.000Z", "2025-02-20T09:00:00.000Z"]);
+    bench.file("signals.csv", "at,symbol\n2025-02-20T10:00,BTCUSDT\n");
+    let (code, told, stderr) = bench.backtest("--fast --klines klines.csv --signals signals.csv");
+    assert!(
+        code == 0 && told["positions_opened"] == 0 && stderr.contains("no line of it is about SOLUSDT"),
+        "{stderr}"
+    );
     bench.file("signals.csv", "at\nnever\n");
     let (code, _, stderr) = bench.backtest("--fast --klines klines.csv --signals signals.csv");
     assert!(code == 9 && stderr.contains("signals.csv, line 2: `never`"), "{stderr}");

@@ -3,7 +3,8 @@
 use kraite_sim::backtest::{Book, Plan, Trip, approximate};
 use kraite_sim::data::Columns;
 
-use super::{Args, Piece, Source};
+use super::Args;
+use super::source::{Piece, Source};
 use crate::exit::Failed;
 
 /// So many candles a picture at most.

@@ -3,6 +3,7 @@
 pub(crate) mod books;
 mod candles;
 mod report;
+mod source;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,15 +17,14 @@ use kraite_core::time::{Millis, VenueMillis};
 use kraite_sim::backtest::{
     At, Backtest, Book, Fast, Hostility, Listener, Outcome, Plan, Signal, WhenFlat, default_margin,
 };
-use kraite_sim::data::{
-    Bar, Columns, Funding, KlineReader, Stretch, Stretches, Ticks, Trade, instant, read_klines, read_signals,
-};
+use kraite_sim::data::{Columns, Funding, Stretch, Stretches, instant, read_klines, read_signals};
 use kraite_sim::world::Latency;
 use serde::Serialize;
 
+use self::source::{Piece, Source};
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
-use crate::market::{MarketArgs, TradesRead};
+use crate::market::MarketArgs;
 use crate::plan::remarks;
 use crate::progress::{Progress, stopwatch};
 use crate::settings::{LEVERAGE_CAP, Settings};
@@ -302,15 +302,17 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     } else {
         (by_prices(args, &settings, instrument, &funding, |_| ())?.0, None)
     };
-    if let Some(book) = &book {
-        write(args, &settings, &ran, book)?;
-    }
     let (shown, outcome) = (show(args, &settings, &ran), &ran.outcome);
     if args.json {
         let json = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;
         crate::print(&format!("{json}\n"))?;
     } else {
         crate::print(&text(args, &shown))?;
+    }
+    // The data is on stdout: whatever cannot be written now is only told.
+    let unwritten = book.as_ref().and_then(|book| write(args, &settings, &ran, book).err());
+    if let Some(failed) = &unwritten {
+        crate::talk(&format!("kraite: {failed}"));
     }
     if let Some((at, refusal)) = &outcome.first_refusal {
         crate::talk(&format!(
@@ -320,7 +322,8 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     }
     if outcome.verdict.violations == 0 {
         let nothing = outcome.refused > 0 && outcome.positions_opened == 0;
-        return Ok(if nothing { Exit::PlanRefused } else { Exit::Ok });
+        let ended = if nothing { Exit::PlanRefused } else { Exit::Ok };
+        return Ok(unwritten.map_or(ended, |failed| failed.exit));
     }
     let first =
         outcome.verdict.findings.first().map_or_else(String::new, |(at, what)| format!("{what:?} at {} ms", at.0));
@@ -382,7 +385,12 @@ fn note(args: &Args, settings: &Settings) {
 /// When to enter.
 fn signal(args: &Args) -> Result<Box<dyn Signal>, Failed> {
     if let Some(path) = &args.signals {
-        return Ok(Box::new(At::new(read_signals(path, &Symbol::new(&args.market.symbol))?)));
+        let instants = read_signals(path, &Symbol::new(&args.market.symbol))?;
+        if instants.is_empty() {
+            let (file, symbol) = (path.display(), &args.market.symbol);
+            crate::talk(&format!("kraite: note: {file}: no line of it is about {symbol}; nothing is entered"));
+        }
+        return Ok(Box::new(At::new(instants)));
     }
     if args.enter_at.is_empty() { Ok(Box::new(WhenFlat)) } else { Ok(Box::new(At::new(args.enter_at.clone()))) }
 }
@@ -443,15 +451,6 @@ fn by_messages(
     Ok((Ran { outcome, plan, missing, frozen, reading, running }, book))
 }
 
-/// Bars or trades that are in memory at a time.
-const AT_A_TIME: usize = 65_536;
-
-/// Prices of the data, a piece at a time.
-enum Piece {
-    Bars(Columns),
-    Trades(Ticks),
-}
-
 /// Only what the planner decides and what prices reach.
 fn by_prices<L: Listener>(
     args: &Args,
@@ -491,85 +490,6 @@ fn by_prices<L: Listener>(
     let (outcome, listener) = run.finish();
     let (missing, frozen) = source_of.stillness();
     Ok((Ran { outcome, plan, missing, frozen, reading, running }, listener))
-}
-
-/// Where prices are from; the next one is known already.
-enum Source {
-    Bars(Box<KlineReader>, Option<Bar>),
-    Trades(Box<TradesRead>, Option<Trade>),
-}
-
-impl Source {
-    fn open(args: &Args, instrument: &Instrument) -> Result<Self, Failed> {
-        if args.market.trades.is_empty() {
-            let mut reader = args.market.reader(instrument);
-            let first = reader.first_wanted()?;
-            return Ok(Self::Bars(Box::new(reader), Some(first)));
-        }
-        let mut trades = args.market.read_trades();
-        let first = trades.first()?;
-        Ok(Self::Trades(Box::new(trades), Some(first)))
-    }
-
-    fn first_price(&self) -> Price {
-        match self {
-            Self::Bars(_, next) => next.map(|bar| bar.open),
-            Self::Trades(_, next) => next.map(|trade| trade.price),
-        }
-        .unwrap_or_default()
-    }
-
-    const fn room(&self, unit: Price) -> Piece {
-        match self {
-            Self::Bars(..) => Piece::Bars(Columns::new(unit)),
-            Self::Trades(..) => Piece::Trades(Ticks::new(unit)),
-        }
-    }
-
-    const fn word(&self) -> &'static str {
-        match self {
-            Self::Bars(..) => "bars",
-            Self::Trades(..) => "trades",
-        }
-    }
-
-    /// Reads the next piece; says whether there is more.
-    fn fill(&mut self, piece: &mut Piece) -> Result<bool, Failed> {
-        match (self, piece) {
-            (Self::Bars(reader, next), Piece::Bars(bars)) => {
-                bars.clear();
-                while let Some(bar) = next.take() {
-                    if bars.len() >= AT_A_TIME {
-                        *next = Some(bar);
-                        break;
-                    }
-                    bars.push(&bar).map_err(Failed::with(Exit::BadData))?;
-                    *next = reader.next_wanted()?;
-                }
-                Ok(next.is_some())
-            }
-            (Self::Trades(reader, next), Piece::Trades(trades)) => {
-                trades.clear();
-                while let Some(trade) = next.take() {
-                    if trades.len() >= AT_A_TIME {
-                        *next = Some(trade);
-                        break;
-                    }
-                    trades.push(&trade).map_err(Failed::with(Exit::BadData))?;
-                    *next = reader.next()?;
-                }
-                Ok(next.is_some())
-            }
-            _ => Ok(false),
-        }
-    }
-
-    fn stillness(&self) -> (Stretches, Stretches) {
-        match self {
-            Self::Bars(reader, _) => (reader.missing().clone(), reader.frozen().clone()),
-            Self::Trades(trades, _) => (trades.missing(), Stretches::default()),
-        }
-    }
 }
 
 fn show(args: &Args, settings: &Settings, ran: &Ran) -> Shown {

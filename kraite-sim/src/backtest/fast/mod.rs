@@ -267,6 +267,8 @@ impl<'a, L: Listener> Fast<'a, L> {
         if self.outcome.bars == 0 {
             let skipped = self.funding.iter().take_while(|payment| payment.at < first).count();
             self.funding = self.funding.get(skipped..).unwrap_or_default();
+            // What a signal wanted before the first price nobody could have had.
+            self.free_at = self.free_at.max(first);
         }
         self.outcome.bars = self.outcome.bars.saturating_add(more as u64);
     }

@@ -153,7 +153,7 @@ impl<'a, L: Listener> Portfolio<'a, L> {
         let Some(Market { run, bars, next, earned }) = self.markets.get_mut(place) else { return Ok(()) };
         let at = bars.first_at(*next, now);
         if at > *next {
-            run.pass_bars(bars.closes(*next, at))?;
+            run.pass(bars.closes(*next, at))?;
             *next = at;
         }
         let Some(bar) = bars.bar(at).filter(|bar| bar.open_time == now) else { return Ok(()) };
@@ -224,10 +224,6 @@ impl<'a, L: Listener> Fast<'a, L> {
 
     const fn enters_at(&self) -> VenueMillis {
         self.enter_at
-    }
-
-    fn pass_bars(&mut self, closes: &[i32]) -> Result<(), ArithmeticError> {
-        self.pass(closes)
     }
 
     fn unrealised(&self) -> Result<Notional, ArithmeticError> {

@@ -1,10 +1,10 @@
 //! Trade by trade, where each order is at the exchange only once its message has arrived.
 //!
-//! The times are those of the engine on an exchange this far away: an entry is sent once the account is read and set up; its answer
-//! lets the rungs be sent, theirs the stop, and its the target (or the stop first, as the plan's sequence says; a pair
-//! is one call). A rung that has filled is pushed, and the target that follows it is one request behind that. What
-//! arrives late finds the price where it is: a rung that is passed already executes there, and a position whose stop
-//! or target is passed before it rests is closed there.
+//! The times are those of the engine on an exchange this far away: an entry is sent once the account is read and set
+//! up; its answer lets the rungs be sent, theirs the stop, and its the target (or the stop first, as the plan's sequence
+//! says; a pair is one call). A rung that has filled is pushed, and the target that follows it is one request behind
+//! that. What arrives late finds the price where it is: a rung that is passed already executes there, and a position
+//! whose stop or target is passed before it rests is closed there.
 
 use kraite_core::capabilities::Protection;
 use kraite_core::exchange::Direction;
