@@ -124,3 +124,37 @@ fn mutant_a_requirement_without_a_row_a_reason_or_a_test_of_its_number_is_notice
     assert_eq!(changed(60, "| R60 | an echo | |"), ["R60 names no test and gives no reason"]);
     assert_eq!(changed(60, "| R60 | No test: nothing echoes | |"), Vec::<String>::new());
 }
+
+/// Rows of the README's tables of speeds that are in no row of the printed results: name, nanoseconds, ratio.
+fn unmeasured(readme: &str, results: &str) -> Vec<String> {
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let section = readme.split("## How fast a backtest is").nth(1).unwrap().split("\n## ").next().unwrap();
+    let measured: Vec<Vec<String>> = results.lines().map(cells).filter(|row| row.len() == 13).collect();
+    let peers = ["kraite ", "backtesting.py ", "nautilus_trader ", "hftbacktest "];
+    let shown = section.lines().filter(|line| peers.iter().any(|peer| line.starts_with(&format!("| {peer}"))));
+    let shown: Vec<&str> = shown.collect();
+    assert!(shown.len() >= 6, "{shown:?}");
+    let is_measured = |line: &&str| {
+        let row = cells(line);
+        let mut words = row.get(1).unwrap().split([' ', ',']);
+        let (name, version) = (words.next().unwrap(), words.next().unwrap());
+        measured.iter().any(|printed| {
+            let ratio: f64 = printed.get(7).unwrap().replace(',', "").parse().unwrap_or(0.0);
+            printed.get(1).unwrap().starts_with(name)
+                && printed.get(2).unwrap() == version
+                && printed.get(6) == row.get(2)
+                && format!("{ratio:.0}") == row.get(3).unwrap().replace(',', "")
+        })
+    };
+    shown.into_iter().filter(|line| !is_measured(line)).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_speeds_in_the_readme_are_those_that_were_printed() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let (readme, results) = (read("README.md"), read("bench/peers/RESULTS.md"));
+    assert_eq!(unmeasured(&readme, &results), [""; 0]);
+    for (printed, typed) in [("| 52,692.4 |", "| 62,692.4 |"), ("| 1,852 |", "| 2,852 |"), ("1.231.0", "1.232.0")] {
+        assert!(!unmeasured(&readme.replace(printed, typed), &results).is_empty(), "{typed}");
+    }
+}
