@@ -291,7 +291,9 @@ fn s10_trades_one_by_one_are_the_long_way() {
                 "seed {seed}"
             );
         }
-        let mut run = Backtest::new(case.plan.clone(), Hostility::None, 1, VenueMillis(START), case.funding.clone());
+        // It begins with the first price, as a run by prices does.
+        let begin = trades[0].at;
+        let mut run = Backtest::new(case.plan.clone(), Hostility::None, 1, begin, case.funding.clone());
         run = run.entering(entries);
         run.world_mut().venue.keep_trades(usize::MAX);
         for trade in &trades {
