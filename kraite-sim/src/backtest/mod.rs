@@ -4,6 +4,7 @@
 //! the best, then to the close. A stop that the bar's low passes fills at the low; a target that its high passes
 //! fills where it triggers, unless the bar opens beyond it.
 
+mod ahead;
 mod book;
 mod fast;
 mod signal;
@@ -21,9 +22,10 @@ use kraite_core::sizing::{Budget, LadderSpec, Refusal, Rule, SizeRequest, size_f
 use kraite_core::time::{Millis, VenueMillis};
 use serde::{Deserialize, Serialize};
 
+pub use ahead::looks_ahead;
 pub use book::{Book, Equity, Summary, Trip, approximate};
 pub use fast::{Deal, Fast, FastError, Listener, Opening, Part, Portfolio, Sum};
-pub use signal::{At, Signal, WhenFlat, looks_ahead};
+pub use signal::{At, Signal, WhenFlat};
 
 use crate::data::{Bar, Funding, Trade};
 use crate::venue::{Liquidity, ObjectId, PriceMove, Venue, VenueProfile};
