@@ -469,7 +469,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let request = SizeRequest { instrument: &instrument, spec: &spec, budget: &budget, mark: args.mark };
     let draft = draft_for(&request, style);
     let plan = if draft.refused.is_none() { Some(steps_of(&draft, args)?) } else { None };
-    let after = after_each_rung(&request, style, &draft);
+    let after = after_each_rung(&request, &draft);
     let shown = show(&draft, &after, plan.as_ref(), &instrument, args);
     if args.json {
         let text = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;

@@ -279,11 +279,11 @@ impl Turn<'_> {
             return true;
         }
         if let Some((at, _)) = flat.filter(|_| !is_flat) {
-            // Residual: what explains it is in the history, or it is not ours (R91). One reading may lag behind the
-            // close; somebody is told once a later one agrees.
-            readings.want_history = true;
-            let first = *readings.residual.get_or_insert(at);
-            if at >= first.plus(READ_LAG) {
+            // Residual: what explains it is in the history, or it is not ours (R91). The newest reading may be of before
+            // the close, the next one may lag behind it; somebody is told once a later one agrees.
+            let since = *readings.residual.get_or_insert(self.at.venue);
+            readings.want_history |= at > since;
+            if at >= since.plus(READ_LAG) {
                 self.alert(no, Alert::NeedsAttention, String::from("the venue still shows exposure after our close"));
             }
         }

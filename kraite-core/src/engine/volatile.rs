@@ -50,7 +50,7 @@ pub(super) struct Readings {
     pub(super) open: Pace,
     /// When the unwinding began in this run.
     pub(super) unwinding_since: Option<LocalMillis>,
-    /// When the first reading was asked for that showed exposure where our fills explain none any more.
+    /// Since when our fills explain no exposure while the newest reading, perhaps of before, shows some.
     pub(super) residual: Option<VenueMillis>,
 }
 

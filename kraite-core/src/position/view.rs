@@ -193,20 +193,8 @@ impl Position {
             return Some((floor_price(held, tick).unwrap_or(held), self.closable()));
         }
         let instrument = &self.request.instrument;
-        let break_even =
-            sizing::break_even(self.direction(), average, instrument.taker_fee, instrument.taker_fee).ok()?;
-        let basis = match self.request.spec.basis {
-            sizing::TargetBasis::AverageEntry => average,
-            sizing::TargetBasis::BreakEven => break_even,
-        };
-        let wish = sizing::TargetRequest {
-            direction: self.direction(),
-            basis,
-            break_even,
-            profit: self.profit(),
-            instrument,
-            mark,
-        };
+        let wish = sizing::TargetRequest::at(&self.request.spec, instrument, average).ok()?;
+        let wish = sizing::TargetRequest { profit: self.profit(), mark, ..wish };
         sizing::target_price(&wish).ok().map(|price| (price, self.closable()))
     }
 

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use super::attempt::target_of;
 use super::ladder::{Draft, SizeRequest};
 use crate::number::{ArithmeticError, Notional, Price, Qty};
-use crate::plan::TargetStyle;
 
 /// Once the entry and the rungs up to one have filled, each at its price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,29 +19,25 @@ pub struct AfterRung {
 
 /// One for each rung of a draft, in its order; fewer where a sum cannot be held, none without an entry.
 #[must_use]
-pub fn after_each_rung(request: &SizeRequest<'_>, style: TargetStyle, draft: &Draft) -> Vec<AfterRung> {
+pub fn after_each_rung(request: &SizeRequest<'_>, draft: &Draft) -> Vec<AfterRung> {
     let mut after = Vec::with_capacity(draft.rungs.len());
     let Some(entry) = draft.entry.filter(|entry| entry.qty.is_positive()) else { return after };
-    let Ok(fees) = entry.notional.scaled_by(request.instrument.taker_fee) else { return after };
-    let mut paid = (entry.notional, entry.qty, fees);
+    let mut paid = (entry.notional, entry.qty);
     for rung in &draft.rungs {
-        let Ok((sum, average)) = add(paid, rung.price, rung.qty, request) else { return after };
+        let Ok((sum, average)) = add(paid, rung.price, rung.qty) else { return after };
         paid = sum;
-        let target = target_of(request, style, paid, None).ok().map(|aimed| aimed.price);
-        after.push(AfterRung { rung: rung.rung, average_entry: average, target });
+        let target = target_of(request, average, None).ok().map(|aimed| aimed.price);
+        let places = request.instrument.tick.decimal().scale().saturating_add(4).max(8);
+        let average_entry = Price::of(average.decimal().round_dp(places).normalize());
+        after.push(AfterRung { rung: rung.rung, average_entry, target });
     }
     after
 }
 
-type Paid = (Notional, Qty, Notional);
-
-/// One more fill of a resting order, and the average with it.
-fn add(paid: Paid, price: Price, qty: Qty, request: &SizeRequest<'_>) -> Result<(Paid, Price), ArithmeticError> {
-    let cost = price.checked_mul(qty)?;
-    let fee = cost.scaled_by(request.instrument.maker_fee)?;
-    let paid = (paid.0.checked_add(cost)?, paid.1.checked_add(qty)?, paid.2.checked_add(fee)?);
-    let places = request.instrument.tick.decimal().scale().saturating_add(4).max(8);
-    Ok((paid, Price::of(paid.0.checked_div_qty(paid.1)?.decimal().round_dp(places).normalize())))
+/// One more fill, and the average with it.
+fn add((cost, held): (Notional, Qty), price: Price, qty: Qty) -> Result<((Notional, Qty), Price), ArithmeticError> {
+    let (cost, held) = (cost.checked_add(price.checked_mul(qty)?)?, held.checked_add(qty)?);
+    Ok(((cost, held), cost.checked_div_qty(held)?))
 }
 
 #[cfg(test)]
@@ -58,7 +53,7 @@ mod tests {
         let budget = Budget { margin: "100".parse().unwrap(), leverage_cap: 20 };
         let request =
             SizeRequest { instrument: &instrument, spec: &spec, budget: &budget, mark: "150.237".parse().unwrap() };
-        after_each_rung(&request, TargetStyle::TriggerMarket, &draft(&request))
+        after_each_rung(&request, &draft(&request))
             .iter()
             .map(|a| (a.rung, a.average_entry.to_string(), a.target.unwrap().to_string()))
             .collect()
@@ -91,6 +86,6 @@ mod tests {
         let budget = Budget { margin: "0.001".parse().unwrap(), leverage_cap: 20 };
         let request =
             SizeRequest { instrument: &instrument, spec: &spec, budget: &budget, mark: "150.237".parse().unwrap() };
-        assert_eq!(after_each_rung(&request, TargetStyle::TriggerMarket, &draft(&request)), []);
+        assert_eq!(after_each_rung(&request, &draft(&request)), []);
     }
 }

@@ -4,14 +4,13 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::average::break_even_paid;
 use super::ladder::{Draft, DroppedRung, SizeRequest};
 use super::leverage::choose_leverage;
 use super::loss::max_loss;
 use super::rebuild::rungs_from;
 use super::rules::{broken_rung, broken_size, check_band, slipped, total};
 use super::rungs::{RungPrice, Slices, rung_price};
-use super::spec::{EntryPlan, Rule, RungPlan, TargetBasis};
+use super::spec::{EntryPlan, Rule, RungPlan};
 use super::stop::stop_price;
 use super::target::{Aimed, TargetRequest, aimed};
 use crate::exchange::Direction;
@@ -95,27 +94,15 @@ fn quantities(
     Ok((entry, rungs))
 }
 
-/// The target for what was paid (cost, quantity, fees), at the mark if one is given.
+/// The target at an average entry, past the mark if one is given.
 pub(super) fn target_of(
     request: &SizeRequest<'_>,
-    style: TargetStyle,
-    (cost, qty, fees): (Notional, Qty, Notional),
+    average: Price,
     mark: Option<Price>,
 ) -> Result<Aimed, (Rule, String)> {
-    let SizeRequest { instrument, spec, .. } = *request;
-    let exit_fee = match style {
-        TargetStyle::TriggerMarket => instrument.taker_fee,
-        TargetStyle::Limit => instrument.maker_fee,
-    };
     let broken = |_| (Rule::TargetNotProfitable, String::from("the break-even cannot be computed"));
-    let average = cost.checked_div_qty(qty).map_err(broken)?;
-    let break_even = break_even_paid(spec.direction, cost, fees, qty, exit_fee).map_err(broken)?;
-    let basis = match spec.basis {
-        TargetBasis::AverageEntry => average,
-        TargetBasis::BreakEven => break_even,
-    };
-    let wish = TargetRequest { direction: spec.direction, basis, break_even, profit: spec.profit, instrument, mark };
-    aimed(&wish).map_err(|r| (r.rule, r.message))
+    let wish = TargetRequest::at(request.spec, request.instrument, average).map_err(broken)?;
+    aimed(&TargetRequest { mark, ..wish }).map_err(|r| (r.rule, r.message))
 }
 
 impl Attempt<'_> {
@@ -236,25 +223,9 @@ impl Attempt<'_> {
         }
     }
 
-    fn target_of(
-        &self,
-        cost: Notional,
-        qty: Qty,
-        fees: Notional,
-        mark: Option<Price>,
-    ) -> Result<Aimed, (Rule, String)> {
-        target_of(&self.request, self.style, (cost, qty, fees), mark)
-    }
-
     fn target(&mut self) {
         let SizeRequest { instrument, spec, mark, .. } = self.request;
-        let one = Qty::of(rust_decimal::Decimal::ONE);
-        let cost = Notional::of(self.reference.decimal());
-        let wish = cost
-            .scaled_by(instrument.taker_fee)
-            .map_err(|_| (Rule::TargetNotProfitable, String::from("the fees cannot be computed")))
-            .and_then(|fees| self.target_of(cost, one, fees, Some(mark)));
-        match wish {
+        match target_of(&self.request, self.reference, Some(mark)) {
             Ok(Aimed { price, clamped }) => {
                 self.draft.target = Some(price);
                 self.draft.target_clamped = clamped;
@@ -317,21 +288,19 @@ impl Attempt<'_> {
             }
         }
         if entry.qty.is_positive() && self.draft.target.is_some() {
-            match self.full_profit(&legs, entry, cost) {
+            match self.full_profit(&legs, cost) {
                 Ok(profit) => self.draft.full_ladder_profit = Some(profit),
                 Err((rule, message)) => self.broke(rule, None, Place::Target, format!("full ladder: {message}")),
             }
         }
     }
 
-    fn full_profit(&self, legs: &[(Price, Qty)], entry: EntryPlan, cost: Notional) -> Result<Notional, (Rule, String)> {
-        let SizeRequest { instrument, spec, .. } = self.request;
+    fn full_profit(&self, legs: &[(Price, Qty)], cost: Notional) -> Result<Notional, (Rule, String)> {
+        let spec = self.request.spec;
         let overflow = |_| (Rule::MaxQuantity, String::from("the profit cannot be computed"));
         let qty = legs.iter().try_fold(Qty::ZERO, |sum, (_, qty)| sum.checked_add(*qty)).map_err(overflow)?;
-        let taken = entry.notional.scaled_by(instrument.taker_fee).map_err(overflow)?;
-        let resting = cost.checked_sub(entry.notional).and_then(|rest| rest.scaled_by(instrument.maker_fee));
-        let fees = resting.and_then(|resting| taken.checked_add(resting)).map_err(overflow)?;
-        let earned = self.target_of(cost, qty, fees, None)?.price.checked_mul(qty).map_err(overflow)?;
+        let average = cost.checked_div_qty(qty).map_err(overflow)?;
+        let earned = target_of(&self.request, average, None)?.price.checked_mul(qty).map_err(overflow)?;
         match spec.direction {
             Direction::Long => earned.checked_sub(cost).map_err(overflow),
             Direction::Short => cost.checked_sub(earned).map_err(overflow),

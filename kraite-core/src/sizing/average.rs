@@ -20,13 +20,14 @@ pub fn average_entry(fills: impl Iterator<Item = (Price, Qty)>) -> Result<Option
     if total.is_zero() { Ok(None) } else { cost.checked_div_qty(total).map(|p| Some(Price::of(readable(p.decimal())))) }
 }
 
-/// The price at which closing earns exactly the fees of entry and exit, not rounded to a tick.
+/// The price at which closing earns exactly the fees of entry and exit, not rounded to a tick: LONG sells at
+/// average x (1 + entry fee) / (1 - exit fee), SHORT buys back at average x (1 - entry fee) / (1 + exit fee).
 ///
 /// `entry_fee` and `exit_fee` are rates of notional (0.0005 is 5 basis points), negative for rebates.
-/// Funding is left out. Use [`break_even_paid`] where the fees paid are known as amounts.
+/// Funding is left out.
 ///
 /// # Errors
-/// When the result does not fit 96 bits, or an exit fee of 100 % makes it infinite.
+/// When an exit fee of 100 % makes it infinite, or the result does not fit 96 bits.
 pub fn break_even(
     direction: Direction,
     average: Price,
@@ -35,28 +36,12 @@ pub fn break_even(
 ) -> Result<Price, ArithmeticError> {
     let one = Qty::of(rust_decimal::Decimal::ONE);
     let cost = average.checked_mul(one)?;
-    break_even_paid(direction, cost, cost.scaled_by(entry_fee)?, one, exit_fee)
-}
-
-/// The break-even of `qty` units that cost `cost`, with `fees_paid` already paid and `exit_fee` to come.
-///
-/// LONG sells at (cost + fees) / (qty x (1 - exit fee)); SHORT buys back at
-/// (cost - fees) / (qty x (1 + exit fee)).
-///
-/// # Errors
-/// When `qty` is zero, an exit fee of 100 % makes it infinite, or the result does not fit 96 bits.
-pub fn break_even_paid(
-    direction: Direction,
-    cost: Notional,
-    fees_paid: Notional,
-    qty: Qty,
-    exit_fee: Factor,
-) -> Result<Price, ArithmeticError> {
+    let fee = cost.scaled_by(entry_fee)?;
     let (earned, kept) = match direction {
-        Direction::Long => (cost.checked_add(fees_paid)?, Factor::ONE.checked_sub(exit_fee)?),
-        Direction::Short => (cost.checked_sub(fees_paid)?, Factor::ONE.checked_add(exit_fee)?),
+        Direction::Long => (cost.checked_add(fee)?, Factor::ONE.checked_sub(exit_fee)?),
+        Direction::Short => (cost.checked_sub(fee)?, Factor::ONE.checked_add(exit_fee)?),
     };
-    earned.checked_div_qty(qty.scaled_by(kept)?).map(|p| Price::of(readable(p.decimal())))
+    earned.checked_div_qty(one.scaled_by(kept)?).map(|p| Price::of(readable(p.decimal())))
 }
 
 #[cfg(test)]
@@ -88,14 +73,6 @@ mod tests {
         assert_eq!(long.decimal().round_dp(8).to_string(), "100.10005003");
         let short = break_even(Direction::Short, average, rate, rate).unwrap();
         assert_eq!(short.decimal().round_dp(8).to_string(), "99.90004998");
-        let paid = break_even_paid(
-            Direction::Long,
-            "200".parse().unwrap(),
-            "0.1".parse().unwrap(),
-            "2".parse().unwrap(),
-            Factor::ZERO,
-        );
-        assert_eq!(paid.unwrap().to_string(), "100.05");
         assert!(break_even(Direction::Long, average, rate, Factor::ONE).is_err());
     }
 }

@@ -21,7 +21,7 @@ mod stop;
 mod target;
 
 pub use after::{AfterRung, after_each_rung};
-pub use average::{average_entry, break_even, break_even_paid};
+pub use average::{average_entry, break_even};
 pub use ladder::{Draft, DroppedRung, Ladder, SizeRequest, draft, draft_for, size, size_for};
 pub use leverage::choose_leverage;
 pub use loss::max_loss;

@@ -38,7 +38,8 @@ impl SizingModel {
 pub enum TargetBasis {
     /// The average entry of our own fills.
     AverageEntry,
-    /// The price at which closing earns exactly the fees paid and to be paid.
+    /// The price at which closing earns exactly the fees, as if every fill took and the target will
+    /// ([`super::TargetRequest::at`]).
     BreakEven,
 }
 

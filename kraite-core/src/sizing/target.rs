@@ -3,8 +3,9 @@
 use alloc::format;
 use alloc::string::String;
 
+use super::average::break_even;
 use super::math::{gained, is_past};
-use super::spec::{Refusal, Rule};
+use super::spec::{LadderSpec, Refusal, Rule, TargetBasis};
 use crate::exchange::Direction;
 use crate::instrument::Instrument;
 use crate::number::{ArithmeticError, Percent, Price};
@@ -25,6 +26,25 @@ pub struct TargetRequest<'a> {
     pub instrument: &'a Instrument,
     /// The present mark; a target that it has passed is re-anchored on it. `None` skips that.
     pub mark: Option<Price>,
+}
+
+impl<'a> TargetRequest<'a> {
+    /// The target of a position at this average entry, wherever the mark is. The planner, the engine, a backtest and a
+    /// rebuilt account all ask this way, so that what is planned is what rests.
+    ///
+    /// The break-even is that of a position whose every fill took, and whose target will: it hangs on no fee that the
+    /// exchange tells later.
+    ///
+    /// # Errors
+    /// When the break-even does not fit 96 bits, or a fee of 100 % makes it infinite.
+    pub fn at(spec: &LadderSpec, instrument: &'a Instrument, average: Price) -> Result<Self, ArithmeticError> {
+        let break_even = break_even(spec.direction, average, instrument.taker_fee, instrument.taker_fee)?;
+        let basis = match spec.basis {
+            TargetBasis::AverageEntry => average,
+            TargetBasis::BreakEven => break_even,
+        };
+        Ok(Self { direction: spec.direction, basis, break_even, profit: spec.profit, instrument, mark: None })
+    }
 }
 
 fn refuse(message: String) -> Refusal {

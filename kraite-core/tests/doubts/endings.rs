@@ -85,10 +85,6 @@ fn r91_what_one_reading_still_shows_may_lag_and_what_a_later_one_shows_too_is_to
     let mut bench = active(Shape::LIMIT_TARGET);
     bench.turn_to(bench.now() + 60_000);
     let qty = bench.position().exposure();
-    bench.fill(Role::Target);
-    for sent in bench.take_sent() {
-        bench.answer_one(sent);
-    }
     let shown = |bench: &mut Bench, at: i64, qty: Qty| {
         let (symbol, sent_at) = (bench::symbol(), VenueMillis(at));
         let row = PositionReport { symbol, direction: Direction::Long, qty, entry_price: None, at: sent_at };
@@ -96,8 +92,15 @@ fn r91_what_one_reading_still_shows_may_lag_and_what_a_later_one_shows_too_is_to
         bench.feed(InputKind::Answer(Answer::Positions(Ok(reading))));
         (bench.told.contains(&Alert::NeedsAttention), bench.position().phase)
     };
-    bench.turn_to(bench.now() + 1_000);
+    // What it showed before says nothing of afterwards.
+    let before = bench.now();
+    assert_eq!(shown(&mut bench, before, qty), (false, Phase::Active));
+    bench.turn_to(before + 30_000);
+    bench.fill(Role::Target);
     let first = bench.now();
+    for sent in bench.take_sent() {
+        bench.answer_one(sent);
+    }
     assert_eq!(shown(&mut bench, first, qty), (false, Phase::Closing));
     bench.turn_to(first + 1_999);
     assert_eq!(shown(&mut bench, first + 1_999, qty), (false, Phase::Closing));

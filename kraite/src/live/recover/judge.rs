@@ -8,7 +8,7 @@ use kraite_core::instrument::Instrument;
 use kraite_core::number::{Notional, Price, Qty};
 use kraite_core::order::{Life, LifeEvent, Order};
 use kraite_core::plan::TargetStyle;
-use kraite_core::sizing::{self, RungPlan, TargetBasis, TargetRequest};
+use kraite_core::sizing::{self, RungPlan, TargetRequest};
 use kraite_engine::Terms;
 
 use super::look::Seen;
@@ -373,13 +373,5 @@ fn priced_for(found: &Found, instrument: &Instrument, terms: &Terms, rests_at: P
 }
 
 fn target_of(terms: &Terms, instrument: &Instrument, average: Price) -> Option<Price> {
-    let direction = terms.spec.direction;
-    let fee = instrument.taker_fee;
-    let break_even = sizing::break_even(direction, average, fee, fee).ok()?;
-    let basis = match terms.spec.basis {
-        TargetBasis::AverageEntry => average,
-        TargetBasis::BreakEven => break_even,
-    };
-    let profit = terms.spec.profit;
-    sizing::target_price(&TargetRequest { direction, basis, break_even, profit, instrument, mark: None }).ok()
+    sizing::target_price(&TargetRequest::at(&terms.spec, instrument, average).ok()?).ok()
 }
