@@ -41,8 +41,10 @@ fn market(draw: &mut ChaCha8Rng, count: usize) -> Vec<Bar> {
         let gap = if draw.random_range(0..40) == 0 { draw.random_range(-900..=900) } else { draw.random_range(-3..=3) };
         let open = (close + gap).clamp(3_000, 60_000);
         close = (open + draw.random_range(-step..=step)).clamp(3_000, 60_000);
+        // Sometimes a bar goes far both ways.
+        let wick = step * if draw.random_range(0..30) == 0 { 10 } else { 1 };
         let (high, low) =
-            (open.max(close) + draw.random_range(0..=step), open.min(close) - draw.random_range(0..=step));
+            (open.max(close) + draw.random_range(0..=wick), open.min(close) - draw.random_range(0..=wick));
         let at = START + i64::try_from(n).unwrap() * MINUTE;
         Bar {
             open_time: VenueMillis(at),

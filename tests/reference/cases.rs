@@ -197,8 +197,10 @@ fn market(draw: &mut ChaCha8Rng, count: usize, minutes: i64, scale: u32) -> Vec<
         let leap = if draw.random_range(0..40) == 0 { 900 } else { 3 } * fine;
         let open = (close + draw.random_range(-leap..=leap)).clamp(lowest, highest);
         close = (open + draw.random_range(-step..=step)).clamp(lowest, highest);
-        let high = open.max(close) + draw.random_range(0..=step);
-        let low = open.min(close) - draw.random_range(0..=step);
+        // Sometimes a bar goes far both ways.
+        let wick = step * if draw.random_range(0..30) == 0 { 10 } else { 1 };
+        let high = open.max(close) + draw.random_range(0..=wick);
+        let low = open.min(close) - draw.random_range(0..=wick);
         bars.push(Bar {
             open_time: VenueMillis(at),
             open: price(open),

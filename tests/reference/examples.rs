@@ -225,19 +225,11 @@ fn f_average_break_even_target_stop_and_maintenance_are_the_cores_own() {
         let break_even = sizing::break_even(direction, theirs, taker, taker).unwrap();
         let ours = terms.break_even(&average);
         assert_eq!(ours, decimal(break_even), "seed {seed}");
-        let paid = sizing::break_even_paid(
-            direction,
-            typed(&filled.cost),
-            typed(&filled.fees),
-            typed(&filled.qty),
-            rules.maker_fee,
-        );
-        let (ours, paid) = (terms.break_even_paid(&filled, &terms.maker), paid.unwrap());
-        assert_eq!(ours, decimal(paid), "seed {seed}");
 
         let basis = if plan.spec.basis == TargetBasis::BreakEven { break_even } else { theirs };
         let profit = plan.spec.profit;
         let wish = TargetRequest { direction, basis, break_even, profit, instrument: rules, mark: None };
+        assert_eq!(TargetRequest::at(&plan.spec, rules, theirs).unwrap(), wish, "seed {seed}");
         let target = sizing::target_price(&wish).map(decimal).map_err(|refusal| refusal.rule);
         assert_eq!(terms.target(&average, &decimal(break_even)), target, "seed {seed}");
 

@@ -183,10 +183,7 @@ impl Terms {
         if ladder.total() > ladder.capital {
             return Err(Rule::MarginOverrun);
         }
-        let exit = if self.asks_limit_target { &self.maker } else { &self.taker };
-        let cost = &ladder.reference * &ladder.entry;
-        let filled = Filled { qty: ladder.entry.clone(), fees: &cost * &self.taker, cost };
-        ladder.target = self.target(&filled.average(), &self.break_even_paid(&filled, exit))?;
+        ladder.target = self.target(&ladder.reference, &self.break_even(&ladder.reference))?;
         if self.asks_limit_target {
             check_band(&self.closing_band, &ladder.target, mark)?;
         }

@@ -75,7 +75,7 @@ fn s10_the_reference_agrees_on_drawn_markets() {
 #[test]
 fn mutant_each_wrong_rule_is_found_by_the_comparison() {
     let mut asleep = Mutant::ALL.to_vec();
-    for seed in 0..150 {
+    for seed in 0..500 {
         let case = drawn(seed, BARS);
         let fast = case.fast();
         asleep.retain(|mutant| {

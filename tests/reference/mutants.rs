@@ -23,8 +23,10 @@ pub(crate) enum Mutant {
     LiquidationIsFree,
     /// Margin is rounded down.
     MarginIsRoundedDown,
-    /// A bar goes to the best price first.
-    BestBeforeWorst,
+    /// A bar goes to the best price first, even where the worst ends the position too.
+    BestAlwaysFirst,
+    /// A bar goes to the worst price first, and a rung and the target that it lowered may fill in one.
+    WorstAlwaysFirst,
     /// Rungs and stop rest where the mark put them, not where the fill does.
     LadderStaysOnTheMark,
     /// An opening that a rule forbids is asked for at the next bar.
@@ -54,7 +56,7 @@ pub(crate) enum Mutant {
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::StopAtItsTrigger,
         Self::TargetAtTheBest,
         Self::TargetKeepsItsPrice,
@@ -65,7 +67,8 @@ impl Mutant {
         Self::FirstBracketOnly,
         Self::LiquidationIsFree,
         Self::MarginIsRoundedDown,
-        Self::BestBeforeWorst,
+        Self::BestAlwaysFirst,
+        Self::WorstAlwaysFirst,
         Self::LadderStaysOnTheMark,
         Self::AsksAtOnce,
         Self::BreakEvenOfWhatWasPaid,

@@ -1,7 +1,8 @@
 //! A backtest by prices, bar after bar, price after price, in plain decimals.
 //!
-//! What it is held to: a bar opens, at once, wherever the last one closed; it goes, at once, to the worst price for the
-//! position; it glides to the best, and to the close. Orders that rest trade at their own price. What triggers trades at
+//! What it is held to: a bar opens, at once, wherever the last one closed; it glides to the best price for the position,
+//! goes, at once, to the worst, and glides to the close. Where the best would end the position and the worst would too, the
+//! worst comes first. Orders that rest trade at their own price. What triggers trades at
 //! the new price where that came at once, and where it triggers on a glide. All that a price brings about is over, and
 //! the target stands where the fills want it, before the next price.
 
@@ -53,6 +54,7 @@ enum Move {
 }
 
 /// A position that is open.
+#[derive(Clone)]
 struct Held {
     leverage: Decimal,
     filled: Filled,
@@ -80,6 +82,7 @@ impl Reached {
 }
 
 /// One run.
+#[derive(Clone)]
 pub(crate) struct Reference {
     terms: Terms,
     start: Option<VenueMillis>,
@@ -143,13 +146,14 @@ impl Reference {
     }
 
     fn bar(&mut self, bar: &PlainBar) {
-        let (mut worst, mut best) = if self.terms.is_long { (&bar.low, &bar.high) } else { (&bar.high, &bar.low) };
-        if self.terms.is(Mutant::BestBeforeWorst) {
-            (worst, best) = (best, worst);
-        }
-        let path = [(&bar.open, Move::Jump), (worst, Move::Jump), (best, Move::Glide), (&bar.close, Move::Glide)];
-        for (quarter, (price, how)) in (0..).zip(path) {
-            let now = bar.open_time.plus(Millis(bar.span.0 * quarter / 4));
+        let (worst, best) = if self.terms.is_long { (&bar.low, &bar.high) } else { (&bar.high, &bar.low) };
+        let mut path = [(&bar.open, Move::Jump), (best, Move::Glide), (worst, Move::Jump), (&bar.close, Move::Glide)];
+        for quarter in 0..path.len() {
+            let now = bar.open_time.plus(Millis(bar.span.0 * i64::try_from(quarter).unwrap() / 4));
+            if quarter == 1 && self.goes_against_first(best, worst, bar.open_time, now) {
+                path.swap(1, 2);
+            }
+            let (price, how) = path[quarter];
             if self.terms.is(Mutant::FundingOnThePriceAfter) {
                 self.goes_to(price, how, bar.open_time, now);
                 self.pay_funding(now);
@@ -163,6 +167,21 @@ impl Reference {
         }
         self.outcome.bars += 1;
         self.mark_equity();
+    }
+
+    /// Whether a bar whose extremes are these ends the position at either of them.
+    fn goes_against_first(&self, best: &Decimal, worst: &Decimal, bar: VenueMillis, now: VenueMillis) -> bool {
+        if self.terms.is(Mutant::WorstAlwaysFirst) {
+            return true;
+        }
+        if self.terms.is(Mutant::BestAlwaysFirst) {
+            return false;
+        }
+        self.reached(best).iter().any(|order| matches!(order, Reached::Target(_))) && {
+            let mut there = self.clone();
+            there.goes_to(worst, Move::Jump, bar, now);
+            there.held.is_none()
+        }
     }
 
     /// What is due up to now is paid on the price before: at a positive rate longs pay shorts.

@@ -10,6 +10,7 @@ use crate::decimal::{Decimal, decimal, one};
 use crate::mutants::Mutant;
 
 /// One step of the leverage table.
+#[derive(Clone)]
 pub(crate) struct Bracket {
     pub(crate) max_leverage: u32,
     /// A position below this is in the bracket.
@@ -19,12 +20,14 @@ pub(crate) struct Bracket {
 }
 
 /// The bounds of a LIMIT price as shares of the mark.
+#[derive(Clone)]
 pub(crate) struct Band {
     pub(crate) lowest: Option<Decimal>,
     pub(crate) highest: Option<Decimal>,
 }
 
 /// A [`Plan`] as a trader would write it down.
+#[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) is_long: bool,
     pub(crate) rungs: u8,

@@ -1,8 +1,9 @@
 //! Backtests: the production core on a simulated venue that real bars drive.
 //!
-//! Inside a bar the path is the pessimistic one: from the open to the worst price for the position, then to
-//! the best, then to the close. A stop that the bar's low passes fills at the low; a target that its high passes
-//! fills where it triggers, unless the bar opens beyond it.
+//! Inside a bar the path is the pessimistic one. A bar that reaches the target and also the stop, or a liquidation, goes
+//! to the worst price for the position first. Any other goes to the best first: a rung that fills lowers the target only
+//! for what follows, so that no bar earns from both. A stop that the bar's low passes fills at the low; a target that its
+//! high passes fills where it triggers, unless the bar opens beyond it.
 
 mod ahead;
 mod book;
@@ -227,17 +228,22 @@ impl Backtest {
     /// Plays one bar.
     pub fn bar(&mut self, bar: &Bar) {
         let span = bar.close_time.since(bar.open_time).0.max(4);
-        let path = match self.plan.spec.direction {
-            Direction::Long => [bar.open, bar.low, bar.high, bar.close],
-            Direction::Short => [bar.open, bar.high, bar.low, bar.close],
+        let (worst, best) = match self.plan.spec.direction {
+            Direction::Long => (bar.low, bar.high),
+            Direction::Short => (bar.high, bar.low),
         };
-        for (place, price) in (0i64..).zip(path) {
-            let at = bar.open_time.plus(Millis(span * place / 4));
+        // A stop trades at the worst that the bar shows; on the way to the best nothing is better than where it triggers.
+        let (jump, glide) = (PriceMove::Jump, PriceMove::Glide);
+        let mut path = [(bar.open, jump), (best, glide), (worst, jump), (bar.close, glide)];
+        for place in 0..path.len() {
+            let at = bar.open_time.plus(Millis(span * place as i64 / 4));
             self.pay_funding(at);
             self.world.run_until(at);
-            // A stop trades at the worst that the bar shows; on the way to the best nothing is better than where it
-            // triggers.
-            self.world.venue.set_price_move(if place < 2 { PriceMove::Jump } else { PriceMove::Glide });
+            if place == 1 && self.ends_either_way(best, worst) {
+                path.swap(1, 2);
+            }
+            let (price, how) = path[place];
+            self.world.venue.set_price_move(how);
             self.world.price(&self.symbol, price);
             if place == 0 {
                 self.enter(price, at);
@@ -248,6 +254,26 @@ impl Backtest {
         }
         self.outcome.bars += 1;
         self.mark_equity(bar.open_time, bar.close);
+    }
+
+    /// Whether one price reaches the target and the other the stop or a liquidation: which came first a bar does not say.
+    fn ends_either_way(&self, best: Price, worst: Price) -> bool {
+        let (venue, direction) = (&self.world.venue, self.plan.spec.direction);
+        let reaches = |target: Price| match direction {
+            Direction::Long => best >= target,
+            Direction::Short => best <= target,
+        };
+        let is_won = venue.open(self.account).any(|object| match object.shape {
+            OrderShape::TakeProfitMarket { trigger, .. } => reaches(trigger),
+            OrderShape::Limit { price, .. } => object.side == direction.closing_side() && reaches(price),
+            OrderShape::Market { .. } | OrderShape::StopMarket { .. } => false,
+        });
+        is_won && {
+            let mut there = venue.clone();
+            there.set_price_move(PriceMove::Jump);
+            there.price(&self.symbol, worst, worst, self.world.now());
+            there.position(self.account, &self.symbol, direction).is_zero()
+        }
     }
 
     /// Plays one trade: everything resting sees its price, and messages take their time.

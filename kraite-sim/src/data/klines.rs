@@ -194,16 +194,18 @@ impl KlineReader {
                 self.lines = None;
                 continue;
             }
-            let bar = if let Some((bar, columns)) = plain(lines.text()) {
+            let bar = if let Some((bar, columns)) = plain(lines.bytes()) {
                 lines.same_columns(columns)?;
                 sound(bar).map_err(|reason| lines.error(reason))?
             } else {
                 // Odd, or wrong: whoever is slower says what.
-                lines.same_columns(lines.text().split(',').count())?;
-                if self.in_file == 0 && lines.text().starts_with("open_time") {
+                let columns = lines.text()?.split(',').count();
+                lines.same_columns(columns)?;
+                let text = lines.text()?;
+                if self.in_file == 0 && text.starts_with("open_time") {
                     continue;
                 }
-                parse(lines.text()).map_err(|reason| lines.error(reason))?
+                parse(text).map_err(|reason| lines.error(reason))?
             };
             if let Some(highest) = self.highest.filter(|highest| bar.high > *highest) {
                 return Err(lines.error(format!("high {} is above the contract's highest price {highest}", bar.high)));
@@ -335,8 +337,8 @@ fn sound(bar: Bar) -> Result<Bar, String> {
 
 /// A bar and its number of columns from a line as the archive writes it: digits, at most one point in each number, no
 /// signs and no spaces, prices above zero. `None` for every other line, which [`parse`] judges.
-fn plain(text: &str) -> Option<(Bar, usize)> {
-    let mut rest = text.as_bytes();
+fn plain(text: &[u8]) -> Option<(Bar, usize)> {
+    let mut rest = text;
     let open_time = whole(&mut rest)?;
     let mut prices = [Price::ZERO; 4];
     for price in &mut prices {
@@ -352,7 +354,7 @@ fn plain(text: &str) -> Option<(Bar, usize)> {
         columns = columns.saturating_add(1);
     }
     // A comma at the end has an empty column behind it.
-    if text.ends_with(',') {
+    if text.last() == Some(&b',') {
         return None;
     }
     let [open, high, low, close] = prices;
@@ -372,39 +374,129 @@ fn whole(rest: &mut &[u8]) -> Option<i64> {
     }
 }
 
-/// Digits with at most one point among them, up to the next comma or the end, both taken: units and decimals, without
-/// zeros at the end of the decimals. `None` for anything else, and for more digits than fit.
+/// Digits with at most one point among them, up to the next comma or the end, both taken: units and decimals. `None` for
+/// anything else, and for more than eighteen digits.
+#[inline(always)]
 fn number(rest: &mut &[u8]) -> Option<(i64, u32)> {
-    let (mut units, mut scale, mut zeros) = (0_i64, 0_u32, 0_u32);
-    let (mut digits, mut decimals, mut pointed, mut taken) = (0_usize, 0_usize, false, 0_usize);
-    for byte in rest.iter() {
-        taken = taken.saturating_add(1);
-        match byte {
-            b',' => break,
-            b'0' if pointed => {
-                zeros = zeros.saturating_add(1);
-                decimals = decimals.saturating_add(1);
-            }
-            b'0'..=b'9' => {
-                if pointed {
-                    // The zeros before it count now.
-                    let shift = zeros.saturating_add(1);
-                    units = units.checked_mul(10_i64.checked_pow(shift)?)?;
-                    scale = scale.saturating_add(shift);
-                    (zeros, decimals) = (0, decimals.saturating_add(1));
-                } else {
-                    units = units.checked_mul(10)?;
-                    digits = digits.saturating_add(1);
-                }
-                units = units.checked_add(i64::from(byte.saturating_sub(b'0')))?;
-            }
-            b'.' if !pointed => pointed = true,
-            _ => return None,
+    if let Some(eight) = rest.first_chunk::<8>()
+        && let Some((units, decimals, taken)) = short_number(*eight)
+    {
+        *rest = rest.get(taken..)?;
+        return Some((units, decimals));
+    }
+    long_number(rest)
+}
+
+/// The same within eight bytes, a comma among them; the length with the comma.
+#[inline(always)]
+fn short_number(text: [u8; 8]) -> Option<(i64, u32, usize)> {
+    let word = u64::from_le_bytes(text);
+    let whole = leading_digits(word);
+    if whole == 0 || whole >= 8 {
+        return None;
+    }
+    match text[whole] {
+        b',' => Some((value(word, whole).cast_signed(), 0, whole + 1)),
+        b'.' => {
+            // The point is taken out, and the digits behind it close up.
+            let before = (1 << (8 * whole)) - 1;
+            let closed = (word & before) | ((word >> 8) & !before);
+            let all = leading_digits(closed);
+            let is_complete = all > whole && all < 7 && text[all + 1] == b',';
+            is_complete.then(|| (value(closed, all).cast_signed(), (all - whole) as u32, all + 2))
+        }
+        _ => None,
+    }
+}
+
+fn long_number(rest: &mut &[u8]) -> Option<(i64, u32)> {
+    const MOST: usize = 18;
+    let mut units = 0_u64;
+    let whole = digits(rest, &mut units);
+    let mut after = rest.get(whole..)?;
+    let mut decimals = 0;
+    if let Some((b'.', behind)) = after.split_first() {
+        decimals = digits(behind, &mut units);
+        after = behind.get(decimals..)?;
+        if decimals == 0 {
+            return None;
         }
     }
-    *rest = rest.get(taken..).unwrap_or_default();
-    let complete = digits > 0 && (!pointed || decimals > 0);
-    complete.then_some((units, scale))
+    if whole == 0 || whole + decimals > MOST {
+        return None;
+    }
+    *rest = match after.split_first() {
+        None => after,
+        Some((b',', next)) => next,
+        Some(_) => return None,
+    };
+    Some((i64::try_from(units).ok()?, u32::try_from(decimals).ok()?))
+}
+
+/// Powers of ten.
+const POWERS: [u64; 19] = {
+    let mut powers = [1; 19];
+    let mut n = 1;
+    while n < powers.len() {
+        powers[n] = powers[n - 1] * 10;
+        n += 1;
+    }
+    powers
+};
+
+/// Appends the digits that a text begins with to a number, and says how many there are. More than eighteen overflow.
+fn digits(text: &[u8], units: &mut u64) -> usize {
+    let mut count = 0;
+    while let Some(eight) = text.get(count..).and_then(|rest| rest.first_chunk::<8>()) {
+        let here = eight_digits(*eight, units);
+        count += here;
+        if here < 8 {
+            return count;
+        }
+    }
+    for byte in text.get(count..).unwrap_or_default() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        *units = units.wrapping_mul(10).wrapping_add(u64::from(digit));
+        count += 1;
+    }
+    count
+}
+
+/// The digits that eight bytes begin with.
+#[inline(always)]
+fn eight_digits(text: [u8; 8], units: &mut u64) -> usize {
+    let word = u64::from_le_bytes(text);
+    let count = leading_digits(word);
+    if count > 0 {
+        *units = units.wrapping_mul(POWERS.get(count).copied().unwrap_or(1)).wrapping_add(value(word, count));
+    }
+    count
+}
+
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+
+/// How many bytes of a word, the lowest first, are digits.
+#[inline(always)]
+const fn leading_digits(word: u64) -> usize {
+    const HIGH: u64 = u64::from_le_bytes([0xf0; 8]);
+    const SIX: u64 = u64::from_le_bytes([6; 8]);
+    // A digit is 0x30 to 0x39: its high half is 3, and still is with 6 more. What a byte above 0xf9 carries into the
+    // next one lies behind the first that is no digit.
+    let odd = ((word & HIGH) ^ ZEROS) | ((word.wrapping_add(SIX) & HIGH) ^ ZEROS);
+    (odd.trailing_zeros() / 8) as usize
+}
+
+/// The number that the first one to eight bytes of a word spell.
+#[inline(always)]
+const fn value(word: u64, count: usize) -> u64 {
+    // The digits go to the high end, with zeros before them; then pairs, fours and all eight are added up.
+    let word = (word ^ ZEROS) << (64 - 8 * count);
+    let pairs = word.wrapping_mul(10).wrapping_add(word >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
 }
 
 /// All bars of some files that lie in a span of time, and the reader, which knows where trades were missing.
@@ -481,7 +573,7 @@ mod tests {
         ];
         let mut quick = 0;
         for line in lines {
-            let Some((bar, columns)) = plain(line) else { continue };
+            let Some((bar, columns)) = plain(line.as_bytes()) else { continue };
             quick += 1;
             assert_eq!((sound(bar), columns), (parse(line), line.split(',').count()), "{line}");
         }

@@ -1,7 +1,8 @@
 //! Text files line by line, whatever they are packed in.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -61,12 +62,22 @@ fn unzip(path: &Path, file: File) -> Result<Box<dyn BufRead + Send>, DataError> 
     Ok(Box::new(Cursor::new(text)))
 }
 
+/// So much is read at once.
+const BUFFER: usize = 4 * MAX_LINE;
+
 /// Whole lines of a file with their numbers.
 pub(super) struct Lines {
     path: PathBuf,
     input: Box<dyn BufRead + Send>,
     number: u64,
+    /// What has been read: up to `filled`, and from `next` on nobody has seen it as a line.
     buffer: Vec<u8>,
+    next: usize,
+    filled: usize,
+    /// Where the line is that was read last.
+    line: Range<usize>,
+    /// Nothing is left to be read.
+    ended: bool,
     /// The line has no end: the file's last one, whole or not.
     open_ended: bool,
     /// How many columns the first line has.
@@ -75,8 +86,18 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
-        let input = open_text(path)?;
-        Ok(Self { path: path.to_owned(), input, number: 0, buffer: Vec::new(), open_ended: false, columns: None })
+        Ok(Self {
+            path: path.to_owned(),
+            input: open_text(path)?,
+            number: 0,
+            buffer: vec![0; BUFFER],
+            next: 0,
+            filled: 0,
+            line: 0..0,
+            ended: false,
+            open_ended: false,
+            columns: None,
+        })
     }
 
     pub(super) fn error(&self, reason: impl ToString) -> DataError {
@@ -108,54 +129,91 @@ impl Lines {
 
     /// The next line without its end; `None` after the last, and where only blank lines follow.
     pub(super) fn next(&mut self) -> Result<Option<&str>, DataError> {
-        Ok(if self.advance()? { Some(self.text()) } else { None })
+        if self.advance()? { self.text().map(Some) } else { Ok(None) }
     }
 
-    /// The line that was read last.
-    pub(super) fn text(&self) -> &str {
-        std::str::from_utf8(&self.buffer).unwrap_or_default()
+    /// The line that was read last, without its end.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.buffer.get(self.line.clone()).unwrap_or_default()
+    }
+
+    /// The same, which must be text.
+    pub(super) fn text(&self) -> Result<&str, DataError> {
+        std::str::from_utf8(self.bytes()).map_err(|_| self.error("is not text"))
     }
 
     /// Reads the next line; false after the last, and where only blank lines follow.
     pub(super) fn advance(&mut self) -> Result<bool, DataError> {
-        self.buffer.clear();
         self.number += 1;
-        let mut limited = (&mut self.input).take(MAX_LINE as u64 + 1);
-        if let Err(error) = limited.read_until(b'\n', &mut self.buffer) {
-            return Err(self.error(format!("cannot be read: {error} (a download that was cut off?)")));
-        }
-        if self.buffer.is_empty() {
-            return Ok(false);
-        }
-        if self.buffer.len() > MAX_LINE {
+        let mut looked_at = 0;
+        let length = loop {
+            let ahead = self.ahead();
+            let end = memchr::memchr(b'\n', ahead.get(looked_at..).unwrap_or_default());
+            if let Some(length) = end.map(|end| looked_at + end) {
+                self.open_ended = false;
+                break length;
+            }
+            looked_at = ahead.len();
+            if looked_at > MAX_LINE || self.ended {
+                self.open_ended = true;
+                break looked_at;
+            }
+            self.read_more()?;
+        };
+        if length >= MAX_LINE {
+            self.open_ended = false;
             return Err(self.error(format!("longer than {MAX_LINE} bytes")));
         }
-        self.open_ended = self.buffer.last() != Some(&b'\n');
-        if !self.open_ended {
-            self.buffer.pop();
+        self.line = self.next..self.next + length;
+        self.next = self.line.end + usize::from(!self.open_ended);
+        if self.open_ended && length == 0 {
+            self.open_ended = false;
+            return Ok(false);
         }
-        if self.buffer.last() == Some(&b'\r') {
-            self.buffer.pop();
+        if self.bytes().last() == Some(&b'\r') {
+            self.line.end -= 1;
         }
-        if self.buffer.is_empty() {
+        if self.line.is_empty() {
             return if self.only_blanks_follow()? { Ok(false) } else { Err(self.error("is blank")) };
         }
-        if self.buffer.is_ascii() || std::str::from_utf8(&self.buffer).is_ok() {
-            Ok(true)
-        } else {
-            Err(self.error("is not text"))
+        Ok(true)
+    }
+
+    /// What has been read and is no line yet.
+    fn ahead(&self) -> &[u8] {
+        self.buffer.get(self.next..self.filled).unwrap_or_default()
+    }
+
+    fn read_more(&mut self) -> Result<(), DataError> {
+        self.buffer.copy_within(self.next..self.filled, 0);
+        (self.next, self.filled) = (0, self.filled - self.next);
+        let free = self.buffer.get_mut(self.filled..).unwrap_or_default();
+        let read = loop {
+            match self.input.read(free) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
+            Ok(count) => {
+                self.filled += count;
+                self.ended = count == 0;
+                Ok(())
+            }
+            Err(error) => Err(self.error(format!("cannot be read: {error} (a download that was cut off?)"))),
         }
     }
 
     fn only_blanks_follow(&mut self) -> Result<bool, DataError> {
-        let mut byte = [0u8];
         loop {
-            match self.input.read(&mut byte) {
-                Ok(0) => return Ok(true),
-                Ok(_) if byte == *b"\n" || byte == *b"\r" => {}
-                Ok(_) => return Ok(false),
-                Err(error) => return Err(self.error(format!("cannot be read: {error}"))),
+            if self.ahead().iter().any(|byte| !matches!(byte, b'\n' | b'\r')) {
+                return Ok(false);
             }
+            if self.ended {
+                return Ok(true);
+            }
+            self.next = self.filled;
+            self.read_more()?;
         }
     }
 }

@@ -42,8 +42,8 @@ const EXAMPLE: &str = "Examples:
 /// Runs positions over klines or trades, one after the other, on a simulated exchange.
 ///
 /// The core, the journal format and the recovery are those of everything else; only the exchange is
-/// simulated. Inside a bar the price goes from the open to the worst price for the position, then to the
-/// best, then to the close. With --nemesis messages are lost, delayed, doubled and reordered, the exchange
+/// simulated. Where a bar reaches both the target and the stop, or a liquidation, the stop comes first; a
+/// target that a rung has lowered is not reached by what may have been before it. With --nemesis messages are lost, delayed, doubled and reordered, the exchange
 /// answers 5xx after acting, and the worker is crashed and restarted, all drawn from --seed.
 ///
 /// With --fast no message is sent: the planner decides, and only bars that reach an order are looked at. Trades, fees,

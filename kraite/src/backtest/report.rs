@@ -597,7 +597,7 @@ fn said(out: &mut String, run: &Run<'_>) {
     *out += if run.by_trades {
         "<p>Every trade is a price that everything resting sees; an order counts from when its message has arrived, and executes whole where a trade is at its price.</p>"
     } else {
-        "<p>Inside a bar the price goes from the open to the worst price for the position, then to the best, then to the close. A stop executes at that worst price, a target where it triggers.</p>"
+        "<p>What a bar does not say is read against the position. Where one reaches both the target and the stop, or a liquidation, the stop comes first; any other goes from the open to the best price, then to the worst, then to the close, so that a target which a rung has lowered is not reached by what may have been before it. A stop executes at the worst price of its bar, a target where it triggers.</p>"
     };
     if run.by_messages {
         let verdict = &run.outcome.verdict;

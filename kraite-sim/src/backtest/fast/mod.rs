@@ -19,9 +19,7 @@ use kraite_core::capabilities::Protection;
 use kraite_core::exchange::{Direction, MarginMode};
 use kraite_core::number::{ArithmeticError, Factor, Notional, Price, Qty};
 use kraite_core::plan::TargetStyle;
-use kraite_core::sizing::{
-    Ladder, Refusal, SizeRequest, TargetBasis, TargetRequest, break_even, rebuild, size_for, target_price,
-};
+use kraite_core::sizing::{Ladder, Refusal, SizeRequest, TargetRequest, rebuild, size_for, target_price};
 use kraite_core::time::{Millis, VenueMillis};
 
 pub use self::portfolio::{Portfolio, Sum};
@@ -349,15 +347,19 @@ impl<'a, L: Listener> Fast<'a, L> {
         self.wallet.checked_add(held.unrealised(self.plan.spec.direction, self.price(mark)?)?)
     }
 
-    /// One bar: open, worst, best, close.
+    /// One bar: open, best, worst, close; worst before best where both would end the position.
     fn bar(&mut self, bar: &TickBar, span: Millis) -> Result<(), FastError> {
         self.stamp = bar.open_time;
         let (worst, best) = match self.plan.spec.direction {
             Direction::Long => (bar.low, bar.high),
             Direction::Short => (bar.high, bar.low),
         };
-        let path = [(bar.open, Move::Jump), (worst, Move::Jump), (best, Move::Glide), (bar.close, Move::Glide)];
-        for (place, (price, how)) in (0i64..).zip(path) {
+        let mut path = [(bar.open, Move::Jump), (best, Move::Glide), (worst, Move::Jump), (bar.close, Move::Glide)];
+        for place in 0i64..4 {
+            if place == 1 && self.ends_either_way(best, worst)? {
+                path.swap(1, 2);
+            }
+            let Some((price, how)) = path.get(usize::try_from(place).unwrap_or_default()).copied() else { break };
             let at = bar.open_time.plus(Millis(span.0 * place / 4));
             self.pay_funding(at)?;
             self.reach(at, price, how)?;
@@ -369,6 +371,32 @@ impl<'a, L: Listener> Fast<'a, L> {
             }
         }
         self.mark_equity(bar.open_time, bar.close)
+    }
+
+    /// Whether one price reaches the target and the other the stop or a liquidation: which came first a bar does not say.
+    fn ends_either_way(&self, best: i32, worst: i32) -> Result<bool, FastError> {
+        let Some(held) = &self.held else { return Ok(false) };
+        let (best, worst) = (self.price(best)?, self.price(worst)?);
+        let long = self.plan.spec.direction == Direction::Long;
+        let wins = |target: Price| if long { best >= target } else { best <= target };
+        let loses = |order: Price| if long { worst <= order } else { worst >= order };
+        if !held.live_target().is_some_and(wins) {
+            return Ok(false);
+        }
+        if held.live_stop().is_some_and(loses) {
+            return Ok(true);
+        }
+        let (mut held, mut standing) = (held.clone(), self.wallet.checked_add(self.others)?);
+        while let Some(rung) = held.next_rung().filter(|rung| loses(rung.price)) {
+            if !held.excess(self.plan, standing, rung.price)?.is_positive() {
+                return Ok(true);
+            }
+            let worth = rung.price.checked_mul(rung.qty)?;
+            held.add(rung.qty, worth, self.plan.margin_mode)?;
+            held.rungs.pop();
+            standing = standing.checked_sub(worth.scaled_by(self.plan.instrument.maker_fee)?)?;
+        }
+        Ok(!held.excess(self.plan, standing, worst)?.is_positive())
     }
 
     /// The equity at this price, for the drawdown and for who wants to see it.
@@ -587,14 +615,7 @@ impl<'a, L: Listener> Fast<'a, L> {
     /// The target at this average entry; none where the planner knows none.
     fn target_at(&self, average: Price) -> Result<Option<Price>, ArithmeticError> {
         let Plan { instrument, spec, .. } = self.plan;
-        let break_even = break_even(spec.direction, average, instrument.taker_fee, instrument.taker_fee)?;
-        let basis = match spec.basis {
-            TargetBasis::AverageEntry => average,
-            TargetBasis::BreakEven => break_even,
-        };
-        let wish =
-            TargetRequest { direction: spec.direction, basis, break_even, profit: spec.profit, instrument, mark: None };
-        Ok(target_price(&wish).ok())
+        Ok(target_price(&TargetRequest::at(spec, instrument, average)?).ok())
     }
 
     /// The target follows the fills.
