@@ -22,7 +22,7 @@ fn read(path: &Path, gaps: Gaps) -> (Vec<Bar>, Option<DataError>) {
     let mut reader = KlineReader::new(vec![path.to_owned()], gaps);
     let mut bars = Vec::new();
     loop {
-        match reader.next_bar() {
+        match reader.next_wanted() {
             Ok(Some(bar)) => bars.push(bar),
             Ok(None) => return (bars, None),
             Err(error) => return (bars, Some(error)),

@@ -95,3 +95,9 @@ impl From<kraite_sim::data::DataError> for Failed {
         Self::new(Exit::BadData, error)
     }
 }
+
+impl From<kraite_sim::data::FillError> for Failed {
+    fn from(error: kraite_sim::data::FillError) -> Self {
+        Self::new(Exit::BadData, error)
+    }
+}

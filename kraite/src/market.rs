@@ -83,11 +83,7 @@ impl MarketArgs {
         let mut reader = self.reader(instrument);
         let first = reader.first_wanted()?;
         let mut columns = Columns::new(Columns::grid(instrument.tick, first.high));
-        let mut next = Some(first);
-        while let Some(bar) = next {
-            columns.push(&bar).map_err(Failed::with(Exit::BadData))?;
-            next = reader.next_wanted()?;
-        }
+        reader.fill(&mut columns, usize::MAX)?;
         Ok(columns)
     }
 

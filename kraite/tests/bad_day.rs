@@ -76,7 +76,7 @@ fn made_up(minutes: usize) -> Vec<[Percent; 4]> {
 /// The first minutes of a file of bars.
 fn recorded(path: &Path, minutes: usize) -> Vec<[Percent; 4]> {
     let mut reader = KlineReader::new(vec![path.to_owned()], Gaps::Refuse);
-    let bars: Vec<_> = std::iter::from_fn(|| reader.next_bar().unwrap()).take(minutes).collect();
+    let bars: Vec<_> = std::iter::from_fn(|| reader.next_wanted().unwrap()).take(minutes).collect();
     assert_eq!(bars.len(), minutes);
     let first = bars[0].open;
     let number = |price: Price| price.to_string().parse::<f64>().unwrap();

@@ -7,6 +7,7 @@ use kraite_core::rounding::floor_price;
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::Bar;
+use super::quick::Units;
 use crate::digest::Gathered;
 
 /// Why bars cannot be columns of a contract.
@@ -81,13 +82,23 @@ impl Columns {
         };
         let (open, high) = (units("open", bar.open)?, units("high", bar.high)?);
         let (low, close) = (units("low", bar.low)?, units("close", bar.close)?);
-        self.span = bar.close_time.since(bar.open_time).0.max(4);
-        self.open_time.push(bar.open_time.0);
+        self.add(bar.open_time, bar.close_time, [open, high, low, close]);
+        Ok(())
+    }
+
+    /// One more bar in units: open, high, low, close.
+    pub(super) fn add(&mut self, from: VenueMillis, to: VenueMillis, [open, high, low, close]: [i32; 4]) {
+        self.span = to.since(from).0.max(4);
+        self.open_time.push(from.0);
         self.open.push(open);
         self.high.push(high);
         self.low.push(low);
         self.close.push(close);
-        Ok(())
+    }
+
+    /// The grid in its own decimals. One that has too many is one that no price lies on.
+    pub(super) fn grid_of(&self) -> Units {
+        Units::of(self.unit).unwrap_or_default()
     }
 
     /// How many bars.

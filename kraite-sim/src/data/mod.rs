@@ -7,6 +7,7 @@ mod columns;
 mod funding;
 mod klines;
 mod lines;
+mod quick;
 mod signals;
 mod ticks;
 mod trades;
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 
 pub use columns::{ColumnError, Columns, Run, TickBar};
 pub use funding::{Funding, read_funding};
-pub use klines::{Bar, Gaps, KlineReader, Span, Stretch, Stretches, read_klines};
+pub use klines::{Bar, FillError, Gaps, KlineReader, Span, Stretch, Stretches, read_klines};
 pub use lines::{MAX_LINE, open_text};
 pub use signals::{instant, read_signals};
 pub use ticks::Ticks;

@@ -69,7 +69,7 @@ impl Mover {
         }
         let mut reader = KlineReader::new(vec![path.to_owned()], Gaps::Count);
         let mut bars = Vec::new();
-        while let Some(bar) = reader.next_bar().map_err(|error| StartError::BadData(error.to_string()))? {
+        while let Some(bar) = reader.next_wanted().map_err(|error| StartError::BadData(error.to_string()))? {
             if bars.len() >= MOST_BARS {
                 return Err(StartError::BadData(format!("{}: more than {MOST_BARS} bars", path.display())));
             }

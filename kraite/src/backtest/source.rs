@@ -17,9 +17,9 @@ pub(super) enum Piece {
     Trades(Ticks),
 }
 
-/// Where prices are from; the next one is known already.
+/// Where prices are from; the first bar, or the next trade, is known already.
 pub(super) enum Source {
-    Bars(Box<KlineReader>, Option<Bar>),
+    Bars(Box<KlineReader>, Bar),
     Trades(Box<TradesRead>, Option<Trade>),
 }
 
@@ -28,7 +28,7 @@ impl Source {
         if args.market.trades.is_empty() {
             let mut reader = args.market.reader(instrument);
             let first = reader.first_wanted()?;
-            return Ok(Self::Bars(Box::new(reader), Some(first)));
+            return Ok(Self::Bars(Box::new(reader), first));
         }
         let mut trades = args.market.read_trades();
         let first = trades.first()?;
@@ -37,10 +37,9 @@ impl Source {
 
     pub(super) fn first_price(&self) -> Price {
         match self {
-            Self::Bars(_, next) => next.map(|bar| bar.open),
-            Self::Trades(_, next) => next.map(|trade| trade.price),
+            Self::Bars(_, first) => first.open,
+            Self::Trades(_, next) => next.map(|trade| trade.price).unwrap_or_default(),
         }
-        .unwrap_or_default()
     }
 
     pub(super) const fn room(&self, unit: Price) -> Piece {
@@ -60,17 +59,10 @@ impl Source {
     /// Reads the next piece; says whether there is more.
     pub(super) fn fill(&mut self, piece: &mut Piece) -> Result<bool, Failed> {
         match (self, piece) {
-            (Self::Bars(reader, next), Piece::Bars(bars)) => {
+            (Self::Bars(reader, _), Piece::Bars(bars)) => {
                 bars.clear();
-                while let Some(bar) = next.take() {
-                    if bars.len() >= AT_A_TIME {
-                        *next = Some(bar);
-                        break;
-                    }
-                    bars.push(&bar).map_err(Failed::with(Exit::BadData))?;
-                    *next = reader.next_wanted()?;
-                }
-                Ok(next.is_some())
+                reader.fill(bars, AT_A_TIME)?;
+                Ok(bars.len() >= AT_A_TIME)
             }
             (Self::Trades(reader, next), Piece::Trades(trades)) => {
                 trades.clear();
