@@ -6,6 +6,8 @@ use kraite_core::number::{Price, Qty};
 use kraite_core::time::{Millis, VenueMillis};
 
 use super::lines::{Lines, is_number};
+#[cfg(feature = "parquet")]
+use super::parquet::Table;
 use super::quick::{Units, numbers};
 use super::{ColumnError, Columns, DataError};
 
@@ -98,7 +100,7 @@ impl Span {
 /// Bars from files that follow each other in time.
 pub struct KlineReader {
     files: std::vec::IntoIter<PathBuf>,
-    lines: Option<Lines>,
+    input: Option<Input>,
     last: Option<Times>,
     /// The first one that is wanted, seen and not taken.
     seen: Option<Row>,
@@ -118,7 +120,7 @@ impl KlineReader {
     pub fn new(files: Vec<PathBuf>, gaps: Gaps) -> Self {
         Self {
             files: files.into_iter(),
-            lines: None,
+            input: None,
             last: None,
             seen: None,
             in_file: 0,
@@ -177,50 +179,37 @@ impl KlineReader {
 
     fn next_row(&mut self) -> Result<Option<Row>, DataError> {
         loop {
-            let Some(lines) = &mut self.lines else {
+            let Some(input) = &mut self.input else {
                 let Some(path) = self.files.next() else {
                     self.look_for_stillness(None);
                     return Ok(None);
                 };
-                self.lines = Some(Lines::open(&path)?);
+                self.input = Some(Input::open(&path)?);
                 self.in_file = 0;
                 continue;
             };
-            if !lines.advance()? {
+            let Some(row) = input.next_row(self.in_file == 0)? else {
                 if self.in_file == 0 {
-                    return Err(DataError::Empty { path: lines.path().to_owned() });
+                    return Err(DataError::Empty { path: input.path().to_owned() });
                 }
-                self.lines = None;
+                self.input = None;
                 continue;
-            }
-            let row = if let Some((row, columns)) = plain(lines.bytes()) {
-                lines.same_columns(columns)?;
-                row
-            } else {
-                // Odd, or wrong: whoever is slower says what.
-                let columns = lines.text()?.split(',').count();
-                lines.same_columns(columns)?;
-                let text = lines.text()?;
-                if self.in_file == 0 && text.starts_with("open_time") {
-                    continue;
-                }
-                parse(text).map_err(|reason| lines.error(reason))?
             };
             if !row.is_sound() {
-                return Err(lines.error(row.unsound()));
+                return Err(input.error(row.unsound()));
             }
             if let Some(highest) = self.highest.filter(|highest| row.high.price() > *highest) {
                 let high = row.high.price();
-                return Err(lines.error(format!("high {high} is above the contract's highest price {highest}")));
+                return Err(input.error(format!("high {high} is above the contract's highest price {highest}")));
             }
             if let Some(last) = &self.last {
                 let judged = self.span.holds(last.open) && self.span.holds(row.times.open);
-                match follows(last, &row.times).map_err(|reason| lines.error(reason))? {
+                match follows(last, &row.times).map_err(|reason| input.error(reason))? {
                     missing @ 1.. if judged && self.gaps == Gaps::Count => {
                         let (from, to) = (last.close.plus(Millis(1)), row.times.open);
                         self.missing.add(Stretch { from, to, bars: missing.unsigned_abs() });
                     }
-                    missing @ 1.. if judged => return Err(gap(lines, last, &row.times, missing)),
+                    missing @ 1.. if judged => return Err(gap(input, last, &row.times, missing)),
                     _ => {}
                 }
             }
@@ -355,16 +344,85 @@ impl Row {
     }
 }
 
+/// What rows are read from.
+enum Input {
+    Text(Lines),
+    #[cfg(feature = "parquet")]
+    Table(Box<Table>),
+}
+
+impl Input {
+    fn open(path: &Path) -> Result<Self, DataError> {
+        #[cfg(feature = "parquet")]
+        if let Some(table) = Table::open(path)? {
+            return Ok(Self::Table(Box::new(table)));
+        }
+        Ok(Self::Text(Lines::open(path)?))
+    }
+
+    /// The next row; the first line of a text may be a header.
+    fn next_row(&mut self, is_first: bool) -> Result<Option<Row>, DataError> {
+        let lines = match self {
+            Self::Text(lines) => lines,
+            #[cfg(feature = "parquet")]
+            Self::Table(table) => {
+                let Some(text) = table.next()? else { return Ok(None) };
+                return parse(&text).map(Some).map_err(|reason| table.error(reason));
+            }
+        };
+        loop {
+            if !lines.advance()? {
+                return Ok(None);
+            }
+            if let Some((row, columns)) = plain(lines.bytes()) {
+                lines.same_columns(columns)?;
+                return Ok(Some(row));
+            }
+            // Odd, or wrong: whoever is slower says what.
+            let columns = lines.text()?.split(',').count();
+            lines.same_columns(columns)?;
+            let text = lines.text()?;
+            if !(is_first && text.starts_with("open_time")) {
+                return parse(text).map(Some).map_err(|reason| lines.error(reason));
+            }
+        }
+    }
+
+    fn error(&self, reason: impl ToString) -> DataError {
+        match self {
+            Self::Text(lines) => lines.error(reason),
+            #[cfg(feature = "parquet")]
+            Self::Table(table) => table.error(reason),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Text(lines) => lines.path(),
+            #[cfg(feature = "parquet")]
+            Self::Table(table) => table.path(),
+        }
+    }
+
+    /// The number of the line, or row, from 1.
+    fn number(&self) -> u64 {
+        match self {
+            Self::Text(lines) => lines.number(),
+            #[cfg(feature = "parquet")]
+            Self::Table(table) => table.number(),
+        }
+    }
+}
+
 /// Bars are missing, or they come later in the file.
-fn gap(lines: &mut Lines, last: &Times, next: &Times, missing: i64) -> DataError {
-    let here = lines.number();
+fn gap(input: &mut Input, last: &Times, next: &Times, missing: i64) -> DataError {
+    let here = input.number();
     let bars = if missing == 1 { "bar is" } else { "bars are" };
     let between = format!("open_time {} follows close_time {}", next.open.0, last.close.0);
-    let error = lines.error(format!("{missing} {bars} missing before this one ({between})"));
-    while let Ok(Some(text)) = lines.next() {
-        let later = parse(text).is_ok_and(|later| (last.open..next.open).contains(&later.times.open));
-        if later {
-            let (path, there) = (lines.path().to_owned(), lines.number());
+    let error = input.error(format!("{missing} {bars} missing before this one ({between})"));
+    while let Ok(Some(later)) = input.next_row(false) {
+        if (last.open..next.open).contains(&later.times.open) {
+            let (path, there) = (input.path().to_owned(), input.number());
             let reason = format!("out of order: {between}, the bar of line {there} belongs before it");
             return DataError::Line { path, line: here, reason };
         }

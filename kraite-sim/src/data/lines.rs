@@ -46,6 +46,14 @@ pub fn open_text(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
     match magic {
         [0x1f, 0x8b, ..] => Ok(Box::new(BufReader::new(MultiGzDecoder::new(BufReader::new(file)).take(MAX_UNPACKED)))),
         [b'P', b'K', 3, 4] => unzip(path, file),
+        [b'P', b'A', b'R', b'1'] => Err(unreadable(
+            path,
+            if cfg!(feature = "parquet") {
+                "is a Parquet file; only klines are read from those"
+            } else {
+                "is a Parquet file, which this build does not read: build with the feature `parquet`"
+            },
+        )),
         [b'P', b'K', 5, 6] => Err(unreadable(path, "is empty: an archive without a file in it")),
         _ => Ok(Box::new(BufReader::new(file))),
     }

@@ -1,4 +1,5 @@
-//! Market data from files: klines, trades and funding rates, plain, gzip or zip, told apart by content.
+//! Market data from files: klines, trades and funding rates, plain, gzip or zip, told apart by content; klines from
+//! Apache Parquet too where the feature `parquet` is on.
 //!
 //! Nothing is skipped, filled in or guessed: whatever is not as it should be is a [`DataError`] that names
 //! file and line.
@@ -7,6 +8,8 @@ mod columns;
 mod funding;
 mod klines;
 mod lines;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod quick;
 mod signals;
 mod ticks;
@@ -40,6 +43,16 @@ pub enum DataError {
         path: PathBuf,
         /// Which line, from 1.
         line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A row of a table is not what it should be.
+    #[error("{path}, row {row}: {reason}")]
+    Row {
+        /// Which file.
+        path: PathBuf,
+        /// Which row, from 1.
+        row: u64,
         /// What is wrong.
         reason: String,
     },
