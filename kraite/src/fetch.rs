@@ -409,7 +409,7 @@ async fn once(
         return Err(Trouble::Passing("what came does not have the published SHA-256".into()));
     }
     let checksum = place.with_file_name(format!("{}.CHECKSUM", file.name));
-    crate::write_whole(&checksum, &format!("{published}  {}\n", file.name))?;
+    crate::write_whole(&checksum, format!("{published}  {}\n", file.name))?;
     // Nobody else has it until it is named.
     std::fs::rename(&part.path, place).map_err(|error| disk(place, &error))?;
     Ok(Became::Fetched)

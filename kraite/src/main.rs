@@ -215,11 +215,11 @@ fn talk(lines: &str) {
 }
 
 /// Writes a file so that its name never stands for a part of it.
-fn write_whole(path: &Path, text: &str) -> Result<(), Failed> {
+fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Failed> {
     let fail = |error: std::io::Error| Failed::new(Exit::Failure, format!("{}: {error}", path.display()));
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
-    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
+    let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
     written.map_err(|error| {
         // What cannot be removed either is told by its name.
         let _ = std::fs::remove_file(&part);

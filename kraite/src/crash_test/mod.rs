@@ -365,7 +365,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     }
     let shown = show(args, &tasks, &explored, crate::progress::cpu_seconds());
     if let Some(path) = &args.html {
-        crate::write_whole(path, &html::page(&shown, &explored.certificates))?;
+        crate::write_whole(path, html::page(&shown, &explored.certificates))?;
     }
     if let Some(log) = log {
         log.append(&shown)?;

@@ -1,6 +1,8 @@
 //! `kraite sweep`: backtests by prices over every combination of some settings.
 
 mod grid;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod table;
 
 use std::fs::File;
@@ -85,6 +87,10 @@ struct RunArgs {
     /// How many of the best are printed.
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
+    /// The rows once more, as Apache Parquet.
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "FILE")]
+    parquet: Option<PathBuf>,
 }
 
 /// Puts the rows of several shards into one file, in the order of the grid.
@@ -102,6 +108,10 @@ struct MergeArgs {
     /// How many of the best are printed.
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
+    /// The rows once more, as Apache Parquet.
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "FILE")]
+    parquet: Option<PathBuf>,
 }
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
@@ -140,7 +150,9 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
                 // Only rows of the same grid may be written over, and they are kept.
                 rows.take(Rows::read(&merge.out)?, &merge.out)?;
             }
-            crate::write_whole(&merge.out, &rows.text())?;
+            crate::write_whole(&merge.out, rows.text())?;
+            #[cfg(feature = "parquet")]
+            once_more(merge.parquet.as_deref(), &rows)?;
             show(&rows, 0, &merge.out, merge.top, args.json)
         }
         (None, Some(_), Some(market)) if !market.trades.is_empty() => {
@@ -148,10 +160,17 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         }
         (None, Some(run), Some(market)) => {
             let (rows, ran) = swept(run, market)?;
+            #[cfg(feature = "parquet")]
+            once_more(run.parquet.as_deref(), &rows)?;
             show(&rows, ran, &run.out, run.top, args.json)
         }
         (None, ..) => Err(Failed::new(Exit::Usage, "--grid FILE is needed, or `kraite sweep merge`")),
     }
+}
+
+#[cfg(feature = "parquet")]
+fn once_more(path: Option<&Path>, rows: &Rows) -> Result<(), Failed> {
+    path.map_or(Ok(()), |path| parquet::write(path, rows))
 }
 
 fn merged(args: &MergeArgs) -> Result<Rows, Failed> {
@@ -242,7 +261,7 @@ fn swept(args: &RunArgs, market: &MarketArgs) -> Result<(Rows, usize), Failed> {
     let new: Vec<Row> = pool.install(|| left.par_iter().map(one).collect::<Result<_, _>>())?;
     let ran = new.len();
     rows.rows.extend(new.into_iter().map(|row| (row.run, row)));
-    crate::write_whole(&args.out, &rows.text())?;
+    crate::write_whole(&args.out, rows.text())?;
     Ok((rows, ran))
 }
 
@@ -260,7 +279,7 @@ fn resumed(path: &Path, new: Rows) -> Result<(Rows, File), Failed> {
         new
     };
     // What was cut off goes, and what follows begins on a line of its own.
-    crate::write_whole(path, &rows.text())?;
+    crate::write_whole(path, rows.text())?;
     let file = File::options().append(true).open(path);
     let file = file.map_err(|error| Failed::new(Exit::Failure, format!("{}: {error}", path.display())))?;
     Ok((rows, file))
