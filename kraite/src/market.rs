@@ -15,7 +15,8 @@ use crate::rules;
 /// Bars, rules and funding of one contract.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MarketArgs {
-    /// Bars in order of time: CSV, .gz or .zip, with or without a header line.
+    /// Bars in order of time: CSV, .gz or .zip, with or without a header line; Apache Parquet in a build with the feature
+    /// `parquet`.
     #[arg(long, required_unless_present = "trades", num_args = 1.., value_name = "FILE")]
     pub(crate) klines: Vec<PathBuf>,
     /// Aggregate trades in order of time, instead of bars: each price in its turn, and messages take their time.

@@ -119,8 +119,8 @@ mod tests {
         let read = SerializedFileReader::new(file).unwrap();
         let told: Vec<String> = read.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
         assert_eq!(told.len(), 3);
-        let begins = r#"{grid: "0123-3", run: 2, direction: "long", gap: 8.5, pnl: 0.0, max_drawdown: 0.0, fees: 0.0"#;
-        let ends = r#"refused: 0, note: "no margin opens this ladder", pnl_1: 0.0, pnl_2: 0.0}"#;
+        let begins = r#"{grid: "0123-3", run: 2, direction: "long", gap: 8.5, pnl: 0E0, max_drawdown: 0E0, fees: 0E0"#;
+        let ends = r#"refused: 0, note: "no margin opens this ladder", pnl_1: 0E0, pnl_2: 0E0}"#;
         assert!(told[2].starts_with(begins) && told[2].ends_with(ends), "{}", told[2]);
     }
 }
