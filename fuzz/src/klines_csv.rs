@@ -82,7 +82,7 @@ fn judge(data: &[u8], path: &Path, read: Read) -> bool {
         None => lines.len(),
         Some(DataError::Line { line, .. }) => usize::try_from(*line).unwrap().checked_sub(1).expect("lines begin at 1"),
         Some(DataError::Empty { .. }) => headers,
-        Some(DataError::Unreadable { .. }) => panic!("a sound file is unreadable: {error:?}"),
+        Some(DataError::Unreadable { .. } | DataError::Row { .. }) => panic!("a sound file is unreadable: {error:?}"),
     };
     assert!(taken <= lines.len(), "line {} of {}", taken + 1, lines.len());
     assert_eq!(bars.len() + headers.min(taken), taken, "{error:?}");

@@ -219,9 +219,9 @@ fn s10_on_2025_02_03_a_rung_and_the_target_that_it_lowered_do_not_fill_in_one_ba
     let found = day.play(&shape, &[from]);
     let (bar, rung) = (day.bar(fell), (Part::Rung(1), fell, price("3.099")));
     assert_eq!((bar.open, bar.high, bar.low), (price("3.214"), price("3.22"), price("3.002")));
-    assert_eq!(rows(&found)[..2], [(Part::Entry, from, price("3.387")), rung]);
-    let target = found.deals.iter().find(|deal| deal.of == Part::Target).unwrap();
-    assert!(target.at.0 >= fell.0 + HOUR, "{:?}", rows(&found));
+    let after = |minutes| fell.plus(Millis(minutes * MINUTE));
+    let (deeper, target) = ((Part::Rung(2), after(13), price("2.811")), (Part::Target, after(45), price("2.972")));
+    assert_eq!(rows(&found), [(Part::Entry, from, price("3.387")), rung, deeper, target]);
     let hour = day.bars.iter().filter(|bar| (fell.0 + 1..fell.0 + HOUR).contains(&bar.open_time.0));
     assert!(hour.map(|bar| bar.high).max().unwrap() < price("3.2"));
 }
