@@ -2,25 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use kraite_core::id::Symbol;
-use kraite_core::number::Notional;
-use kraite_sim::backtest::{At, Book, Fast, Plan, Portfolio, Signal, Sum, WhenFlat};
-use kraite_sim::data::{Columns, Funding, read_signals};
+use kraite_core::number::{Notional, Price};
+use kraite_sim::backtest::{At, Book, Equity, Fast, Outcome, Plan, Portfolio, Signal, Sum, Trip, WhenFlat};
+use kraite_sim::data::{Columns, Funding, Stretches};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::backtest::books::{self, OfSymbol};
-use crate::backtest::{EQUITY_EACH, plan_of, venue};
+use crate::backtest::candles::{self, Drawn, Pictures};
+use crate::backtest::{EQUITY_EACH, free_places, plan_of, report, venue};
 use crate::csv;
 use crate::exit::{Exit, Failed};
-use crate::market::MarketArgs;
-use crate::settings::{Settings, line_and_column};
+use crate::flags::VenueName;
+use crate::market::{MarketTable, Markets, entries, in_one_line, settings_of};
 
 const EXAMPLE: &str = "Example of a file:
   wallet = \"1000\"
   slots = 2
   exchange_info = \"exchangeInfo.json\"
   brackets = \"leverageBracket.json\"
+  from = \"2025-05-01\"              # and to, and allow_gaps, if need be
 
   [settings]                       # of every contract; as in a backtest's --config
   margin = \"50\"
@@ -53,8 +54,14 @@ pub(crate) struct Args {
     /// Writes orders.csv, fills.csv, trades.csv, fees.csv, funding.csv and equity.csv there.
     #[arg(long, value_name = "DIR")]
     csv: Option<PathBuf>,
+    /// Writes a page with everything about the run.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// How many positions the page draws on their candles; where there are more, the worst, the best and some between.
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "report")]
+    drawn: usize,
     /// Writes over files that are there.
-    #[arg(long, requires = "csv")]
+    #[arg(long)]
     force: bool,
     /// Prints the result as JSON.
     #[arg(long)]
@@ -66,23 +73,6 @@ pub(crate) struct Args {
 struct Account {
     wallet: Notional,
     slots: usize,
-    exchange_info: PathBuf,
-    brackets: Option<PathBuf>,
-    #[serde(default)]
-    allow_gaps: bool,
-    #[serde(default)]
-    settings: Table,
-    #[serde(default)]
-    market: Vec<MarketTable>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MarketTable {
-    symbol: String,
-    klines: Vec<PathBuf>,
-    funding: Option<PathBuf>,
-    signals: Option<PathBuf>,
     #[serde(default)]
     settings: Table,
 }
@@ -90,72 +80,57 @@ struct MarketTable {
 /// One contract with everything that was read of it.
 struct Market {
     symbol: String,
+    venue: VenueName,
     plan: Plan,
     bars: Columns,
+    missing: Stretches,
+    frozen: Stretches,
     funding: Vec<Funding>,
     signals: Option<At>,
 }
 
-fn read(path: &Path) -> Result<Account, Failed> {
+fn read(path: &Path) -> Result<(Account, Markets), Failed> {
     let wrong = |why: String| Failed::new(Exit::Configuration, format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let account: Account = toml::from_str(&text).map_err(|error| {
-        let (line, _) = line_and_column(&text, error.span().map_or(0, |span| span.start));
-        wrong(format!("line {line}: {}", error.message()))
-    })?;
-    if account.market.is_empty() {
-        return Err(wrong("there is no [[market]]; add one for each contract".into()));
+    let (markets, others) = Markets::read(path)?;
+    let markets = markets.ok_or_else(|| wrong("there is no [[market]]; add one for each contract".into()))?;
+    if let Some(key) = others.keys().find(|key| !["wallet", "slots", "settings"].contains(&key.as_str())) {
+        let known = Markets::KEYS.join(", ");
+        return Err(wrong(format!(
+            "`{key}` is nothing that an account has; that is: wallet, slots, settings, {known}"
+        )));
     }
+    let account: Account = others.try_into().map_err(|error| wrong(in_one_line(error)))?;
     if account.slots == 0 || !account.wallet.is_positive() {
         return Err(wrong("slots and wallet must be above zero".into()));
     }
-    for (place, market) in account.market.iter().enumerate() {
-        let twin = account.market.iter().take(place).any(|other| other.symbol == market.symbol);
-        if twin || market.klines.is_empty() {
-            let why = if twin { "is there twice" } else { "has no klines" };
-            return Err(wrong(format!("{} {why}", market.symbol)));
-        }
+    if let Some(table) = markets.tables.iter().find(|table| !table.trades.is_empty()) {
+        return Err(wrong(format!("{} has trades; a portfolio goes over klines", table.symbol)));
     }
-    Ok(account)
+    Ok((account, markets))
 }
 
-fn load(path: &Path, account: &Account, table: &MarketTable) -> Result<Market, Failed> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let at = |file: &PathBuf| folder.join(file);
+fn load(path: &Path, account: &Account, markets: &Markets, table: &MarketTable) -> Result<Market, Failed> {
     let wrong = |why: String| {
         let message = format!("{}: settings of {}: {why}", path.display(), table.symbol);
         Failed::new(Exit::Configuration, message)
     };
     let mut merged = account.settings.clone();
     merged.extend(table.settings.clone());
-    let settings: Settings =
-        merged.try_into().map_err(|error: toml::de::Error| wrong(error.message().trim().replace('\n', " ")))?;
-    settings.check().map_err(|error| wrong(error.why))?;
-    if let Some(key) = settings.of_running_accounts() {
-        return Err(wrong(format!("{key} is a setting of running accounts; a backtest has none")));
-    }
+    let settings = settings_of(merged).map_err(wrong)?;
     if settings.wallet.is_some() {
         return Err(wrong("the wallet is the account's, above the tables".into()));
     }
-    let market = MarketArgs {
-        klines: table.klines.iter().map(at).collect(),
-        trades: Vec::new(),
-        exchange_info: at(&account.exchange_info),
-        brackets: account.brackets.as_ref().map(at),
-        symbol: table.symbol.clone(),
-        funding: table.funding.as_ref().map(at),
-        from: None,
-        to: None,
-        allow_gaps: account.allow_gaps,
-    };
-    let instrument = market.instrument(venue(&settings))?;
-    let bars = market.columns(&instrument)?;
+    let market = markets.args(table);
+    let venue = venue(&settings);
+    let instrument = market.instrument(venue)?;
+    let (bars, reader) = market.columns(&instrument)?;
     let first = bars.bar(0).and_then(|bar| bars.price(bar.open)).unwrap_or_default();
     let source = path.display().to_string();
     let plan = plan_of(&settings, &source, &market.first_file(), instrument, first)?;
-    let signals =
-        table.signals.as_ref().map(|file| read_signals(&at(file), &Symbol::new(&table.symbol))).transpose()?;
-    Ok(Market { symbol: table.symbol.clone(), plan, bars, funding: market.payments()?, signals: signals.map(At::new) })
+    let signals = markets.signals(table).map(|file| entries(&file, &table.symbol)).transpose()?;
+    let (missing, frozen) = (reader.missing().clone(), reader.frozen().clone());
+    let (symbol, funding) = (table.symbol.clone(), market.payments()?);
+    Ok(Market { symbol, venue, plan, bars, missing, frozen, funding, signals })
 }
 
 #[derive(Debug, Serialize)]
@@ -173,6 +148,8 @@ struct Shown {
 struct ShownMarket {
     symbol: String,
     bars: u64,
+    gaps: u64,
+    frozen_stretches: u64,
     positions_opened: u64,
     positions_closed: u64,
     positions_cancelled: u64,
@@ -187,9 +164,11 @@ struct ShownMarket {
 }
 
 fn shown(account: &Account, markets: &[Market], sum: &Sum<Book>) -> Shown {
-    let of = |(market, (outcome, _)): (&Market, &(kraite_sim::backtest::Outcome, Book))| ShownMarket {
+    let of = |(market, (outcome, _)): (&Market, &(Outcome, Book))| ShownMarket {
         symbol: market.symbol.clone(),
         bars: outcome.bars,
+        gaps: market.missing.count,
+        frozen_stretches: market.frozen.count,
         positions_opened: outcome.positions_opened,
         positions_closed: outcome.positions_closed,
         positions_cancelled: outcome.positions_cancelled,
@@ -233,6 +212,12 @@ fn text(shown: &Shown) -> String {
             market.funding
         ));
     }
+    for market in shown.markets.iter().filter(|market| market.gaps + market.frozen_stretches > 0) {
+        let ShownMarket { symbol, gaps, frozen_stretches, .. } = market;
+        out.push_str(&format!(
+            "{symbol:<14} {gaps} gaps in the data, {frozen_stretches} times nobody traded for five bars or more\n"
+        ));
+    }
     out.push_str(&format!(
         "together       {} on a wallet of {}, max drawdown {}, at most {} of {} slots taken\n",
         shown.pnl, shown.wallet, shown.max_drawdown, shown.most_open, shown.slots
@@ -240,13 +225,93 @@ fn text(shown: &Shown) -> String {
     out
 }
 
+/// What all contracts came to together.
+fn together(sum: &Sum<Book>) -> Result<Outcome, Failed> {
+    let mut all = Outcome { pnl: sum.pnl, max_drawdown: sum.max_drawdown, ..Outcome::default() };
+    for (one, _) in &sum.each {
+        let money = |a: Notional, b: Notional| a.checked_add(b).map_err(Failed::with(Exit::BadData));
+        all.bars += one.bars;
+        all.positions_opened += one.positions_opened;
+        all.positions_closed += one.positions_closed;
+        all.positions_cancelled += one.positions_cancelled;
+        all.refused += one.refused;
+        all.targets += one.targets;
+        all.stops += one.stops;
+        all.other_closes += one.other_closes;
+        all.liquidations += one.liquidations;
+        all.rungs_filled += one.rungs_filled;
+        all.fees = money(all.fees, one.fees)?;
+        all.funding = money(all.funding, one.funding)?;
+    }
+    Ok(all)
+}
+
+/// The page of a run.
+fn page(args: &Args, account: &Account, markets: &[Market], sum: &Sum<Book>) -> Result<String, Failed> {
+    let outcome = together(sum)?;
+    let price = Price::default();
+    let equity: Vec<Equity> =
+        sum.equity.iter().map(|(at, equity)| Equity { at: *at, equity: *equity, price }).collect();
+    // Of the positions of all contracts some are drawn, each on the candles of its own.
+    let books = sum.each.iter().enumerate();
+    let all: Vec<(usize, usize)> =
+        books.flat_map(|(market, (_, book))| (0..book.trips.len()).map(move |place| (market, place))).collect();
+    let trips: Vec<&Trip> = sum.each.iter().flat_map(|(_, book)| &book.trips).collect();
+    let chosen: Vec<(usize, usize)> =
+        candles::chosen(&trips, args.drawn).into_iter().filter_map(|place| all.get(place).copied()).collect();
+    let last = equity.last().map_or(0, |equity| equity.at.0);
+    let drawn = |(number, (market, (_, book))): (usize, (&Market, &(Outcome, Book)))| {
+        let places: Vec<usize> = chosen.iter().filter(|(of, _)| *of == number).map(|(_, place)| *place).collect();
+        let mut pictures = Pictures::of(&book.trips, &places, market.bars.span().0 + 1, last);
+        pictures.bars(&market.bars);
+        pictures.finish()
+    };
+    let drawn: Vec<Vec<Drawn>> = markets.iter().zip(&sum.each).enumerate().map(drawn).collect();
+    let traded = markets.iter().zip(&sum.each).zip(&drawn).map(|((market, (outcome, book)), drawn)| report::Traded {
+        symbol: &market.symbol,
+        plan: &market.plan,
+        outcome,
+        trips: &book.trips,
+        missing: &market.missing,
+        frozen: &market.frozen,
+        drawn,
+    });
+    Ok(report::page(&report::Run {
+        venue: markets.first().map_or("", |market| market.venue.word()),
+        source: &args.config.display().to_string(),
+        wallet: account.wallet,
+        outcome: &outcome,
+        equity: &equity,
+        by_trades: false,
+        by_messages: false,
+        slots: Some((sum.most_open, account.slots)),
+        traded: &traded.collect::<Vec<_>>(),
+    }))
+}
+
+/// Writes what was asked for.
+fn write(args: &Args, account: &Account, markets: &[Market], sum: &Sum<Book>) -> Result<(), Failed> {
+    if let Some(dir) = &args.csv {
+        let of = |(market, (_, book))| -> OfSymbol<'_> {
+            let (market, book): (&Market, &Book) = (market, book);
+            OfSymbol { symbol: &market.symbol, plan: &market.plan, trips: &book.trips }
+        };
+        let symbols: Vec<OfSymbol<'_>> =
+            markets.iter().zip(sum.each.iter().map(|(outcome, book)| (outcome, book))).map(of).collect();
+        let equity = sum.equity.iter().map(|(at, equity)| (*at, *equity, None));
+        csv::write(dir, &books::tables(&symbols, equity).iter().collect::<Vec<_>>(), args.force)?;
+    }
+    if let Some(path) = &args.report {
+        crate::write_whole(path, &page(args, account, markets, sum)?)?;
+    }
+    Ok(())
+}
+
 /// Reads, runs, prints.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
-    let account = read(&args.config)?;
-    if let Some(dir) = &args.csv {
-        csv::free(dir, books::NAMES, args.force)?;
-    }
-    let loaded = account.market.iter().map(|table| load(&args.config, &account, table));
+    let (account, markets) = read(&args.config)?;
+    free_places(args.report.as_deref(), args.csv.as_deref(), args.force)?;
+    let loaded = markets.tables.iter().map(|table| load(&args.config, &account, &markets, table));
     let markets = loaded.collect::<Result<Vec<Market>, Failed>>()?;
     let mut portfolio = Portfolio::new(account.wallet, account.slots).keeping_equity(EQUITY_EACH);
     for market in &markets {
@@ -258,16 +323,6 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         portfolio.add(run, &market.bars);
     }
     let sum = portfolio.play().map_err(Failed::with(Exit::BadData))?;
-    if let Some(dir) = &args.csv {
-        let of = |(market, (_, book))| -> OfSymbol<'_> {
-            let (market, book): (&Market, &Book) = (market, book);
-            OfSymbol { symbol: &market.symbol, plan: &market.plan, trips: &book.trips }
-        };
-        let symbols: Vec<OfSymbol<'_>> =
-            markets.iter().zip(sum.each.iter().map(|(outcome, book)| (outcome, book))).map(of).collect();
-        let equity = sum.equity.iter().map(|(at, equity)| (*at, *equity, None));
-        csv::write(dir, &books::tables(&symbols, equity).iter().collect::<Vec<_>>(), args.force)?;
-    }
     let shown = shown(&account, &markets, &sum);
     if args.json {
         let json = serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))?;
@@ -275,5 +330,12 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     } else {
         crate::print(&text(&shown))?;
     }
-    Ok(Exit::Ok)
+    // The data is on stdout: whatever cannot be written now is only told.
+    Ok(write(args, &account, &markets, &sum).map_or_else(
+        |failed| {
+            crate::talk(&format!("kraite: {failed}"));
+            failed.exit
+        },
+        |()| Exit::Ok,
+    ))
 }

@@ -207,13 +207,7 @@ fn s10_entries_are_where_the_signals_are() {
 #[test]
 fn s10_trades_are_played_one_by_one_on_both_ways() {
     let bench = bench();
-    let price = |n: i64| 15_000 + 35 * ((n * 7) % 41) - 60 * ((n * 3) % 23);
-    let row = |n: i64| {
-        let (p, at) = (price(n), 1_740_000_000_000 + 3_000 * n);
-        // One number is missing.
-        format!("{},{}.{:02},1,{n},{n},{at},false\n", n + i64::from(n > 500), p / 100, p % 100)
-    };
-    bench.file("trades.csv", &(0..2_000).map(row).collect::<String>());
+    bench.trades();
     let times = [60, 2_000, 4_000].map(|s| (1_740_000_000_000_i64 + 1_000 * s).to_string()).join(",");
     let run = format!("--trades trades.csv --config tight.toml --enter-at {times}");
     let (code, fast, stderr) = bench.backtest(&format!("--fast {run}"));
@@ -226,11 +220,6 @@ fn s10_trades_are_played_one_by_one_on_both_ways() {
     assert_eq!((&fast["gaps"], &fast["bars"]), (&1.into(), &2_000.into()));
     let (code, _, stderr) = bench.backtest("--fast --klines klines.csv --trades trades.csv");
     assert!(code == 2 && stderr.contains("cannot be used with"), "{stderr}");
-    bench.file("grid.toml", TIGHT);
-    let output =
-        bench.run("sweep --grid grid.toml --out o.csv --exchange-info info.json --symbol SOLUSDT --trades trades.csv");
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(2) && stderr.contains("goes over bars"), "{stderr}");
 }
 
 /// A picture of the page in a browser, and what the browser said.
@@ -287,24 +276,27 @@ fn s10_a_portfolio_of_one_is_a_backtest_and_two_share_their_slots() {
     for key in ["bars", "positions_opened", "stops", "targets", "rungs_filled", "fees", "pnl"] {
         assert_eq!(one["markets"][0][key], alone[key], "{key}");
     }
-    // The other contract costs a thousandth: another file of its bars.
-    let tiny = std::fs::read_to_string(bench.path("klines.csv")).unwrap();
-    let tiny: String = tiny
-        .lines()
-        .skip(1)
-        .map(|line| {
-            let cells: Vec<&str> = line.split(',').collect();
-            let small = |cell: &str| format!("0.00{}", cell.replace('.', ""));
-            let [open, high, low, close] = [1, 2, 3, 4].map(|n: usize| small(cells[n]));
-            format!("{},{open},{high},{low},{close},10,{}\n", cells[0], cells[6])
-        })
-        .collect();
-    bench.file("tiny.csv", &tiny);
+    bench.tiny_klines();
     let two = format!(
         "{ACCOUNT}[[market]]\nsymbol = \"TINYUSDT\"\nklines = [\"tiny.csv\"]\nsettings = {{ margin = \"50\" }}\n"
     );
-    let (code, shared, stderr) = run(&two, "--json --csv books");
+    let (code, shared, stderr) = run(&two, "--json --csv books --report page.html");
     assert_eq!((code, &shared["most_open"]), (0, &1.into()), "{stderr}");
+    let page = std::fs::read_to_string(bench.path("page.html")).unwrap();
+    well_formed(&page);
+    for words in ["Backtest of 2 contracts", "SOLUSDT, TINYUSDT on binance", "at most 1 of 1 slots", "<b>TINYUSDT #"] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("NaN") && !page.contains("inf"));
+    let all =
+        shared["markets"].as_array().unwrap().iter().map(|m| m["positions_opened"].as_u64().unwrap()).sum::<u64>();
+    assert!(page.contains(&format!("of {all} are drawn")) && page.matches("<svg").count() > 20);
+    let (code, again, stderr) = run(&two, "--json --report page.html");
+    assert!(code == 2 && again["exit"] == 2 && stderr.contains("page.html is there already"), "{stderr}");
+    let (code, told, stderr) = run(&two, "--json --report nowhere/page.html");
+    assert!(code == 1 && told["pnl"] == shared["pnl"] && stderr.contains("nowhere/page.html"), "{stderr}");
+    let (code, later, _) = run(&two.replace("slots = 1", "slots = 1\nfrom = 1740060000000"), "--json");
+    assert_eq!((code, &later["markets"][1]["bars"]), (0, &2_000.into()));
     let (_, apart, _) = run(&two.replace("slots = 1", "slots = 2"), "--json");
     assert_eq!(apart["most_open"], 2);
     let opened = |told: &serde_json::Value, n: usize| told["markets"][n]["positions_opened"].as_u64().unwrap();
@@ -318,7 +310,11 @@ fn s10_a_portfolio_of_one_is_a_backtest_and_two_share_their_slots() {
         (ACCOUNT.replace("slots = 1", "slots = 0"), 3, "slots and wallet"),
         (ACCOUNT.replace("gap = \"1.5\"", "gapp = \"1.5\""), 3, "settings of SOLUSDT: unknown field `gapp`"),
         (ACCOUNT.replace("klines.csv", "none.csv"), 9, "none.csv"),
-        (ACCOUNT.replace("slots = 1", "slot = 1"), 3, "line 2"),
+        (ACCOUNT.replace("slots = 1", "slot = 1"), 3, "`slot` is nothing that an account has"),
+        (ACCOUNT.replace("slots = 1", "slots = \"one\""), 3, "in `slots`"),
+        (ACCOUNT.replace("exchange_info = \"info.json\"", "exchange_info = 7"), 3, "line 3"),
+        (ACCOUNT.replace("slots = 1", "slots = 1\nfrom = \"today\""), 3, "today"),
+        (format!("{ACCOUNT}[[market]]\nsymbol = \"TINYUSDT\"\ntrades = [\"t.csv\"]\n"), 3, "TINYUSDT has trades"),
         (ACCOUNT.split("[[market]]").next().unwrap().to_owned(), 3, "no [[market]]"),
         (format!("{ACCOUNT}{}", &ACCOUNT[ACCOUNT.find("[[market]]").unwrap()..]), 3, "SOLUSDT is there twice"),
     ] {

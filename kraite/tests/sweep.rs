@@ -129,3 +129,116 @@ fn a_sweep_says_what_is_wrong_with_it_before_anything_runs() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("most profitable") && text.contains("1 of them open nothing"), "{text}");
 }
+
+const HEAD: &str = "exchange_info = \"info.json\"\ngap = [\"1.5\", \"3\"]\nprofit = [\"0.3\", \"0.9\"]\nstop = \"1\"\nwallet = \"5000\"\nmargin = \"100\"\n";
+const SOL: &str = "[[market]]\nsymbol = \"SOLUSDT\"\nklines = [\"klines.csv\"]\n";
+const TINY: &str = "[[market]]\nsymbol = \"TINYUSDT\"\nklines = [\"tiny.csv\"]\nsettings = { margin = \"50\" }\n";
+
+/// The rows of a file without their first two cells and without the contract.
+fn results(bench: &Bench, name: &str, of: Option<&str>) -> Vec<String> {
+    let text = read(bench, name);
+    let rest = |line: &str| line.splitn(3, ',').nth(2).unwrap().to_owned();
+    let lines = text.lines().skip(1).map(rest);
+    match of {
+        Some(symbol) => lines.filter_map(|line| line.strip_prefix(&format!("{symbol},")).map(str::to_owned)).collect(),
+        None => lines.collect(),
+    }
+}
+
+#[test]
+fn s10_a_sweep_over_contracts_is_that_of_each_and_so_are_its_shards() {
+    let bench = Bench::new();
+    bench.klines(2_000);
+    bench.tiny_klines();
+    bench.trades();
+    bench.file("all.toml", &format!("{HEAD}{SOL}{TINY}"));
+    let (code, told, stderr) = sweep(&bench, "--grid all.toml --out all.csv");
+    assert_eq!((code, &told["rows"], &told["missing"]), (0, &8.into(), &0.into()), "{stderr}");
+    assert_eq!(told["keys"], serde_json::json!(["symbol", "gap", "profit"]));
+    let settings = HEAD.split_once('\n').unwrap().1;
+    bench.file("sol.toml", settings);
+    bench.file("tiny.toml", &settings.replace("\"100\"", "\"50\""));
+    for (symbol, grid, klines) in [("SOLUSDT", "sol.toml", "klines.csv"), ("TINYUSDT", "tiny.toml", "tiny.csv")] {
+        let market = format!("--exchange-info info.json --symbol {symbol} --klines {klines}");
+        let (code, _, stderr) = sweep(&bench, &format!("--grid {grid} --out {symbol}.csv {market}"));
+        assert_eq!(code, 0, "{stderr}");
+        let alone = results(&bench, &format!("{symbol}.csv"), None);
+        assert_eq!(alone.len(), 4);
+        assert_eq!(results(&bench, "all.csv", Some(symbol)), alone);
+        assert!(alone.iter().any(|row| !row.contains(",0,0,0,0,")), "{alone:?}");
+    }
+    for shard in ["1/3", "2/3", "3/3"] {
+        let out = format!("part-{}.csv", &shard[..1]);
+        assert_eq!(sweep(&bench, &format!("--grid all.toml --out {out} --shard {shard}")).0, 0);
+    }
+    sweep(&bench, "merge part-1.csv part-2.csv part-3.csv --out merged.csv");
+    assert_eq!(read(&bench, "merged.csv"), read(&bench, "all.csv"));
+    // Another contract, other bars of one, or other settings of one are another sweep.
+    for other in
+        [format!("{HEAD}{SOL}"), format!("{HEAD}{TINY}{SOL}"), format!("{HEAD}{SOL}{TINY}").replace("50", "60")]
+    {
+        bench.file("other.toml", &other);
+        let (code, _, stderr) = sweep(&bench, "--grid other.toml --out all.csv");
+        assert!(code == 9 && stderr.contains("all.csv: is of another grid"), "{stderr}");
+    }
+
+    // Trades are played one by one, and signals are those of a backtest.
+    let minute = |n: i64| 1_740_000_000_000 + 60_000 * n;
+    bench.file("entries.csv", &format!("at,symbol\n{},SOLUSDT\n{},SOLUSDT\n", minute(2), minute(40)));
+    let trades = SOL.replace("klines = [\"klines.csv\"]", "trades = [\"trades.csv\"]\nsignals = \"entries.csv\"");
+    bench.file("trades.toml", &format!("{HEAD}{trades}{TINY}"));
+    let (code, _, stderr) = sweep(&bench, "--grid trades.toml --out trades-out.csv");
+    assert!(code == 0 && stderr.contains("SOLUSDT: 1 gaps in the data"), "{stderr}");
+    let by_trades = results(&bench, "trades-out.csv", Some("SOLUSDT"));
+    for row in &by_trades {
+        let cells: Vec<&str> = row.split(',').collect();
+        let config = format!(
+            "gap = \"{}\"\nprofit = \"{}\"\nstop = \"1\"\nwallet = \"5000\"\nmargin = \"100\"\n",
+            cells[0], cells[1]
+        );
+        bench.file("one.toml", &config);
+        let (_, run, _) = bench.backtest("--fast --trades trades.csv --config one.toml --signals entries.csv");
+        assert!(run["positions_opened"] == 2, "{run}");
+        assert_eq!((&run["pnl"], &run["fees"]), (&cells[2].into(), &cells[4].into()), "{row}");
+        assert_eq!(run["positions_closed"], cells[6].parse::<u64>().unwrap());
+    }
+    assert_eq!(results(&bench, "trades-out.csv", Some("TINYUSDT")), results(&bench, "all.csv", Some("TINYUSDT")));
+    // The same as flags.
+    let market = "--exchange-info info.json --symbol SOLUSDT --trades trades.csv --signals entries.csv";
+    let (code, _, stderr) = sweep(&bench, &format!("--grid sol.toml --out flags.csv {market}"));
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(results(&bench, "flags.csv", None), by_trades);
+}
+
+#[test]
+fn contracts_of_a_grid_are_looked_at_before_anything_runs() {
+    let bench = Bench::new();
+    bench.klines(50);
+    bench.tiny_klines();
+    for (grid, flags, exit, words) in [
+        (format!("{HEAD}{SOL}"), MARKET, 2, "leave out --klines"),
+        ("margin = \"100\"\n".to_owned(), "", 2, "has no [[market]]"),
+        (format!("{HEAD}{SOL}{SOL}"), "", 3, "SOLUSDT is there twice"),
+        (format!("{HEAD}[[market]]\nsymbol = \"SOLUSDT\"\n"), "", 3, "SOLUSDT has no klines"),
+        (format!("{HEAD}{SOL}trades = [\"t.csv\"]\n"), "", 3, "SOLUSDT has klines and trades"),
+        (format!("{HEAD}{SOL}{TINY}").replace("margin = \"50\"", "gap = \"50\""), "", 3, "gap is varied, and TINYUSDT"),
+        (
+            format!("{HEAD}{SOL}{TINY}").replace("margin = \"50\"", "stop = \"0\""),
+            "",
+            3,
+            "TINYUSDT: stop must be above zero",
+        ),
+        (format!("{HEAD}{SOL}bars = 4\n"), "", 3, "unknown field `bars`"),
+        (format!("{HEAD}{SOL}").replacen("gap", "gapp", 1), "", 3, "unknown field `gapp`"),
+        (format!("margin = [\"100\"]\n{SOL}"), "", 3, "exchange_info"),
+        (format!("to = true\n{HEAD}{SOL}"), "", 3, "a time is text or milliseconds"),
+        (format!("{HEAD}{SOL}{TINY}").replace("tiny.csv", "none.csv"), "", 9, "none.csv"),
+        (format!("{HEAD}{SOL}{TINY}").replace("TINYUSDT", "HUGEUSDT"), "", 9, "HUGEUSDT"),
+    ] {
+        bench.file("grid.toml", &grid);
+        let (code, told, stderr) = sweep(&bench, &format!("--grid grid.toml --out out.csv {flags}"));
+        assert!(code == exit && stderr.contains(words), "{words}: {code} {stderr}");
+        assert_eq!(told["exit"], exit, "{words}");
+        assert!(!bench.folder.path().join("out.csv").exists(), "{words}");
+    }
+}

@@ -238,7 +238,7 @@ impl Book {
     /// What people ask of a run.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        Summary::of(self)
+        Summary::of(self.wallet, &self.trips.iter().collect::<Vec<_>>(), &self.equity)
     }
 }
 
@@ -388,8 +388,11 @@ impl Falls {
 }
 
 impl Summary {
-    fn of(book: &Book) -> Self {
-        let ended: Vec<&Trip> = book.trips.iter().filter(|trip| trip.net.is_some()).collect();
+    /// Of an account that began with this wallet and had these positions, in the order in which they were opened, of one
+    /// contract or of several. Prices of the equity are those of one contract, or zero.
+    #[must_use]
+    pub fn of(wallet: Notional, trips: &[&Trip], kept: &[Equity]) -> Self {
+        let ended: Vec<&Trip> = trips.iter().copied().filter(|trip| trip.net.is_some()).collect();
         let nets: Vec<f64> = ended.iter().filter_map(|trip| trip.net).map(approximate).collect();
         let (won, lost): (Vec<f64>, Vec<f64>) = nets.iter().partition(|net| **net > 0.0);
         let losses: f64 = lost.iter().sum();
@@ -398,8 +401,8 @@ impl Summary {
         let spans = ended.iter().filter_map(|trip| Some(trip.end()?.at.since(trip.opened_at).0 as f64));
         let spans: Vec<f64> = spans.collect();
 
-        let wallet = approximate(book.wallet);
-        let equity: Vec<(i64, f64)> = book.equity.iter().map(|e| (e.at.0, approximate(e.equity))).collect();
+        let wallet = approximate(wallet);
+        let equity: Vec<(i64, f64)> = kept.iter().map(|e| (e.at.0, approximate(e.equity))).collect();
         let span = equity.first().zip(equity.last()).map_or(0, |(first, last)| last.0 - first.0);
         let last = equity.last().map_or(wallet, |(_, value)| *value);
         let days = span as f64 / DAY_MS as f64;
@@ -419,7 +422,7 @@ impl Summary {
             let ratio = average? / by.filter(|by| *by > 0.0)? * DAYS_OF_A_YEAR.sqrt();
             finite(ratio)
         };
-        let prices = book.equity.first().zip(book.equity.last());
+        let prices = kept.first().zip(kept.last());
         Self {
             days,
             trades: nets.len(),
@@ -434,7 +437,7 @@ impl Summary {
             worst_by_plan: by_plan.reduce(f64::max),
             longest_winning: longest(&nets, |net| net > 0.0),
             longest_losing: longest(&nets, |net| net <= 0.0),
-            exposure: finite(time_in(book) as f64 / span as f64 * 100.0).map(|share| share.min(100.0)),
+            exposure: finite(time_in(trips, kept) as f64 / span as f64 * 100.0).map(|share| share.min(100.0)),
             average_duration_ms: mean(&spans),
             total_return: (growth - 1.0) * 100.0,
             cagr,
@@ -446,17 +449,24 @@ impl Summary {
             calmar: cagr.filter(|_| falls.deepest > 0.0).map(|cagr| cagr / falls.deepest),
             market_change: prices
                 .and_then(|(first, last)| finite((approximate(last.price) / approximate(first.price) - 1.0) * 100.0)),
-            fees: book.trips.iter().map(|trip| approximate(trip.fees())).sum(),
-            funding: book.trips.iter().map(|trip| approximate(trip.funding())).sum(),
+            fees: trips.iter().map(|trip| approximate(trip.fees())).sum(),
+            funding: trips.iter().map(|trip| approximate(trip.funding())).sum(),
         }
     }
 }
 
-/// From the opening of each position to its end, or to the last that is known.
-fn time_in(book: &Book) -> i64 {
-    let last = book.equity.last().map(|equity| equity.at);
-    let end = |trip: &Trip| trip.end().map(|end| end.at).or(last);
-    book.trips.iter().filter_map(|trip| Some(end(trip)?.since(trip.opened_at).0.max(0))).sum()
+/// How long any position was open, from its opening to its end or to the last that is known.
+fn time_in(trips: &[&Trip], kept: &[Equity]) -> i64 {
+    let last = kept.last().map(|equity| equity.at);
+    let (mut until, mut sum) = (i64::MIN, 0_i64);
+    for trip in trips {
+        let Some(end) = trip.end().map(|end| end.at).or(last) else { continue };
+        // Two that overlap are not open for twice the time.
+        let from = trip.opened_at.0.max(until);
+        sum = sum.saturating_add(end.0.saturating_sub(from).max(0));
+        until = until.max(end.0);
+    }
+    sum
 }
 
 /// The return of each whole day between the first and the last equity.

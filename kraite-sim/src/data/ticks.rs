@@ -1,10 +1,13 @@
 //! Trades as columns of whole numbers: what a simulation scans.
 
+use std::hash::{Hash as _, Hasher as _};
+
 use kraite_core::number::Price;
 use kraite_core::time::VenueMillis;
 
 use super::columns::crossing;
 use super::{ColumnError, Trade};
+use crate::digest::Gathered;
 
 /// Trades of one contract, oldest first: when, and at what price in whole units of a grid.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,6 +60,14 @@ impl Ticks {
     #[must_use]
     pub const fn unit(&self) -> Price {
         self.unit
+    }
+
+    /// A digest of all trades, and of whatever else decides a run.
+    #[must_use]
+    pub fn digest(&self, more: &str) -> u64 {
+        let mut gathered = Gathered::default();
+        (self, more).hash(&mut gathered);
+        gathered.finish()
     }
 
     /// Time and price, in units, of the trade at a place.

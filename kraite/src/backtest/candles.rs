@@ -1,11 +1,11 @@
 //! The candles that positions are drawn on: the data is read once more, and nothing of it is kept but these.
 
 use kraite_sim::backtest::{Book, Plan, Trip, approximate};
-use kraite_sim::data::Columns;
+use kraite_sim::data::{Columns, Ticks};
 
 use super::Args;
-use super::source::{Piece, Source};
 use crate::exit::Failed;
+use crate::market::{Piece, Source};
 
 /// So many candles a picture at most.
 const CANDLES: i64 = 110;
@@ -14,7 +14,7 @@ const WORST_OF_TEN: usize = 4;
 const BEST_OF_TEN: usize = 2;
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Candle {
+pub(crate) struct Candle {
     pub(super) at: i64,
     pub(super) open: f64,
     pub(super) high: f64,
@@ -24,7 +24,7 @@ pub(super) struct Candle {
 
 /// A position that is drawn, by its place in the book.
 #[derive(Debug)]
-pub(super) struct Drawn {
+pub(crate) struct Drawn {
     pub(super) place: usize,
     pub(super) from: i64,
     pub(super) to: i64,
@@ -33,8 +33,8 @@ pub(super) struct Drawn {
     pub(super) candles: Vec<Candle>,
 }
 
-/// Which positions are drawn, in order of time.
-fn chosen(trips: &[Trip], most: usize) -> Vec<usize> {
+/// Which positions are drawn, by their places.
+pub(crate) fn chosen(trips: &[&Trip], most: usize) -> Vec<usize> {
     let all: Vec<usize> = (0..trips.len()).collect();
     if all.len() <= most {
         return all;
@@ -51,76 +51,101 @@ fn chosen(trips: &[Trip], most: usize) -> Vec<usize> {
     places.into_iter().collect()
 }
 
-/// The chosen positions with their candles.
+/// Pictures that are filled with candles, of positions of one contract in order of time.
+pub(crate) struct Pictures {
+    windows: Vec<Drawn>,
+    /// The first one that does not lie behind what was put in last.
+    first: usize,
+    /// The time of a bar.
+    span: i64,
+}
+
+impl Pictures {
+    /// Of the positions at these places; what is open is so until `last`.
+    pub(crate) fn of(trips: &[Trip], places: &[usize], span: i64, last: i64) -> Self {
+        let windows = places.iter().filter_map(|place| {
+            let trip = trips.get(*place)?;
+            let (opened, ended) = (trip.opened_at.0, trip.end().map_or(last, |end| end.at.0).max(trip.opened_at.0));
+            let before = ((ended - opened) / 6).max(20 * span);
+            let (from, to) = (opened - before, ended + before / 2);
+            Some(Drawn { place: *place, from, to, step: 1, candles: Vec::new() })
+        });
+        Self { windows: windows.collect(), first: 0, span }
+    }
+
+    /// Puts bars that follow into every picture that they lie in.
+    pub(crate) fn bars(&mut self, bars: &Columns) {
+        let unit = approximate(bars.unit());
+        for bar in (0..bars.len()).filter_map(|place| bars.bar(place)) {
+            let [open, high, low, close] = [bar.open, bar.high, bar.low, bar.close].map(|p| f64::from(p) * unit);
+            self.put(Candle { at: bar.open_time.0, open, high, low, close });
+        }
+    }
+
+    /// The same with trades.
+    fn trades(&mut self, trades: &Ticks) {
+        let unit = approximate(trades.unit());
+        for (at, price) in (0..trades.len()).filter_map(|place| trades.get(place)) {
+            let price = f64::from(price) * unit;
+            self.put(Candle { at: at.0, open: price, high: price, low: price, close: price });
+        }
+    }
+
+    /// Adds a bar to every picture that it lies in.
+    fn put(&mut self, bar: Candle) {
+        let Self { windows, first, span } = self;
+        while windows.get(*first).is_some_and(|window| window.to < bar.at) {
+            *first += 1;
+        }
+        for window in windows.iter_mut().skip(*first).take_while(|window| window.from <= bar.at) {
+            if bar.at > window.to {
+                continue;
+            }
+            if window.candles.is_empty() {
+                let least = (window.to - window.from) / CANDLES;
+                window.step = (least / *span + 1) * *span;
+            }
+            let at = bar.at.div_euclid(window.step) * window.step;
+            match window.candles.last_mut().filter(|candle| candle.at == at) {
+                Some(candle) => {
+                    candle.high = candle.high.max(bar.high);
+                    candle.low = candle.low.min(bar.low);
+                    candle.close = bar.close;
+                }
+                None => window.candles.push(Candle { at, ..bar }),
+            }
+        }
+    }
+
+    pub(crate) fn finish(self) -> Vec<Drawn> {
+        self.windows
+    }
+}
+
+/// The chosen positions of a backtest with their candles.
 pub(super) fn drawn(args: &Args, plan: &Plan, book: &Book) -> Result<Vec<Drawn>, Failed> {
-    let places = chosen(&book.trips, args.drawn);
+    let places = chosen(&book.trips.iter().collect::<Vec<_>>(), args.drawn);
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let mut source = Source::open(args, &plan.instrument)?;
+    let mut source = Source::open(&args.market, &plan.instrument)?;
     let mut piece = source.room(Columns::grid(plan.instrument.tick, source.first_price()));
     let mut more = source.fill(&mut piece)?;
+    let last = book.equity.last().map_or(0, |equity| equity.at.0);
     let span = match &piece {
         Piece::Bars(bars) => bars.span().0 + 1,
         Piece::Trades(_) => 1_000,
     };
-    let last = book.equity.last().map_or(0, |equity| equity.at.0);
-    let windows = places.into_iter().filter_map(|place| {
-        let trip = book.trips.get(place)?;
-        let (opened, ended) = (trip.opened_at.0, trip.end().map_or(last, |end| end.at.0).max(trip.opened_at.0));
-        let before = ((ended - opened) / 6).max(20 * span);
-        Some(Drawn { place, from: opened - before, to: ended + before / 2, step: 1, candles: Vec::new() })
-    });
-    let mut windows: Vec<Drawn> = windows.collect();
-    let mut first = 0;
+    let mut pictures = Pictures::of(&book.trips, &places, span, last);
     loop {
         match &piece {
-            Piece::Bars(bars) => {
-                let unit = approximate(bars.unit());
-                for bar in (0..bars.len()).filter_map(|place| bars.bar(place)) {
-                    let [open, high, low, close] =
-                        [bar.open, bar.high, bar.low, bar.close].map(|p| f64::from(p) * unit);
-                    put(&mut windows, &mut first, span, Candle { at: bar.open_time.0, open, high, low, close });
-                }
-            }
-            Piece::Trades(trades) => {
-                let unit = approximate(trades.unit());
-                for (at, price) in (0..trades.len()).filter_map(|place| trades.get(place)) {
-                    let price = f64::from(price) * unit;
-                    let candle = Candle { at: at.0, open: price, high: price, low: price, close: price };
-                    put(&mut windows, &mut first, span, candle);
-                }
-            }
+            Piece::Bars(bars) => pictures.bars(bars),
+            Piece::Trades(trades) => pictures.trades(trades),
         }
         if !more {
-            return Ok(windows);
+            return Ok(pictures.finish());
         }
         more = source.fill(&mut piece)?;
-    }
-}
-
-/// Adds a bar to every picture that it lies in; `first` is the first one that does not lie behind it.
-fn put(windows: &mut [Drawn], first: &mut usize, span: i64, bar: Candle) {
-    while windows.get(*first).is_some_and(|window| window.to < bar.at) {
-        *first += 1;
-    }
-    for window in windows.iter_mut().skip(*first).take_while(|window| window.from <= bar.at) {
-        if bar.at > window.to {
-            continue;
-        }
-        if window.candles.is_empty() {
-            let least = (window.to - window.from) / CANDLES;
-            window.step = (least / span + 1) * span;
-        }
-        let at = bar.at.div_euclid(window.step) * window.step;
-        match window.candles.last_mut().filter(|candle| candle.at == at) {
-            Some(candle) => {
-                candle.high = candle.high.max(bar.high);
-                candle.low = candle.low.min(bar.low);
-                candle.close = bar.close;
-            }
-            None => window.candles.push(Candle { at, ..bar }),
-        }
     }
 }
 
@@ -131,14 +156,15 @@ mod tests {
     #[test]
     fn bars_become_candles_of_the_pictures_they_lie_in() {
         let window = |place, from, to| Drawn { place, from, to, step: 1, candles: Vec::new() };
-        let mut windows = vec![window(0, 0, 50), window(1, 200, 20_000), window(2, 15_000, 16_000)];
-        let mut first = 0;
+        let windows = vec![window(0, 0, 50), window(1, 200, 20_000), window(2, 15_000, 16_000)];
+        let mut pictures = Pictures { windows, first: 0, span: 100 };
         for n in 0..300 {
             let price = 100.0 + f64::from(n);
             let at = i64::from(n) * 100;
             let bar = Candle { at, open: price, high: price + 2.0, low: price - 2.0, close: price + 1.0 };
-            put(&mut windows, &mut first, 100, bar);
+            pictures.put(bar);
         }
+        let windows = pictures.finish();
         let counts: Vec<_> = windows.iter().map(|window| (window.candles.len(), window.step)).collect();
         assert_eq!(counts, [(1, 100), (100, 200), (11, 100)]);
         let two = windows[1].candles[1];

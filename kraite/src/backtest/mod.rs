@@ -1,30 +1,27 @@
 //! `kraite backtest`: the production core over real bars or trades.
 
 pub(crate) mod books;
-mod candles;
-mod report;
-mod source;
+pub(crate) mod candles;
+pub(crate) mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kraite_core::Instrument;
 use kraite_core::exchange::{Direction, MarginMode};
-use kraite_core::id::Symbol;
 use kraite_core::number::{Factor, Notional, Price};
 use kraite_core::sizing::{Budget, Fix, LadderSpec};
 use kraite_core::time::{Millis, VenueMillis};
 use kraite_sim::backtest::{
     At, Backtest, Book, Fast, Hostility, Listener, Outcome, Plan, Signal, WhenFlat, default_margin,
 };
-use kraite_sim::data::{Columns, Funding, Stretch, Stretches, instant, read_klines, read_signals};
+use kraite_sim::data::{Columns, Funding, Stretch, Stretches, instant, read_klines};
 use kraite_sim::world::Latency;
 use serde::Serialize;
 
-use self::source::{Piece, Source};
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
-use crate::market::MarketArgs;
+use crate::market::{MarketArgs, Source, entries};
 use crate::plan::remarks;
 use crate::progress::{Progress, stopwatch};
 use crate::settings::{LEVERAGE_CAP, Settings};
@@ -289,7 +286,7 @@ struct Ran {
 /// Reads, runs, prints.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let settings = args.config.as_deref().map_or_else(|| Ok(Settings::default()), Settings::read)?;
-    free_places(args)?;
+    free_places(args.report.as_deref(), args.csv.as_deref(), args.force)?;
     let venue = venue(&settings);
     let instrument = args.market.instrument(venue)?;
     let funding = args.market.payments()?;
@@ -336,13 +333,13 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
 pub(crate) const EQUITY_EACH: Millis = Millis::from_secs(3_600);
 
 /// Nothing is run for a file that may not be written.
-fn free_places(args: &Args) -> Result<(), Failed> {
-    if let Some(report) = args.report.as_deref().filter(|report| !args.force && report.exists()) {
+pub(crate) fn free_places(report: Option<&Path>, csv: Option<&Path>, force: bool) -> Result<(), Failed> {
+    if let Some(report) = report.filter(|report| !force && report.exists()) {
         let message = format!("{} is there already; --force writes over it", report.display());
         return Err(Failed::new(Exit::Usage, message));
     }
-    if let Some(dir) = &args.csv {
-        csv::free(dir, books::NAMES, args.force)?;
+    if let Some(dir) = csv {
+        csv::free(dir, books::NAMES, force)?;
     }
     Ok(())
 }
@@ -357,18 +354,25 @@ fn write(args: &Args, settings: &Settings, ran: &Ran, book: &Book) -> Result<(),
     }
     if let Some(path) = &args.report {
         let drawn = candles::drawn(args, &ran.plan, book)?;
-        let page = report::page(&report::Run {
+        let traded = report::Traded {
             symbol: &args.market.symbol,
-            venue: venue(settings).word(),
-            source: &source(args),
             plan: &ran.plan,
             outcome: &ran.outcome,
+            trips: &book.trips,
             missing: &ran.missing,
             frozen: &ran.frozen,
+            drawn: &drawn,
+        };
+        let page = report::page(&report::Run {
+            venue: venue(settings).word(),
+            source: &source(args),
+            wallet: ran.plan.wallet,
+            outcome: &ran.outcome,
+            equity: &book.equity,
             by_trades: !args.market.trades.is_empty(),
             by_messages: !args.fast,
-            book,
-            drawn: &drawn,
+            slots: None,
+            traded: &[traded],
         });
         crate::write_whole(path, &page)?;
     }
@@ -385,12 +389,7 @@ fn note(args: &Args, settings: &Settings) {
 /// When to enter.
 fn signal(args: &Args) -> Result<Box<dyn Signal>, Failed> {
     if let Some(path) = &args.signals {
-        let instants = read_signals(path, &Symbol::new(&args.market.symbol))?;
-        if instants.is_empty() {
-            let (file, symbol) = (path.display(), &args.market.symbol);
-            crate::talk(&format!("kraite: note: {file}: no line of it is about {symbol}; nothing is entered"));
-        }
-        return Ok(Box::new(At::new(instants)));
+        return Ok(Box::new(entries(path, &args.market.symbol)?));
     }
     if args.enter_at.is_empty() { Ok(Box::new(WhenFlat)) } else { Ok(Box::new(At::new(args.enter_at.clone()))) }
 }
@@ -462,7 +461,7 @@ fn by_prices<L: Listener>(
     let signal = signal(args)?;
     let (mut reading, mut running) = (Duration::ZERO, Duration::ZERO);
     let before = stopwatch();
-    let mut source_of = Source::open(args, &instrument)?;
+    let mut source_of = Source::open(&args.market, &instrument)?;
     let first = source_of.first_price();
     reading += before.elapsed();
     let plan = plan_of(settings, &source(args), &args.market.first_file(), instrument, first)?;
@@ -476,11 +475,7 @@ fn by_prices<L: Listener>(
         let more = source_of.fill(&mut piece)?;
         reading += before.elapsed();
         let before = stopwatch();
-        let played = match &piece {
-            Piece::Bars(bars) => run.play(bars),
-            Piece::Trades(trades) => run.play_trades(trades),
-        };
-        played.map_err(Failed::with(Exit::BadData))?;
+        piece.play(&mut run, 0..piece.len()).map_err(Failed::with(Exit::BadData))?;
         running += before.elapsed();
         progress.say(|| format!("{} {}", run.bars(), source_of.word()));
         if !more {

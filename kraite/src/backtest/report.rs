@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use kraite_core::exchange::{Direction, MarginMode};
-use kraite_sim::backtest::{Book, Equity, Outcome, Part, Plan, Summary, Trip, approximate};
+use kraite_core::number::Notional;
+use kraite_sim::backtest::{Equity, Outcome, Part, Plan, Summary, Trip, approximate};
 use kraite_sim::data::Stretches;
 
 use super::books::why;
@@ -32,20 +33,38 @@ details{border-top:1px solid var(--rule);padding:.45rem 0}summary{cursor:pointer
 ";
 
 /// What the page is about.
-pub(super) struct Run<'a> {
-    pub(super) symbol: &'a str,
-    pub(super) venue: &'a str,
+pub(crate) struct Run<'a> {
+    pub(crate) venue: &'a str,
     /// Where the settings are from.
-    pub(super) source: &'a str,
-    pub(super) plan: &'a Plan,
-    pub(super) outcome: &'a Outcome,
-    pub(super) missing: &'a Stretches,
-    pub(super) frozen: &'a Stretches,
-    pub(super) by_trades: bool,
+    pub(crate) source: &'a str,
+    /// What the account began with.
+    pub(crate) wallet: Notional,
+    /// What everything together came to.
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) equity: &'a [Equity],
+    pub(crate) by_trades: bool,
     /// Every order went through engine, journal and exchange.
-    pub(super) by_messages: bool,
-    pub(super) book: &'a Book,
-    pub(super) drawn: &'a [Drawn],
+    pub(crate) by_messages: bool,
+    /// Of an account with several contracts: how many positions were open at once at most, and how many may be.
+    pub(crate) slots: Option<(usize, usize)>,
+    pub(crate) traded: &'a [Traded<'a>],
+}
+
+/// One contract of it.
+pub(crate) struct Traded<'a> {
+    pub(crate) symbol: &'a str,
+    pub(crate) plan: &'a Plan,
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) trips: &'a [Trip],
+    pub(crate) missing: &'a Stretches,
+    pub(crate) frozen: &'a Stretches,
+    pub(crate) drawn: &'a [Drawn],
+}
+
+impl Run<'_> {
+    fn trips(&self) -> impl Iterator<Item = &Trip> {
+        self.traded.iter().flat_map(|traded| traded.trips)
+    }
 }
 
 fn escape(text: &str) -> String {
@@ -93,9 +112,14 @@ const fn tone(value: f64) -> &'static str {
 }
 
 /// The whole page.
-pub(super) fn page(run: &Run<'_>) -> String {
-    let summary = run.book.summary();
-    let title = format!("{} backtest", escape(run.symbol));
+pub(crate) fn page(run: &Run<'_>) -> String {
+    let mut trips: Vec<&Trip> = run.trips().collect();
+    trips.sort_by_key(|trip| trip.opened_at);
+    let summary = Summary::of(run.wallet, &trips, run.equity);
+    let title = match run.traded {
+        [alone] => format!("{} backtest", escape(alone.symbol)),
+        several => format!("Backtest of {} contracts", several.len()),
+    };
     let mut out = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>"
     );
@@ -103,6 +127,7 @@ pub(super) fn page(run: &Run<'_>) -> String {
     tiles(&mut out, run, &summary);
     equity(&mut out, run, &summary);
     months(&mut out, run);
+    contracts(&mut out, run);
     outcomes(&mut out, run);
     figures(&mut out, run, &summary);
     positions(&mut out, run);
@@ -112,21 +137,39 @@ pub(super) fn page(run: &Run<'_>) -> String {
 }
 
 fn head(out: &mut String, run: &Run<'_>) {
-    let span = run.book.equity.first().zip(run.book.equity.last());
+    let span = run.equity.first().zip(run.equity.last());
     let (from, to) = span.map_or((0, 0), |(first, last)| (first.at.0, last.at.0));
-    let Plan { spec, budget, margin_mode, slippage, .. } = run.plan;
-    let direction = if spec.direction == Direction::Long { "long" } else { "short" };
-    let mode = if *margin_mode == MarginMode::Cross { "cross" } else { "isolated" };
-    let multipliers: Vec<String> = spec.multipliers.iter().map(ToString::to_string).collect();
+    let symbols: Vec<&str> = run.traded.iter().map(|traded| traded.symbol).collect();
     let _ = write!(
         out,
-        "<p class=\"soft\">{} on {}, {} to {} UTC, {} {}</p><p>{direction}, {} rungs {} % apart (\u{d7} {}), profit {} %, stop {} % behind the last rung, margin {} at {}\u{d7} at most, {mode}, slippage {} of the price. Settings: {}.</p>",
-        escape(run.symbol),
+        "<p class=\"soft\">{} on {}, {} to {} UTC, {} {}</p><p>",
+        escape(&symbols.join(", ")),
         run.venue,
         minute(from),
         minute(to),
         run.outcome.bars,
         if run.by_trades { "trades" } else { "bars" },
+    );
+    match run.traded {
+        [alone] => *out += &settings(alone.plan),
+        _ => {
+            let _ = write!(out, "One wallet of {} behind all", money(approximate(run.wallet)));
+        }
+    }
+    if let Some((most, slots)) = run.slots {
+        let _ = write!(out, "; at most {most} of {slots} slots were taken at once");
+    }
+    let _ = write!(out, ". Settings: {}.</p>", escape(run.source));
+}
+
+/// What is traded, in a sentence.
+fn settings(plan: &Plan) -> String {
+    let Plan { spec, budget, margin_mode, slippage, .. } = plan;
+    let direction = if spec.direction == Direction::Long { "long" } else { "short" };
+    let mode = if *margin_mode == MarginMode::Cross { "cross" } else { "isolated" };
+    let multipliers: Vec<String> = spec.multipliers.iter().map(ToString::to_string).collect();
+    format!(
+        "{direction}, {} rungs {} % apart (\u{d7} {}), profit {} %, stop {} % behind the last rung, margin {} at {}\u{d7} at most, {mode}, slippage {slippage} of the price",
         spec.rungs,
         spec.gap,
         escape(&multipliers.join(", ")),
@@ -134,9 +177,37 @@ fn head(out: &mut String, run: &Run<'_>) {
         spec.stop,
         budget.margin,
         budget.leverage_cap,
-        slippage,
-        escape(run.source),
-    );
+    )
+}
+
+/// What each contract came to, where there are several.
+fn contracts(out: &mut String, run: &Run<'_>) {
+    if run.slots.is_none() {
+        return;
+    }
+    *out += "<h2>Contracts</h2><div class=\"wrap\"><table><thead><tr><th>contract</th><th>bars</th><th>opened</th><th>targets</th><th>stops</th><th>liquidated</th><th>rungs filled</th><th>fees</th><th>funding</th><th>result</th></tr></thead><tbody>";
+    for Traded { symbol, outcome, .. } in run.traded {
+        let pnl = approximate(outcome.pnl);
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"{}\">{}</td></tr>",
+            escape(symbol),
+            outcome.bars,
+            outcome.positions_opened,
+            outcome.targets,
+            outcome.stops,
+            outcome.liquidations,
+            outcome.rungs_filled,
+            money(approximate(outcome.fees)),
+            money(approximate(outcome.funding)),
+            tone(pnl),
+            money(pnl),
+        );
+    }
+    *out += "</tbody></table></div>";
+    for Traded { symbol, plan, .. } in run.traded {
+        let _ = write!(out, "<p class=\"soft\">{}: {}.</p>", escape(symbol), settings(plan));
+    }
 }
 
 fn tiles(out: &mut String, run: &Run<'_>, summary: &Summary) {
@@ -261,10 +332,10 @@ fn times(out: &mut String, from: i64, to: i64, x: &Scale, foot: f64) {
 }
 
 fn equity(out: &mut String, run: &Run<'_>, summary: &Summary) {
-    let kept: &[Equity] = &run.book.equity;
+    let kept = run.equity;
     let (Some(first), Some(last)) = (kept.first(), kept.last()) else { return };
     let points: Vec<(f64, f64)> = kept.iter().map(|e| (e.at.0 as f64, approximate(e.equity))).collect();
-    let wallet = approximate(run.plan.wallet);
+    let wallet = approximate(run.wallet);
     let mut peak = f64::MIN;
     let under: Vec<(f64, f64)> = points
         .iter()
@@ -316,7 +387,7 @@ fn equity(out: &mut String, run: &Run<'_>, summary: &Summary) {
 fn months(out: &mut String, run: &Run<'_>) {
     // The last equity of each month.
     let mut closes: BTreeMap<(i64, usize), f64> = BTreeMap::new();
-    for kept in &run.book.equity {
+    for kept in run.equity {
         let text = day(kept.at.0);
         let mut parts = text.split('-');
         let year = parts.next().and_then(|part| part.parse().ok());
@@ -325,7 +396,7 @@ fn months(out: &mut String, run: &Run<'_>) {
             closes.insert((year, month), approximate(kept.equity));
         }
     }
-    let mut before = approximate(run.plan.wallet);
+    let mut before = approximate(run.wallet);
     let mut years: BTreeMap<i64, ([Option<f64>; 12], f64, f64)> = BTreeMap::new();
     for ((year, month), close) in closes {
         let (row, _, end) = years.entry(year).or_insert(([None; 12], before, before));
@@ -359,8 +430,7 @@ fn months(out: &mut String, run: &Run<'_>) {
 const BINS: usize = 30;
 
 fn outcomes(out: &mut String, run: &Run<'_>) {
-    let ended: Vec<(&Trip, f64)> =
-        run.book.trips.iter().filter_map(|trip| Some((trip, approximate(trip.net?)))).collect();
+    let ended: Vec<(&Trip, f64)> = run.trips().filter_map(|trip| Some((trip, approximate(trip.net?)))).collect();
     *out += "<h2>What positions came to</h2>";
     if ended.is_empty() {
         *out += "<p>No position has ended.</p>";
@@ -454,32 +524,34 @@ fn figures(out: &mut String, run: &Run<'_>, summary: &Summary) {
 }
 
 fn positions(out: &mut String, run: &Run<'_>) {
-    let all = run.book.trips.len();
+    let all = run.trips().count();
+    let mut drawn: Vec<(&Traded<'_>, &Drawn)> =
+        run.traded.iter().flat_map(|traded| traded.drawn.iter().map(move |drawn| (traded, drawn))).collect();
+    drawn.sort_by_key(|(_, drawn)| drawn.from);
     let _ = write!(
         out,
         "<h2>Positions</h2><p class=\"soft\">Dashed: rungs as planned; dots: those that filled; green: the target and where it moved; red: the stop; blue: the entry; ring: the end. {} of {all} are drawn{}.</p>",
-        run.drawn.len(),
-        if run.drawn.len() < all {
-            ": the worst, the best, and some of those between (--drawn N draws more)"
-        } else {
-            ""
-        },
+        drawn.len(),
+        if drawn.len() < all { ": the worst, the best, and some of those between (--drawn N draws more)" } else { "" },
     );
-    for drawn in run.drawn {
-        let Some(trip) = run.book.trips.get(drawn.place) else { continue };
-        position(out, drawn, trip);
+    for (place, (traded, drawn)) in drawn.into_iter().enumerate() {
+        let Some(trip) = traded.trips.get(drawn.place) else { continue };
+        let name = match run.slots {
+            Some(_) => format!("{} #{}", escape(traded.symbol), drawn.place + 1),
+            None => format!("#{}", drawn.place + 1),
+        };
+        position(out, &name, place < 3, drawn, trip);
     }
 }
 
-fn position(out: &mut String, drawn: &Drawn, trip: &Trip) {
+fn position(out: &mut String, name: &str, first: bool, drawn: &Drawn, trip: &Trip) {
     let net = trip.net.map(approximate);
     let (qty, average) = trip.entered();
     let end = trip.end();
     let _ = write!(
         out,
-        "<details{}><summary><b>#{}</b> {} <b class=\"{}\">{}</b> {}, {} of {} rungs</summary><p class=\"soft\">{} at {} on average, {}\u{d7}; {}; planned to lose {} at most; fees {}, funding {}; open for {}{}.</p>",
-        if drawn.place < 3 || net.is_some_and(|net| net < 0.0) { " open" } else { "" },
-        drawn.place + 1,
+        "<details{}><summary><b>{name}</b> {} <b class=\"{}\">{}</b> {}, {} of {} rungs</summary><p class=\"soft\">{} at {} on average, {}\u{d7}; {}; planned to lose {} at most; fees {}, funding {}; open for {}{}.</p>",
+        if first || net.is_some_and(|net| net < 0.0) { " open" } else { "" },
         minute(trip.opened_at.0),
         tone(net.unwrap_or(0.0)),
         or_dash(net, money),
@@ -613,25 +685,37 @@ fn said(out: &mut String, run: &Run<'_>) {
         );
     }
     *out += "<p>Sharpe, Sortino and CAGR are of 365 days, from daily changes, without a riskless rate. What happened is no promise of what will.</p>";
-    for (what, stretches) in [("Not in the data", run.missing), ("Nobody traded for five bars or more", run.frozen)] {
-        if stretches.count == 0 {
-            let _ = write!(out, "<p>{what}: never.</p>");
-            continue;
+    for traded in run.traded {
+        let of = if run.slots.is_some() { format!("{}: ", escape(traded.symbol)) } else { String::new() };
+        for (what, stretches) in
+            [("not in the data", traded.missing), ("nobody traded for five bars or more", traded.frozen)]
+        {
+            still(out, &format!("{of}{what}"), stretches);
         }
+    }
+}
+
+/// Where the data has nothing.
+fn still(out: &mut String, what: &str, stretches: &Stretches) {
+    let mut letters = what.chars();
+    let what = letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
+    if stretches.count == 0 {
+        let _ = write!(out, "<p>{what}: never.</p>");
+        return;
+    }
+    let _ = write!(
+        out,
+        "<p>{what}, {} times; nothing was filled in:</p><div class=\"wrap\"><table><thead><tr><th>from</th><th>to</th><th>how many</th></tr></thead><tbody>",
+        stretches.count
+    );
+    for stretch in stretches.first.iter().take(50) {
         let _ = write!(
             out,
-            "<p>{what}, {} times; nothing was filled in:</p><div class=\"wrap\"><table><thead><tr><th>from</th><th>to</th><th>how many</th></tr></thead><tbody>",
-            stretches.count
+            "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
+            minute(stretch.from.0),
+            minute(stretch.to.0),
+            stretch.bars
         );
-        for stretch in stretches.first.iter().take(50) {
-            let _ = write!(
-                out,
-                "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
-                minute(stretch.from.0),
-                minute(stretch.to.0),
-                stretch.bars
-            );
-        }
-        *out += "</tbody></table></div>";
     }
+    *out += "</tbody></table></div>";
 }

@@ -1,34 +1,39 @@
 //! The combinations of settings that a sweep goes through.
 
+use std::ops::Range;
 use std::path::Path;
 
 use toml::{Table, Value};
 
 use crate::exit::{Exit, Failed};
-use crate::settings::{Settings, line_and_column};
+use crate::market::{MarketTable, Markets, settings_of};
+use crate::settings::Settings;
 
 /// More runs than this are a slip.
 const MAX_RUNS: usize = 10_000_000;
 
-/// Every combination of the lists of a file.
+/// Every combination of the lists of a file, for every contract of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Grid {
-    /// The settings that are varied, in the order of their names.
+    /// The columns of what is varied: the contract first where the file has some, then settings in the order of their
+    /// names.
     pub(crate) keys: Vec<String>,
     lists: Vec<Vec<Value>>,
     fixed: Table,
+    /// The contracts of the file.
+    pub(crate) markets: Option<Markets>,
 }
+
+/// The column of the contract.
+const SYMBOL: &str = "symbol";
 
 impl Grid {
     /// Reads a grid: settings of a backtest, each a value or a list of values.
     pub(crate) fn read(path: &Path) -> Result<Self, Failed> {
         let wrong = |why: String| Failed::new(Exit::Configuration, format!("{}: {why}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            let (line, _) = line_and_column(&text, error.span().map_or(0, |span| span.start));
-            wrong(format!("line {line}: {}", error.message()))
-        })?;
+        let (markets, table) = Markets::read(path)?;
         let (mut keys, mut lists, mut fixed) = (Vec::new(), Vec::new(), Table::new());
+        keys.extend(markets.iter().map(|_| SYMBOL.to_owned()));
         for (key, value) in table {
             match value {
                 // One list of multipliers is a value; a list of such lists is varied.
@@ -36,36 +41,64 @@ impl Grid {
                     if list.is_empty() {
                         return Err(wrong(format!("{key} is an empty list; give it a value, or leave it out")));
                     }
+                    let own = |table: &&MarketTable| table.settings.contains_key(&key);
+                    if let Some(table) = markets.iter().flat_map(|markets| &markets.tables).find(own) {
+                        let symbol = &table.symbol;
+                        return Err(wrong(format!("{key} is varied, and {symbol} has one of its own; leave one out")));
+                    }
                     keys.push(key);
                     lists.push(list);
                 }
                 value => drop(fixed.insert(key, value)),
             }
         }
-        let grid = Self { keys, lists, fixed };
-        match grid.lists.iter().try_fold(1_usize, |all, list| all.checked_mul(list.len())) {
+        let grid = Self { keys, lists, fixed, markets };
+        match grid.lists.iter().try_fold(grid.contracts(), |all, list| all.checked_mul(list.len())) {
             Some(..=MAX_RUNS) => {}
             _ => return Err(wrong(format!("more than {MAX_RUNS} combinations"))),
         }
-        // Each value once, so that a slip is told before anything runs.
-        for (at, list) in grid.lists.iter().enumerate() {
-            for n in 0..list.len() {
-                let run = grid.lists.iter().skip(at + 1).fold(n, |run, list| run * list.len());
-                grid.settings(run).map_err(&wrong)?;
+        // Each value once for each contract, so that a slip is told before anything runs.
+        for first in grid.runs_of_each() {
+            for (at, list) in grid.lists.iter().enumerate() {
+                for n in 0..list.len() {
+                    let run = grid.lists.iter().skip(at + 1).fold(n, |run, list| run * list.len());
+                    grid.settings(first.start + run).map_err(&wrong)?;
+                }
             }
+            grid.settings(first.start).map_err(&wrong)?;
         }
-        grid.settings(0).map_err(wrong)?;
         Ok(grid)
     }
 
-    /// How many combinations there are.
-    pub(crate) fn len(&self) -> usize {
+    /// How many contracts there are.
+    fn contracts(&self) -> usize {
+        self.markets.as_ref().map_or(1, |markets| markets.tables.len())
+    }
+
+    /// How many combinations there are for a contract.
+    fn of_one(&self) -> usize {
         self.lists.iter().map(Vec::len).product()
+    }
+
+    /// How many runs there are.
+    pub(crate) fn len(&self) -> usize {
+        self.contracts() * self.of_one()
+    }
+
+    /// The runs of each contract.
+    pub(crate) fn runs_of_each(&self) -> impl Iterator<Item = Range<usize>> {
+        let of_one = self.of_one();
+        (0..self.contracts()).map(move |contract| contract * of_one..(contract + 1) * of_one)
+    }
+
+    /// The contract of a run, where the file has some.
+    fn table(&self, run: usize) -> Option<&MarketTable> {
+        self.markets.as_ref().and_then(|markets| markets.tables.get(run / self.of_one()))
     }
 
     /// The values of one combination; the last key changes fastest.
     fn chosen(&self, run: usize) -> Vec<&Value> {
-        let mut rest = run;
+        let mut rest = run % self.of_one();
         let mut values: Vec<&Value> = Vec::with_capacity(self.lists.len());
         for list in self.lists.iter().rev() {
             values.extend(list.get(rest % list.len()));
@@ -75,29 +108,28 @@ impl Grid {
         values
     }
 
-    /// The same as text.
+    /// The same as text, the contract first.
     pub(crate) fn values(&self, run: usize) -> Vec<String> {
-        self.chosen(run).into_iter().map(shown).collect()
+        let symbol = self.table(run).map(|table| table.symbol.clone());
+        symbol.into_iter().chain(self.chosen(run).into_iter().map(shown)).collect()
     }
 
     /// The settings of one combination.
     pub(crate) fn settings(&self, run: usize) -> Result<Settings, String> {
         let mut table = self.fixed.clone();
-        for (key, value) in self.keys.iter().zip(self.chosen(run)) {
+        table.extend(self.table(run).map(|table| table.settings.clone()).unwrap_or_default());
+        let varied = self.keys.iter().skip(usize::from(self.markets.is_some()));
+        for (key, value) in varied.zip(self.chosen(run)) {
             table.insert(key.clone(), value.clone());
         }
-        let settings: Settings =
-            table.try_into().map_err(|error: toml::de::Error| error.message().trim().replace('\n', " "))?;
-        settings.check().map_err(|wrong| wrong.why)?;
-        if let Some(key) = settings.of_running_accounts() {
-            return Err(format!("{key} is a setting of running accounts; a backtest has none"));
-        }
-        Ok(settings)
+        let whose = self.table(run).map_or_else(String::new, |table| format!("{}: ", table.symbol));
+        settings_of(table).map_err(|why| format!("{whose}{why}"))
     }
 
     /// Everything about it that decides what its runs are.
     pub(crate) fn text(&self) -> String {
-        format!("{:?} {:?} {:?}", self.keys, self.lists, self.fixed)
+        let own = self.markets.iter().flat_map(|markets| &markets.tables).map(|table| &table.settings);
+        format!("{:?} {:?} {:?} {:?}", self.keys, self.lists, self.fixed, own.collect::<Vec<_>>())
     }
 }
 

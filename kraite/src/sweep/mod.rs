@@ -1,5 +1,6 @@
 //! `kraite sweep`: backtests by prices over every combination of some settings.
 
+mod contract;
 mod grid;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -8,21 +9,18 @@ mod table;
 use std::fs::File;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use kraite_core::Instrument;
-use kraite_core::number::Notional;
-use kraite_sim::backtest::Fast;
-use kraite_sim::data::{Columns, Funding};
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde::Serialize;
 
-use crate::backtest::{plan_of, venue};
+use crate::backtest::venue;
 use crate::exit::{Exit, Failed};
 use crate::market::MarketArgs;
 use crate::progress::{Progress, cpu_seconds};
 
+use contract::{Contract, Runs};
 use grid::Grid;
 use table::{Row, Rows};
 
@@ -38,17 +36,35 @@ A grid is the settings of a backtest as TOML, each a value or a list of values:
   gap = [\"4\", \"8.5\"]
   profit = [\"0.36\", \"0.5\", \"0.8\"]
   multipliers = [[\"2\"], [\"1.5\"]]
-  margin = \"100\"";
+  margin = \"100\"
+
+Contracts may be in the grid, and none in the flags; each goes through every combination. Paths are seen from its folder:
+
+  exchange_info = \"exchangeInfo.json\"
+  brackets = \"leverageBracket.json\"
+
+  [[market]]
+  symbol = \"SOLUSDT\"
+  klines = [\"SOLUSDT-1m-2025-05.zip\", \"SOLUSDT-1m-2025-06.zip\"]
+
+  [[market]]
+  symbol = \"BTCUSDT\"
+  trades = [\"BTCUSDT-aggTrades-2025-05-01.zip\"]   # instead of klines
+  funding = \"BTCUSDT-fundingRate-2025-05.zip\"
+  signals = \"entries.csv\"
+  settings = { margin = \"500\" }                  # this contract's own";
 
 /// Backtests every combination of some settings, by prices alone.
 ///
-/// Each run is `kraite backtest --fast` with one value of each list; bars are read once for all of them. Results go to
+/// Each run is `kraite backtest --fast` with one value of each list; prices are read once for all of them, or once more
+/// for each thousand runs where they would fill the memory. Results go to
 /// --out as they come, one row per run, and in the order of the grid once all are there. A sweep that was interrupted
 /// goes on where it was: rows that are there are not run again, and a file of another grid, other data or other rules
 /// is refused. What is printed: the most profitable runs, those that no other beats in profit and drawdown at once, and
 /// those that lose in the fewest parts of the time.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+#[command(mut_args(of_the_grid))]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<SweepCommand>,
@@ -60,6 +76,15 @@ pub(crate) struct Args {
     /// Prints the result as JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+/// What the contract of the flags needs is not needed where contracts are in the grid.
+fn of_the_grid(arg: clap::Arg) -> clap::Arg {
+    match arg.get_id().as_str() {
+        "klines" => arg.required_unless_present("grid"),
+        "exchange_info" | "symbol" => arg.required(false),
+        _ => arg,
+    }
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -78,6 +103,9 @@ struct RunArgs {
     /// Only every n-th run, from the i-th on: i/n.
     #[arg(long, value_parser = shard, value_name = "I/N", default_value = "1/1")]
     shard: (usize, usize),
+    /// Enters at these instants only: a CSV file with a column `at`, and one `symbol` if need be; as in a backtest.
+    #[arg(long, value_name = "FILE")]
+    signals: Option<PathBuf>,
     /// In how many parts of equal length the time is looked at.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     periods: u8,
@@ -155,16 +183,13 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
             once_more(merge.parquet.as_deref(), &rows)?;
             show(&rows, 0, &merge.out, merge.top, args.json)
         }
-        (None, Some(_), Some(market)) if !market.trades.is_empty() => {
-            Err(Failed::new(Exit::Usage, "a sweep goes over bars; give --klines and not --trades"))
-        }
-        (None, Some(run), Some(market)) => {
-            let (rows, ran) = swept(run, market)?;
+        (None, Some(run), market) => {
+            let (rows, ran) = swept(run, market.as_ref())?;
             #[cfg(feature = "parquet")]
             once_more(run.parquet.as_deref(), &rows)?;
             show(&rows, ran, &run.out, run.top, args.json)
         }
-        (None, ..) => Err(Failed::new(Exit::Usage, "--grid FILE is needed, or `kraite sweep merge`")),
+        (None, None, _) => Err(Failed::new(Exit::Usage, "--grid FILE is needed, or `kraite sweep merge`")),
     }
 }
 
@@ -185,80 +210,66 @@ fn merged(args: &MergeArgs) -> Result<Rows, Failed> {
     all.ok_or_else(|| Failed::new(Exit::Usage, "no files"))
 }
 
-/// What every run has in common.
-struct Common<'a> {
-    args: &'a RunArgs,
-    market: &'a MarketArgs,
-    grid: Grid,
-    instrument: Instrument,
-    bars: Columns,
-    funding: Vec<Funding>,
-}
-
-impl Common<'_> {
-    /// One combination. What no margin opens, or what is configured wrongly, is a row that says so.
-    fn run(&self, run: usize) -> Result<Row, Failed> {
-        let values = self.grid.values(run);
-        let settings = self.grid.settings(run).map_err(|why| Failed::new(Exit::Configuration, why))?;
-        let periods = usize::from(self.args.periods);
-        let open = self.bars.bar(0).and_then(|bar| self.bars.price(bar.open)).unwrap_or_default();
-        let source = self.args.grid.display().to_string();
-        let file = self.market.first_file();
-        let plan = match plan_of(&settings, &source, &file, self.instrument.clone(), open) {
-            Ok(plan) => plan,
-            Err(failed) => return Ok(Row::refused(run, values, &failed.message, periods)),
-        };
-        let told = |error: kraite_sim::backtest::FastError| {
-            Failed::new(Exit::BadData, format!("run {run} ({}): {error}", values.join(", ")))
-        };
-        let mut fast = Fast::new(&plan, &self.funding, ());
-        let (mut parts, mut before) = (Vec::with_capacity(periods), plan.wallet);
-        for part in 0..periods {
-            let bounds = [part, part + 1].map(|part| self.bars.len() * part / periods);
-            fast.play_part(&self.bars, bounds[0]..bounds[1]).map_err(told)?;
-            let earned: Notional = fast.wallet().checked_sub(before).map_err(|error| told(error.into()))?;
-            parts.push(earned);
-            before = fast.wallet();
+/// The contracts of a sweep: those of the grid, or the one of the flags.
+fn contracts(args: &RunArgs, market: Option<&MarketArgs>, grid: &Grid) -> Result<Vec<Contract>, Failed> {
+    let file = args.grid.display();
+    let (usage, mut room) = (|why: String| Failed::new(Exit::Usage, why), contract::KEPT);
+    let mut read = |market: MarketArgs, signals: Option<&Path>, first: usize| {
+        let settings = grid.settings(first).map_err(|why| Failed::new(Exit::Configuration, why))?;
+        let signals = signals.or(args.signals.as_deref());
+        Contract::read(market, venue(&settings), signals, &mut room)
+    };
+    match (&grid.markets, market) {
+        (None, Some(market)) => Ok(vec![read(market.clone(), None, 0)?]),
+        (None, None) => {
+            let message = format!("{file} has no [[market]]: give --klines, --exchange-info and --symbol");
+            Err(usage(message))
         }
-        let (outcome, ()) = fast.finish();
-        Ok(Row::of(run, values, &outcome, parts))
+        (Some(_), Some(_)) => Err(usage(format!(
+            "{file} has contracts and their data of its own; leave out --klines, --symbol and the like"
+        ))),
+        (Some(markets), None) => {
+            let tables = markets.tables.iter().zip(grid.runs_of_each());
+            let one = |(table, runs): (&_, Range<usize>)| {
+                read(markets.args(table), markets.signals(table).as_deref(), runs.start)
+            };
+            tables.map(one).collect()
+        }
     }
 }
 
 /// The rows of a grid, and how many of them were not there before.
-fn swept(args: &RunArgs, market: &MarketArgs) -> Result<(Rows, usize), Failed> {
+fn swept(args: &RunArgs, market: Option<&MarketArgs>) -> Result<(Rows, usize), Failed> {
     let grid = Grid::read(&args.grid)?;
-    let settings = grid.settings(0).map_err(|why| Failed::new(Exit::Configuration, why))?;
     if grid.keys.iter().any(|key| key == "venue") {
         return Err(Failed::new(Exit::Configuration, "venue cannot be varied: the contract's rules are of one venue"));
     }
-    let instrument = market.instrument(venue(&settings))?;
-    let funding = market.payments()?;
-    let bars = market.columns(&instrument)?;
-    let id = bars.digest(&format!("{} {instrument:?} {funding:?} {}", grid.text(), args.periods));
-    let common = Common { args, market, grid, instrument, bars, funding };
-    let new =
-        Rows::new(format!("{id:016x}-{}", common.grid.len()), common.grid.keys.clone(), usize::from(args.periods));
-    let (mut rows, file) = resumed(&args.out, new)?;
+    let contracts = contracts(args, market, &grid)?;
+    let before = format!("{} {}", grid.text(), args.periods);
+    let id = contracts.iter().fold(before, |before, contract| contract.id(&before));
+    let periods = usize::from(args.periods);
+    let (mut rows, file) = resumed(&args.out, Rows::new(format!("{id}-{}", grid.len()), grid.keys.clone(), periods))?;
     let (which, count) = args.shard;
-    let left: Vec<usize> =
-        (0..common.grid.len()).filter(|run| run % count == which - 1 && !rows.rows.contains_key(run)).collect();
-    let (file, progress) = (Mutex::new((file, 0_usize)), Mutex::new(Progress::new("sweep")));
-    let one = |run: &usize| -> Result<Row, Failed> {
-        let row = common.run(*run)?;
-        let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let written = file.0.write_all(row.line(&rows.grid).as_bytes());
+    let is_left = |run: &usize| run % count == which - 1 && !rows.rows.contains_key(run);
+    let left: Vec<Vec<usize>> = grid.runs_of_each().map(|runs| runs.filter(is_left).collect()).collect();
+    let all = left.iter().map(Vec::len).sum();
+    let told = Mutex::new((file, Vec::with_capacity(all), Progress::new("sweep")));
+    let tell = |row: Row| -> Result<(), Failed> {
+        let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (file, rows_told, progress) = &mut *told;
+        let written = file.write_all(row.line(&rows.grid).as_bytes());
         written.map_err(|error| Failed::new(Exit::Failure, format!("{}: {error}", args.out.display())))?;
-        file.1 += 1;
-        let done = file.1;
-        drop(file);
-        let mut progress = progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        progress.of(done, left.len());
-        Ok(row)
+        rows_told.push(row);
+        progress.of(rows_told.len(), all);
+        Ok(())
     };
     let jobs = args.jobs.map_or(0, NonZeroUsize::get);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(Failed::with(Exit::Failure))?;
-    let new: Vec<Row> = pool.install(|| left.par_iter().map(one).collect::<Result<_, _>>())?;
+    let source = args.grid.display().to_string();
+    for (contract, left) in contracts.iter().zip(&left) {
+        pool.install(|| contract.run(&Runs { grid: &grid, source: &source, periods, left }, &tell))?;
+    }
+    let (_, new, _) = told.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let ran = new.len();
     rows.rows.extend(new.into_iter().map(|row| (row.run, row)));
     crate::write_whole(&args.out, rows.text())?;

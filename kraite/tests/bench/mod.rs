@@ -77,6 +77,28 @@ impl Bench {
         self.file("klines.csv", &text)
     }
 
+    /// The same bars of a contract that costs a thousandth: TINYUSDT.
+    pub(crate) fn tiny_klines(&self) -> PathBuf {
+        let klines = std::fs::read_to_string(self.path("klines.csv")).unwrap();
+        let row = |line: &str| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let small = |cell: &str| format!("0.00{}", cell.replace('.', ""));
+            let [open, high, low, close] = [1, 2, 3, 4].map(|n: usize| small(cells[n]));
+            format!("{},{open},{high},{low},{close},10,{}\n", cells[0], cells[6])
+        };
+        self.file("tiny.csv", &klines.lines().skip(1).map(row).collect::<String>())
+    }
+
+    /// Trades, one each three seconds; one number is missing.
+    pub(crate) fn trades(&self) -> PathBuf {
+        let price = |n: i64| 15_000 + 35 * ((n * 7) % 41) - 60 * ((n * 3) % 23);
+        let row = |n: i64| {
+            let (p, at) = (price(n), 1_740_000_000_000 + 3_000 * n);
+            format!("{},{}.{:02},1,{n},{n},{at},false\n", n + i64::from(n > 500), p / 100, p % 100)
+        };
+        self.file("trades.csv", &(0..2_000).map(row).collect::<String>())
+    }
+
     pub(crate) fn backtest(&self, args: &str) -> (i32, Value, String) {
         let output = self.run(&format!("backtest --exchange-info info.json --symbol SOLUSDT --json {args}"));
         let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);

@@ -6,6 +6,8 @@
 //! that. What arrives late finds the price where it is: a rung that is passed already executes there, and a position
 //! whose stop or target is passed before it rests is closed there.
 
+use std::ops::Range;
+
 use kraite_core::capabilities::Protection;
 use kraite_core::exchange::Direction;
 use kraite_core::number::Price;
@@ -42,12 +44,21 @@ impl<L: Listener> Fast<'_, L> {
     ///
     /// [`FastError`]; the run cannot go on.
     pub fn play_trades(&mut self, trades: &Ticks) -> Result<(), FastError> {
-        let end = trades.len();
-        let Some((first, _)) = trades.get(0) else { return Ok(()) };
+        self.play_trades_part(trades, 0..trades.len())
+    }
+
+    /// Plays some of the trades.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fast::play_trades`].
+    pub fn play_trades_part(&mut self, trades: &Ticks, part: Range<usize>) -> Result<(), FastError> {
+        let Range { start: mut at, end } = part;
+        let end = end.min(trades.len());
+        let Some((first, _)) = trades.get(at).filter(|_| at < end) else { return Ok(()) };
         self.by_trades = true;
-        self.begin(trades.unit(), first, end);
+        self.begin(trades.unit(), first, end.saturating_sub(at));
         self.when_next();
-        let mut at = 0;
         while at < end {
             let to = if self.every_bar { at } else { self.quiet_trades(trades, at, end) };
             if to > at {

@@ -1,19 +1,27 @@
-//! The data that a backtest or a sweep runs over, as flags.
+//! The data that a backtest runs over: as flags, or as tables of a file that has several contracts.
 
-use std::path::PathBuf;
+mod source;
+mod tables;
+mod trades;
+
+use std::path::{Path, PathBuf};
 
 use kraite_core::Instrument;
+use kraite_core::id::Symbol;
 use kraite_core::time::VenueMillis;
-use kraite_sim::data::{
-    Columns, Funding, Gaps, KlineReader, Span, Stretch, Stretches, Trade, TradeReader, instant, read_funding,
-};
+use kraite_sim::backtest::At;
+use kraite_sim::data::{Columns, Funding, Gaps, KlineReader, Span, instant, read_funding, read_signals};
 
-use crate::exit::{Exit, Failed};
+pub(crate) use self::source::{Piece, Source};
+pub(crate) use self::tables::{MarketTable, Markets, in_one_line, settings_of};
+use self::trades::TradesRead;
+
+use crate::exit::Failed;
 use crate::flags::VenueName;
 use crate::rules;
 
 /// Bars, rules and funding of one contract.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct MarketArgs {
     /// Bars in order of time: CSV, .gz or .zip, with or without a header line; Apache Parquet in a build with the feature
     /// `parquet`.
@@ -47,6 +55,15 @@ pub(crate) struct MarketArgs {
     pub(crate) allow_gaps: bool,
 }
 
+/// The instants of a file at which this contract is entered.
+pub(crate) fn entries(path: &Path, symbol: &str) -> Result<At, Failed> {
+    let instants = read_signals(path, &Symbol::new(symbol))?;
+    if instants.is_empty() {
+        crate::talk(&format!("kraite: note: {}: no line of it is about {symbol}; nothing is entered", path.display()));
+    }
+    Ok(At::new(instants))
+}
+
 impl MarketArgs {
     pub(crate) fn instrument(&self, venue: VenueName) -> Result<Instrument, Failed> {
         rules::instrument(venue, &self.exchange_info, self.brackets.as_deref(), &self.symbol)
@@ -70,78 +87,20 @@ impl MarketArgs {
     /// The trades that are wanted, one file after the other.
     pub(crate) fn read_trades(&self) -> TradesRead {
         let (_, span) = self.wanted();
-        TradesRead {
-            files: self.trades.clone().into_iter(),
-            reader: None,
-            last: None,
-            span,
-            missing: Stretches::default(),
-        }
+        TradesRead::new(self.trades.clone(), span)
     }
 
-    /// All bars that are wanted.
-    pub(crate) fn columns(&self, instrument: &Instrument) -> Result<Columns, Failed> {
+    /// All bars that are wanted, and the reader that knows where some are missing.
+    pub(crate) fn columns(&self, instrument: &Instrument) -> Result<(Columns, KlineReader), Failed> {
         let mut reader = self.reader(instrument);
         let first = reader.first_wanted()?;
         let mut columns = Columns::new(Columns::grid(instrument.tick, first.high));
         reader.fill(&mut columns, usize::MAX)?;
-        Ok(columns)
+        Ok((columns, reader))
     }
 
     /// The first file, for messages.
     pub(crate) fn first_file(&self) -> String {
         self.klines.first().or(self.trades.first()).map_or_else(String::new, |path| path.display().to_string())
-    }
-}
-
-/// Trades of some files that follow each other in time.
-pub(crate) struct TradesRead {
-    files: std::vec::IntoIter<PathBuf>,
-    reader: Option<TradeReader>,
-    last: Option<Trade>,
-    span: Span,
-    missing: Stretches,
-}
-
-impl TradesRead {
-    /// The next trade that is wanted.
-    pub(crate) fn next(&mut self) -> Result<Option<Trade>, Failed> {
-        loop {
-            let Some(reader) = &mut self.reader else {
-                let Some(path) = self.files.next() else { return Ok(None) };
-                self.reader = Some(TradeReader::open(&path)?);
-                continue;
-            };
-            let Some(trade) = reader.next_trade()? else {
-                self.reader = None;
-                continue;
-            };
-            if let Some(last) = self.last.filter(|last| trade.number <= last.number || trade.at < last.at) {
-                let message = format!(
-                    "trade {} at {} follows {} at {}: the files of --trades are not in order of time",
-                    trade.number, trade.at.0, last.number, last.at.0
-                );
-                return Err(Failed::new(Exit::BadData, message));
-            }
-            let missing = self.last.map_or(0, |last| trade.number - last.number - 1);
-            let last = self.last.replace(trade);
-            if !self.span.holds(trade.at) {
-                continue;
-            }
-            if let Some(last) = last.filter(|last| missing > 0 && self.span.holds(last.at)) {
-                self.missing.add(Stretch { from: last.at, to: trade.at, bars: missing });
-            }
-            return Ok(Some(trade));
-        }
-    }
-
-    /// The first one.
-    pub(crate) fn first(&mut self) -> Result<Trade, Failed> {
-        self.next()?.ok_or_else(|| Failed::new(Exit::BadData, "no trade lies between --from and --to"))
-    }
-
-    /// Where numbers of trades are missing.
-    pub(crate) fn missing(&self) -> Stretches {
-        self.missing.clone()
     }
 }
