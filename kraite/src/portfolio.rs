@@ -11,10 +11,10 @@ use toml::Table;
 use crate::backtest::books::{self, OfSymbol};
 use crate::backtest::candles::{self, Drawn, Pictures};
 use crate::backtest::{EQUITY_EACH, free_places, plan_of, report, venue};
-use crate::csv;
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
 use crate::market::{MarketTable, Markets, entries, in_one_line, settings_of};
+use crate::{csv, utc};
 
 const EXAMPLE: &str = "Example of a file:
   wallet = \"1000\"
@@ -307,6 +307,21 @@ fn write(args: &Args, account: &Account, markets: &[Market], sum: &Sum<Book>) ->
     Ok(())
 }
 
+/// A position whose prices end before those of others holds its slot until the end, and nothing of it changes.
+fn tell_of_ends(markets: &[Market], sum: &Sum<Book>) {
+    let end = |market: &Market| market.bars.open_time(market.bars.len().saturating_sub(1));
+    let last = markets.iter().filter_map(end).max();
+    for (market, (outcome, _)) in markets.iter().zip(&sum.each) {
+        let open = outcome.positions_opened > outcome.positions_closed;
+        if let Some(at) = end(market).filter(|at| open && Some(*at) < last) {
+            let (symbol, at) = (&market.symbol, utc::iso(at.0));
+            crate::talk(&format!(
+                "kraite: note: {symbol}: its prices end at {at} with a position open, which keeps its slot"
+            ));
+        }
+    }
+}
+
 /// Reads, runs, prints.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let (account, markets) = read(&args.config)?;
@@ -330,6 +345,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     } else {
         crate::print(&text(&shown))?;
     }
+    tell_of_ends(&markets, &sum);
     // The data is on stdout: whatever cannot be written now is only told.
     Ok(write(args, &account, &markets, &sum).map_or_else(
         |failed| {

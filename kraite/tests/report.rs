@@ -297,7 +297,17 @@ fn s10_a_portfolio_of_one_is_a_backtest_and_two_share_their_slots() {
     assert!(code == 1 && told["pnl"] == shared["pnl"] && stderr.contains("nowhere/page.html"), "{stderr}");
     let (code, later, _) = run(&two.replace("slots = 1", "slots = 1\nfrom = 1740060000000"), "--json");
     assert_eq!((code, &later["markets"][1]["bars"]), (0, &2_000.into()));
-    let (_, apart, _) = run(&two.replace("slots = 1", "slots = 2"), "--json");
+    // A position that its prices leave open is told.
+    let lines = std::fs::read_to_string(bench.path("klines.csv")).unwrap();
+    let short: String = lines.lines().take(301).map(|line| format!("{line}\n")).collect();
+    bench.file("short.csv", &short);
+    let apart = two.replace("slots = 1", "slots = 2");
+    let (_, cut, stderr) = run(&apart.replace("klines.csv", "short.csv"), "--json");
+    assert!(cut["markets"][0]["positions_opened"] != cut["markets"][0]["positions_closed"]);
+    assert_eq!(stderr.matches("prices end at").count(), 1);
+    assert!(stderr.contains("SOLUSDT: its prices end at 2025-02-20T02:19"), "{stderr}");
+    let (_, apart, stderr) = run(&apart, "--json");
+    assert!(!stderr.contains("prices end at"), "{stderr}");
     assert_eq!(apart["most_open"], 2);
     let opened = |told: &serde_json::Value, n: usize| told["markets"][n]["positions_opened"].as_u64().unwrap();
     assert!(opened(&shared, 1) > 0 && opened(&shared, 1) < opened(&apart, 1), "{shared} {apart}");
