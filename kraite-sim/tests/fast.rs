@@ -2,7 +2,7 @@
 //! journal and exchange come to the same trades and the same money.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::exchange::{Direction, MarginMode, TriggerBy};
 use kraite_core::number::{Factor, Notional, Percent, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
@@ -10,7 +10,7 @@ use kraite_core::time::VenueMillis;
 use kraite_sim::backtest::{
     At, Backtest, Deal, Fast, Hostility, Outcome, Part, Plan, Portfolio, Signal, Sum, looks_ahead,
 };
-use kraite_sim::data::{Bar, Columns, Funding, Ticks, Trade};
+use kraite_sim::data::{Bar, Columns, Funding, Marks, Ticks, Trade};
 use kraite_sim::presets;
 use kraite_sim::world::Latency;
 use rand::{RngExt as _, SeedableRng as _};
@@ -26,6 +26,8 @@ fn percent(hundredths: i64) -> Percent {
 struct Case {
     plan: Plan,
     bars: Vec<Bar>,
+    /// The mark price within each bar, where it is another.
+    marks: Option<Vec<Bar>>,
     funding: Vec<Funding>,
 }
 
@@ -59,6 +61,21 @@ fn market(draw: &mut ChaCha8Rng, count: usize) -> Vec<Bar> {
     (0..count).map(&mut bar).collect()
 }
 
+/// A mark price that lies somewhere beside each bar and goes less far, or sometimes farther.
+fn marks(draw: &mut ChaCha8Rng, bars: &[Bar]) -> Vec<Bar> {
+    let away = draw.random_range(1..=60_i64);
+    let units = |price: Price| price.to_ticks(cents(1)).unwrap();
+    let mark = |bar: &Bar| {
+        let share = if draw.random_range(0..8) == 0 { 150 } else { draw.random_range(0..=100) };
+        let (open, close) = (units(bar.open), units(bar.close));
+        let (over, under) = (units(bar.high) - open.max(close), open.min(close) - units(bar.low));
+        let (open, close) = (open + draw.random_range(-away..=away), close + draw.random_range(-away..=away));
+        let (high, low) = (open.max(close) + over * share / 100, open.min(close) - under * share / 100);
+        Bar { open: cents(open), high: cents(high), low: cents(low), close: cents(close), ..*bar }
+    };
+    bars.iter().map(mark).collect()
+}
+
 fn case(seed: u64, count: usize) -> Case {
     let mut draw = ChaCha8Rng::seed_from_u64(seed);
     let direction = if draw.random_range(0..2) == 0 { Direction::Long } else { Direction::Short };
@@ -83,12 +100,17 @@ fn case(seed: u64, count: usize) -> Case {
         Funding { at, rate: Factor::from_units(draw.random_range(-30..=30), 4).unwrap() }
     });
     let funding = funding.collect();
+    // Mark prices are drawn by themselves.
+    let mut other = ChaCha8Rng::seed_from_u64(seed + 500_000);
+    let marks = (other.random_range(0..3) == 0).then(|| marks(&mut other, &bars));
+    let stop_by = if other.random_range(0..3) == 0 { TriggerBy::Last } else { TriggerBy::Mark };
     let plan = Plan {
         instrument: presets::instrument(),
         spec,
         budget: Budget { margin, leverage_cap: draw.random_range(1..=50) },
         sequence: Sequence::LadderFirst,
         target_style: if draw.random_range(0..2) == 0 { TargetStyle::Limit } else { TargetStyle::TriggerMarket },
+        stop_by,
         margin_mode: if isolated { MarginMode::Isolated } else { MarginMode::Cross },
         wallet: Notional::from_units(
             if draw.random_range(0..3) == 0 { draw.random_range(100..=2_000) } else { 20_000 },
@@ -100,7 +122,7 @@ fn case(seed: u64, count: usize) -> Case {
         slippage: Factor::from_units(if draw.random_range(0..2) == 0 { 0 } else { draw.random_range(1..=30) }, 4)
             .unwrap(),
     };
-    Case { plan, bars, funding }
+    Case { plan, bars, marks, funding }
 }
 
 fn columns(bars: &[Bar]) -> Columns {
@@ -111,6 +133,21 @@ fn columns(bars: &[Bar]) -> Columns {
     columns
 }
 
+impl Case {
+    /// The columns of some bars, with their mark prices.
+    fn columns(&self, part: std::ops::Range<usize>) -> Columns {
+        let mut columns = columns(&self.bars[part.clone()]);
+        if let Some(marks) = &self.marks {
+            let mut set = Marks::new(cents(1));
+            for mark in &marks[part] {
+                set.push(mark).unwrap();
+            }
+            columns.set_marks(set).unwrap();
+        }
+        columns
+    }
+}
+
 /// Quantity, price and fee of each trade, with the place of its bar.
 type Trades = Vec<(i64, Qty, Price, Notional)>;
 
@@ -118,8 +155,8 @@ fn long_way(case: &Case) -> (Trades, Outcome) {
     let first = case.bars[0].open_time;
     let mut run = Backtest::new(case.plan.clone(), Hostility::None, 1, first, case.funding.clone());
     run.world_mut().venue.keep_trades(usize::MAX);
-    for bar in &case.bars {
-        run.bar(bar);
+    for (place, bar) in case.bars.iter().enumerate() {
+        run.bar_marked(bar, case.marks.as_ref().map_or(bar, |marks| &marks[place]));
     }
     let trade = |t: &kraite_sim::venue::TradeRecord| ((t.at.0 - START) / MINUTE, t.qty, t.price, t.fee);
     let trades = run.world().venue.trades().map(trade).collect();
@@ -129,8 +166,8 @@ fn long_way(case: &Case) -> (Trades, Outcome) {
 fn short_way(case: &Case, every_bar: bool, piece: usize) -> (Trades, Outcome, Vec<Deal>) {
     let run = Fast::new(&case.plan, &case.funding, Vec::new());
     let mut run = if every_bar { run.every_bar() } else { run };
-    for piece in case.bars.chunks(piece) {
-        run.play(&columns(piece)).unwrap();
+    for from in (0..case.bars.len()).step_by(piece) {
+        run.play(&case.columns(from..case.bars.len().min(from.saturating_add(piece)))).unwrap();
     }
     let (outcome, deals) = run.finish();
     let trades = deals.iter().map(|d| ((d.at.0 - START) / MINUTE, d.qty, d.price, d.fee)).collect();
@@ -210,6 +247,7 @@ fn s10_what_slippage_costs_at_the_entry_is_missing_for_the_rungs() {
     let mut left_out = 0;
     for hundredths in 7_400..7_700 {
         let mut case = case(3, 1);
+        case.marks = None;
         case.plan.spec = LadderSpec { rungs: 1, gap: percent(100), ..LadderSpec::default_for(Direction::Long) };
         case.plan.budget = Budget { margin: Notional::from_units(100, 0).unwrap(), leverage_cap: 20 };
         (case.plan.margin_mode, case.plan.profile) = (MarginMode::Cross, presets::binance());
@@ -399,7 +437,7 @@ fn s10_contracts_that_share_nothing_but_an_account_trade_as_if_alone() {
         for case in &mut cases {
             case.plan.wallet = Notional::from_units(20_000, 0).unwrap();
         }
-        let bars: Vec<Columns> = cases.iter().map(|case| columns(&case.bars)).collect();
+        let bars: Vec<Columns> = cases.iter().map(|case| case.columns(0..case.bars.len())).collect();
         let alone = |case: &Case| short_way(case, false, usize::MAX);
         // One alone, in whatever mode.
         for (case, bars) in cases.iter().zip(&bars) {
@@ -442,7 +480,7 @@ fn s10_no_more_positions_are_open_than_there_are_slots_and_one_wallet_stands_beh
         for case in &mut cases {
             case.plan.margin_mode = MarginMode::Cross;
         }
-        let bars: Vec<Columns> = cases.iter().map(|case| columns(&case.bars)).collect();
+        let bars: Vec<Columns> = cases.iter().map(|case| case.columns(0..case.bars.len())).collect();
         let wallet = Notional::from_units(1_500, 0).unwrap();
         for slots in 1..=4 {
             let sum = beside(&cases, &bars, wallet, slots);

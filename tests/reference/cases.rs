@@ -1,7 +1,7 @@
 //! What is compared: markets and configurations that are drawn, and the three ways through them.
 
 use kraite_core::Instrument;
-use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::exchange::{Direction, MarginMode, TriggerBy};
 use kraite_core::number::{Factor, Notional, Percent, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
@@ -330,6 +330,7 @@ pub(crate) fn drawn(seed: u64, count: usize) -> Case {
         budget: Budget { margin, leverage_cap: draw.random_range(1..=50) },
         sequence: Sequence::LadderFirst,
         target_style: if draw.random_range(0..2) == 0 { TargetStyle::Limit } else { TargetStyle::TriggerMarket },
+        stop_by: TriggerBy::Mark,
         margin_mode: if draw.random_range(0..2) == 0 { MarginMode::Isolated } else { MarginMode::Cross },
         wallet,
         profile: if draw.random_range(0..2) == 0 { presets::binance() } else { presets::bitget() },

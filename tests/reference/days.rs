@@ -4,7 +4,7 @@
 //! Each is played by prices, over every bar, by the reference, and through engine and exchange, which must come to the
 //! same; and what must be true of that day is told from the bars themselves.
 
-use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::exchange::{Direction, MarginMode, TriggerBy};
 use kraite_core::number::{Factor, Notional, Price};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel};
@@ -89,6 +89,7 @@ impl Day {
             budget: Budget { margin: shape.margin.parse().unwrap(), leverage_cap: shape.leverage },
             sequence: Sequence::LadderFirst,
             target_style: shape.target_style,
+            stop_by: TriggerBy::Mark,
             margin_mode: shape.margin_mode,
             wallet: "20000".parse().unwrap(),
             profile: presets::binance(),

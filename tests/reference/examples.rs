@@ -1,6 +1,6 @@
 //! The worked numbers of requirements F, computed by the reference; and the reference beside the core's own functions.
 
-use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::exchange::{Direction, MarginMode, TriggerBy};
 use kraite_core::number::{Factor, Notional, Percent, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{self, Budget, LadderSpec, Rule, SizeRequest, SizingModel, TargetBasis, TargetRequest};
@@ -25,6 +25,7 @@ fn plan(direction: Direction, model: SizingModel) -> Plan {
         budget: Budget { margin: "100".parse().unwrap(), leverage_cap: 20 },
         sequence: Sequence::LadderFirst,
         target_style: TargetStyle::TriggerMarket,
+        stop_by: TriggerBy::Mark,
         margin_mode: MarginMode::Cross,
         wallet: "2000".parse().unwrap(),
         profile: presets::binance(),

@@ -134,6 +134,7 @@ impl Market {
             budget: Budget { margin, leverage_cap },
             sequence: Sequence::LadderFirst,
             target_style,
+            stop_by: TriggerBy::Mark,
             margin_mode: if draw.random_range(0..2) == 0 { MarginMode::Isolated } else { MarginMode::Cross },
             wallet,
             profile: if draw.random_range(0..2) == 0 { presets::binance() } else { presets::bitget() },

@@ -1,6 +1,6 @@
 //! The bars and the ladder of this bench and of `peers`, so that both speak of the same run.
 
-use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::exchange::{Direction, MarginMode, TriggerBy};
 use kraite_core::number::{Factor, Notional, Price, Qty};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
@@ -65,6 +65,7 @@ pub(crate) fn plan() -> Plan {
         budget: Budget { margin: Notional::from_units(1_000, 0).expect("in range"), leverage_cap: 2 },
         sequence: Sequence::LadderFirst,
         target_style: TargetStyle::Limit,
+        stop_by: TriggerBy::Mark,
         margin_mode: MarginMode::Cross,
         wallet: Notional::from_units(100_000, 0).expect("in range"),
         profile: presets::binance(),

@@ -52,6 +52,8 @@ pub struct Plan {
     pub sequence: Sequence,
     /// How the take-profit rests.
     pub target_style: TargetStyle,
+    /// What triggers watch; of bars without mark prices both are one.
+    pub stop_by: TriggerBy,
     /// Whether a position stands with its own margin or with the wallet.
     pub margin_mode: MarginMode,
     /// The wallet at the start.
@@ -227,14 +229,20 @@ impl Backtest {
 
     /// Plays one bar.
     pub fn bar(&mut self, bar: &Bar) {
+        self.bar_marked(bar, bar);
+    }
+
+    /// Plays one bar and the mark price within it, [`Bar::of_marks`].
+    pub fn bar_marked(&mut self, bar: &Bar, mark: &Bar) {
         let span = bar.close_time.since(bar.open_time).0.max(4);
         let (worst, best) = match self.plan.spec.direction {
-            Direction::Long => (bar.low, bar.high),
-            Direction::Short => (bar.high, bar.low),
+            Direction::Long => ((bar.low, mark.low), (bar.high, mark.high)),
+            Direction::Short => ((bar.high, mark.high), (bar.low, mark.low)),
         };
         // A stop trades at the worst that the bar shows; on the way to the best nothing is better than where it triggers.
         let (jump, glide) = (PriceMove::Jump, PriceMove::Glide);
-        let mut path = [(bar.open, jump), (best, glide), (worst, jump), (bar.close, glide)];
+        let (open, close) = ((bar.open, mark.open), (bar.close, mark.close));
+        let mut path = [(open, jump), (best, glide), (worst, jump), (close, glide)];
         for place in 0..path.len() {
             let at = bar.open_time.plus(Millis(span * place as i64 / 4));
             self.pay_funding(at);
@@ -242,11 +250,11 @@ impl Backtest {
             if place == 1 && self.ends_either_way(best, worst) {
                 path.swap(1, 2);
             }
-            let (price, how) = path[place];
+            let ((last, mark), how) = path[place];
             self.world.venue.set_price_move(how);
-            self.world.price(&self.symbol, price);
+            self.world.prices(&self.symbol, last, mark);
             if place == 0 {
-                self.enter(price, at);
+                self.enter(mark, at);
             }
             // Answers and frames of this price are worked off before the next one.
             self.world.run_until(at.plus(Millis(span / 4 - 1)));
@@ -257,21 +265,22 @@ impl Backtest {
     }
 
     /// Whether one price reaches the target and the other the stop or a liquidation: which came first a bar does not say.
-    fn ends_either_way(&self, best: Price, worst: Price) -> bool {
+    fn ends_either_way(&self, best: (Price, Price), worst: (Price, Price)) -> bool {
         let (venue, direction) = (&self.world.venue, self.plan.spec.direction);
-        let reaches = |target: Price| match direction {
+        let reaches = |best: Price, target: Price| match direction {
             Direction::Long => best >= target,
             Direction::Short => best <= target,
         };
         let is_won = venue.open(self.account).any(|object| match object.shape {
-            OrderShape::TakeProfitMarket { trigger, .. } => reaches(trigger),
-            OrderShape::Limit { price, .. } => object.side == direction.closing_side() && reaches(price),
+            OrderShape::TakeProfitMarket { trigger, by: TriggerBy::Mark, .. } => reaches(best.1, trigger),
+            OrderShape::TakeProfitMarket { trigger, by: TriggerBy::Last, .. } => reaches(best.0, trigger),
+            OrderShape::Limit { price, .. } => object.side == direction.closing_side() && reaches(best.0, price),
             OrderShape::Market { .. } | OrderShape::StopMarket { .. } => false,
         });
         is_won && {
             let mut there = venue.clone();
             there.set_price_move(PriceMove::Jump);
-            there.price(&self.symbol, worst, worst, self.world.now());
+            there.price(&self.symbol, worst.0, worst.1, self.world.now());
             there.position(self.account, &self.symbol, direction).is_zero()
         }
     }
@@ -328,7 +337,7 @@ impl Backtest {
             budget: self.plan.budget.clone(),
             sequence: self.plan.sequence,
             target_style: self.plan.target_style,
-            stop_by: TriggerBy::Mark,
+            stop_by: self.plan.stop_by,
             mode: PositionMode::OneWay,
             margin_mode: self.plan.margin_mode,
             mark: kraite_core::exchange::Mark { symbol: self.symbol.clone(), price: mark, at },

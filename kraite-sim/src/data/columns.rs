@@ -25,6 +25,18 @@ pub enum ColumnError {
         /// The grid.
         unit: Price,
     },
+    /// Mark prices are not those of the bars they are set beside.
+    #[error("{marks} mark prices on a grid of {grid} are not those of {bars} bars on a grid of {unit}")]
+    OtherMarks {
+        /// How many mark prices.
+        marks: usize,
+        /// Their grid.
+        grid: Price,
+        /// How many bars.
+        bars: usize,
+        /// Theirs.
+        unit: Price,
+    },
 }
 
 /// Bars of one contract, oldest first, each price in whole units of a grid at least as fine as the contract's tick.
@@ -38,6 +50,49 @@ pub struct Columns {
     close: Vec<i32>,
     /// From the open of a bar to its last millisecond.
     span: i64,
+    /// The mark price within each bar, where it is another than the last one.
+    marks: Option<Marks>,
+}
+
+/// The mark price within each bar of some [`Columns`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Marks {
+    unit: Price,
+    open: Vec<i32>,
+    high: Vec<i32>,
+    low: Vec<i32>,
+    close: Vec<i32>,
+}
+
+impl Marks {
+    /// None, on this grid.
+    #[must_use]
+    pub const fn new(unit: Price) -> Self {
+        Self { unit, open: Vec::new(), high: Vec::new(), low: Vec::new(), close: Vec::new() }
+    }
+
+    /// The mark price within the next bar.
+    ///
+    /// # Errors
+    ///
+    /// [`ColumnError`] for a price between two units; nothing was added. [`Bar::of_marks`] has them on a tick.
+    pub fn push(&mut self, bar: &Bar) -> Result<(), ColumnError> {
+        let [open, high, low, close] = on_grid(bar, self.unit)?;
+        self.open.push(open);
+        self.high.push(high);
+        self.low.push(low);
+        self.close.push(close);
+        Ok(())
+    }
+}
+
+/// The prices of a bar in units: open, high, low, close.
+fn on_grid(bar: &Bar, unit: Price) -> Result<[i32; 4], ColumnError> {
+    let units = |name, price: Price| {
+        let units = price.to_ticks(unit).and_then(|units| i32::try_from(units).ok());
+        units.ok_or(ColumnError::OffGrid { name, price, at: bar.open_time.0, unit })
+    };
+    Ok([units("open", bar.open)?, units("high", bar.high)?, units("low", bar.low)?, units("close", bar.close)?])
 }
 
 /// One bar of [`Columns`], in units.
@@ -67,6 +122,7 @@ impl Columns {
             low: Vec::new(),
             close: Vec::new(),
             span: 4,
+            marks: None,
         }
     }
 
@@ -76,24 +132,51 @@ impl Columns {
     ///
     /// [`ColumnError`] for a price between two units; nothing was added.
     pub fn push(&mut self, bar: &Bar) -> Result<(), ColumnError> {
-        let units = |name, price: Price| {
-            let units = price.to_ticks(self.unit).and_then(|units| i32::try_from(units).ok());
-            units.ok_or(ColumnError::OffGrid { name, price, at: bar.open_time.0, unit: self.unit })
-        };
-        let (open, high) = (units("open", bar.open)?, units("high", bar.high)?);
-        let (low, close) = (units("low", bar.low)?, units("close", bar.close)?);
-        self.add(bar.open_time, bar.close_time, [open, high, low, close]);
+        let units = on_grid(bar, self.unit)?;
+        self.add(bar.open_time, bar.close_time, units);
         Ok(())
     }
 
     /// One more bar in units: open, high, low, close.
     pub(super) fn add(&mut self, from: VenueMillis, to: VenueMillis, [open, high, low, close]: [i32; 4]) {
         self.span = to.since(from).0.max(4);
+        self.marks = None;
         self.open_time.push(from.0);
         self.open.push(open);
         self.high.push(high);
         self.low.push(low);
         self.close.push(close);
+    }
+
+    /// Sets the mark price within each bar: what triggers watch, liquidations, funding and sizing. Without it that is the
+    /// price of the bars. Bars that are added afterwards take it off.
+    ///
+    /// # Errors
+    ///
+    /// [`ColumnError`] where there is not one for each bar, or the grid is another; nothing was set.
+    pub fn set_marks(&mut self, marks: Marks) -> Result<(), ColumnError> {
+        if (marks.open.len(), marks.unit) != (self.len(), self.unit) {
+            let (bars, unit) = (self.len(), self.unit);
+            return Err(ColumnError::OtherMarks { marks: marks.open.len(), grid: marks.unit, bars, unit });
+        }
+        self.marks = Some(marks);
+        Ok(())
+    }
+
+    /// The mark price within the bar at a place.
+    #[must_use]
+    pub fn mark(&self, at: usize) -> Option<TickBar> {
+        let bar = self.bar(at)?;
+        let Some(marks) = &self.marks else { return Some(bar) };
+        let [open, high, low, close] =
+            [&marks.open, &marks.high, &marks.low, &marks.close].map(|column| column.get(at));
+        Some(TickBar { open_time: bar.open_time, open: *open?, high: *high?, low: *low?, close: *close? })
+    }
+
+    /// True where the mark price is another than that of the bars.
+    #[must_use]
+    pub const fn has_marks(&self) -> bool {
+        self.marks.is_some()
     }
 
     /// The grid in its own decimals. One that has too many is one that no price lies on.
@@ -120,6 +203,7 @@ impl Columns {
         self.high.clear();
         self.low.clear();
         self.close.clear();
+        self.marks = None;
     }
 
     /// The grid.
@@ -194,21 +278,38 @@ impl Columns {
         crossing(lows, highs, below, above).map_or(to, |place| from.saturating_add(place))
     }
 
+    /// The same for the mark price.
+    #[must_use]
+    pub fn next_mark_crossing(&self, from: usize, to: usize, below: i32, above: i32) -> usize {
+        let Some(marks) = &self.marks else { return self.next_crossing(from, to, below, above) };
+        let to = to.min(self.len());
+        let (lows, highs) = (marks.low.get(from..to).unwrap_or_default(), marks.high.get(from..to).unwrap_or_default());
+        crossing(lows, highs, below, above).map_or(to, |place| from.saturating_add(place))
+    }
+
     /// What is known when the bar at a place opens: every bar before it, and of this one only that price.
     #[must_use]
     pub fn known_at(&self, place: usize) -> Self {
-        let before = |column: &[i32]| {
-            let opens = self.open.get(place).copied();
+        let before = |column: &[i32], opens: &[i32]| {
+            let opens = opens.get(place).copied();
             column.get(..place).unwrap_or(column).iter().copied().chain(opens).collect()
         };
+        let marks = self.marks.as_ref().map(|marks| Marks {
+            unit: marks.unit,
+            open: before(&marks.open, &marks.open),
+            high: before(&marks.high, &marks.open),
+            low: before(&marks.low, &marks.open),
+            close: before(&marks.close, &marks.open),
+        });
         Self {
             unit: self.unit,
             open_time: self.open_time.iter().copied().take(place.saturating_add(1)).collect(),
-            open: before(&self.open),
-            high: before(&self.high),
-            low: before(&self.low),
-            close: before(&self.close),
+            open: before(&self.open, &self.open),
+            high: before(&self.high, &self.open),
+            low: before(&self.low, &self.open),
+            close: before(&self.close, &self.open),
             span: self.span,
+            marks,
         }
     }
 
@@ -216,6 +317,13 @@ impl Columns {
     #[must_use]
     pub fn closes(&self, from: usize, to: usize) -> &[i32] {
         self.close.get(from..to.min(self.len())).unwrap_or_default()
+    }
+
+    /// The mark prices at the closes of some bars.
+    #[must_use]
+    pub fn mark_closes(&self, from: usize, to: usize) -> &[i32] {
+        let closes = self.marks.as_ref().map_or(&self.close, |marks| &marks.close);
+        closes.get(from..to.min(self.len())).unwrap_or_default()
     }
 }
 

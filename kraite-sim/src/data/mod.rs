@@ -8,6 +8,7 @@ mod columns;
 mod funding;
 mod klines;
 mod lines;
+mod marks;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod quick;
@@ -17,10 +18,11 @@ mod trades;
 
 use std::path::PathBuf;
 
-pub use columns::{ColumnError, Columns, Run, TickBar};
+pub use columns::{ColumnError, Columns, Marks, Run, TickBar};
 pub use funding::{Funding, read_funding};
 pub use klines::{Bar, FillError, Gaps, KlineReader, Span, Stretch, Stretches, read_klines};
 pub use lines::{MAX_LINE, open_text};
+pub use marks::MarkReader;
 pub use signals::{instant, read_signals};
 pub use ticks::Ticks;
 pub use trades::{Trade, TradeReader};

@@ -231,8 +231,13 @@ impl World {
 
     /// Moves the price of a contract; mark and last alike.
     pub fn price(&mut self, symbol: &Symbol, price: Price) {
-        self.venue.price(symbol, price, price, self.now);
-        self.auditor.marked(symbol, price, self.now);
+        self.prices(symbol, price, price);
+    }
+
+    /// Moves the last and the mark price of a contract.
+    pub fn prices(&mut self, symbol: &Symbol, last: Price, mark: Price) {
+        self.venue.price(symbol, last, mark, self.now);
+        self.auditor.marked(symbol, mark, self.now);
         self.after_venue();
     }
 

@@ -16,14 +16,14 @@ mod trades;
 use std::ops::Range;
 
 use kraite_core::capabilities::Protection;
-use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::exchange::{Direction, MarginMode, TriggerBy};
 use kraite_core::number::{ArithmeticError, Factor, Notional, Price, Qty};
 use kraite_core::plan::TargetStyle;
 use kraite_core::sizing::{Ladder, Refusal, SizeRequest, TargetRequest, rebuild, size_for, target_price};
 use kraite_core::time::{Millis, VenueMillis};
 
 pub use self::portfolio::{Portfolio, Sum};
-use self::position::{Edges, Held, NOTHING};
+use self::position::{Edges, Held, Watched};
 use self::trades::Dues;
 use super::signal::{Signal, WhenFlat};
 use super::{ASK_AGAIN, Outcome, Plan};
@@ -136,6 +136,23 @@ enum Move {
     Glide,
 }
 
+/// Where the prices of a contract are, in units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Prices {
+    last: i32,
+    mark: i32,
+}
+
+impl Prices {
+    /// What triggers of this kind watch.
+    const fn watched(self, by: TriggerBy) -> i32 {
+        match by {
+            TriggerBy::Mark => self.mark,
+            TriggerBy::Last => self.last,
+        }
+    }
+}
+
 /// A run in progress.
 #[derive(Debug)]
 pub struct Fast<'a, L = ()> {
@@ -149,8 +166,9 @@ pub struct Fast<'a, L = ()> {
     held: Option<Held>,
     /// What is on its way, where trades are played.
     dues: Dues,
-    edges: Edges,
+    watched: Watched,
     last: Option<i32>,
+    mark: Option<i32>,
     /// What a trade is told with.
     stamp: VenueMillis,
     /// No entry before this.
@@ -189,8 +207,9 @@ impl<'a, L: Listener> Fast<'a, L> {
             unit: plan.instrument.tick,
             held: None,
             dues: Dues::default(),
-            edges: NOTHING,
+            watched: Watched::NOTHING,
             last: None,
+            mark: None,
             stamp: begin,
             free_at: begin,
             enter_at: begin,
@@ -246,13 +265,13 @@ impl<'a, L: Listener> Fast<'a, L> {
         while at < end {
             let to = self.quiet_until(bars, at, end);
             if to > at {
-                self.pass(bars.closes(at, to))?;
+                self.pass(bars.closes(at, to), bars.mark_closes(at, to))?;
                 at = to;
             }
             if at < end
-                && let Some(bar) = bars.bar(at)
+                && let Some((bar, mark)) = bars.bar(at).zip(bars.mark(at))
             {
-                self.bar(&bar, bars.span())?;
+                self.bar(&bar, &mark, bars.span())?;
                 at = at.saturating_add(1);
             }
         }
@@ -315,14 +334,21 @@ impl<'a, L: Listener> Fast<'a, L> {
         // The bar before the first one that opens at or after a payment has it within itself, or right after it.
         let due = self.funding.first().map_or(end, |next| bars.first_at(at, next.at).saturating_sub(1).clamp(at, end));
         let due = if self.sample_at == NEVER { due } else { due.min(bars.first_at(at, self.sample_at)) };
-        bars.next_crossing(at, due, self.edges.below, self.edges.above)
+        let Watched { last, mark } = self.watched;
+        if !bars.has_marks() {
+            let Edges { below, above } = last.or(mark);
+            return bars.next_crossing(at, due, below, above);
+        }
+        let due = bars.next_crossing(at, due, last.below, last.above);
+        bars.next_mark_crossing(at, due, mark.below, mark.above)
     }
 
     /// Prices that nothing happens at: only equity moves.
-    fn pass(&mut self, prices: &[i32]) -> Result<(), ArithmeticError> {
-        self.last = prices.last().copied().or(self.last);
+    fn pass(&mut self, last: &[i32], marks: &[i32]) -> Result<(), ArithmeticError> {
+        self.last = last.last().copied().or(self.last);
+        self.mark = marks.last().copied().or(self.mark);
         if let Some(held) = &self.held {
-            let Run { lowest, highest, fall, rise } = Run::of(prices);
+            let Run { lowest, highest, fall, rise } = Run::of(marks);
             let (best, worst, fall) = match self.plan.spec.direction {
                 Direction::Long => (highest, lowest, fall),
                 Direction::Short => (lowest, highest, rise),
@@ -348,13 +374,16 @@ impl<'a, L: Listener> Fast<'a, L> {
     }
 
     /// One bar: open, best, worst, close; worst before best where both would end the position.
-    fn bar(&mut self, bar: &TickBar, span: Millis) -> Result<(), FastError> {
+    fn bar(&mut self, bar: &TickBar, mark: &TickBar, span: Millis) -> Result<(), FastError> {
         self.stamp = bar.open_time;
+        let both = |of: fn(&TickBar) -> i32| Prices { last: of(bar), mark: of(mark) };
+        let (low, high) = (both(|bar| bar.low), both(|bar| bar.high));
         let (worst, best) = match self.plan.spec.direction {
-            Direction::Long => (bar.low, bar.high),
-            Direction::Short => (bar.high, bar.low),
+            Direction::Long => (low, high),
+            Direction::Short => (high, low),
         };
-        let mut path = [(bar.open, Move::Jump), (best, Move::Glide), (worst, Move::Jump), (bar.close, Move::Glide)];
+        let (open, close) = (both(|bar| bar.open), both(|bar| bar.close));
+        let mut path = [(open, Move::Jump), (best, Move::Glide), (worst, Move::Jump), (close, Move::Glide)];
         for place in 0i64..4 {
             if place == 1 && self.ends_either_way(best, worst)? {
                 path.swap(1, 2);
@@ -364,31 +393,35 @@ impl<'a, L: Listener> Fast<'a, L> {
             self.pay_funding(at)?;
             self.reach(at, price, how)?;
             if place == 0 && self.held.is_none() && !self.barred && at >= self.enter_at {
-                let mark = self.price(price)?;
+                let (last, mark) = (self.price(price.last)?, self.price(price.mark)?);
                 if let Some(ladder) = self.sized(at, mark) {
-                    self.enter(at, mark, &ladder)?;
+                    self.enter(at, last, mark, &ladder)?;
                 }
             }
         }
-        self.mark_equity(bar.open_time, bar.close)
+        self.mark_equity(bar.open_time, close)
     }
 
     /// Whether one price reaches the target and the other the stop or a liquidation: which came first a bar does not say.
-    fn ends_either_way(&self, best: i32, worst: i32) -> Result<bool, FastError> {
+    fn ends_either_way(&self, best: Prices, worst: Prices) -> Result<bool, FastError> {
         let Some(held) = &self.held else { return Ok(false) };
-        let (best, worst) = (self.price(best)?, self.price(worst)?);
         let long = self.plan.spec.direction == Direction::Long;
-        let wins = |target: Price| if long { best >= target } else { best <= target };
-        let loses = |order: Price| if long { worst <= order } else { worst >= order };
-        if !held.live_target().is_some_and(wins) {
+        let watched = |prices: Prices| self.price(prices.watched(self.plan.stop_by));
+        let won_at = if self.rests_as() == TargetStyle::Limit { self.price(best.last)? } else { watched(best)? };
+        if !held.live_target().is_some_and(|target| if long { won_at >= target } else { won_at <= target }) {
             return Ok(false);
         }
-        if held.live_stop().is_some_and(loses) {
+        let lost_at = watched(worst)?;
+        if held.live_stop().is_some_and(|stop| if long { lost_at <= stop } else { lost_at >= stop }) {
             return Ok(true);
         }
+        let (was, last, worst) =
+            (self.price(self.mark.unwrap_or(worst.mark))?, self.price(worst.last)?, self.price(worst.mark)?);
+        let loses = |order: Price| if long { last <= order } else { last >= order };
         let (mut held, mut standing) = (held.clone(), self.wallet.checked_add(self.others)?);
         while let Some(rung) = held.next_rung().filter(|rung| loses(rung.price)) {
-            if !held.excess(self.plan, standing, rung.price)?.is_positive() {
+            let mark = rung.price.clamp(was.min(worst), was.max(worst));
+            if !held.excess(self.plan, standing, mark)?.is_positive() {
                 return Ok(true);
             }
             let worth = rung.price.checked_mul(rung.qty)?;
@@ -400,9 +433,9 @@ impl<'a, L: Listener> Fast<'a, L> {
     }
 
     /// The equity at this price, for the drawdown and for who wants to see it.
-    fn mark_equity(&mut self, at: VenueMillis, price: i32) -> Result<(), FastError> {
+    fn mark_equity(&mut self, at: VenueMillis, price: Prices) -> Result<(), FastError> {
         let equity = match &self.held {
-            Some(held) => self.equity_of(held, price)?,
+            Some(held) => self.equity_of(held, price.mark)?,
             None => self.wallet,
         };
         self.peak = self.peak.max(equity);
@@ -410,7 +443,7 @@ impl<'a, L: Listener> Fast<'a, L> {
         if at >= self.sample_at {
             let each = self.listener.equity_each().map_or(1, |each| each.0.max(1));
             self.sample_at = VenueMillis(at.0.div_euclid(each).saturating_add(1).saturating_mul(each));
-            let price = self.price(price)?;
+            let price = self.price(price.last)?;
             self.listener.equity(at, equity, price);
         }
         Ok(())
@@ -420,7 +453,7 @@ impl<'a, L: Listener> Fast<'a, L> {
         while let Some((next, rest)) = self.funding.split_first().filter(|(next, _)| next.at <= at) {
             self.funding = rest;
             self.arrive(next.at)?;
-            let (Some(held), Some(mark)) = (&mut self.held, self.last) else { continue };
+            let (Some(held), Some(mark)) = (&mut self.held, self.mark) else { continue };
             let mark = Price::from_ticks(i64::from(mark), self.unit)?;
             let size = mark.checked_mul(held.qty)?.scaled_by(next.rate)?;
             let amount = if self.plan.spec.direction == Direction::Long { size.negated() } else { size };
@@ -432,22 +465,29 @@ impl<'a, L: Listener> Fast<'a, L> {
         Ok(())
     }
 
-    /// The price goes to this, and everything happens that it reaches.
-    fn reach(&mut self, at: VenueMillis, price: i32, how: Move) -> Result<(), FastError> {
-        let was = self.last.replace(price).unwrap_or(price);
+    /// The prices go to these, and everything happens that they reach.
+    fn reach(&mut self, at: VenueMillis, to: Prices, how: Move) -> Result<(), FastError> {
+        let was_last = self.last.replace(to.last).unwrap_or(to.last);
+        let was_mark = self.mark.replace(to.mark).unwrap_or(to.mark);
         let Some(held) = &self.held else { return Ok(()) };
-        let reaches = price <= self.edges.below || price >= self.edges.above;
-        if !reaches && held.safe.is_some() {
+        if self.watched.last.hold(to.last) && self.watched.mark.hold(to.mark) && held.safe.is_some() {
             return Ok(());
         }
-        let (was, price) = (self.price(was)?, self.price(price)?);
+        let (was_last, was_mark) = (self.price(was_last)?, self.price(was_mark)?);
+        let (last, mark) = (self.price(to.last)?, self.price(to.mark)?);
+        let watched = match self.plan.stop_by {
+            TriggerBy::Mark => mark,
+            TriggerBy::Last => last,
+        };
         let long = self.plan.spec.direction == Direction::Long;
-        let met = |order: Price| if long { price <= order } else { price >= order };
-        let on_path = |order: Price| order.clamp(was.min(price), was.max(price));
+        let met = |price: Price, order: Price| if long { price <= order } else { price >= order };
+        let won = |price: Price, target: Price| if long { price >= target } else { price <= target };
+        let last_on_path = |order: Price| order.clamp(was_last.min(last), was_last.max(last));
+        let mark_on_path = |order: Price| order.clamp(was_mark.min(mark), was_mark.max(mark));
         let mut fills = false;
         // Against the position: rungs, then the stop behind them.
-        while let Some(rung) = self.held.as_ref().and_then(Held::next_rung).filter(|rung| met(rung.price)) {
-            if self.liquidates(at, on_path(rung.price))? {
+        while let Some(rung) = self.held.as_ref().and_then(Held::next_rung).filter(|rung| met(last, rung.price)) {
+            if self.liquidates(at, mark_on_path(rung.price))? {
                 return Ok(());
             }
             self.add(Part::Rung(rung.rung), rung.price, rung.qty, self.plan.instrument.maker_fee)?;
@@ -456,27 +496,27 @@ impl<'a, L: Listener> Fast<'a, L> {
         }
         let Some(held) = &self.held else { return Ok(()) };
         let (stop, target) = (held.live_stop(), held.live_target());
-        if let Some(stop) = stop.filter(|stop| met(*stop)) {
-            let here = on_path(stop);
-            if self.liquidates(at, here)? {
+        if let Some(stop) = stop.filter(|stop| met(watched, *stop)) {
+            if self.liquidates(at, mark_on_path(stop))? {
                 return Ok(());
             }
-            return self.stop_out(at, if how == Move::Glide { here } else { price });
+            return self.stop_out(at, if how == Move::Glide { last_on_path(stop) } else { last });
         }
-        if let Some(target) = target.filter(|target| if long { price >= *target } else { price <= *target }) {
-            if self.rests_as() == TargetStyle::Limit {
+        if self.rests_as() == TargetStyle::Limit {
+            if let Some(target) = target.filter(|target| won(last, *target)) {
                 return self.take_profit(at, target, self.plan.instrument.maker_fee);
             }
-            let here = if how == Move::Glide { on_path(target) } else { price };
+        } else if let Some(target) = target.filter(|target| won(watched, *target)) {
+            let here = if how == Move::Glide { last_on_path(target) } else { last };
             return self.take_profit(at, self.taken_at(here, false)?, self.plan.instrument.taker_fee);
         }
-        if self.liquidates(at, price)? {
+        if self.liquidates(at, mark)? {
             return Ok(());
         }
         if fills {
             self.follow(at)?;
         }
-        self.watch(price)
+        self.watch(mark)
     }
 
     /// What a MARKET order gets where the price is this.
@@ -515,8 +555,8 @@ impl<'a, L: Listener> Fast<'a, L> {
         }
     }
 
-    /// The entry arrives where the price is `last`.
-    fn enter(&mut self, at: VenueMillis, last: Price, ladder: &Ladder) -> Result<(), FastError> {
+    /// The entry arrives where the prices are these.
+    fn enter(&mut self, at: VenueMillis, last: Price, mark: Price, ladder: &Ladder) -> Result<(), FastError> {
         let Plan { instrument, spec, .. } = self.plan;
         let Ladder { entry, leverage, .. } = ladder;
         let price = self.taken_at(last, true)?;
@@ -534,9 +574,9 @@ impl<'a, L: Listener> Fast<'a, L> {
         let left = available.checked_sub(fee)?;
         let mut free = match self.plan.margin_mode {
             MarginMode::Isolated => left.checked_sub(entry_margin)?,
-            // What stands behind the rungs is seen at the last price, and the entry may have cost more than that.
+            // What stands behind the rungs is seen at the mark, and the entry may have cost more than that.
             MarginMode::Cross => {
-                let now_worth = last.checked_mul(entry.qty)?;
+                let now_worth = mark.checked_mul(entry.qty)?;
                 let unrealised = match spec.direction {
                     Direction::Long => now_worth.checked_sub(worth)?,
                     Direction::Short => worth.checked_sub(now_worth)?,
@@ -566,7 +606,7 @@ impl<'a, L: Listener> Fast<'a, L> {
         self.held = Some(Held::new(rungs, rebuilt.stop, target, *leverage));
         self.add(Part::Entry, price, entry.qty, instrument.taker_fee)?;
         self.outcome.positions_opened = self.outcome.positions_opened.saturating_add(1);
-        self.watch(last)
+        self.watch(mark)
     }
 
     fn refuse(&mut self, at: VenueMillis, refusal: Refusal) {
@@ -605,17 +645,21 @@ impl<'a, L: Listener> Fast<'a, L> {
         self.pay(fee)?;
         self.listener.deal(&Deal { at: self.stamp, of, qty: held.qty, price, fee });
         self.held = None;
-        self.edges = NOTHING;
+        self.watched = Watched::NOTHING;
         self.dues.clear();
         self.free(at.plus(SETTLE));
         self.outcome.positions_closed = self.outcome.positions_closed.saturating_add(1);
         Ok(())
     }
 
-    /// The target at this average entry; none where the planner knows none.
+    /// The target at this average entry; none where the planner knows none. One that the mark has passed, while the last
+    /// price has not, is refused by the exchange and anchored on the mark (R83).
     fn target_at(&self, average: Price) -> Result<Option<Price>, ArithmeticError> {
-        let Plan { instrument, spec, .. } = self.plan;
-        Ok(target_price(&TargetRequest::at(spec, instrument, average)?).ok())
+        let Plan { instrument, spec, stop_by, .. } = self.plan;
+        let watches = !self.by_trades && *stop_by == TriggerBy::Mark && self.rests_as() == TargetStyle::TriggerMarket;
+        let mark = self.mark.filter(|_| watches).map(|mark| self.price(mark)).transpose()?;
+        let request = TargetRequest { mark, ..TargetRequest::at(spec, instrument, average)? };
+        Ok(target_price(&request).ok())
     }
 
     /// The target follows the fills.
@@ -668,8 +712,9 @@ impl<'a, L: Listener> Fast<'a, L> {
     /// Works out which prices matter next.
     fn watch(&mut self, mark: Price) -> Result<(), FastError> {
         let standing = self.wallet.checked_add(self.others)?;
+        let style = self.rests_as();
         let Some(held) = &mut self.held else { return Ok(()) };
-        self.edges = held.edges(self.plan, standing, mark, self.unit)?;
+        self.watched = held.edges(self.plan, style, standing, mark, self.unit)?;
         Ok(())
     }
 }

@@ -153,12 +153,13 @@ impl<'a, L: Listener> Portfolio<'a, L> {
         let Some(Market { run, bars, next, earned }) = self.markets.get_mut(place) else { return Ok(()) };
         let at = bars.first_at(*next, now);
         if at > *next {
-            run.pass(bars.closes(*next, at))?;
+            run.pass(bars.closes(*next, at), bars.mark_closes(*next, at))?;
             *next = at;
         }
-        let Some(bar) = bars.bar(at).filter(|bar| bar.open_time == now) else { return Ok(()) };
+        let here = bars.bar(at).zip(bars.mark(at)).filter(|(bar, _)| bar.open_time == now);
+        let Some((bar, mark)) = here else { return Ok(()) };
         *next = at.saturating_add(1);
-        let after = run.shared_bar(&bar, bars.span(), Beside { room, wallet, others, committed })?;
+        let after = run.shared_bar(&bar, &mark, bars.span(), Beside { room, wallet, others, committed })?;
         *earned = earned.checked_add(after.checked_sub(wallet)?)?;
         self.wallet = after;
         self.most_open = self.most_open.max(self.open());
@@ -174,7 +175,8 @@ impl<'a, L: Listener> Portfolio<'a, L> {
                 continue;
             }
             // Who was played already stands at its close.
-            let worst = market.bars.bar(market.next).filter(|bar| bar.open_time == now).map(|bar| worst(market, &bar));
+            let marks = market.bars.mark(market.next).filter(|bar| bar.open_time == now);
+            let worst = marks.map(|bar| worst(market, &bar));
             let (excess, margin) = market.run.shares(worst)?;
             (worth, committed) = (worth.checked_add(excess)?, committed.checked_add(margin)?);
         }
@@ -227,7 +229,7 @@ impl<'a, L: Listener> Fast<'a, L> {
     }
 
     fn unrealised(&self) -> Result<Notional, ArithmeticError> {
-        match (&self.held, self.last) {
+        match (&self.held, self.mark) {
             (Some(held), Some(last)) => held.unrealised(self.plan.spec.direction, self.price(last)?),
             _ => Ok(Notional::ZERO),
         }
@@ -235,7 +237,7 @@ impl<'a, L: Listener> Fast<'a, L> {
 
     /// What it adds to what stands behind others, at this price or the last one, and what of the wallet it has.
     fn shares(&self, price: Option<i32>) -> Result<(Notional, Notional), ArithmeticError> {
-        let (Some(held), Some(price)) = (&self.held, price.or(self.last)) else {
+        let (Some(held), Some(price)) = (&self.held, price.or(self.mark)) else {
             return Ok((Notional::ZERO, Notional::ZERO));
         };
         let mark = self.price(price)?;
@@ -252,13 +254,19 @@ impl<'a, L: Listener> Fast<'a, L> {
     }
 
     /// A bar in an account that others trade in too; returns the wallet behind it.
-    fn shared_bar(&mut self, bar: &TickBar, span: Millis, beside: Beside) -> Result<Notional, FastError> {
+    fn shared_bar(
+        &mut self,
+        bar: &TickBar,
+        mark: &TickBar,
+        span: Millis,
+        beside: Beside,
+    ) -> Result<Notional, FastError> {
         let Beside { room, wallet, others, committed } = beside;
         (self.wallet, self.others, self.committed, self.barred) = (wallet, others, committed, !room);
         if let Some(held) = &mut self.held {
             held.safe = None;
         }
-        self.bar(bar, span)?;
+        self.bar(bar, mark, span)?;
         Ok(self.wallet)
     }
 }

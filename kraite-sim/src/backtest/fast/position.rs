@@ -1,7 +1,8 @@
 //! A position that is open, and which prices matter to it.
 
-use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::exchange::{Direction, MarginMode, TriggerBy};
 use kraite_core::number::{ArithmeticError, Notional, Price, Qty};
+use kraite_core::plan::TargetStyle;
 use kraite_core::rounding::floor_price;
 use kraite_core::sizing::RungPlan;
 
@@ -15,7 +16,30 @@ pub(super) struct Edges {
     pub(super) above: i32,
 }
 
-pub(super) const NOTHING: Edges = Edges { below: i32::MIN, above: i32::MAX };
+const NOTHING: Edges = Edges { below: i32::MIN, above: i32::MAX };
+
+impl Edges {
+    /// True where neither is reached.
+    pub(super) const fn hold(self, price: i32) -> bool {
+        price > self.below && price < self.above
+    }
+
+    /// Whichever is nearer.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self { below: self.below.max(other.below), above: self.above.min(other.above) }
+    }
+}
+
+/// What the last price and what the mark price must reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Watched {
+    pub(super) last: Edges,
+    pub(super) mark: Edges,
+}
+
+impl Watched {
+    pub(super) const NOTHING: Self = Self { last: NOTHING, mark: NOTHING };
+}
 
 /// Which orders of a position are at the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,24 +144,26 @@ impl Held {
         self.backing(plan.margin_mode, wallet).checked_add(unrealised)?.checked_sub(needed)
     }
 
-    /// Which prices matter next, seen from this one; remembers between which nobody liquidates it.
+    /// Which prices matter next, seen from this mark; remembers between which nobody liquidates it.
     pub(super) fn edges(
         &mut self,
         plan: &Plan,
+        style: TargetStyle,
         wallet: Notional,
         mark: Price,
         unit: Price,
-    ) -> Result<Edges, FastError> {
+    ) -> Result<Watched, FastError> {
         let long = plan.spec.direction == Direction::Long;
-        let against = if long { i32::MIN } else { i32::MAX };
-        let mut edge = against;
-        for order in self.next_rung().map(|rung| rung.price).into_iter().chain(self.live_stop()) {
-            let order = units(order, unit, against)?;
-            edge = if long { edge.max(order) } else { edge.min(order) };
-        }
-        let gain = if long { i32::MAX } else { i32::MIN };
-        let target = self.live_target().map_or(Ok(gain), |target| units(target, unit, gain))?;
-        let (below, above) = if long { (edge, target) } else { (target, edge) };
+        let (against, gain) = if long { (i32::MIN, i32::MAX) } else { (i32::MAX, i32::MIN) };
+        let edge = |order: Option<Price>, beyond: i32| order.map_or(Ok(beyond), |order| units(order, unit, beyond));
+        let rung = edge(self.next_rung().map(|rung| rung.price), against)?;
+        let (stop, target) = (edge(self.live_stop(), against)?, edge(self.live_target(), gain)?);
+        let between = |worse: i32, better: i32| {
+            if long { Edges { below: worse, above: better } } else { Edges { below: better, above: worse } }
+        };
+        // What is triggered watches what the plan says, what is limited rests at the last price.
+        let triggered = between(stop, if style == TargetStyle::Limit { gain } else { target });
+        let resting = between(rung, if style == TargetStyle::Limit { target } else { gain });
         // A long loses what it has above its margin within excess / qty; for a short the margin rises on the way, by
         // less than the loss itself.
         let excess = self.excess(plan, wallet, mark)?;
@@ -151,7 +177,11 @@ impl Held {
             (i32::MIN, here.saturating_add(room))
         };
         self.safe = Some(safe);
-        Ok(Edges { below: below.max(safe.0), above: above.min(safe.1) })
+        let safe = Edges { below: safe.0, above: safe.1 };
+        Ok(match plan.stop_by {
+            TriggerBy::Mark => Watched { last: resting, mark: triggered.or(safe) },
+            TriggerBy::Last => Watched { last: resting.or(triggered), mark: safe },
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use kraite_core::plan::Sequence;
 use kraite_core::sizing::Ladder;
 use kraite_core::time::{Millis, VenueMillis};
 
-use super::{Fast, FastError, Held, Listener, Move, NEVER, Part};
+use super::{Edges, Fast, FastError, Held, Listener, Move, NEVER, Part, Prices};
 use crate::backtest::fast::position::Live;
 use crate::data::Ticks;
 
@@ -62,7 +62,8 @@ impl<L: Listener> Fast<'_, L> {
         while at < end {
             let to = if self.every_bar { at } else { self.quiet_trades(trades, at, end) };
             if to > at {
-                self.pass(trades.prices(at, to))?;
+                let prices = trades.prices(at, to);
+                self.pass(prices, prices)?;
                 at = to;
             }
             if let Some((time, price)) = trades.get(at) {
@@ -87,14 +88,16 @@ impl<L: Listener> Fast<'_, L> {
             Some((last, _)) if last < due => near,
             _ => trades.first_at(at, due).min(near),
         };
-        trades.next_crossing(at, to, self.edges.below, self.edges.above)
+        let Edges { below, above } = self.watched.last.or(self.watched.mark);
+        trades.next_crossing(at, to, below, above)
     }
 
     fn trade(&mut self, at: VenueMillis, price: i32) -> Result<(), FastError> {
         self.stamp = at;
         self.pay_funding(at)?;
         self.arrive(at)?;
-        self.reach(at, price, Move::Jump)?;
+        let both = Prices { last: price, mark: price };
+        self.reach(at, both, Move::Jump)?;
         if self.held.is_none() && self.dues.is_empty() && at >= self.enter_at {
             let mark = self.price(price)?;
             if let Some(ladder) = self.sized(at, mark) {
@@ -104,7 +107,7 @@ impl<L: Listener> Fast<'_, L> {
                 self.arrive(at)?;
             }
         }
-        self.mark_equity(at, price)
+        self.mark_equity(at, both)
     }
 
     fn send(&mut self, arrives: VenueMillis, what: Due) {
@@ -122,7 +125,7 @@ impl<L: Listener> Fast<'_, L> {
             self.stamp = at;
             match due {
                 Due::Entry(ladder) => {
-                    self.enter(at, last, &ladder)?;
+                    self.enter(at, last, last, &ladder)?;
                     self.protect_later(at);
                 }
                 Due::Rungs => self.now_live(|live| live.rungs = true),
