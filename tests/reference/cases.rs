@@ -7,7 +7,7 @@ use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
 use kraite_core::time::VenueMillis;
 use kraite_sim::backtest::{At, Backtest, Deal, Fast, Hostility, Outcome, Part, Plan};
-use kraite_sim::data::{Bar, Columns, Funding};
+use kraite_sim::data::{Bar, Columns, Funding, Marks};
 use kraite_sim::presets;
 use kraite_sim::world::Latency;
 use rand::{RngExt as _, SeedableRng as _};
@@ -23,6 +23,8 @@ const MINUTE: i64 = 60_000;
 pub(crate) struct Case {
     pub(crate) plan: Plan,
     pub(crate) bars: Vec<Bar>,
+    /// The mark price within each bar, where it is another.
+    pub(crate) marks: Option<Vec<Bar>>,
     pub(crate) funding: Vec<Funding>,
     /// When to enter; whenever nothing is open where this is nothing.
     pub(crate) entries: Option<Vec<VenueMillis>>,
@@ -112,9 +114,20 @@ impl Found {
 }
 
 impl Case {
+    /// Gives one of three a mark price of its own, and lets some triggers watch the last price; by themselves, so that
+    /// everything else is what it was without them.
+    pub(crate) fn mark_some(&mut self, seed: u64) {
+        let mut draw = ChaCha8Rng::seed_from_u64(seed + 9_000_000);
+        if draw.random_range(0..3) == 0 {
+            self.marks = Some(marks(&mut draw, &self.bars, self.unit));
+        }
+        self.plan.stop_by = if draw.random_range(0..3) == 0 { TriggerBy::Last } else { TriggerBy::Mark };
+    }
+
     /// The reference, right or with one wrong rule.
     pub(crate) fn reference(&self, mutant: Option<Mutant>) -> Found {
-        self.reference_over(&self.bars.iter().map(PlainBar::from).collect::<Vec<_>>(), mutant)
+        let bars = self.bars.iter().enumerate().map(|(place, bar)| PlainBar::of(bar, self.mark(place)));
+        self.reference_over(&bars.collect::<Vec<_>>(), mutant)
     }
 
     pub(crate) fn reference_over(&self, bars: &[PlainBar], mutant: Option<Mutant>) -> Found {
@@ -122,10 +135,20 @@ impl Case {
         Found::of(&outcome, deals)
     }
 
+    /// The mark price within the bar at a place.
+    fn mark(&self, place: usize) -> &Bar {
+        &self.marks.as_ref().unwrap_or(&self.bars)[place]
+    }
+
     pub(crate) fn columns(&self) -> Columns {
         let mut columns = Columns::new(self.unit);
         for bar in &self.bars {
             columns.push(bar).unwrap();
+        }
+        if let Some(marks) = &self.marks {
+            let mut set = Marks::new(self.unit);
+            marks.iter().for_each(|mark| set.push(mark).unwrap());
+            columns.set_marks(set).unwrap();
         }
         columns
     }
@@ -159,8 +182,8 @@ impl Case {
         }
         run.world_mut().venue.keep_trades(usize::MAX);
         let mut deals = Vec::new();
-        for bar in &self.bars {
-            run.bar(bar);
+        for (place, bar) in self.bars.iter().enumerate() {
+            run.bar_marked(bar, self.mark(place));
             let trades = run.world().venue.trades().skip(deals.len());
             let found: Vec<Deal> = trades
                 .map(|trade| Deal {
@@ -307,7 +330,23 @@ pub(crate) fn some_entries(draw: &mut ChaCha8Rng, bars: &[Bar]) -> Option<Vec<Ve
     Some(entries)
 }
 
-/// A run over a drawn market.
+/// A mark price that lies somewhere beside each bar and mostly goes less far, on this grid.
+pub(crate) fn marks(draw: &mut ChaCha8Rng, bars: &[Bar], unit: Price) -> Vec<Bar> {
+    let units = |price: Price| price.to_ticks(unit).unwrap();
+    let away = (units(bars[0].open) * draw.random_range(1..=40) / 10_000).max(1);
+    let at = |units: i64| Price::from_ticks(units.max(1), unit).unwrap();
+    let mark = |bar: &Bar| {
+        let share = if draw.random_range(0..8) == 0 { 150 } else { draw.random_range(0..=100) };
+        let (open, close) = (units(bar.open), units(bar.close));
+        let (over, under) = (units(bar.high) - open.max(close), open.min(close) - units(bar.low));
+        let (open, close) = (open + draw.random_range(-away..=away), close + draw.random_range(-away..=away));
+        let (high, low) = (open.max(close) + over * share / 100, open.min(close) - under * share / 100);
+        Bar { open: at(open), high: at(high), low: at(low), close: at(close), ..*bar }
+    };
+    bars.iter().map(mark).collect()
+}
+
+/// A run over a drawn market; one of three has a mark price of its own.
 pub(crate) fn drawn(seed: u64, count: usize) -> Case {
     let mut draw = ChaCha8Rng::seed_from_u64(seed);
     let scale = if draw.random_range(0..3) == 0 { 3 } else { 2 };
@@ -337,5 +376,7 @@ pub(crate) fn drawn(seed: u64, count: usize) -> Case {
         latency: Latency::FAR,
     };
     let entries = some_entries(&mut draw, &bars);
-    Case { plan, bars, funding, entries, unit: Price::from_units(1, scale).unwrap() }
+    let mut case = Case { plan, bars, marks: None, funding, entries, unit: Price::from_units(1, scale).unwrap() };
+    case.mark_some(seed);
+    case
 }

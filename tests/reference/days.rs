@@ -98,7 +98,7 @@ impl Day {
         };
         let unit = Columns::grid(plan.instrument.tick, self.bars[0].open);
         let entries = Some(entries.to_vec());
-        Case { plan, bars: self.bars.clone(), funding: Vec::new(), entries, unit }
+        Case { plan, bars: self.bars.clone(), marks: None, funding: Vec::new(), entries, unit }
     }
 }
 

@@ -60,7 +60,7 @@ fn after_each(terms: &Terms, ladder: &Ladder) -> Vec<(String, String, String)> {
         filled.qty += &rung.qty;
         filled.cost += &rung.price * &rung.qty;
         let average = filled.average();
-        let target = terms.target(&average, &terms.break_even(&average)).unwrap();
+        let target = terms.target(&average, &terms.break_even(&average), None).unwrap();
         (printed(&filled.qty, 2), printed(&average, 8), printed(&target, 2))
     };
     ladder.rungs.iter().map(fill).collect()
@@ -126,7 +126,7 @@ fn f_the_short_example_to_the_last_digit_and_trap_2() {
     assert_eq!(ladder.stop, number("212.49"));
     assert_eq!(max_pain(&terms, &ladder), number("217.9560"));
     let reference = ladder.reference.clone();
-    assert_eq!(terms.target(&reference, &terms.break_even(&reference)).unwrap(), number("149.68"));
+    assert_eq!(terms.target(&reference, &terms.break_even(&reference), None).unwrap(), number("149.68"));
     let after = after_each(&terms, &ladder);
     let targets: Vec<_> = after.iter().map(|(.., target)| target.as_str()).collect();
     assert_eq!(targets, ["159.16", "170.00", "181.91", "194.63"]);
@@ -179,7 +179,7 @@ fn f_chaining_feasibility_rounding_and_the_bounded_budget() {
     coarse.instrument.min_price = "0.0005".parse().unwrap();
     let terms = Terms::of(&coarse, None);
     let entry = number("0.0500");
-    assert_eq!(terms.target(&entry, &terms.break_even(&entry)).unwrap(), number("0.0505"));
+    assert_eq!(terms.target(&entry, &terms.break_even(&entry), None).unwrap(), number("0.0505"));
 
     // The notionals of entry and rungs add up to the budget.
     let terms = Terms::of(&plan(Direction::Short, SizingModel::Bounded), None);
@@ -193,7 +193,7 @@ fn f_chaining_feasibility_rounding_and_the_bounded_budget() {
 fn f_targets_from_a_break_even_and_from_a_mark() {
     let target = |direction, basis: &str| {
         let terms = Terms::of(&plan(direction, SizingModel::Unbounded), None);
-        terms.target(&number(basis), &number(basis)).unwrap()
+        terms.target(&number(basis), &number(basis), None).unwrap()
     };
     assert_eq!(target(Direction::Long, "141.80"), number("142.31"));
     assert_eq!(target(Direction::Long, "151.10"), number("151.64"));
@@ -232,7 +232,7 @@ fn f_average_break_even_target_stop_and_maintenance_are_the_cores_own() {
         let wish = TargetRequest { direction, basis, break_even, profit, instrument: rules, mark: None };
         assert_eq!(TargetRequest::at(&plan.spec, rules, theirs).unwrap(), wish, "seed {seed}");
         let target = sizing::target_price(&wish).map(decimal).map_err(|refusal| refusal.rule);
-        assert_eq!(terms.target(&average, &decimal(break_even)), target, "seed {seed}");
+        assert_eq!(terms.target(&average, &decimal(break_even), None), target, "seed {seed}");
 
         let anchor = fills[0].0;
         let stop = sizing::stop_price(direction, anchor, plan.spec.stop, rules);
@@ -393,5 +393,5 @@ fn one_fall(plan: &Plan, mark: Price, worst: Price) -> Case {
     };
     let bars = vec![bar(0, mark, mark, mark), bar(1, mark.max(worst), mark.min(worst), worst)];
     let unit = plan.instrument.tick;
-    Case { plan: plan.clone(), bars, funding: Vec::new(), entries: None, unit }
+    Case { plan: plan.clone(), bars, marks: None, funding: Vec::new(), entries: None, unit }
 }

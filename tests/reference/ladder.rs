@@ -183,7 +183,7 @@ impl Terms {
         if ladder.total() > ladder.capital {
             return Err(Rule::MarginOverrun);
         }
-        ladder.target = self.target(&ladder.reference, &self.break_even(&ladder.reference))?;
+        ladder.target = self.target(&ladder.reference, &self.break_even(&ladder.reference), None)?;
         if self.asks_limit_target {
             check_band(&self.closing_band, &ladder.target, mark)?;
         }
@@ -273,19 +273,35 @@ impl Terms {
         }
     }
 
-    /// `profit` percent past the average entry or the break-even, floored to the tick; only where that does not lie
-    /// strictly past the break-even, the nearest tick that does (R74, architecture 4a.11).
-    pub(crate) fn target(&self, average: &Decimal, break_even: &Decimal) -> Result<Decimal, Rule> {
-        let basis = if self.aims_from_break_even { break_even } else { average };
-        // Where fees are rebates the break-even lies before the entry, and a target at the entry would be none.
-        let limit = if self.is_past(basis, break_even) { basis } else { break_even };
-        let aimed = self.on_grid(&self.in_favour(basis, &self.profit));
-        let target = if self.is_past(&aimed, limit) {
+    /// `profit` percent past a price, floored to the tick, or else the nearest tick strictly past the limit.
+    fn aim(&self, from: &Decimal, limit: &Decimal) -> Decimal {
+        let aimed = self.on_grid(&self.in_favour(from, &self.profit));
+        if self.is_past(&aimed, limit) {
             aimed
         } else if self.is_long {
             floor(limit, &self.tick) + &self.tick
         } else {
             ceil(limit, &self.tick) - &self.tick
+        }
+    }
+
+    /// `profit` percent past the average entry or the break-even, floored to the tick; only where that does not lie
+    /// strictly past the break-even, the nearest tick that does (R74, architecture 4a.11).
+    ///
+    /// Where a mark is looked at and has passed it, the same from the mark, strictly past it too (R83).
+    pub(crate) fn target(
+        &self,
+        average: &Decimal,
+        break_even: &Decimal,
+        mark: Option<&Decimal>,
+    ) -> Result<Decimal, Rule> {
+        let basis = if self.aims_from_break_even { break_even } else { average };
+        // Where fees are rebates the break-even lies before the entry, and a target at the entry would be none.
+        let limit = if self.is_past(basis, break_even) { basis } else { break_even };
+        let first = self.aim(basis, limit);
+        let target = match mark.filter(|mark| !self.is_past(&first, mark)) {
+            Some(mark) => self.aim(mark, if self.is_past(mark, limit) { mark } else { limit }),
+            None => first,
         };
         if self.is_in_range(&target) { Ok(target) } else { Err(Rule::TargetNotProfitable) }
     }

@@ -53,10 +53,20 @@ pub(crate) enum Mutant {
     NothingSlips,
     /// Falls are counted from the wallet at the start.
     DrawdownFromTheStart,
+    /// Triggers that are to watch the mark watch the last price, and the other way around.
+    TriggersWatchTheOther,
+    /// Margin is looked at on the last price.
+    LiquidatedByTheLast,
+    /// Funding is paid on the last price.
+    FundingOnTheLast,
+    /// A ladder is sized on the last price.
+    SizedByTheLast,
+    /// A target that the mark has passed is placed all the same.
+    TargetIgnoresTheMark,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::StopAtItsTrigger,
         Self::TargetAtTheBest,
         Self::TargetKeepsItsPrice,
@@ -82,5 +92,10 @@ impl Mutant {
         Self::LeverageOfTheOrigin,
         Self::NothingSlips,
         Self::DrawdownFromTheStart,
+        Self::TriggersWatchTheOther,
+        Self::LiquidatedByTheLast,
+        Self::FundingOnTheLast,
+        Self::SizedByTheLast,
+        Self::TargetIgnoresTheMark,
     ];
 }

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use kraite_core::Instrument;
-use kraite_core::exchange::MarginMode;
+use kraite_core::exchange::{MarginMode, TriggerBy};
 use kraite_core::number::{Factor, Notional};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::Budget;
@@ -145,7 +145,9 @@ impl Market {
         let unit = Columns::grid(plan.instrument.tick, bars[0].open);
         let funding = self.funding.iter().filter(|payment| payment.at <= bars[bars.len() - 1].close_time);
         let funding = funding.copied().collect();
-        Case { plan, bars, funding, entries, unit }
+        let mut case = Case { plan, bars, marks: None, funding, entries, unit };
+        case.mark_some(seed);
+        case
     }
 }
 

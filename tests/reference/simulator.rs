@@ -4,8 +4,10 @@
 //! goes, at once, to the worst, and glides to the close. Where the best would end the position and the worst would too, the
 //! worst comes first. Orders that rest trade at their own price. What triggers trades at
 //! the new price where that came at once, and where it triggers on a glide. All that a price brings about is over, and
-//! the target stands where the fills want it, before the next price.
+//! the target stands where the fills want it, before the next price. The mark goes through its own four prices beside
+//! those of the bar.
 
+use kraite_core::number::Price;
 use kraite_core::sizing::Rule;
 use kraite_core::time::{Millis, VenueMillis};
 use kraite_sim::backtest::{Deal, Outcome, Part, Plan};
@@ -23,25 +25,34 @@ const ASK_AGAIN: Millis = Millis::from_secs(120);
 /// Margin is set aside in steps of this, upwards.
 const MARGIN_STEP: &str = "0.0000000001";
 
+/// Where a contract stands: what was traded last, and the mark.
+#[derive(Clone)]
+struct Spot {
+    last: Decimal,
+    mark: Decimal,
+}
+
 /// A bar in decimals.
 pub(crate) struct PlainBar {
     open_time: VenueMillis,
     span: Millis,
-    open: Decimal,
-    high: Decimal,
-    low: Decimal,
-    close: Decimal,
+    open: Spot,
+    high: Spot,
+    low: Spot,
+    close: Spot,
 }
 
-impl From<&Bar> for PlainBar {
-    fn from(bar: &Bar) -> Self {
+impl PlainBar {
+    /// A bar and the mark price within it.
+    pub(crate) fn of(bar: &Bar, mark: &Bar) -> Self {
+        let spot = |of: fn(&Bar) -> Price| Spot { last: decimal(of(bar)), mark: decimal(of(mark)) };
         Self {
             open_time: bar.open_time,
             span: bar.close_time.since(bar.open_time),
-            open: decimal(bar.open),
-            high: decimal(bar.high),
-            low: decimal(bar.low),
-            close: decimal(bar.close),
+            open: spot(|bar| bar.open),
+            high: spot(|bar| bar.high),
+            low: spot(|bar| bar.low),
+            close: spot(|bar| bar.close),
         }
     }
 }
@@ -87,8 +98,8 @@ pub(crate) struct Reference {
     terms: Terms,
     start: Option<VenueMillis>,
     funding: Vec<(VenueMillis, Decimal)>,
-    /// The price before this one.
-    price: Decimal,
+    /// Where the contract stood before.
+    price: Spot,
     held: Option<Held>,
     /// When positions may be entered; at any time where there are none.
     entries: Option<Vec<VenueMillis>>,
@@ -117,7 +128,7 @@ impl Reference {
             terms,
             start: None,
             funding: funding.iter().map(|payment| (payment.at, decimal(payment.rate))).collect(),
-            price: zero(),
+            price: Spot { last: zero(), mark: zero() },
             held: None,
             entries: entries.map(<[_]>::to_vec),
             not_before: VenueMillis(i64::MIN),
@@ -170,7 +181,7 @@ impl Reference {
     }
 
     /// Whether a bar whose extremes are these ends the position at either of them.
-    fn goes_against_first(&self, best: &Decimal, worst: &Decimal, bar: VenueMillis, now: VenueMillis) -> bool {
+    fn goes_against_first(&self, best: &Spot, worst: &Spot, bar: VenueMillis, now: VenueMillis) -> bool {
         if self.terms.is(Mutant::WorstAlwaysFirst) {
             return true;
         }
@@ -190,7 +201,8 @@ impl Reference {
         let due = self.funding.iter().take_while(|(at, _)| *at <= now).count();
         for (at, rate) in self.funding.drain(..due).collect::<Vec<_>>() {
             let Some(held) = self.held.as_mut().filter(|_| at >= start) else { continue };
-            let size = &self.price * &held.filled.qty * rate;
+            let on = if self.terms.is(Mutant::FundingOnTheLast) { &self.price.last } else { &self.price.mark };
+            let size = on * &held.filled.qty * rate;
             let longs_pay = !self.terms.is(Mutant::FundingTheOtherWay);
             let received = if self.terms.is_long == longs_pay { -size } else { size };
             if self.terms.is_isolated && !self.terms.is(Mutant::FundingLeavesMarginAlone) {
@@ -201,43 +213,55 @@ impl Reference {
     }
 
     /// The price moves, and everything happens that it reaches on the way. The exchange looks at the margin before each
-    /// order that is reached, at the price of that order, and at last at the new price.
-    fn goes_to(&mut self, to: &Decimal, how: Move, bar: VenueMillis, now: VenueMillis) {
+    /// order that is reached, with the mark as near to the price of that order as it comes, and at last at the new mark.
+    fn goes_to(&mut self, to: &Spot, how: Move, bar: VenueMillis, now: VenueMillis) {
         let from = std::mem::replace(&mut self.price, to.clone());
         let rungs_before = self.outcome.rungs_filled;
+        let between = |price: &Decimal, one: &Decimal, other: &Decimal| {
+            price.clone().clamp(one.clone().min(other.clone()), one.clone().max(other.clone()))
+        };
+        let judged = |spot: &Spot| {
+            if self.terms.is(Mutant::LiquidatedByTheLast) { spot.last.clone() } else { spot.mark.clone() }
+        };
+        let (judged_from, judged_to) = (judged(&from), judged(to));
         for order in self.reached(to) {
-            let here = order.price().clone().clamp(from.clone().min(to.clone()), from.clone().max(to.clone()));
+            let here = between(order.price(), &judged_from, &judged_to);
             if !self.terms.is(Mutant::LiquidatedAtTheEndOfAMove) && self.is_liquidated(&here, bar, now) {
                 return;
             }
-            let at_once = if how == Move::Jump { to } else { &here };
+            let on_the_way = between(order.price(), &from.last, &to.last);
+            let at_once = if how == Move::Jump { &to.last } else { &on_the_way };
             match order {
-                Reached::Rung(rung) => self.fill_rung(rung, to, bar),
+                Reached::Rung(rung) => self.fill_rung(rung, &to.last, bar),
                 Reached::Stop(trigger) => {
                     let price = if self.terms.is(Mutant::StopAtItsTrigger) { &trigger } else { at_once };
                     self.close(Part::Stop, &self.taken_at(price, !self.terms.is_long), bar, now);
                 }
                 Reached::Target(target) if self.rests_as_limit() => self.close(Part::Target, &target, bar, now),
                 Reached::Target(_) => {
-                    let price = if self.terms.is(Mutant::TargetAtTheBest) { to } else { at_once };
+                    let price = if self.terms.is(Mutant::TargetAtTheBest) { &to.last } else { at_once };
                     self.close(Part::Target, &self.taken_at(price, !self.terms.is_long), bar, now);
                 }
             }
         }
-        if !self.is_liquidated(to, bar, now) && self.outcome.rungs_filled > rungs_before {
+        if !self.is_liquidated(&judged_to, bar, now) && self.outcome.rungs_filled > rungs_before {
             self.reprice_target();
         }
     }
 
     /// The orders that a price reaches, in the order in which it meets them: against the position the rungs and then the
-    /// stop behind them, in its favour the target.
-    fn reached(&self, to: &Decimal) -> Vec<Reached> {
+    /// stop behind them, in its favour the target. What rests trades with the last price, what triggers watches what the
+    /// plan says.
+    fn reached(&self, to: &Spot) -> Vec<Reached> {
         let Some(held) = &self.held else { return Vec::new() };
-        let down_to = |price: &Decimal| if self.terms.is_long { to <= price } else { to >= price };
-        let up_to = |price: &Decimal| if self.terms.is_long { to >= price } else { to <= price };
-        let rungs = held.rungs.iter().filter(|rung| down_to(&rung.price)).cloned().map(Reached::Rung);
-        let stop = Some(held.stop.clone()).filter(down_to).map(Reached::Stop);
-        let target = Some(held.target.clone()).filter(up_to).map(Reached::Target);
+        let by_last = self.terms.triggers_by_last != self.terms.is(Mutant::TriggersWatchTheOther);
+        let watched = if by_last { &to.last } else { &to.mark };
+        let traded = if self.rests_as_limit() { &to.last } else { watched };
+        let down_to = |to: &Decimal, price: &Decimal| if self.terms.is_long { to <= price } else { to >= price };
+        let up_to = |to: &Decimal, price: &Decimal| if self.terms.is_long { to >= price } else { to <= price };
+        let rungs = held.rungs.iter().filter(|rung| down_to(&to.last, &rung.price)).cloned().map(Reached::Rung);
+        let stop = Some(held.stop.clone()).filter(|stop| down_to(watched, stop)).map(Reached::Stop);
+        let target = Some(held.target.clone()).filter(|target| up_to(traded, target)).map(Reached::Target);
         rungs.chain(stop).chain(target).collect()
     }
 
@@ -246,13 +270,14 @@ impl Reference {
         if self.held.is_some() || now < self.not_before {
             return;
         }
-        let mark = self.price.clone();
-        let ladder = match self.terms.size(&mark) {
+        let Spot { last, mark } = self.price.clone();
+        let sized_by = if self.terms.is(Mutant::SizedByTheLast) { &last } else { &mark };
+        let ladder = match self.terms.size(sized_by) {
             Ok(ladder) => ladder,
             Err(rule) => return self.refuse(rule, now),
         };
         let leverage = Decimal::from(ladder.leverage);
-        let price = self.taken_at(&mark, self.terms.is_long);
+        let price = self.taken_at(&last, self.terms.is_long);
         let cost = &price * &ladder.entry;
         if self.set_aside(&cost, &leverage) > self.wallet() {
             // The exchange takes no order that the wallet does not carry; the opening is given up.
@@ -344,15 +369,18 @@ impl Reference {
         }
     }
 
-    /// The target of what has filled. Where the contract has no price past the break-even it stays where it was.
+    /// The target of what has filled. Where the contract has no price past the break-even it stays where it was. A
+    /// trigger that the mark has passed would not be taken: the target is measured from the mark then.
     fn place_target(&mut self) {
         let exit = self.rate(Part::Target).clone();
         let as_paid = self.terms.is(Mutant::BreakEvenOfWhatWasPaid);
+        let watches_mark = !self.rests_as_limit() && !self.terms.triggers_by_last;
+        let mark = Some(&self.price.mark).filter(|_| watches_mark && !self.terms.is(Mutant::TargetIgnoresTheMark));
         let Some(held) = &mut self.held else { return };
         let average = held.filled.average();
         let break_even =
             if as_paid { self.terms.break_even_paid(&held.filled, &exit) } else { self.terms.break_even(&average) };
-        if let Ok(target) = self.terms.target(&average, &break_even) {
+        if let Ok(target) = self.terms.target(&average, &break_even, mark) {
             held.target = target;
         }
     }
@@ -442,7 +470,7 @@ impl Reference {
 
     /// The deepest fall of equity from a peak, looked at when bars close.
     fn mark_equity(&mut self) {
-        let open = self.held.as_ref().map_or_else(zero, |held| self.profit(held, &self.price));
+        let open = self.held.as_ref().map_or_else(zero, |held| self.profit(held, &self.price.mark));
         let equity = self.wallet() + open;
         let fall = &self.peak - &equity;
         self.max_drawdown = self.max_drawdown.clone().max(fall);

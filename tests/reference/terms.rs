@@ -1,7 +1,7 @@
 //! What is traded and on what account, as plain decimals.
 
 use kraite_core::capabilities::Protection;
-use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::exchange::{Direction, MarginMode, TriggerBy};
 use kraite_core::plan::TargetStyle;
 use kraite_core::sizing::{LadderSpec, SizingModel, TargetBasis};
 use kraite_sim::backtest::Plan;
@@ -47,6 +47,8 @@ pub(crate) struct Terms {
     pub(crate) is_isolated: bool,
     /// The style that was asked for.
     pub(crate) asks_limit_target: bool,
+    /// Triggers watch the last price and not the mark.
+    pub(crate) triggers_by_last: bool,
     /// Stop and target are one pair of triggers, whatever was asked for.
     pub(crate) is_paired: bool,
     pub(crate) tick: Decimal,
@@ -106,6 +108,7 @@ impl Terms {
             wallet: decimal(plan.wallet),
             is_isolated: plan.margin_mode == MarginMode::Isolated,
             asks_limit_target: plan.target_style == TargetStyle::Limit,
+            triggers_by_last: plan.stop_by == TriggerBy::Last,
             is_paired: plan.profile.capabilities.protection == Protection::Paired,
             tick: decimal(contract.tick),
             lot: decimal(contract.lot),
