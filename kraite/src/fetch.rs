@@ -150,7 +150,10 @@ fn archive_url(text: &str) -> Result<Url, String> {
 /// A file of the archive.
 struct Wanted {
     url: Url,
+    /// As the archive calls it.
     name: String,
+    /// As it is called here: what the archive tells apart by folders alone is told apart by names.
+    local: String,
 }
 
 fn wanted(args: &Args, archive: &Url) -> Result<Vec<Wanted>, Failed> {
@@ -177,7 +180,8 @@ fn wanted(args: &Args, archive: &Url) -> Result<Vec<Wanted>, Failed> {
         let mut url = archive.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}/data/futures/um/{how}/{folder}/{symbol}/{within}{name}"));
-        Wanted { url, name }
+        let mark = if args.kind == Kind::MarkPriceKlines { "mark-" } else { "" };
+        Wanted { url, name, local: format!("{symbol}-{what}-{mark}{period}.zip") }
     });
     Ok(each.collect())
 }
@@ -289,7 +293,7 @@ impl Archive {
                 return Err(Failed::new(Exit::Exchange, format!("{}: larger than {MAX_FILE} bytes", file.url)).into());
             }
             part.write(&piece)?;
-            progress.say(|| format!("{}, {} MB", file.name, length / 1_000_000));
+            progress.say(|| format!("{}, {} MB", file.local, length / 1_000_000));
         }
         part.sync()?;
         Ok(())
@@ -366,7 +370,7 @@ enum Became {
 
 /// One file, with patience.
 async fn fetch(archive: &Archive, args: &Args, file: &Wanted, progress: &mut Progress) -> Result<Became, Failed> {
-    let place = args.dir.join(&file.name);
+    let place = args.dir.join(&file.local);
     let mut tries = 0;
     loop {
         let trouble = match once(archive, args, file, &place, progress).await {
@@ -401,15 +405,15 @@ async fn once(
             return Err(Failed::new(Exit::BadData, message).into());
         }
     }
-    let mut part = Part::open(args.dir.join(format!("{}.part", file.name)))?;
+    let mut part = Part::open(args.dir.join(format!("{}.part", file.local)))?;
     archive.rest(file, &mut part, progress).await?;
     if digest(&part.path)? != published {
         // A part of an older file, or bytes that changed on the way.
         std::fs::remove_file(&part.path).map_err(|error| disk(&part.path, &error))?;
         return Err(Trouble::Passing("what came does not have the published SHA-256".into()));
     }
-    let checksum = place.with_file_name(format!("{}.CHECKSUM", file.name));
-    crate::write_whole(&checksum, format!("{published}  {}\n", file.name))?;
+    let checksum = place.with_file_name(format!("{}.CHECKSUM", file.local));
+    crate::write_whole(&checksum, format!("{published}  {}\n", file.local))?;
     // Nobody else has it until it is named.
     std::fs::rename(&part.path, place).map_err(|error| disk(place, &error))?;
     Ok(Became::Fetched)
@@ -439,7 +443,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         let (mut fetched, mut progress) = (Vec::with_capacity(files.len()), Progress::new("fetch-data"));
         for file in &files {
             let became = fetch(&archive, args, file, &mut progress).await?;
-            let place = args.dir.join(&file.name).display().to_string();
+            let place = args.dir.join(&file.local).display().to_string();
             if !args.json {
                 let words = if became == Became::Fetched { "fetched" } else { "is there" };
                 crate::print(&format!("{place}: {words}\n"))?;

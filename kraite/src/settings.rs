@@ -23,7 +23,6 @@ pub(crate) struct Settings {
     pub(crate) wallet: Option<Notional>,
     /// Of a running account only.
     pub(crate) share: Option<Percent>,
-    /// Of a running account only.
     pub(crate) stop_by: Option<TriggerWord>,
     /// Of a backtest only: percent of the price.
     pub(crate) slippage: Option<Percent>,
@@ -82,8 +81,7 @@ impl Settings {
 
     /// The first setting that is there and that only running accounts have.
     pub(crate) fn of_running_accounts(&self) -> Option<&'static str> {
-        let foreign = [("share", self.share.is_some()), ("stop_by", self.stop_by.is_some())];
-        foreign.iter().find(|(_, given)| *given).map(|(key, _)| *key)
+        self.share.is_some().then_some("share")
     }
 
     /// The settings that are there and that only backtests have.
@@ -178,7 +176,7 @@ mod tests {
             ("headroom = \"-1\"", "headroom: -1 is not between 0 and 50"),
             ("leverage_cap = 0", "leverage_cap: 0 is not between 1 and 125"),
             ("leverage_cap = 126", "leverage_cap: 126 is not between 1 and 125"),
-            ("stop_by = \"mark\"", "stop_by is a setting of running accounts; a backtest has none"),
+            ("share = \"5\"", "share is a setting of running accounts; a backtest has none"),
             ("slippage = \"-0.1\"", "slippage: -0.1 is not between 0 and 100 percent"),
         ] {
             std::fs::write(&path, text).unwrap();

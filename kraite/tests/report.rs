@@ -222,6 +222,59 @@ fn s10_trades_are_played_one_by_one_on_both_ways() {
     assert!(code == 2 && stderr.contains("cannot be used with"), "{stderr}");
 }
 
+#[test]
+fn s10_triggers_see_the_mark_price_where_there_is_one() {
+    let bench = bench();
+    // The same bars, drawn in to half of their reach and a little finer than a tick.
+    let klines = std::fs::read_to_string(bench.path("klines.csv")).unwrap();
+    let mark = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let [open, high, low, close] = [1, 2, 3, 4].map(|n: usize| cells[n].parse::<f64>().unwrap());
+        let (high, low) = (high - 0.15 + 0.004, low + 0.15 - 0.004);
+        format!("{},{open:.3},{high:.3},{low:.3},{close:.3},0,{},0,0,0,0,0\n", cells[0], cells[6])
+    };
+    let marks: Vec<String> = klines.lines().skip(1).map(mark).collect();
+    bench.file("mark.csv", &marks.concat());
+    let run = format!("{RUN} --mark-klines mark.csv");
+    let (code, fast, stderr) = bench.backtest(&run);
+    assert_eq!(code, 0, "{stderr}");
+    let (_, slow, _) = bench.backtest(&run.replace("--fast ", ""));
+    for key in ["positions_opened", "stops", "targets", "rungs_filled", "fees", "funding", "pnl", "max_drawdown"] {
+        assert_eq!(fast[key], slow[key], "{key}");
+    }
+    let (_, without, _) = bench.backtest(RUN);
+    assert_ne!(fast["pnl"], without["pnl"]);
+    bench.file("last.toml", &format!("{TIGHT}stop_by = \"last\"\n"));
+    let (_, by_last, _) = bench.backtest(&run.replace("tight.toml", "last.toml"));
+    assert_ne!(fast["pnl"], by_last["pnl"]);
+    // A sweep and an account of several contracts see it too.
+    let market = "[[market]]\nsymbol = \"SOLUSDT\"\nklines = [\"klines.csv\"]\nmark_klines = [\"mark.csv\"]\nfunding = \"funding.csv\"\n";
+    bench.file("grid.toml", &format!("exchange_info = \"info.json\"\nprofit = [\"0.36\"]\n{TIGHT}{market}"));
+    let output = bench.run("sweep --grid grid.toml --out sweep.csv --json");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["best"][0]["pnl"], fast["pnl"], "{told}");
+    let settings = TIGHT.replace("wallet = \"5000\"\n", "");
+    let account =
+        format!("wallet = \"5000\"\nslots = 1\nexchange_info = \"info.json\"\n[settings]\n{settings}{market}");
+    bench.file("account.toml", &account);
+    let output = bench.run("portfolio --config account.toml --json");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["pnl"], &told["max_drawdown"]), (&fast["pnl"], &fast["max_drawdown"]), "{told}");
+    // Nothing is filled in where nobody said so.
+    bench.file("mark.csv", &marks.iter().filter(|line| !line.contains("1740000600000")).cloned().collect::<String>());
+    for way in [run.clone(), run.replace("--fast ", "")] {
+        let (code, _, stderr) = bench.backtest(&way);
+        assert!(
+            code == 9 && stderr.contains("mark.csv: the mark price of the bar at 1740000600000 ms is missing"),
+            "{stderr}"
+        );
+        let (code, _, stderr) = bench.backtest(&format!("{way} --allow-gaps"));
+        assert!(code == 0 && stderr.contains("SOLUSDT: 1 bars have no mark price"), "{stderr}");
+    }
+    let (code, _, stderr) = bench.backtest("--fast --trades klines.csv --mark-klines mark.csv");
+    assert!(code == 2 && stderr.contains("cannot be used with"), "{stderr}");
+}
+
 /// A picture of the page in a browser, and what the browser said.
 fn picture(page: &Path, to: &Path, size: &str, dark: bool) -> String {
     let output = Command::new("chromium")

@@ -220,6 +220,12 @@ fn contracts_of_a_grid_are_looked_at_before_anything_runs() {
         ("margin = \"100\"\n".to_owned(), "", 2, "has no [[market]]"),
         (format!("{HEAD}{SOL}{SOL}"), "", 3, "SOLUSDT is there twice"),
         (format!("{HEAD}[[market]]\nsymbol = \"SOLUSDT\"\n"), "", 3, "SOLUSDT has no klines"),
+        (
+            format!("{HEAD}[[market]]\nsymbol = \"SOLUSDT\"\ntrades = [\"t.csv\"]\nmark_klines = [\"m.csv\"]\n"),
+            "",
+            3,
+            "SOLUSDT has mark_klines beside trades",
+        ),
         (format!("{HEAD}{SOL}trades = [\"t.csv\"]\n"), "", 3, "SOLUSDT has klines and trades"),
         (format!("{HEAD}{SOL}{TINY}").replace("margin = \"50\"", "gap = \"50\""), "", 3, "gap is varied, and TINYUSDT"),
         (

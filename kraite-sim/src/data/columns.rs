@@ -77,12 +77,16 @@ impl Marks {
     ///
     /// [`ColumnError`] for a price between two units; nothing was added. [`Bar::of_marks`] has them on a tick.
     pub fn push(&mut self, bar: &Bar) -> Result<(), ColumnError> {
-        let [open, high, low, close] = on_grid(bar, self.unit)?;
+        self.add(on_grid(bar, self.unit)?);
+        Ok(())
+    }
+
+    /// The same in units: open, high, low, close.
+    pub(super) fn add(&mut self, [open, high, low, close]: [i32; 4]) {
         self.open.push(open);
         self.high.push(high);
         self.low.push(low);
         self.close.push(close);
-        Ok(())
     }
 }
 

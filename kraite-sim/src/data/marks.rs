@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use kraite_core::number::{ArithmeticError, Price};
 use kraite_core::rounding::{ceil_price, floor_price};
-use kraite_core::time::VenueMillis;
+use kraite_core::time::{Millis, VenueMillis};
 
-use super::{Bar, DataError, Gaps, KlineReader, Span, Stretch, Stretches};
+use super::{Bar, Columns, DataError, FillError, Gaps, KlineReader, Marks, Span, Stretch, Stretches};
 
 impl Bar {
     /// A bar of the mark price, which is finer than a tick, on the contract's ticks: every tick within it and none
@@ -50,27 +50,47 @@ impl MarkReader {
     ///
     /// [`DataError`] where the files cannot be read, have no mark price for it, or one of another interval.
     pub fn beside(&mut self, bar: &Bar) -> Result<Bar, DataError> {
+        Ok(self.within(bar.open_time, bar.close_time)?.unwrap_or(*bar))
+    }
+
+    /// Sets the mark price of all bars of some columns, which follow those before.
+    ///
+    /// # Errors
+    ///
+    /// As [`MarkReader::beside`], and [`FillError::Column`] for a price off the grid of the columns.
+    pub fn fill(&mut self, columns: &mut Columns) -> Result<(), FillError> {
+        let mut marks = Marks::new(columns.unit());
+        for bar in (0..columns.len()).filter_map(|place| columns.bar(place)) {
+            match self.within(bar.open_time, bar.open_time.plus(columns.span()))? {
+                Some(mark) => marks.push(&mark)?,
+                None => marks.add([bar.open, bar.high, bar.low, bar.close]),
+            }
+        }
+        Ok(columns.set_marks(marks)?)
+    }
+
+    /// The mark price of the bar from and to these instants; none where it is missing and that is counted.
+    fn within(&mut self, from: VenueMillis, to: VenueMillis) -> Result<Option<Bar>, DataError> {
         let wrong = |at: VenueMillis, why: &str| DataError::Unreadable {
             path: self.file.clone(),
             reason: format!("the mark price of the bar at {} ms {why}", at.0),
         };
-        while self.next.is_none_or(|next| next.open_time < bar.open_time) {
+        while self.next.is_none_or(|next| next.open_time < from) {
             self.next = self.reader.next_wanted()?;
             if self.next.is_none() {
                 break;
             }
         }
-        match self.next.filter(|next| next.open_time == bar.open_time) {
-            Some(next) if next.close_time != bar.close_time => {
-                Err(wrong(bar.open_time, "is of another interval; give mark prices of the klines' own"))
+        match self.next.filter(|next| next.open_time == from) {
+            Some(next) if next.close_time != to => {
+                Err(wrong(from, "is of another interval; give mark prices of the klines' own"))
             }
-            Some(next) => next.of_marks(self.tick).map_err(|error| wrong(bar.open_time, &error.to_string())),
+            Some(next) => next.of_marks(self.tick).map(Some).map_err(|error| wrong(from, &error.to_string())),
             None if self.gaps == Gaps::Count => {
-                let to = bar.close_time.plus(kraite_core::time::Millis(1));
-                self.missing.add(Stretch { from: bar.open_time, to, bars: 1 });
-                Ok(*bar)
+                self.missing.add(Stretch { from, to: to.plus(Millis(1)), bars: 1 });
+                Ok(None)
             }
-            None => Err(wrong(bar.open_time, "is missing; there must be one for each bar")),
+            None => Err(wrong(from, "is missing; there must be one for each bar")),
         }
     }
 

@@ -20,8 +20,8 @@ use kraite_sim::world::Latency;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
-use crate::flags::VenueName;
-use crate::market::{MarketArgs, Source, entries};
+use crate::flags::{TriggerWord, VenueName};
+use crate::market::{MarketArgs, Source, entries, tell_of_marks};
 use crate::plan::remarks;
 use crate::progress::{Progress, stopwatch};
 use crate::settings::{LEVERAGE_CAP, Settings};
@@ -47,7 +47,9 @@ const EXAMPLE: &str = "Examples:
 /// funding and results are the same as without faults, in a small part of the time and in constant memory; nothing is
 /// said about duplicates, orphans and time without a stop, which only messages can show.
 ///
-/// With --trades each price comes in its turn, and an order counts from when its message has arrived. Where the data has
+/// Triggers, liquidations, funding and sizes see the mark price where --mark-klines has it, and otherwise the price of the
+/// bars, which goes farther. With --trades each price comes in its turn, and an order counts from when its message has
+/// arrived. Where the data has
 /// gaps, or bars without a trade, that is told; nothing is filled in.
 ///
 /// Without --config: long, 4 rungs 8.5 % apart, each twice the one before, profit 0.36 %, stop 2.5 %,
@@ -55,7 +57,7 @@ const EXAMPLE: &str = "Examples:
 /// smallest margin of 1, 2, 5 x 10^n at which every order of the ladder passes the contract's rules, now and
 /// at a third and at three times the price. A configuration is TOML with any of: venue, direction, margin, wallet,
 /// leverage_cap, rungs, gap, multipliers, profit, stop, sizing, sequence, target, basis, headroom, margin_mode ("cross",
-/// "isolated"), latency ("near", "far"), slippage (percent of the price that a MARKET or triggered order trades worse
+/// "isolated"), stop_by ("mark", "last": what triggers watch), latency ("near", "far"), slippage (percent of the price that a MARKET or triggered order trades worse
 /// than the last price; numbers that are money or percent are quoted: profit = "0.36").
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
@@ -178,6 +180,7 @@ pub(crate) fn plan_of(
         budget: Budget { margin, leverage_cap },
         sequence: settings.sequence().into(),
         target_style: settings.target().into(),
+        stop_by: settings.stop_by.unwrap_or(TriggerWord::Mark).into(),
         margin_mode: settings.margin_mode.map_or(MarginMode::Cross, MarginMode::from),
         wallet,
         profile: venue(settings).profile(),
@@ -436,16 +439,23 @@ fn by_messages(
     };
     let plan = plan_of(settings, &source(args), &args.market.first_file(), instrument, first.open)?;
     note(args, settings);
+    let mut marks = args.market.mark_reader(&plan.instrument);
     let running = stopwatch();
     let mut progress = Progress::new("backtest");
     let hostility = args.nemesis.into();
     let run = Backtest::new(plan.clone(), hostility, args.seed, first.open_time, funding).entering(signal);
     let mut run = keeping(run, &plan);
     for (done, bar) in bars.iter().enumerate() {
-        run.bar(bar);
+        match &mut marks {
+            Some(marks) => run.bar_marked(bar, &marks.beside(bar)?),
+            None => run.bar(bar),
+        }
         progress.say(|| format!("{done} of {} bars, {} %", bars.len(), done * 100 / bars.len()));
     }
     let ((outcome, book), running) = (run.finish_with_book(), running.elapsed());
+    if let Some(marks) = &marks {
+        tell_of_marks(&args.market.symbol, marks);
+    }
     let (missing, frozen) = (reader.missing().clone(), reader.frozen().clone());
     Ok((Ran { outcome, plan, missing, frozen, reading, running }, book))
 }
@@ -483,6 +493,7 @@ fn by_prices<L: Listener>(
         }
     }
     let (outcome, listener) = run.finish();
+    source_of.tell_of_marks(&args.market.symbol);
     let (missing, frozen) = source_of.stillness();
     Ok((Ran { outcome, plan, missing, frozen, reading, running }, listener))
 }

@@ -10,7 +10,7 @@ use kraite_core::Instrument;
 use kraite_core::id::Symbol;
 use kraite_core::time::VenueMillis;
 use kraite_sim::backtest::At;
-use kraite_sim::data::{Columns, Funding, Gaps, KlineReader, Span, instant, read_funding, read_signals};
+use kraite_sim::data::{Columns, Funding, Gaps, KlineReader, MarkReader, Span, instant, read_funding, read_signals};
 
 pub(crate) use self::source::{Piece, Source};
 pub(crate) use self::tables::{MarketTable, Markets, in_one_line, settings_of};
@@ -27,8 +27,12 @@ pub(crate) struct MarketArgs {
     /// `parquet`.
     #[arg(long, required_unless_present = "trades", num_args = 1.., value_name = "FILE")]
     pub(crate) klines: Vec<PathBuf>,
+    /// The mark price within each bar, as klines of the same interval: what triggers watch, and what decides on
+    /// liquidations, funding and sizes. Without it the price of the bars stands for it.
+    #[arg(long, num_args = 1.., value_name = "FILE", requires = "klines")]
+    pub(crate) mark_klines: Vec<PathBuf>,
     /// Aggregate trades in order of time, instead of bars: each price in its turn, and messages take their time.
-    #[arg(long, conflicts_with = "klines", num_args = 1.., value_name = "FILE")]
+    #[arg(long, conflicts_with_all = ["klines", "mark_klines"], num_args = 1.., value_name = "FILE")]
     pub(crate) trades: Vec<PathBuf>,
     /// The answer of exchangeInfo (Binance) or contracts (Bitget); may be gzipped.
     #[arg(long, value_name = "FILE")]
@@ -64,6 +68,15 @@ pub(crate) fn entries(path: &Path, symbol: &str) -> Result<At, Failed> {
     Ok(At::new(instants))
 }
 
+/// Says where a bar had no mark price.
+pub(crate) fn tell_of_marks(symbol: &str, marks: &MarkReader) {
+    let missing = marks.missing().count;
+    if missing > 0 {
+        let message = format!("{symbol}: {missing} bars have no mark price; their own stands for it");
+        crate::talk(&format!("kraite: note: {message}"));
+    }
+}
+
 impl MarketArgs {
     pub(crate) fn instrument(&self, venue: VenueName) -> Result<Instrument, Failed> {
         rules::instrument(venue, &self.exchange_info, self.brackets.as_deref(), &self.symbol)
@@ -84,18 +97,29 @@ impl MarketArgs {
         KlineReader::new(self.klines.clone(), gaps).within(span).up_to(instrument.max_price)
     }
 
+    /// The mark price beside the bars, where there is one.
+    pub(crate) fn mark_reader(&self, instrument: &Instrument) -> Option<MarkReader> {
+        let (gaps, span) = self.wanted();
+        let reader = || MarkReader::new(self.mark_klines.clone(), gaps, span, instrument.tick);
+        (!self.mark_klines.is_empty()).then(reader)
+    }
+
     /// The trades that are wanted, one file after the other.
     pub(crate) fn read_trades(&self) -> TradesRead {
         let (_, span) = self.wanted();
         TradesRead::new(self.trades.clone(), span)
     }
 
-    /// All bars that are wanted, and the reader that knows where some are missing.
+    /// All bars that are wanted with their mark prices, and the reader that knows where some are missing.
     pub(crate) fn columns(&self, instrument: &Instrument) -> Result<(Columns, KlineReader), Failed> {
         let mut reader = self.reader(instrument);
         let first = reader.first_wanted()?;
         let mut columns = Columns::new(Columns::grid(instrument.tick, first.high));
         reader.fill(&mut columns, usize::MAX)?;
+        if let Some(mut marks) = self.mark_reader(instrument) {
+            marks.fill(&mut columns)?;
+            tell_of_marks(&self.symbol, &marks);
+        }
         Ok((columns, reader))
     }
 

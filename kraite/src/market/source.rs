@@ -5,7 +5,7 @@ use std::ops::Range;
 use kraite_core::Instrument;
 use kraite_core::number::Price;
 use kraite_sim::backtest::{Fast, FastError, Listener};
-use kraite_sim::data::{Bar, Columns, KlineReader, Stretches, Ticks, Trade};
+use kraite_sim::data::{Bar, Columns, KlineReader, MarkReader, Stretches, Ticks, Trade};
 
 use super::MarketArgs;
 use super::trades::TradesRead;
@@ -47,7 +47,7 @@ impl Piece {
 
 /// Where prices are from; the first bar, or the next trade, is known already.
 pub(crate) enum Source {
-    Bars(Box<KlineReader>, Bar),
+    Bars(Box<KlineReader>, Bar, Option<Box<MarkReader>>),
     Trades(Box<TradesRead>, Option<Trade>),
 }
 
@@ -56,7 +56,8 @@ impl Source {
         if market.trades.is_empty() {
             let mut reader = market.reader(instrument);
             let first = reader.first_wanted()?;
-            return Ok(Self::Bars(Box::new(reader), first));
+            let marks = market.mark_reader(instrument).map(Box::new);
+            return Ok(Self::Bars(Box::new(reader), first, marks));
         }
         let mut trades = market.read_trades();
         let first = trades.first()?;
@@ -65,7 +66,7 @@ impl Source {
 
     pub(crate) fn first_price(&self) -> Price {
         match self {
-            Self::Bars(_, first) => first.open,
+            Self::Bars(_, first, _) => first.open,
             Self::Trades(_, next) => next.map(|trade| trade.price).unwrap_or_default(),
         }
     }
@@ -87,9 +88,12 @@ impl Source {
     /// Reads the next piece; says whether there is more.
     pub(crate) fn fill(&mut self, piece: &mut Piece) -> Result<bool, Failed> {
         match (self, piece) {
-            (Self::Bars(reader, _), Piece::Bars(bars)) => {
+            (Self::Bars(reader, _, marks), Piece::Bars(bars)) => {
                 bars.clear();
                 reader.fill(bars, AT_A_TIME)?;
+                if let Some(marks) = marks {
+                    marks.fill(bars)?;
+                }
                 Ok(bars.len() >= AT_A_TIME)
             }
             (Self::Trades(reader, next), Piece::Trades(trades)) => {
@@ -108,9 +112,16 @@ impl Source {
         }
     }
 
+    /// Says where a bar had no mark price.
+    pub(crate) fn tell_of_marks(&self, symbol: &str) {
+        if let Self::Bars(_, _, Some(marks)) = self {
+            super::tell_of_marks(symbol, marks);
+        }
+    }
+
     pub(crate) fn stillness(&self) -> (Stretches, Stretches) {
         match self {
-            Self::Bars(reader, _) => (reader.missing().clone(), reader.frozen().clone()),
+            Self::Bars(reader, ..) => (reader.missing().clone(), reader.frozen().clone()),
             Self::Trades(trades, _) => (trades.missing(), Stretches::default()),
         }
     }

@@ -36,6 +36,8 @@ pub(crate) struct MarketTable {
     #[serde(default)]
     klines: Vec<PathBuf>,
     #[serde(default)]
+    mark_klines: Vec<PathBuf>,
+    #[serde(default)]
     pub(crate) trades: Vec<PathBuf>,
     funding: Option<PathBuf>,
     signals: Option<PathBuf>,
@@ -87,6 +89,7 @@ impl Markets {
             let why = match (table.klines.is_empty(), table.trades.is_empty()) {
                 _ if twin => "is there twice",
                 (true, true) => "has no klines",
+                (true, false) if !table.mark_klines.is_empty() => "has mark_klines beside trades; they go with klines",
                 (false, false) => "has klines and trades; leave one of them out",
                 _ => continue,
             };
@@ -100,6 +103,7 @@ impl Markets {
         let at = |file: &PathBuf| self.folder.join(file);
         MarketArgs {
             klines: table.klines.iter().map(at).collect(),
+            mark_klines: table.mark_klines.iter().map(at).collect(),
             trades: table.trades.iter().map(at).collect(),
             exchange_info: at(&self.exchange_info),
             brackets: self.brackets.as_ref().map(at),

@@ -100,6 +100,7 @@ impl Contract {
         if kept.is_some() {
             *room -= prices;
         }
+        pieces.source.tell_of_marks(&market.symbol);
         let (missing, frozen) = pieces.source.stillness();
         for (what, stretches) in [("gaps in the data", missing), ("times nobody traded for five bars or more", frozen)]
         {
@@ -246,6 +247,7 @@ mod tests {
         let grid = Grid::read(&file("grid.toml", grid)).unwrap();
         let market = MarketArgs {
             klines: vec![file("klines.csv", &(0..BARS).map(row).collect::<String>())],
+            mark_klines: Vec::new(),
             trades: Vec::new(),
             exchange_info: file("info.json", INFO),
             brackets: None,

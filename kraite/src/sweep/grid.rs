@@ -186,7 +186,7 @@ mod tests {
             ("gap = []", "gap is an empty list"),
             ("gap = [\"4\"", "line 1"),
             ("rungs = [3, 99]", "rungs must be at most"),
-            ("stop_by = \"mark\"", "stop_by is a setting of running accounts"),
+            ("share = \"5\"", "share is a setting of running accounts"),
         ] {
             let why = read(text).unwrap_err();
             assert!(why.contains(words), "{text}: {why}");
