@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use kraite_core::Instrument;
-use kraite_core::exchange::{Direction, MarginMode};
+use kraite_core::exchange::{Direction, MarginMode, TriggerBy};
 use kraite_core::number::{Factor, Notional, Price};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::{Budget, LadderSpec, SizingModel, TargetBasis};
@@ -52,9 +52,20 @@ fn run(klines: &str, symbol: &str, profile: VenueProfile, direction: Direction, 
     let budget = Budget { margin, leverage_cap: 20 };
     let sequence = Sequence::LadderFirst;
     let (margin_mode, latency) = (MarginMode::Cross, Latency::FAR);
-    let slippage = Factor::default();
-    let plan =
-        Plan { instrument, spec, budget, sequence, target_style, margin_mode, wallet, profile, latency, slippage };
+    let (stop_by, slippage) = (TriggerBy::Mark, Factor::default());
+    let plan = Plan {
+        instrument,
+        spec,
+        budget,
+        sequence,
+        target_style,
+        stop_by,
+        margin_mode,
+        wallet,
+        profile,
+        latency,
+        slippage,
+    };
     let mut backtest = Backtest::new(plan, Hostility::Heavy, seed, first.open_time, Vec::new());
     for bar in &bars {
         backtest.bar(bar);

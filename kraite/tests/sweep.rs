@@ -203,6 +203,18 @@ fn s10_a_sweep_over_contracts_is_that_of_each_and_so_are_its_shards() {
         assert_eq!(run["positions_closed"], cells[6].parse::<u64>().unwrap());
     }
     assert_eq!(results(&bench, "trades-out.csv", Some("TINYUSDT")), results(&bench, "all.csv", Some("TINYUSDT")));
+    // As lines of JSON, from a sweep and from a merge.
+    let (code, ..) = sweep(&bench, "merge all.csv --out again.csv --json-lines merged.jsonl");
+    let (also, ..) = sweep(&bench, "--grid all.toml --out all.csv --json-lines all.jsonl");
+    assert_eq!((code, also, read(&bench, "merged.jsonl")), (0, 0, read(&bench, "all.jsonl")));
+    let lines = read(&bench, "all.jsonl");
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 8);
+    for (row, line) in rows.iter().zip(read(&bench, "all.csv").lines().skip(1)) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let settings = ["symbol", "gap", "profit"].map(|key| row["settings"][key].as_str().unwrap());
+        assert_eq!((settings.as_slice(), row["pnl"].as_str().unwrap()), (&cells[2..5], cells[5]));
+    }
     // The same as flags.
     let market = "--exchange-info info.json --symbol SOLUSDT --trades trades.csv --signals entries.csv";
     let (code, _, stderr) = sweep(&bench, &format!("--grid sol.toml --out flags.csv {market}"));

@@ -8,6 +8,7 @@ use kraite_core::exchange::{MarginMode, TriggerBy};
 use kraite_core::number::{Factor, Notional};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::Budget;
+use kraite_core::time::VenueMillis;
 use kraite_sim::backtest::{Plan, default_margin};
 use kraite_sim::data::{Bar, Columns, Funding, Gaps, MarkReader, Span, open_text, read_funding, read_klines};
 use kraite_sim::presets;

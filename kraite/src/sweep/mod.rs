@@ -6,6 +6,7 @@ mod grid;
 mod parquet;
 mod table;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -115,6 +116,9 @@ struct RunArgs {
     /// How many of the best are printed.
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
+    /// The rows once more, as JSON: an object a line.
+    #[arg(long, value_name = "FILE")]
+    json_lines: Option<PathBuf>,
     /// The rows once more, as Apache Parquet.
     #[cfg(feature = "parquet")]
     #[arg(long, value_name = "FILE")]
@@ -136,6 +140,9 @@ struct MergeArgs {
     /// How many of the best are printed.
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
+    /// The rows once more, as JSON: an object a line.
+    #[arg(long, value_name = "FILE")]
+    json_lines: Option<PathBuf>,
     /// The rows once more, as Apache Parquet.
     #[cfg(feature = "parquet")]
     #[arg(long, value_name = "FILE")]
@@ -169,6 +176,14 @@ struct Shown<'a> {
     cpu_seconds: f64,
 }
 
+/// A row in a file of its own.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    settings: BTreeMap<&'a String, &'a String>,
+    #[serde(flatten)]
+    row: &'a Row,
+}
+
 /// Runs a grid, or puts shards together.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     match (&args.command, &args.run, &args.market) {
@@ -179,18 +194,32 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
                 rows.take(Rows::read(&merge.out)?, &merge.out)?;
             }
             crate::write_whole(&merge.out, rows.text())?;
+            json_lines(merge.json_lines.as_deref(), &rows)?;
             #[cfg(feature = "parquet")]
             once_more(merge.parquet.as_deref(), &rows)?;
             show(&rows, 0, &merge.out, merge.top, args.json)
         }
         (None, Some(run), market) => {
             let (rows, ran) = swept(run, market.as_ref())?;
+            json_lines(run.json_lines.as_deref(), &rows)?;
             #[cfg(feature = "parquet")]
             once_more(run.parquet.as_deref(), &rows)?;
             show(&rows, ran, &run.out, run.top, args.json)
         }
         (None, None, _) => Err(Failed::new(Exit::Usage, "--grid FILE is needed, or `kraite sweep merge`")),
     }
+}
+
+/// Writes all rows, each with its settings under their names; what had this name before is gone.
+fn json_lines(path: Option<&Path>, rows: &Rows) -> Result<(), Failed> {
+    let Some(path) = path else { return Ok(()) };
+    let mut text = String::new();
+    for row in rows.rows.values() {
+        let settings: BTreeMap<&String, &String> = rows.keys.iter().zip(&row.values).collect();
+        text += &serde_json::to_string(&Line { settings, row }).map_err(Failed::with(Exit::Failure))?;
+        text.push('\n');
+    }
+    crate::write_whole(path, text)
 }
 
 #[cfg(feature = "parquet")]
