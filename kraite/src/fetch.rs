@@ -20,10 +20,11 @@ use crate::utc;
 const EXAMPLE: &str = "Examples:
   kraite fetch-data --symbol SOLUSDT --from 2025-05 --to 2025-07 --dir data
   kraite fetch-data --kind agg-trades --symbol SOLUSDT --from 2025-05-01 --to 2025-05-03 --dir data
+  kraite fetch-data --kind mark-price-klines --symbol SOLUSDT --from 2025-05 --to 2025-07 --dir data
   kraite fetch-data --kind funding-rate --symbol SOLUSDT --from 2025-05 --to 2025-07 --dir data
 
 Months are fetched as months, days as days. The archive has a day on the next one, and a month some days after its end.
-Beside each file lies the SHA-256 that the archive published for it.";
+Beside each file lies the SHA-256 that the archive published for it. Files of the mark price have -mark- in their names.";
 
 /// Binance's archive ("Binance Public Data").
 const ARCHIVE: &str = "https://data.binance.vision";

@@ -139,6 +139,14 @@ fn months_and_days_are_fetched_once_and_checked() {
     assert_eq!(fetch(&archive, folder.path(), "--kind funding-rate --from 2025-05 --to 2025-05").0, 0);
     assert!(names(folder.path()).iter().all(|name| name.ends_with(".zip") || name.ends_with(".CHECKSUM")));
     assert_eq!(names(folder.path()).len(), 8);
+    // What the archive tells apart by folders alone has another name here, and takes nothing's place.
+    archive.put(&MONTH.replace("klines", "markPriceKlines"), &body(5));
+    let (code, told, _) = fetch(&archive, folder.path(), "--kind mark-price-klines --from 2025-05 --to 2025-05");
+    assert_eq!((code, &told["files"][0]["file"]), (0, &"data/SOLUSDT-1m-mark-2025-05.zip".into()), "{told}");
+    assert_eq!(std::fs::read(folder.path().join("data/SOLUSDT-1m-mark-2025-05.zip")).unwrap(), body(5));
+    assert_eq!(std::fs::read(folder.path().join("data/SOLUSDT-1m-2025-05.zip")).unwrap(), body(1));
+    let checksum = std::fs::read_to_string(folder.path().join("data/SOLUSDT-1m-mark-2025-05.zip.CHECKSUM")).unwrap();
+    assert!(checksum.ends_with("  SOLUSDT-1m-mark-2025-05.zip\n"), "{checksum}");
 }
 
 #[test]

@@ -34,7 +34,8 @@ pub(crate) struct MarketArgs {
     /// Aggregate trades in order of time, instead of bars: each price in its turn, and messages take their time.
     #[arg(long, conflicts_with_all = ["klines", "mark_klines"], num_args = 1.., value_name = "FILE")]
     pub(crate) trades: Vec<PathBuf>,
-    /// The answer of exchangeInfo (Binance) or contracts (Bitget); may be gzipped.
+    /// The answer of exchangeInfo (Binance) or contracts (Bitget), best of the time of the data, whose rules these were;
+    /// may be gzipped.
     #[arg(long, value_name = "FILE")]
     pub(crate) exchange_info: PathBuf,
     /// The answer of leverageBracket or query-position-lever; may be gzipped. Without it the leverage cap
