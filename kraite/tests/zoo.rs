@@ -14,8 +14,7 @@ fn ids() -> Vec<&'static str> {
 fn held() -> Vec<&'static str> {
     let binary = std::fs::read(env!("CARGO_BIN_EXE_kraite")).unwrap();
     assert!(binary.len() > 1_000_000, "{} bytes are no command", binary.len());
-    let text = String::from_utf8_lossy(&binary);
-    ids().into_iter().filter(|id| text.contains(id)).collect()
+    ids().into_iter().filter(|id| memchr::memmem::find(&binary, id.as_bytes()).is_some()).collect()
 }
 
 #[cfg(not(kraite_zoo))]
