@@ -306,6 +306,14 @@ impl Terms {
         if self.is_in_range(&target) { Ok(target) } else { Err(Rule::TargetNotProfitable) }
     }
 
+    /// Whether a position and what rests for it may be worth so much at this leverage.
+    pub(crate) fn allows(&self, total: &Decimal, leverage: u32) -> bool {
+        let bracket = self.brackets.iter().find(|bracket| total < &bracket.cap);
+        self.is(Mutant::AnyLeverageAtTheFill)
+            || self.brackets.is_empty()
+            || bracket.is_some_and(|bracket| bracket.max_leverage >= leverage)
+    }
+
     /// The margin below which a position is taken: by the bracket of its notional at the price, the last one for more than
     /// all of them hold.
     pub(crate) fn maintenance(&self, notional: &Decimal) -> Decimal {

@@ -63,10 +63,12 @@ pub(crate) enum Mutant {
     SizedByTheLast,
     /// A target that the mark has passed is placed all the same.
     TargetIgnoresTheMark,
+    /// What the mark allowed in leverage is allowed wherever it fills.
+    AnyLeverageAtTheFill,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::StopAtItsTrigger,
         Self::TargetAtTheBest,
         Self::TargetKeepsItsPrice,
@@ -97,5 +99,6 @@ impl Mutant {
         Self::FundingOnTheLast,
         Self::SizedByTheLast,
         Self::TargetIgnoresTheMark,
+        Self::AnyLeverageAtTheFill,
     ];
 }

@@ -279,8 +279,8 @@ impl Reference {
         let leverage = Decimal::from(ladder.leverage);
         let price = self.taken_at(&last, self.terms.is_long);
         let cost = &price * &ladder.entry;
-        if self.set_aside(&cost, &leverage) > self.wallet() {
-            // The exchange takes no order that the wallet does not carry; the opening is given up.
+        if self.set_aside(&cost, &leverage) > self.wallet() || !self.terms.allows(&cost, ladder.leverage) {
+            // The exchange takes no order that the wallet or the leverage does not carry; the opening is given up.
             self.outcome.positions_cancelled += 1;
             return self.enters_from(now.plus(CLEAN_AFTER));
         }
@@ -291,11 +291,15 @@ impl Reference {
         let filled = Filled { qty: ladder.entry, cost, fees: fee };
         let mut held = Held { leverage, filled, margin, rungs: Vec::new(), stop, target: ladder.target };
         let mut free = self.free(&held, &mark);
+        let mut total = &mark * &held.filled.qty;
         for rung in rungs {
             // Nor does it take such a rung; the others stay.
-            let reserved = self.set_aside(&(&rung.price * &rung.qty), &held.leverage);
-            if reserved <= free || self.terms.is(Mutant::WalletCarriesEveryRung) {
+            let more = &rung.price * &rung.qty;
+            let reserved = self.set_aside(&more, &held.leverage);
+            let is_carried = reserved <= free || self.terms.is(Mutant::WalletCarriesEveryRung);
+            if is_carried && self.terms.allows(&(&total + &more), ladder.leverage) {
                 free -= reserved;
+                total += more;
                 held.rungs.push(rung);
             }
         }

@@ -17,6 +17,7 @@ use std::ops::Range;
 
 use kraite_core::capabilities::Protection;
 use kraite_core::exchange::{Direction, MarginMode, TriggerBy};
+use kraite_core::instrument::Instrument;
 use kraite_core::number::{ArithmeticError, Factor, Notional, Price, Qty};
 use kraite_core::plan::TargetStyle;
 use kraite_core::sizing::{Ladder, Refusal, SizeRequest, TargetRequest, rebuild, size_for, target_price};
@@ -194,6 +195,11 @@ pub struct Fast<'a, L = ()> {
 }
 
 const NEVER: VenueMillis = VenueMillis(i64::MAX);
+
+/// Whether the exchange lets a position and its orders be worth so much at this leverage.
+fn takes(instrument: &Instrument, total: Notional, leverage: u32) -> bool {
+    instrument.bracket_of(total).is_none_or(|b| b.max_leverage >= leverage && total < b.notional_cap)
+}
 
 impl<'a, L: Listener> Fast<'a, L> {
     /// A run that has not begun, with its funding payments in order of time.
@@ -563,7 +569,7 @@ impl<'a, L: Listener> Fast<'a, L> {
         let worth = price.checked_mul(entry.qty)?;
         let entry_margin = margin_share(worth, *leverage)?;
         let available = self.wallet.checked_sub(self.committed)?;
-        if entry_margin > available {
+        if entry_margin > available || !takes(instrument, worth, *leverage) {
             // The exchange refuses the entry, and the opening is given up.
             self.outcome.positions_cancelled = self.outcome.positions_cancelled.saturating_add(1);
             self.free(at.plus(SETTLE));
@@ -584,12 +590,14 @@ impl<'a, L: Listener> Fast<'a, L> {
                 left.checked_add(unrealised)?.checked_sub(margin_share(now_worth, *leverage)?)?
             }
         };
-        // A rung that the wallet does not carry is refused and left out.
+        // A rung that the wallet does not carry, or the leverage not, is refused and left out.
         let mut rungs = Vec::with_capacity(rebuilt.rungs.len());
+        let mut total = mark.checked_mul(entry.qty)?;
         for rung in rebuilt.rungs {
-            let needed = margin_share(rung.price.checked_mul(rung.qty)?, *leverage)?;
-            if needed <= free {
-                free = free.checked_sub(needed)?;
+            let more = rung.price.checked_mul(rung.qty)?;
+            let (needed, with) = (margin_share(more, *leverage)?, total.checked_add(more)?);
+            if needed <= free && takes(instrument, with, *leverage) {
+                (free, total) = (free.checked_sub(needed)?, with);
                 rungs.push(rung);
             }
         }
