@@ -20,11 +20,11 @@ const ACQUIRE: &str = "
 /// The account's row is locked and judged as it is by then; records follow from it or do not come to be at all.
 const APPEND: &str = "
     WITH owner AS (
-        UPDATE kraite.owners SET last_seq = $4 WHERE account = $1 AND epoch = $2 AND last_seq = $3 - 1
+        UPDATE kraite.owners SET last_seq = $4 WHERE account = $1 AND epoch = $2 AND last_seq = $3::bigint - 1
         RETURNING account
     ), added AS (
         INSERT INTO kraite.records (account, seq, epoch, body)
-        SELECT owner.account, $3 + run.n - 1, $2, run.body
+        SELECT owner.account, $3::bigint + run.n - 1, $2::bigint, run.body
         FROM owner, unnest($5::bytea[]) WITH ORDINALITY AS run (body, n)
         RETURNING seq
     ) SELECT count(*) FROM added";

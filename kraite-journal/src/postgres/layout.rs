@@ -106,14 +106,20 @@ async fn grant_on(store: &Store, client: &mut Client, role: &str) -> Result<(), 
          GRANT SELECT, INSERT, UPDATE ON kraite.owners, kraite.snapshots TO {name};"
     );
     within(transaction.batch_execute(&grants)).await?;
-    let ask = "SELECT has_table_privilege($1::text::name, 'kraite.records', 'UPDATE, DELETE, TRUNCATE')";
+    // Whoever may not grant is only warned by the server.
+    let ask = "SELECT pg_has_role(c.relowner, 'USAGE'),
+                      has_table_privilege($1::text::name, c.oid, 'UPDATE, DELETE, TRUNCATE')
+               FROM pg_class c WHERE c.oid = 'kraite.records'::regclass";
     let row = within(transaction.query_one(ask, &[&role])).await?;
-    if column(&row, 0)? {
-        return Err(JournalError::Unavailable(format!(
-            "{}: role {role} could change records all the same: it owns them, is a superuser, or has it from another",
-            store.place
-        ))
-        .into());
+    let (may_grant, changes_records): (bool, bool) = (column(&row, 0)?, column(&row, 1)?);
+    let unfit = |why: &str| Failure::Told(JournalError::Unavailable(format!("{}: {why}", store.place)));
+    if !may_grant {
+        return Err(unfit("only the owner of the tables may grant them"));
+    }
+    if changes_records {
+        return Err(unfit(&format!(
+            "role {role} could change records all the same: it owns them, is a superuser, or has it from another role"
+        )));
     }
     within(transaction.commit()).await
 }
