@@ -172,7 +172,8 @@ async fn whoever_becomes_owner_in_the_middle_ends_what_the_one_before_writes() {
         tokio::time::sleep(Duration::from_millis(20)).await;
         let new = second.acquire(account(1)).await.unwrap();
         let there = numbers(&second, 1).await;
-        let (durable, error) = writer.await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(20), writer).await;
+        let (durable, error) = ended.expect("the deposed one is refused").unwrap();
         assert_eq!(error, JournalError::NotOwner { account: account(1), owner: new, ours: old });
         assert_eq!(
             there,
