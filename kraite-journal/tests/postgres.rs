@@ -3,6 +3,7 @@
 //!
 //! `tests/postgres/run cargo test -p kraite-journal --features postgres --test postgres -- --include-ignored`
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::disallowed_methods, reason = "servers have no other clock")]
 
 mod support;
 

@@ -117,7 +117,7 @@ async fn settle(store: &Store, append: &Append, why: &str) -> Result<Durable, Jo
                     "the records are not there, and may still come".clone_into(&mut seen);
                 }
                 Err(Failure::Refused(why) | Failure::Lost(why)) => seen = why,
-                Err(Failure::Told(error)) => return Some(Err(error)),
+                Err(Failure::Told(error)) => return Some(Err(JournalError::Write(error.to_string()))),
             }
             between().await;
         }
