@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use kraite_core::id::{AccountTag, Epoch};
-use kraite_core::journal::{JournalError, Loaded, Record, Snapshot};
+use kraite_core::journal::{JournalError, Loaded};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, ffi, params};
 
-use crate::codec::{self, DecodeError};
+use crate::restore::Restore;
 
 /// Marks a file as ours (`PRAGMA application_id`): "krte".
 pub(crate) const APPLICATION_ID: i32 = 0x6b72_7465;
@@ -86,16 +86,6 @@ pub(crate) fn each_record(
     Ok(())
 }
 
-pub(crate) fn damaged(path: &Path, account: AccountTag, seq: u64, error: DecodeError) -> JournalError {
-    let place = format!("{}, account {account}, record {seq}", path.display());
-    match error {
-        DecodeError::TooNew { found, known } => {
-            JournalError::TooNew { place, found: u32::from(found), known: u32::from(known) }
-        }
-        other => JournalError::Corrupt { place, reason: other.to_string() },
-    }
-}
-
 /// What an error of SQLite means for the one who opened the file.
 pub(crate) fn told(path: &Path, error: &rusqlite::Error) -> JournalError {
     match error.sqlite_error_code() {
@@ -128,28 +118,16 @@ pub(crate) fn load(connection: &Connection, path: &Path, account: AccountTag) ->
         })
         .optional()
         .map_err(|error| told(path, &error))?;
-    let mut loaded = Loaded::default();
+    let mut restore = Restore::new(path.display(), account);
+    let mut after = 0;
     if let Some((seq, body)) = row {
-        let seq = u64::try_from(seq).unwrap_or(0);
-        let state = codec::decode_state(account, seq, &body).map_err(|error| damaged(path, account, seq, error))?;
-        loaded.snapshot = Some(Snapshot { seq, state });
+        after = u64::try_from(seq).unwrap_or(0);
+        restore.snapshot(after, &body)?;
     }
-    let after = loaded.snapshot.as_ref().map_or(0, |s| s.seq);
-    let mut expected = after;
-    let mut before = loaded.snapshot.as_ref().map_or(Epoch::default(), |s| s.state.epoch);
-    each_record(connection, path, Some((account, after, usize::MAX)), |account, seq, epoch, body| {
-        expected = expected.saturating_add(1);
-        if seq != expected {
-            let place = format!("{}, account {account}, record {expected}", path.display());
-            return Err(JournalError::Corrupt { place, reason: format!("it is missing; {seq} comes next") });
-        }
-        let record = codec::decode(account, seq, body).map_err(|error| damaged(path, account, seq, error))?;
-        is_filed_right(path, account, &record, epoch, before)?;
-        before = epoch;
-        loaded.records.push(record);
-        Ok(())
+    each_record(connection, path, Some((account, after, usize::MAX)), |_, seq, epoch, body| {
+        restore.record(seq, epoch, body)
     })?;
-    Ok(loaded)
+    Ok(restore.finish())
 }
 
 /// The accounts that have records, found by one step in the index for each.
@@ -171,21 +149,4 @@ pub(crate) fn list_accounts(connection: &Connection, path: &Path) -> Result<Vec<
         accounts.extend(u32::try_from(number).ok().and_then(AccountTag::new));
     }
     Ok(accounts)
-}
-
-/// A record lies under the epoch that it says, which is none before those of the records before it.
-pub(crate) fn is_filed_right(
-    path: &Path,
-    account: AccountTag,
-    record: &Record,
-    filed: Epoch,
-    before: Epoch,
-) -> Result<(), JournalError> {
-    if record.epoch == filed && filed >= before {
-        return Ok(());
-    }
-    Err(JournalError::Corrupt {
-        place: format!("{}, account {account}, record {}", path.display(), record.seq),
-        reason: format!("written under epoch {}, filed under {filed}", record.epoch),
-    })
 }

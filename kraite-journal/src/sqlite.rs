@@ -14,7 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::codec;
 use crate::create::create;
-use crate::file::{cause, connect, damaged, each_record, list_accounts, load, owner_of, told};
+use crate::file::{cause, connect, each_record, list_accounts, load, owner_of, told};
+use crate::restore::damaged;
 use crate::verify::{at_one_moment, verify_all, verify_start};
 
 /// Appends that may wait for the writer; a caller beyond that waits for room.
@@ -419,7 +420,8 @@ impl SqliteReader {
     pub fn records(&self, account: AccountTag, after: u64, limit: usize) -> Result<Vec<StoredRecord>, JournalError> {
         let mut found = Vec::new();
         each_record(&self.connection, &self.path, Some((account, after, limit)), |account, seq, epoch, body| {
-            let record = codec::decode(account, seq, body).map_err(|error| damaged(&self.path, account, seq, error))?;
+            let record =
+                codec::decode(account, seq, body).map_err(|error| damaged(self.path.display(), account, seq, error))?;
             found.push(StoredRecord { account, epoch, record, bytes: body.len() });
             Ok(())
         })?;

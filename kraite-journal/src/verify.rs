@@ -7,7 +7,8 @@ use kraite_core::journal::JournalError;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::codec;
-use crate::file::{damaged, each_record, is_filed_right, list_accounts, load, owner_of, told};
+use crate::file::{each_record, list_accounts, load, owner_of, told};
+use crate::restore::{damaged, is_filed_right};
 
 /// Looks at a file as it is at one moment: somebody else may be writing meanwhile.
 pub(crate) fn at_one_moment(
@@ -29,14 +30,14 @@ pub(crate) fn verify_all(connection: &Connection, path: &Path) -> Result<(), Jou
     }
     let mut last: Option<(AccountTag, u64, Epoch)> = None;
     each_record(connection, path, None, |account, seq, epoch, body| {
-        let record = codec::decode(account, seq, body).map_err(|error| damaged(path, account, seq, error))?;
+        let record = codec::decode(account, seq, body).map_err(|error| damaged(path.display(), account, seq, error))?;
         let before = last.filter(|(of, ..)| *of == account);
         let expected = before.map_or(1, |(_, seq, _)| seq.saturating_add(1));
         if seq != expected {
             let place = format!("{}, account {account}, record {expected}", path.display());
             return Err(JournalError::Corrupt { place, reason: format!("it is missing; {seq} comes next") });
         }
-        is_filed_right(path, account, &record, epoch, before.map_or(Epoch::default(), |(.., epoch)| epoch))?;
+        is_filed_right(path.display(), account, &record, epoch, before.map_or(Epoch::default(), |(.., epoch)| epoch))?;
         last = Some((account, seq, epoch));
         Ok(())
     })?;

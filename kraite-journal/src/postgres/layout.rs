@@ -1,0 +1,125 @@
+//! The tables: how they are made, one version after the other, and who may do what with them.
+
+use deadpool_postgres::{Client, Transaction};
+use kraite_core::journal::JournalError;
+use tokio_postgres::IsolationLevel;
+
+use super::session::{Failure, Store, column, give_back, within};
+
+/// What makes each version of the schema from the one before; the first makes it from nothing. None is ever changed.
+const VERSIONS: [&str; 1] = ["
+    CREATE SCHEMA kraite;
+    CREATE TABLE kraite.layouts (
+        version integer PRIMARY KEY, made_at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE TABLE kraite.owners (
+        account bigint PRIMARY KEY, epoch bigint NOT NULL, last_seq bigint NOT NULL
+    );
+    CREATE TABLE kraite.records (
+        account bigint NOT NULL, seq bigint NOT NULL, epoch bigint NOT NULL, body bytea NOT NULL,
+        PRIMARY KEY (account, seq)
+    );
+    CREATE TABLE kraite.snapshots (
+        account bigint PRIMARY KEY, seq bigint NOT NULL, body bytea NOT NULL
+    );
+"];
+
+/// The newest version of the schema that is made and known.
+const LAYOUT: u32 = 1;
+const _: () = assert!(LAYOUT as usize == VERSIONS.len(), "every version is made");
+
+/// The lock that makes one start after the other: "kraite" in ASCII. It is the transaction's, so nobody can leave it
+/// behind.
+const LOCK: i64 = 0x6b72_6169_7465;
+
+/// The oldest server that this is meant for.
+const OLDEST: i32 = 15;
+
+/// Makes what is missing of the schema, in one transaction.
+pub(super) async fn prepare(store: &Store) -> Result<(), JournalError> {
+    let mut client = store.connection().await.map_err(|failure| failure.of_reading(store))?;
+    let result = prepare_on(store, &mut client).await;
+    give_back(client, &result);
+    result.map_err(|failure| failure.of_reading(store))
+}
+
+async fn prepare_on(store: &Store, client: &mut Client) -> Result<(), Failure> {
+    // What others made while the lock was waited for has to be seen.
+    let start = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start();
+    let transaction = within(start).await?;
+    is_fit(store, &transaction).await?;
+    within(transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])).await?;
+    let found = version(&transaction).await?;
+    if found > LAYOUT {
+        let place = format!("{}, schema kraite", store.place);
+        return Err(JournalError::TooNew { place, found, known: LAYOUT }.into());
+    }
+    for (version, make) in (1_i32..).zip(VERSIONS).skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+        within(transaction.batch_execute(make)).await?;
+        within(transaction.execute("INSERT INTO kraite.layouts (version) VALUES ($1)", &[&version])).await?;
+    }
+    within(transaction.commit()).await
+}
+
+/// Which version of the schema is there; zero for none.
+async fn version(transaction: &Transaction<'_>) -> Result<u32, Failure> {
+    let row = within(transaction.query_one("SELECT to_regclass('kraite.layouts') IS NOT NULL", &[])).await?;
+    if !column::<bool>(&row, 0)? {
+        return Ok(0);
+    }
+    let row = within(transaction.query_one("SELECT COALESCE(max(version), 0) FROM kraite.layouts", &[])).await?;
+    Ok(u32::try_from(column::<i32>(&row, 0)?).unwrap_or(0))
+}
+
+/// Whether what this server calls committed is on stable storage.
+async fn is_fit(store: &Store, transaction: &Transaction<'_>) -> Result<(), Failure> {
+    let ask = "SELECT current_setting('server_version_num')::integer / 10000, current_setting('fsync')";
+    let row = within(transaction.query_one(ask, &[])).await?;
+    let (version, fsync): (i32, String) = (column(&row, 0)?, column(&row, 1)?);
+    let unfit = |why: String| JournalError::Unavailable(format!("{}: {why}", store.place));
+    if version < OLDEST {
+        return Err(unfit(format!("PostgreSQL {version} is too old, {OLDEST} is the oldest that will do")).into());
+    }
+    if fsync != "on" {
+        return Err(unfit("the server runs with fsync off: nothing that it stores is safe".into()).into());
+    }
+    Ok(())
+}
+
+/// Lets a role use the tables, and records only be added.
+pub(super) async fn grant(store: &Store, role: &str) -> Result<(), JournalError> {
+    let mut client = store.connection().await.map_err(|failure| failure.of_reading(store))?;
+    let result = grant_on(store, &mut client, role).await;
+    give_back(client, &result);
+    result.map_err(|failure| failure.of_reading(store))
+}
+
+async fn grant_on(store: &Store, client: &mut Client, role: &str) -> Result<(), Failure> {
+    let name = format!("\"{}\"", role.replace('"', "\"\""));
+    let transaction = within(client.transaction()).await?;
+    let grants = format!(
+        "REVOKE ALL ON ALL TABLES IN SCHEMA kraite FROM {name};
+         REVOKE ALL ON SCHEMA kraite FROM {name};
+         GRANT USAGE ON SCHEMA kraite TO {name};
+         GRANT SELECT ON kraite.layouts TO {name};
+         GRANT SELECT, INSERT ON kraite.records TO {name};
+         GRANT SELECT, INSERT, UPDATE ON kraite.owners, kraite.snapshots TO {name};"
+    );
+    within(transaction.batch_execute(&grants)).await?;
+    // Whoever may not grant is only warned by the server.
+    let ask = "SELECT pg_has_role(c.relowner, 'USAGE'),
+                      has_table_privilege($1::text::name, c.oid, 'UPDATE, DELETE, TRUNCATE')
+               FROM pg_class c WHERE c.oid = 'kraite.records'::regclass";
+    let row = within(transaction.query_one(ask, &[&role])).await?;
+    let (may_grant, changes_records): (bool, bool) = (column(&row, 0)?, column(&row, 1)?);
+    let unfit = |why: &str| Failure::Told(JournalError::Unavailable(format!("{}: {why}", store.place)));
+    if !may_grant {
+        return Err(unfit("only the owner of the tables may grant them"));
+    }
+    if changes_records {
+        return Err(unfit(&format!(
+            "role {role} could change records all the same: it owns them, is a superuser, or has it from another role"
+        )));
+    }
+    within(transaction.commit()).await
+}
