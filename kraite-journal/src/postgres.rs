@@ -94,7 +94,8 @@ impl Journal for PostgresJournal {
 
     /// Every error but [`JournalError::Write`] means that none of the records is there or ever will be, also where the
     /// connection broke before the answer. [`JournalError::Write`] says whether it is known that nothing was written.
-    /// Takes at most 15 s: 5 each for a connection, the answer, and the search for what became of it.
+    /// Each step takes 5 s at most: a connection, preparing, the answer, why it was refused, and the search for what became
+    /// of it where the answer was lost.
     async fn append(&self, account: AccountTag, records: &[Record]) -> Result<Durable, JournalError> {
         let run = Run::of(account, records)?;
         let bodies = records.iter().map(|record| codec::encode(account, record)).collect::<Result<_, _>>();
