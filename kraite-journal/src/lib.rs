@@ -19,5 +19,5 @@ mod verify;
 pub use codec::{DecodeError, FORMAT, STATE_FORMAT, decode, decode_state, encode, encode_state};
 pub use memory::MemoryJournal;
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresJournal;
+pub use postgres::{Host, HostError, HostRow, Lease, PostgresJournal, Renewed};
 pub use sqlite::{SqliteJournal, SqliteReader, StoredRecord};

@@ -7,6 +7,7 @@
 //! Every piece of work is a task of its own that nobody cancels: whoever stops waiting leaves no statement half read.
 
 mod append;
+mod hosts;
 mod layout;
 mod read;
 mod session;
@@ -21,6 +22,7 @@ use tokio::runtime::Handle;
 
 use crate::codec;
 use append::Append;
+pub use hosts::{Host, HostError, HostRow, Lease, Renewed};
 use session::Store;
 
 /// A journal in a PostgreSQL database, in its schema `kraite`. Cloning the handle shares the connections.
@@ -33,6 +35,8 @@ use session::Store;
 #[derive(Clone)]
 pub struct PostgresJournal {
     store: Arc<Store>,
+    /// Through whose lease accounts are owned.
+    host: Option<Host>,
 }
 
 impl fmt::Debug for PostgresJournal {
@@ -54,7 +58,7 @@ impl PostgresJournal {
     /// for an address that cannot be read, a server that cannot be reached within 5 s, is older than PostgreSQL 15 or
     /// runs with `fsync` off, and a user who may not create what is missing. None of them holds the password.
     pub async fn connect(address: &str) -> Result<Self, JournalError> {
-        let journal = Self { store: Arc::new(Store::new(address)?) };
+        let journal = Self { store: Arc::new(Store::new(address)?), host: None };
         journal.owned(|store| async move { layout::prepare(&store).await }).await?;
         Ok(journal)
     }
@@ -88,8 +92,10 @@ impl PostgresJournal {
 
 #[async_trait]
 impl Journal for PostgresJournal {
+    /// An account that a [`Host`] works on is given to nobody else before its lease ends: [`JournalError::NotOwner`].
     async fn acquire(&self, account: AccountTag) -> Result<Epoch, JournalError> {
-        self.owned(move |store| async move { append::acquire(&store, account).await }).await
+        let host = self.host.clone();
+        self.owned(move |store| async move { append::acquire(&store, account, host.as_ref()).await }).await
     }
 
     /// Every error but [`JournalError::Write`] means that none of the records is there or ever will be, also where the
@@ -100,7 +106,7 @@ impl Journal for PostgresJournal {
         let run = Run::of(account, records)?;
         let bodies = records.iter().map(|record| codec::encode(account, record)).collect::<Result<_, _>>();
         let bodies = bodies.map_err(|error| JournalError::Write(error.to_string()))?;
-        let append = Append { account, run, bodies };
+        let append = Append { account, run, bodies, host: self.host.clone() };
         self.owned(move |store| async move { append::append(&store, &append).await }).await
     }
 

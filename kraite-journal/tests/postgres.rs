@@ -17,75 +17,12 @@ use kraite_core::id::Epoch;
 use kraite_core::journal::{Durable, Journal, JournalError, Record, Snapshot};
 use kraite_journal::conformance::judge;
 use kraite_journal::{PostgresJournal, encode};
+use support::database::{Database, client, server, with};
 use support::{account, record};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::config::Host;
-use tokio_postgres::{Client, Config, NoTls};
-
-/// An empty database of the server, which is gone when this is dropped.
-struct Database {
-    name: String,
-}
-
-static MADE: AtomicU32 = AtomicU32::new(0);
-
-fn server() -> String {
-    std::env::var("KRAITE_POSTGRES").expect("KRAITE_POSTGRES is the address of a PostgreSQL server")
-}
-
-/// An address with more words.
-fn with(address: &str, words: &str) -> String {
-    let separator = if address.contains('?') { '&' } else { '?' };
-    format!("{address}{separator}{words}")
-}
-
-async fn client(address: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(address, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
-
-impl Database {
-    async fn new() -> Self {
-        let name = format!("kraite_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        client(&server()).await.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
-        Self { name }
-    }
-
-    fn address(&self) -> String {
-        with(&server(), &format!("dbname={}", self.name))
-    }
-
-    async fn journal(&self) -> PostgresJournal {
-        PostgresJournal::connect(&self.address()).await.unwrap()
-    }
-
-    async fn client(&self) -> Client {
-        client(&self.address()).await
-    }
-
-    async fn run(&self, sql: &str) {
-        self.client().await.batch_execute(sql).await.unwrap();
-    }
-
-    /// A table in words, row by row.
-    async fn rows(&self, table: &str) -> Vec<String> {
-        let sql = format!("SELECT t::text FROM {table} t ORDER BY 1");
-        self.client().await.query(&sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        let drop = move || {
-            let runtime = tokio::runtime::Runtime::new().unwrap();
-            runtime.block_on(async { client(&server()).await.batch_execute(&sql).await.unwrap() });
-        };
-        let _ = std::thread::spawn(drop).join();
-    }
-}
+use tokio_postgres::Config;
 
 fn run(numbers: impl IntoIterator<Item = u64>, epoch: Epoch) -> Vec<Record> {
     numbers.into_iter().map(|seq| record(seq, epoch)).collect()
@@ -492,7 +429,7 @@ async fn a_newer_schema_is_refused_untouched() {
     database.run("INSERT INTO kraite.layouts (version) VALUES (7)").await;
     let everything = || async {
         let mut all = Vec::new();
-        for table in ["layouts", "owners", "records", "snapshots"] {
+        for table in ["layouts", "owners", "records", "snapshots", "hosts"] {
             all.extend(database.rows(&format!("kraite.{table}")).await);
         }
         let columns = "(SELECT table_name, column_name, data_type FROM information_schema.columns
@@ -502,7 +439,7 @@ async fn a_newer_schema_is_refused_untouched() {
     };
     let before = everything().await;
     let error = PostgresJournal::connect(&database.address()).await.unwrap_err();
-    assert!(matches!(&error, JournalError::TooNew { found: 7, known: 1, .. }), "{error:?}");
+    assert!(matches!(&error, JournalError::TooNew { found: 7, known: 2, .. }), "{error:?}");
     assert!(error.to_string().contains(&database.name), "{error}");
     assert_eq!(everything().await, before);
 }
@@ -526,7 +463,7 @@ async fn first_starts_at_once_share_one_schema() {
             start.await.unwrap().unwrap();
         }
         assert_eq!(database.journal().await.accounts().await.unwrap().len(), 6);
-        assert_eq!(database.rows("kraite.layouts").await.len(), 1);
+        assert_eq!(database.rows("kraite.layouts").await.len(), 2, "each version once");
     }
 }
 

@@ -7,21 +7,33 @@ use kraite_core::id::{AccountTag, Epoch};
 use kraite_core::journal::{Durable, JournalError, Run};
 use tokio::time::timeout;
 
+use super::hosts::{END_LAPSED, Host, transact};
 use super::session::{Failure, Store, column, epoch_of, give_back, key, number, owner_of, within};
 
-/// Above every epoch in the database, and above those of one that was lost or put back: ids carry the epoch. The floor is
-/// the minutes since 2020 by the server's clock; there is room for 31 years.
-const ACQUIRE: &str = "
-    INSERT INTO kraite.owners AS o (account, epoch, last_seq)
-    VALUES ($1, GREATEST(floor(extract(epoch FROM now()) / 60)::bigint - 26297280, 1), 0)
-    ON CONFLICT (account) DO UPDATE SET epoch = GREATEST(o.epoch + 1, EXCLUDED.epoch) WHERE o.epoch < $2
-    RETURNING epoch";
+/// Above every epoch of a database that was lost or put back, since ids carry the epoch: the minutes since 2020 by the
+/// server's clock. There is room for 31 years.
+pub(super) const EPOCH_NOW: &str = "GREATEST(floor(extract(epoch FROM now()) / 60)::bigint - 26297280, 1)";
 
-/// The account's row is locked and judged as it is by then; records follow from it or do not come to be at all.
+/// For whoever is no host: an account that no host works on. What its last host has under way is its own still.
+const ACQUIRE: &str = "
+    INSERT INTO kraite.owners AS o (account, epoch, last_seq) VALUES ($1, EPOCH_NOW, 0)
+    ON CONFLICT (account) DO UPDATE SET epoch = GREATEST(o.epoch + 1, EXCLUDED.epoch)
+    WHERE o.epoch < $2 AND o.host IS NULL RETURNING epoch";
+
+/// For a host: an account that it holds.
+const ACQUIRE_HELD: &str = "
+    UPDATE kraite.owners o SET epoch = GREATEST(o.epoch + 1, EPOCH_NOW)
+    WHERE o.account = $1 AND o.epoch < $2 AND o.host = $3 AND o.run = $4 RETURNING epoch";
+
+/// The account's row is locked and judged as it is by then; records follow from it or do not come to be at all. Where a
+/// host works on it, enough of its lease has to be left for what the records allow to be sent.
 const APPEND: &str = "
     WITH owner AS (
-        UPDATE kraite.owners SET last_seq = $4 WHERE account = $1 AND epoch = $2 AND last_seq = $3::bigint - 1
-        RETURNING account
+        UPDATE kraite.owners o SET last_seq = $4
+        WHERE o.account = $1 AND o.epoch = $2 AND o.last_seq = $3::bigint - 1 AND (o.host IS NULL OR EXISTS (
+            SELECT 1 FROM kraite.hosts h
+            WHERE h.name = o.host AND h.run = o.run AND h.until >= now() + $6::bigint * interval '1 ms'
+        )) RETURNING o.account
     ), added AS (
         INSERT INTO kraite.records (account, seq, epoch, body)
         SELECT owner.account, $3::bigint + run.n - 1, $2::bigint, run.body
@@ -54,22 +66,36 @@ pub(super) struct Append {
     pub(super) account: AccountTag,
     pub(super) run: Run,
     pub(super) bodies: Vec<Vec<u8>>,
+    /// Whose lease it is written under.
+    pub(super) host: Option<Host>,
 }
 
-pub(super) async fn acquire(store: &Store, account: AccountTag) -> Result<Epoch, JournalError> {
-    let client = store.connection().await.map_err(|failure| failure.of_writing(store))?;
-    let result = acquire_on(&client, account).await;
-    give_back(client, &result);
-    match result.map_err(|failure| failure.of_writing(store))? {
-        Some(epoch) => epoch_of(store, account, epoch),
-        None => Err(JournalError::Unavailable("all epochs are used up".into())),
-    }
-}
-
-async fn acquire_on(client: &Client, account: AccountTag) -> Result<Option<i64>, Failure> {
-    let statement = within(client.prepare_cached(ACQUIRE)).await?;
-    let row = within(client.query_opt(&statement, &[&key(account), &i64::from(Epoch::MAX.get())])).await?;
-    row.map(|row| column(&row, 0)).transpose()
+pub(super) async fn acquire(store: &Store, account: AccountTag, host: Option<&Host>) -> Result<Epoch, JournalError> {
+    let most = i64::from(Epoch::MAX.get());
+    let acquired = transact(store, async |moment| {
+        let row = if let Some(host) = host {
+            let sql = ACQUIRE_HELD.replace("EPOCH_NOW", EPOCH_NOW);
+            let statement = within(moment.prepare_cached(&sql)).await?;
+            within(moment.query_opt(&statement, &[&key(account), &most, &&*host.name, &&*host.run])).await?
+        } else {
+            within(moment.execute(END_LAPSED, &[&most])).await?;
+            let statement = within(moment.prepare_cached(&ACQUIRE.replace("EPOCH_NOW", EPOCH_NOW))).await?;
+            within(moment.query_opt(&statement, &[&key(account), &most])).await?
+        };
+        if let Some(row) = row {
+            return Ok(Ok(epoch_of(store, account, column(&row, 0)?)?));
+        }
+        let row = within(moment.query_opt(OWNER, &[&key(account)])).await?;
+        Ok(Err(owner_of(store, account, row.as_ref())?.0))
+    })
+    .await?;
+    acquired.map_err(|owner| {
+        if owner >= Epoch::MAX {
+            JournalError::Unavailable("all epochs are used up".into())
+        } else {
+            JournalError::NotOwner { account, owner, ours: Epoch::default() }
+        }
+    })
 }
 
 pub(super) async fn append(store: &Store, append: &Append) -> Result<Durable, JournalError> {
@@ -84,12 +110,8 @@ pub(super) async fn append(store: &Store, append: &Append) -> Result<Durable, Jo
 }
 
 async fn append_on(store: &Store, client: &Client, append: &Append) -> Result<Durable, Failure> {
-    let Append { account, run, ref bodies } = *append;
-    let statement = within(client.prepare_cached(APPEND)).await?;
-    let (epoch, first, last) = (i64::from(run.epoch.get()), number(run.first), number(run.last));
-    let row = within(client.query_one(&statement, &[&key(account), &epoch, &first, &last, bodies])).await?;
-    let added: i64 = column(&row, 0)?;
-    if usize::try_from(added) == Ok(bodies.len()) {
+    let Append { account, run, ref bodies, ref host } = *append;
+    if try_append(client, append).await? {
         return Ok(run.durable(account));
     }
     // Neither number ever falls, so what refused it is still there to be seen.
@@ -100,7 +122,29 @@ async fn append_on(store: &Store, client: &Client, append: &Append) -> Result<Du
         return Err(JournalError::NotOwner { account, owner, ours: run.epoch }.into());
     }
     let expected = last.saturating_add(1);
-    Err(JournalError::OutOfSequence { account, expected, got: run.first }.into())
+    if expected != run.first {
+        return Err(JournalError::OutOfSequence { account, expected, got: run.first }.into());
+    }
+    // It is too little of the lease that is left. As long as nobody saw it run out it can be made longer.
+    if let Some(host) = host
+        && host.prolong_on(client).await?
+        && try_append(client, append).await?
+    {
+        return Ok(run.durable(account));
+    }
+    let (name, count) = (host.as_ref().map_or("", |host| host.name()), bodies.len());
+    Err(Failure::Refused(format!("the lease of host {name} has ended, {count} records of account {account} came late")))
+}
+
+/// `false` where the server's answer is that none of the records was added.
+async fn try_append(client: &Client, append: &Append) -> Result<bool, Failure> {
+    let Append { account, run, ref bodies, ref host } = *append;
+    let statement = within(client.prepare_cached(APPEND)).await?;
+    let (epoch, first, last) = (i64::from(run.epoch.get()), number(run.first), number(run.last));
+    let reach = host.as_ref().map_or(0, |host| i64::try_from(host.lease.reach.as_millis()).unwrap_or(i64::MAX));
+    let row = within(client.query_one(&statement, &[&key(account), &epoch, &first, &last, bodies, &reach])).await?;
+    let added: i64 = column(&row, 0)?;
+    Ok(usize::try_from(added) == Ok(bodies.len()))
 }
 
 /// What became of a run whose answer was lost, by what the server has. As long as its statement may still be on its way
@@ -136,7 +180,7 @@ async fn between() {
 
 /// `None` while it may still come.
 async fn look(store: &Store, append: &Append) -> Result<Option<Result<Durable, JournalError>>, Failure> {
-    let Append { account, run, ref bodies } = *append;
+    let Append { account, run, ref bodies, .. } = *append;
     let mut client = store.fresh().await?;
     let transaction = within(client.transaction()).await?;
     let row = within(transaction.query_opt(HOLD_OWNER, &[&key(account)])).await?;

@@ -7,7 +7,8 @@ use tokio_postgres::IsolationLevel;
 use super::session::{Failure, Store, column, give_back, within};
 
 /// What makes each version of the schema from the one before; the first makes it from nothing. None is ever changed.
-const VERSIONS: [&str; 1] = ["
+const VERSIONS: [&str; 2] = [
+    "
     CREATE SCHEMA kraite;
     CREATE TABLE kraite.layouts (
         version integer PRIMARY KEY, made_at timestamptz NOT NULL DEFAULT now()
@@ -22,10 +23,19 @@ const VERSIONS: [&str; 1] = ["
     CREATE TABLE kraite.snapshots (
         account bigint PRIMARY KEY, seq bigint NOT NULL, body bytea NOT NULL
     );
-"];
+",
+    "
+    CREATE TABLE kraite.hosts (
+        name text PRIMARY KEY, run text, version text NOT NULL, drained boolean NOT NULL DEFAULT false,
+        began_at timestamptz NOT NULL, until timestamptz NOT NULL
+    );
+    ALTER TABLE kraite.owners ADD COLUMN host text, ADD COLUMN run text, ADD COLUMN free_at timestamptz;
+    CREATE INDEX owners_of_hosts ON kraite.owners (host) WHERE host IS NOT NULL;
+",
+];
 
 /// The newest version of the schema that is made and known.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 const _: () = assert!(LAYOUT as usize == VERSIONS.len(), "every version is made");
 
 /// The lock that makes one start after the other: "kraite" in ASCII. It is the transaction's, so nobody can leave it
@@ -103,7 +113,7 @@ async fn grant_on(store: &Store, client: &mut Client, role: &str) -> Result<(), 
          GRANT USAGE ON SCHEMA kraite TO {name};
          GRANT SELECT ON kraite.layouts TO {name};
          GRANT SELECT, INSERT ON kraite.records TO {name};
-         GRANT SELECT, INSERT, UPDATE ON kraite.owners, kraite.snapshots TO {name};"
+         GRANT SELECT, INSERT, UPDATE ON kraite.owners, kraite.snapshots, kraite.hosts TO {name};"
     );
     within(transaction.batch_execute(&grants)).await?;
     // Whoever may not grant is only warned by the server.

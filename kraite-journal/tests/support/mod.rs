@@ -1,6 +1,9 @@
 //! Records for the journal tests.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+#[cfg(feature = "postgres")]
+pub(crate) mod database;
+
 use futures_util::FutureExt as _;
 use kraite_core::engine::{Alert, Answer, Command, CommandId, CommandRefusal, Event, InputKind, Limit};
 use kraite_core::id::{AccountTag, Epoch, PositionNo, Symbol};
