@@ -18,13 +18,13 @@ const RESYNC_GAP: Millis = Millis::from_secs(30);
 /// A socket that lived this long and still says something is no storm: the next ramp starts anew.
 const STEADY_AFTER: Millis = Millis::from_secs(30);
 
-/// Keeps the account socket open until nobody reads any more.
+/// Keeps the account socket open until nobody reads any more. That the first one is up was told.
 pub(super) async fn follow<S: Streams>(
     venue: Arc<S>,
     events: mpsc::Sender<StreamEvent>,
     first: AccountSocket<S::AccountSession>,
 ) {
-    let mut next = Some(first);
+    let (mut next, mut is_told) = (Some(first), true);
     let mut failures = 0u32;
     loop {
         let opened = match next.take() {
@@ -34,7 +34,7 @@ pub(super) async fn follow<S: Streams>(
         let ended = match opened {
             Ok(open) => {
                 venue.watch().told(Told::Up(SocketKind::Account));
-                if events.send(StreamEvent::Connected).await.is_err() {
+                if !std::mem::take(&mut is_told) && events.send(StreamEvent::Connected).await.is_err() {
                     return;
                 }
                 let mut reader = Reader::new(&venue, &events);

@@ -100,6 +100,8 @@ pub trait Streams: Send + Sync + 'static {
 pub async fn account_stream<S: Streams>(venue: &Arc<S>) -> Result<BoxStream<'static, StreamEvent>, ReadError> {
     let first = venue.open_account().await?;
     Ok(Box::pin(queue::Queue::of(|events| {
+        // Before any mark: what reads the account has to begin first. The queue is empty, there is room.
+        let _ = events.try_send(StreamEvent::Connected);
         vec![
             tokio::spawn(account::follow(Arc::clone(venue), events.clone(), first)),
             tokio::spawn(marks::follow(Arc::clone(venue), events)),
