@@ -165,7 +165,7 @@ async fn whoever_begins_under_a_name_ends_the_one_before_and_waits_for_what_that
     let after = host(&journal, "a", LONG).await;
     let refused = before.journal().append(account(1), &[record(1, old)]).await.unwrap_err();
     assert!(matches!(refused, JournalError::NotOwner { .. }), "{refused}");
-    assert_eq!(before.renew().await, Err(HostError::Lapsed("a".into())));
+    assert_eq!(before.renew().await, Err(HostError::Replaced("a".into())));
     before.end().await.unwrap();
     assert!(claim_all(&after, &accounts(1..=3)).await >= LONG.reach - Duration::from_millis(100));
     assert!(after.journal().acquire(account(1)).await.unwrap() > old);

@@ -21,8 +21,8 @@ use support::database::{Database, client, server, with};
 use support::{account, record};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_postgres::config::Host;
 use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 
 fn run(numbers: impl IntoIterator<Item = u64>, epoch: Epoch) -> Vec<Record> {
     numbers.into_iter().map(|seq| record(seq, epoch)).collect()

@@ -8,7 +8,7 @@ use kraite_core::Engine;
 use kraite_core::engine::{Answer, Config, Event, EvolveError, InputKind, State};
 use kraite_core::exchange::{Lookup, OrderReport, Outcome, StreamEvent};
 use kraite_core::id::{AccountTag, Epoch};
-use kraite_core::journal::Record;
+use kraite_core::journal::{Loaded, Record};
 use kraite_core::order::Life;
 use kraite_core::position::Position;
 use kraite_journal::{SqliteReader, StoredRecord};
@@ -18,6 +18,31 @@ use crate::flags::VenueName;
 
 /// Records that are held in memory at once.
 const CHUNK: usize = 4_096;
+
+/// Whether a journal is named by the address of a database.
+pub(crate) fn is_address(journal: &str) -> bool {
+    journal.starts_with("postgres://") || journal.starts_with("postgresql://")
+}
+
+/// All accounts of a journal, or the one that was asked for.
+pub(crate) fn chosen(mut there: Vec<AccountTag>, wanted: Option<u32>, place: &str) -> Result<Vec<AccountTag>, Failed> {
+    let Some(wanted) = wanted else { return Ok(there) };
+    let held: Vec<String> = there.iter().map(AccountTag::to_string).collect();
+    there.retain(|account| account.get() == wanted);
+    if there.is_empty() {
+        let all = if held.is_empty() { "it has none".to_owned() } else { format!("it has {}", held.join(", ")) };
+        return Err(Failed::new(Exit::Usage, format!("account {wanted} is not in {place}: {all}")));
+    }
+    Ok(there)
+}
+
+/// What an account knows, by what its journal has.
+pub(crate) fn folded(account: AccountTag, loaded: Loaded) -> Result<State, Failed> {
+    // Folding needs no venue: what an order means does not depend on how it was sent.
+    let capabilities = VenueName::Binance.capabilities();
+    let engine = Engine::restore(Config::default(), capabilities, account, Epoch::default(), loaded);
+    Ok(engine.map_err(Failed::with(Exit::Journal))?.into_state())
+}
 
 /// A journal as of one moment, and which of its accounts were asked for.
 #[derive(Debug)]
@@ -30,30 +55,19 @@ impl Journal {
     /// Opens and verifies all of it. Holds one read transaction until it is dropped: drop it before something that
     /// may take its time, so that a writer's log does not grow meanwhile.
     pub(crate) fn open(path: &Path, account: Option<u32>) -> Result<Self, Failed> {
-        let reader = SqliteReader::open_frozen(path)?;
-        let mut accounts = reader.accounts()?;
-        if let Some(wanted) = account {
-            let held: Vec<String> = accounts.iter().map(AccountTag::to_string).collect();
-            accounts.retain(|account| account.get() == wanted);
-            if accounts.is_empty() {
-                let there = match held.as_slice() {
-                    [] => "it has none".to_owned(),
-                    held => format!("it has {}", held.join(", ")),
-                };
-                let message = format!("account {wanted} is not in {}: {there}", path.display());
-                return Err(Failed::new(Exit::Usage, message));
-            }
+        if is_address(&path.to_string_lossy()) {
+            let why = "this reads a journal in a file; kraite status reads one in PostgreSQL, and kraite migrate copies \
+                       it into a file";
+            return Err(Failed::new(Exit::Usage, why));
         }
+        let reader = SqliteReader::open_frozen(path)?;
+        let accounts = chosen(reader.accounts()?, account, &path.display().to_string())?;
         Ok(Self { reader, accounts })
     }
 
     /// What an account knows: its newest snapshot and the records after it.
     pub(crate) fn state(&self, account: AccountTag) -> Result<State, Failed> {
-        let loaded = self.reader.load(account)?;
-        // Folding needs no venue: what an order means does not depend on how it was sent.
-        let capabilities = VenueName::Binance.capabilities();
-        let engine = Engine::restore(Config::default(), capabilities, account, Epoch::default(), loaded);
-        Ok(engine.map_err(Failed::with(Exit::Journal))?.into_state())
+        folded(account, self.reader.load(account)?)
     }
 
     /// Every record of an account from the first on.

@@ -4,6 +4,8 @@
 mod backtest;
 mod crash_test;
 mod csv;
+#[cfg(feature = "postgres")]
+mod database;
 mod demo;
 mod doctor;
 mod emulate;
@@ -62,6 +64,8 @@ enum Command {
     Flatten(live::button::FlattenArgs),
     Adjust(live::button::AdjustArgs),
     Adopt(live::button::AdoptArgs),
+    #[cfg(feature = "postgres")]
+    Drain(database::DrainArgs),
     Recover(live::recover::Args),
     Demo(demo::Args),
     Plan(Box<plan::Args>),
@@ -145,6 +149,8 @@ fn main() -> ExitCode {
         Command::Adjust(args) => (args.json, live::button::adjust(&args)),
         Command::Adopt(args) => (args.json, live::button::adopt(&args)),
         Command::Recover(args) => (args.json, live::recover::command(&args)),
+        #[cfg(feature = "postgres")]
+        Command::Drain(args) => (args.json, database::drain(&args)),
         Command::Demo(args) => (args.json, demo::command(&args)),
         Command::Plan(args) => (args.json, plan::command(&args)),
         Command::Backtest(args) => (args.json, backtest::command(&args)),

@@ -14,11 +14,14 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
 use crate::flags::{cut, padded, places};
+#[cfg(feature = "postgres")]
+use crate::journal::is_address;
 use crate::journal::{Journal, orders_and_doubts};
 use crate::{Audience, utc, words};
 
-const EXAMPLE: &str = "Example:
+const EXAMPLE: &str = "Examples:
   kraite status --journal kraite.journal --watch 2
+  PGPASSWORD=... kraite status --journal postgres://kraite@db.example/kraite
 
 Each position has two lines. The first: number, contract, direction, status, exposure, average entry, target,
 stop, rungs (filled/working/held), orders in doubt. The second: its protection now, the longest time that it was
@@ -29,11 +32,12 @@ ended, and whether its target is held where it is.";
 ///
 /// Reads the journal and disturbs nobody: takes no ownership, changes no record, asks no exchange. What it shows is
 /// what the worker had made durable. All of the journal is verified first: a damaged one is named and refused (exit code 10).
+/// Of a journal in PostgreSQL the hosts are shown that work on its accounts, and what is read is verified.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// The journal file.
-    #[arg(long, value_name = "FILE")]
+    /// The journal: a file, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD.
+    #[arg(long, value_name = "FILE|ADDRESS")]
     journal: PathBuf,
     /// Only this account.
     #[arg(long, value_name = "TAG")]
@@ -54,13 +58,30 @@ pub(crate) struct Args {
 pub(crate) struct Shown {
     schema: &'static str,
     journal: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) hosts: Vec<ShownHost>,
     pub(crate) accounts: Vec<ShownAccount>,
+}
+
+/// One host of a journal in PostgreSQL, as it is shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShownHost {
+    pub(crate) host: String,
+    pub(crate) version: String,
+    pub(crate) up: bool,
+    pub(crate) drained: bool,
+    pub(crate) began_at_ms: i64,
+    pub(crate) lease_until_ms: i64,
+    pub(crate) accounts: Vec<u32>,
 }
 
 /// One account, as it is shown.
 #[derive(Debug, Serialize)]
 pub(crate) struct ShownAccount {
     pub(crate) account: u32,
+    /// Who works on it, where hosts share a journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<String>,
     pub(crate) last_record: u64,
     last_record_at_ms: i64,
     pub(crate) last_record_age_ms: i64,
@@ -167,6 +188,7 @@ pub(crate) fn account(state: &State, all: bool, now_ms: i64) -> ShownAccount {
     let (orders, in_doubt) = orders_and_doubts(shown());
     ShownAccount {
         account: state.account.get(),
+        host: None,
         last_record: state.seq,
         last_record_at_ms: state.at.local.0,
         last_record_age_ms: now_ms.saturating_sub(state.at.local.0),
@@ -181,6 +203,10 @@ pub(crate) fn account(state: &State, all: bool, now_ms: i64) -> ShownAccount {
 }
 
 fn look(args: &Args) -> Result<Shown, Failed> {
+    #[cfg(feature = "postgres")]
+    if let Some(address) = args.journal.to_str().filter(|journal| is_address(journal)) {
+        return crate::database::shown(address, args.account, args.all);
+    }
     let journal = Journal::open(&args.journal, args.account)?;
     shown(&journal, args.journal.display().to_string(), args.all)
 }
@@ -189,7 +215,14 @@ fn look(args: &Args) -> Result<Shown, Failed> {
 pub(crate) fn shown(journal: &Journal, name: String, all: bool) -> Result<Shown, Failed> {
     let now = utc::now_ms();
     let accounts = journal.accounts.iter().map(|tag| Ok(account(&journal.state(*tag)?, all, now)));
-    Ok(Shown { schema: "kraite.status/1", journal: name, accounts: accounts.collect::<Result<_, Failed>>()? })
+    let accounts = accounts.collect::<Result<_, Failed>>()?;
+    Ok(Shown::of(name, Vec::new(), accounts))
+}
+
+impl Shown {
+    pub(crate) fn of(journal: String, hosts: Vec<ShownHost>, accounts: Vec<ShownAccount>) -> Self {
+        Self { schema: "kraite.status/1", journal, hosts, accounts }
+    }
 }
 
 /// Numbers, and what they are numbers of, stand to the right in their columns.
@@ -258,6 +291,16 @@ fn table(positions: &[ShownPosition]) -> String {
 /// [`Shown`] for people.
 pub(crate) fn text(shown: &Shown) -> String {
     let mut text = String::new();
+    for host in &shown.hosts {
+        let how = match (host.up, host.drained) {
+            (true, false) => "up",
+            (true, true) => "up, drained: it takes no accounts",
+            (false, false) => "gone",
+            (false, true) => "gone, drained",
+        };
+        let accounts = words::many(host.accounts.len(), "account");
+        let _ = writeln!(text, "host {}: {how}, {accounts}, version {}", host.host, host.version);
+    }
     if shown.accounts.is_empty() {
         text.push_str("no accounts in it\n");
     }
@@ -276,8 +319,9 @@ pub(crate) fn account_text(account: &ShownAccount) -> String {
     };
     let _ = writeln!(
         text,
-        "account {}: {}, {}, {} in doubt; the last record, {}, is {age}",
+        "account {}{}: {}, {}, {} in doubt; the last record, {}, is {age}",
         account.account,
+        account.host.as_ref().map_or_else(String::new, |host| format!(" on {host}")),
         words::many(account.positions_shown, "position"),
         words::many(account.orders, "order"),
         account.in_doubt,

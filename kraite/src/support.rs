@@ -104,6 +104,7 @@ impl Bundle {
 /// Runs `kraite support-bundle`.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let config = Config::read(&args.config)?;
+    config.needs_a_file("support-bundle")?;
     let mut bundle = Bundle::begin(&args.out, config.secrets())?;
     if let Err(failed) = fill(&mut bundle, args, &config) {
         // A part of a bundle is of no use; the folder is one that was made here.

@@ -95,10 +95,13 @@ pub enum HostError {
     /// The name or the lease will not do.
     #[error("{0}")]
     Unfit(String),
-    /// The lease ran out and somebody saw it, or another process began under the same name. Nothing may be done with
-    /// its accounts any more; [`Host::begin`] starts afresh.
-    #[error("the lease of host {0} has ended: it was not renewed in time, or another process runs under that name")]
+    /// The lease ran out and somebody saw it. Nothing may be done with its accounts any more; [`Host::begin`] starts
+    /// afresh.
+    #[error("the lease of host {0} has ended: it was not renewed in time")]
     Lapsed(String),
+    /// Another process began under the same name, and has its accounts.
+    #[error("another process runs as host {0}: each has a name of its own")]
+    Replaced(String),
     /// The database failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -234,7 +237,25 @@ impl Host {
                 .await
             })
             .await?;
-        renewed.ok_or_else(|| HostError::Lapsed(self.name.to_string()))
+        match renewed {
+            Some(renewed) => Ok(renewed),
+            None => Err(self.why_ended().await?),
+        }
+    }
+
+    async fn why_ended(&self) -> Result<HostError, HostError> {
+        let name = self.name.to_string();
+        let somebody = self
+            .asked(|host| async move {
+                let store = Arc::clone(&host.store);
+                transact(&store, async |moment| {
+                    let sql = "SELECT 1 FROM kraite.hosts WHERE name = $1 AND run IS NOT NULL";
+                    Ok(within(moment.query_opt(sql, &[&&*host.name])).await?.is_some())
+                })
+                .await
+            })
+            .await?;
+        Ok(if somebody { HostError::Replaced(name) } else { HostError::Lapsed(name) })
     }
 
     async fn prolong(&self, moment: &Transaction<'_>) -> Result<Option<bool>, Failure> {
@@ -282,7 +303,10 @@ impl Host {
                 .await
             })
             .await?;
-        claimed.ok_or_else(|| HostError::Lapsed(self.name.to_string()))
+        match claimed {
+            Some(claimed) => Ok(claimed),
+            None => Err(self.why_ended().await?),
+        }
     }
 
     /// Hands accounts over to whoever takes them. They are free once nothing that this host had under way can be accepted

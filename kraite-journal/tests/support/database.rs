@@ -1,5 +1,6 @@
 //! A database of its own for each test of the journal in PostgreSQL.
 #![allow(clippy::disallowed_methods, reason = "servers have no other clock")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -188,6 +188,15 @@ impl Board {
         }
     }
 
+    /// An account is not worked on from here any more: how it stands is for somebody else to say.
+    pub(super) fn left(&self, account: AccountTag) {
+        let mut kept = self.kept();
+        kept.standing.remove(&account);
+        kept.tally.remove(&account);
+        kept.known.retain(|(of, _), _| *of != account);
+        kept.waiting.retain(|(of, _), _| *of != account);
+    }
+
     /// What is told of an account to whoever watches from outside.
     pub(super) fn watched(&self, account: AccountTag) -> Watched {
         let now = self.clock.now();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use kraite_core::engine::{Command, CommandId};
 use kraite_core::exchange::Direction;
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
+use kraite_core::journal::{Journal as Store, JournalError};
 use kraite_core::number::{Percent, Price, Qty};
 use kraite_engine::{Clock, OfflineError, ReactorError, record_command};
 use kraite_journal::SqliteJournal;
@@ -261,13 +262,28 @@ fn set(args: &HaltArgs, command: Command) -> Result<Exit, Failed> {
 fn record(config: &Config, account: &Account, id: CommandId, command: Command) -> Result<(), Failed> {
     // One that works on the journal and does not listen is about to begin or to end: it is not deposed.
     let _held = control::hold(&config.journal)?;
+    #[cfg(feature = "postgres")]
+    if let Some(postgres) = &config.postgres {
+        return crate::database::block_on(async {
+            let journal = crate::database::connect(&postgres.address).await?;
+            recorded(&journal, account, id, command).await
+        });
+    }
+    config.needs_a_file("halt")?;
     let journal = SqliteJournal::open(&config.journal)?;
-    let engine = account.engine.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failed::with(Exit::Failure))?.block_on(recorded(&journal, account, id, command))
+}
+
+async fn recorded(journal: &dyn Store, account: &Account, id: CommandId, command: Command) -> Result<(), Failed> {
+    let engine = account.engine.clone();
     let (capabilities, clock) = (account.venue.capabilities(), Clock::real());
-    let recorded = record_command(&journal, account.tag, &engine, &capabilities, &clock, (id, command));
-    match runtime.map_err(Failed::with(Exit::Failure))?.block_on(recorded) {
+    match record_command(journal, account.tag, &engine, &capabilities, &clock, (id, command)).await {
         Ok(_) => Ok(()),
+        Err(OfflineError::Reactor(ReactorError::Journal(JournalError::NotOwner { .. }))) => {
+            let why = "a host works on the account: say it on that host (kraite status shows which)";
+            Err(Failed::new(Exit::NotOwner, why))
+        }
         Err(OfflineError::Reactor(ReactorError::Journal(error))) => Err(error.into()),
         Err(error @ OfflineError::Reactor(_)) => Err(Failed::new(Exit::Journal, error)),
         Err(error @ OfflineError::NeedsExchange) => Err(Failed::new(Exit::Failure, error)),
@@ -373,8 +389,13 @@ pub(crate) fn adopt(args: &AdoptArgs) -> Result<Exit, Failed> {
 
 /// What is open or needs a human by the journal, newest state first folded.
 fn open_positions(config: &Config, account: AccountTag) -> Result<Vec<(PositionNo, Symbol)>, Failed> {
-    let journal = Journal::open(&config.journal, None)?;
-    let state = journal.state(account)?;
+    #[cfg(feature = "postgres")]
+    let state = match &config.postgres {
+        Some(postgres) => crate::database::state(&postgres.address, account)?,
+        None => Journal::open(&config.journal, None)?.state(account)?,
+    };
+    #[cfg(not(feature = "postgres"))]
+    let state = Journal::open(&config.journal, None)?.state(account)?;
     let open = state.positions.values().filter(|position| !position.phase.is_over());
     Ok(open.map(|position| (position.no, position.symbol().clone())).collect())
 }

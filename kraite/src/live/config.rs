@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use kraite_bitget::codec::Product;
@@ -20,6 +21,7 @@ use toml::Spanned;
 use super::notify;
 use crate::exit::{Exit, Failed};
 use crate::flags::{MarginWord, ModeWord, TriggerWord, VenueName};
+use crate::journal::is_address;
 use crate::keys::Source;
 use crate::settings::{LEVERAGE_CAP, Settings, Wrong, line_and_column};
 
@@ -27,6 +29,8 @@ use crate::settings::{LEVERAGE_CAP, Settings, Wrong, line_and_column};
 const VERSION: u32 = 1;
 /// The largest file: a thousand accounts have room in it.
 const MAX_BYTES: u64 = 4 * 1_024 * 1_024;
+/// What lock and control socket are named after where the journal is no file.
+const BESIDE: &str = "kraite";
 /// No emulator runs faster.
 const MAX_SPEED: u32 = 1_000;
 
@@ -35,7 +39,8 @@ const MAX_SPEED: u32 = 1_000;
 #[serde(deny_unknown_fields)]
 struct File {
     version: Spanned<u32>,
-    journal: PathBuf,
+    journal: Option<Spanned<PathBuf>>,
+    postgres: Option<Spanned<PostgresTable>>,
     speed: Option<Spanned<u32>>,
     http: Option<Spanned<HttpTable>>,
     notify: Option<Spanned<notify::Table>>,
@@ -46,6 +51,15 @@ struct File {
     #[serde(default)]
     plans: BTreeMap<String, Spanned<Settings>>,
     accounts: BTreeMap<String, Spanned<AccountTable>>,
+}
+
+/// A journal in PostgreSQL, instead of a file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PostgresTable {
+    address: Source,
+    host: Option<Spanned<String>>,
+    lease_seconds: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,7 +144,10 @@ impl From<ProductWord> for Product {
 /// The file as it is meant, with every check passed that needs no secret and no exchange.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
+    /// The journal's file. Where the journal is in a database, lock and control socket are beside this name all the
+    /// same.
     pub(crate) journal: PathBuf,
+    pub(crate) postgres: Option<Postgres>,
     /// How many times as fast as the wall the clock runs; 1 unless every account is on an emulator.
     pub(crate) speed: u32,
     pub(crate) http: Option<Http>,
@@ -138,6 +155,27 @@ pub(crate) struct Config {
     pub(crate) plans: BTreeMap<String, Settings>,
     /// By tag.
     pub(crate) accounts: Vec<Account>,
+}
+
+/// A journal in PostgreSQL, which many hosts work on.
+#[derive(Debug, Clone)]
+pub(crate) struct Postgres {
+    /// Where the address is, which may hold a password.
+    pub(crate) address: Address,
+    /// What this host is called among them; the machine's name where nothing is said.
+    pub(crate) host: Option<String>,
+    /// How long this host may be silent before others take its accounts over.
+    pub(crate) lease: Option<Duration>,
+}
+
+/// Where the address of a database comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Address {
+    /// From where a secret is.
+    Of(Source),
+    /// From the command line, without a password.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only asked for where there is PostgreSQL"))]
+    Said(String),
 }
 
 /// Where signals are taken and questions answered over HTTP.
@@ -250,8 +288,27 @@ impl Config {
             Some(speed) => *speed.get_ref(),
             None => 1,
         };
+        let postgres = file.postgres.map(|table| {
+            let span = table.span();
+            postgres(table.into_inner(), folder, |wrong| placed.key(&span, wrong))
+        });
+        let postgres = postgres.transpose()?;
+        let journal = match (file.journal, &postgres) {
+            (Some(journal), None) => journal.into_inner(),
+            (None, Some(_)) => PathBuf::from(BESIDE),
+            (Some(journal), Some(_)) => {
+                let why = "a journal is a file or in PostgreSQL: leave out journal or [postgres]".to_owned();
+                return Err(Misplaced::at(&journal.span(), why));
+            }
+            (None, None) => {
+                return Err(Misplaced {
+                    at: 0,
+                    why: "there is no journal: add journal = \"kraite.journal\"".to_owned(),
+                });
+            }
+        };
         let (http, notify) = (http.transpose()?, notify.transpose()?);
-        Ok(Self { journal: folder.join(&file.journal), speed, http, notify, plans, accounts })
+        Ok(Self { journal: folder.join(journal), postgres, speed, http, notify, plans, accounts })
     }
 
     /// Every secret that can be read from here, to keep it out of what is shown.
@@ -260,9 +317,38 @@ impl Config {
             [Some(&account.key), Some(&account.secret), account.passphrase.as_ref()].into_iter().flatten()
         });
         let of_http = self.http.as_ref().map(|http| &http.token);
-        let sources = of_accounts.chain(of_http).chain(self.notify.iter().flat_map(notify::Notify::sources));
+        let of_database = self.postgres.iter().filter_map(|postgres| match &postgres.address {
+            Address::Of(source) => Some(source),
+            Address::Said(_) => None,
+        });
+        let sources =
+            of_accounts.chain(of_http).chain(of_database).chain(self.notify.iter().flat_map(notify::Notify::sources));
         // One that cannot be read cannot be shown either.
         sources.filter_map(|source| source.read().ok()).map(SecretString::from).collect()
+    }
+
+    /// The command line names the journal.
+    pub(crate) fn journal_is(&mut self, journal: &str) -> Result<(), Failed> {
+        let configured = self.postgres.take();
+        if is_address(journal) {
+            let (host, lease) = configured.map_or((None, None), |postgres| (postgres.host, postgres.lease));
+            self.postgres = Some(Postgres { address: Address::Said(journal.to_owned()), host, lease });
+        } else if journal.contains("://") {
+            let why = format!("{journal:?} is no journal: name a file, or an address as postgres://USER@HOST/DATABASE");
+            return Err(Failed::new(Exit::Usage, why));
+        } else {
+            self.journal = PathBuf::from(journal);
+        }
+        Ok(())
+    }
+
+    /// For what only works on a journal in a file.
+    pub(crate) fn needs_a_file(&self, command: &str) -> Result<(), Failed> {
+        if self.postgres.is_none() {
+            return Ok(());
+        }
+        let why = format!("kraite {command} works on a journal in a file; this configuration has it in PostgreSQL");
+        Err(Failed::new(Exit::Usage, why))
     }
 
     /// The account of a name.
@@ -414,6 +500,19 @@ fn http(table: HttpTable, folder: &Path, place: impl Fn(Wrong) -> Misplaced) -> 
     };
     let token = table.token.checked(folder).map_err(|why| place(Wrong { key: "token", why }))?;
     Ok(Http { listen, token })
+}
+
+fn postgres(table: PostgresTable, folder: &Path, place: impl Fn(Wrong) -> Misplaced) -> Result<Postgres, Misplaced> {
+    let address = table.address.checked(folder).map_err(|why| place(Wrong { key: "address", why }))?;
+    let lease = table.lease_seconds.map(|given| {
+        let seconds = *given.get_ref();
+        if (1..=86_400).contains(&seconds) {
+            return Ok(Duration::from_secs(u64::from(seconds)));
+        }
+        Err(Misplaced::at(&given.span(), format!("{seconds} seconds are not between 1 and 86400")))
+    });
+    let host = table.host.map(Spanned::into_inner);
+    Ok(Postgres { address: Address::Of(address), host, lease: lease.transpose()? })
 }
 
 /// Bounds as they are, but for those that the table gives.

@@ -214,15 +214,21 @@ impl Desk {
         self.intake.borrow().as_ref().is_some_and(|intake| intake.is_connected(account))
     }
 
+    /// The accounts that no other host works on.
+    fn here(&self) -> impl Iterator<Item = &(String, AccountTag)> {
+        let intake = self.intake.borrow().clone();
+        let is_elsewhere = move |tag| intake.as_ref().is_some_and(|intake| intake.is_elsewhere(tag));
+        self.accounts.iter().filter(move |(_, tag)| !is_elsewhere(*tag))
+    }
+
     fn health(&self) -> Answer {
-        let not: Vec<&String> =
-            self.accounts.iter().filter(|(_, tag)| !self.is_connected(*tag)).map(|(name, _)| name).collect();
+        let not: Vec<&String> = self.here().filter(|(_, tag)| !self.is_connected(*tag)).map(|(name, _)| name).collect();
         let status = if not.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        json(status, &json!({ "accounts": self.accounts.len(), "not_connected": not }))
+        json(status, &json!({ "accounts": self.here().count(), "not_connected": not }))
     }
 
     fn metrics(&self) -> Answer {
-        let rows = self.accounts.iter().map(|(name, tag)| metrics::Row {
+        let rows = self.here().map(|(name, tag)| metrics::Row {
             account: name,
             is_connected: self.is_connected(*tag),
             watched: self.board.watched(*tag),

@@ -1,6 +1,5 @@
 //! Wishes in words: one JSON object per line, the same from a file, from stdin and over the control socket.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::board::{Board, Decision, Standing};
 use super::config::{Account, Config};
+use super::fleet::Desks;
 use crate::flags::DirectionWord;
 use crate::words;
 
@@ -195,19 +195,24 @@ enum Which {
 /// Takes lines for all accounts.
 pub(super) struct Intake {
     config: Config,
-    desks: BTreeMap<AccountTag, Desk>,
+    desks: Arc<Desks>,
     board: Arc<Board>,
     clock: Clock,
 }
 
 impl Intake {
-    pub(super) fn new(config: Config, desks: BTreeMap<AccountTag, Desk>, board: Arc<Board>, clock: Clock) -> Self {
+    pub(super) fn new(config: Config, desks: Arc<Desks>, board: Arc<Board>, clock: Clock) -> Self {
         Self { config, desks, board, clock }
     }
 
     /// Whether an account has its connection.
     pub(super) fn is_connected(&self, account: AccountTag) -> bool {
-        self.desks.get(&account).is_some_and(|desk| desk.exchange().is_some())
+        self.desks.is_connected(account)
+    }
+
+    /// Whether another host works on an account.
+    pub(super) fn is_elsewhere(&self, account: AccountTag) -> bool {
+        self.desks.elsewhere(account).is_some()
     }
 
     /// Whether a line says until when it is meant.
@@ -237,10 +242,10 @@ impl Intake {
     async fn follow(&self, line: Line) -> Result<(String, Value), String> {
         let account = self.config.account(&line.account)?;
         let id = CommandId(line.id);
+        let desk = self.desks.get(account.tag)?;
         let standing = self.board.standing(account.tag);
         let asked = line.asked(&self.config, account, standing.as_ref(), self.clock.now())?;
-        let desk = self.desks.get(&account.tag).ok_or("the account is not worked on")?;
-        Ok((account.name.clone(), self.hand_over(account.tag, desk, id, asked).await?))
+        Ok((account.name.clone(), self.hand_over(account.tag, &desk, id, asked).await?))
     }
 
     async fn hand_over(&self, tag: AccountTag, desk: &Desk, id: CommandId, asked: Asked) -> Result<Value, String> {

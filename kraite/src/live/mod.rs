@@ -6,6 +6,9 @@ pub(crate) mod config;
 mod connect;
 pub(crate) mod control;
 mod dry_run;
+mod fleet;
+#[cfg(feature = "postgres")]
+mod hosts;
 mod http;
 pub(crate) mod intake;
 mod lines;

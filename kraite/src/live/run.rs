@@ -1,6 +1,5 @@
 //! `kraite run`: all accounts of a configuration, for as long as nobody ends it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use kraite_core::id::AccountTag;
 use kraite_core::journal::{Journal, JournalError};
 use kraite_core::number::Notional;
 use kraite_core::time::Millis;
-use kraite_engine::{Clock, Connect, Desk, Stopped, Worker, WorkerError};
+use kraite_engine::{Clock, Stopped, WorkerError};
 use kraite_journal::{SqliteJournal, SqliteReader};
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,16 +17,18 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::board::Board;
-use super::config::{Account, Config};
-use super::connect::{Budgets, Connector};
+use super::config::Config;
+use super::connect::Budgets;
 use super::control::{self, Control, Hold};
 use super::dry_run;
+use super::fleet::{Change, Fleet, Members};
+#[cfg(feature = "postgres")]
+use super::hosts;
 use super::http::{Server, Token};
 use super::intake::Intake;
 use super::lines::{self, Source};
-use super::log::{self, LogFormat, Reporter};
+use super::log::{self, LogFormat};
 use super::notify::{Addresses, Letter, Postmen};
-use super::paper::Paper;
 use crate::exit::{Exit, Failed};
 use crate::flags::positive;
 use crate::words;
@@ -65,6 +66,10 @@ pub(crate) struct Args {
     /// The configuration; kraite init writes one.
     #[arg(long, default_value = "kraite.toml", value_name = "FILE")]
     config: PathBuf,
+    /// The journal: a file, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD; what the configuration
+    /// says without. Any number of hosts may work on the accounts of one database (docs/operations.md).
+    #[arg(long, value_name = "FILE|ADDRESS")]
+    journal: Option<String>,
     /// Where signals come from: a file that grows, or `-` for stdin.
     #[arg(long, value_name = "FILE|-")]
     signals: Option<PathBuf>,
@@ -118,6 +123,14 @@ struct Outside {
 /// Runs `kraite run`.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let mut config = Config::read(&args.config)?;
+    if let Some(journal) = &args.journal {
+        config.journal_is(journal)?;
+    }
+    if args.paper || args.dry_run {
+        config.needs_a_file(if args.paper { "run --paper" } else { "run --dry-run" })?;
+    }
+    #[cfg(not(feature = "postgres"))]
+    config.needs_a_file("run, built without PostgreSQL (feature postgres),")?;
     let token = config.http.as_ref().map(|http| Token::read(&http.token)).transpose();
     let token =
         token.map_err(|why| Failed::new(Exit::Configuration, format!("{}: http: {why}", args.config.display())))?;
@@ -213,27 +226,49 @@ async fn run(
     ended
 }
 
+/// A journal that was opened, and this host among those that share it.
+struct Opened {
+    journal: Arc<dyn Journal>,
+    #[cfg(feature = "postgres")]
+    joined: Option<hosts::Joined>,
+}
+
+/// Opens the journal; all of a large one is read beside everything else, the first time.
+async fn open(config: &Config, outside: &Outside, is_first: bool) -> Result<Opened, Failed> {
+    #[cfg(feature = "postgres")]
+    if let Some(postgres) = &config.postgres {
+        let joined = hosts::join(config, postgres).await?;
+        return Ok(Opened { journal: Arc::new(joined.host.journal()), joined: Some(joined) });
+    }
+    let journal = SqliteJournal::open(&config.journal)?;
+    if is_first && !journal.is_verified() {
+        read_history(config.journal.clone(), Arc::clone(&outside.board));
+    }
+    Ok(Opened {
+        journal: Arc::new(journal),
+        #[cfg(feature = "postgres")]
+        joined: None,
+    })
+}
+
 /// Works over the journal, and over the same one again where it failed or somebody broke down.
 async fn again_and_again(config: &Config, held: &Hold, outside: &mut Outside) -> Result<Exit, Failed> {
     let mut failures = 0u32;
     loop {
-        let journal = match SqliteJournal::open(&config.journal) {
-            Ok(journal) => journal,
+        let opened = match open(config, outside, failures == 0).await {
+            Ok(opened) => opened,
             // Only what has worked once is tried again.
-            Err(error) if failures == 0 => return Err(Failed::from(error)),
-            Err(error) => {
+            Err(failed) if failures == 0 => return Err(failed),
+            Err(failed) => {
                 failures = failures.saturating_add(1);
-                error!("the journal cannot be opened: {error}");
+                error!("the journal cannot be opened: {failed}");
                 if !pause(outside, failures).await {
                     return Ok(Exit::Ok);
                 }
                 continue;
             }
         };
-        if failures == 0 && !journal.is_verified() {
-            read_history(config.journal.clone(), Arc::clone(&outside.board));
-        }
-        match over(config, held, Arc::new(journal), outside).await? {
+        match over(config, held, opened, outside).await? {
             Ended::Asked => return Ok(Exit::Ok),
             Ended::Alone(exit) => return Ok(exit),
             Ended::Again(why) => {
@@ -278,60 +313,26 @@ async fn pause(outside: &mut Outside, failures: u32) -> bool {
     }
 }
 
-type Workers = JoinSet<(String, Result<Option<Stopped>, WorkerError>)>;
-
-/// Starts a worker per account, each a little later than the one before (R114).
-fn start(config: &Config, journal: &Arc<SqliteJournal>, board: &Arc<Board>, outside: &Outside) -> (Workers, Desks) {
-    let (mut workers, mut desks) = (JoinSet::new(), BTreeMap::new());
-    let mut wait = Millis(0);
-    for account in &config.accounts {
-        let (worker, desk) = worker(account, journal, board, outside);
-        desks.insert(account.tag, desk);
-        let (name, clock, ramp) = (account.name.clone(), outside.clock.clone(), wait);
-        workers.spawn(async move {
-            clock.sleep(ramp).await;
-            (name, worker.run().await)
-        });
-        wait = wait.plus(account.venue.capabilities().connect_ramp);
-    }
-    (workers, desks)
-}
-
-type Desks = BTreeMap<AccountTag, Desk>;
-
-fn worker(
-    account: &Account,
-    journal: &Arc<SqliteJournal>,
-    board: &Arc<Board>,
-    outside: &Outside,
-) -> (Worker<Reporter>, Desk) {
-    let connector = Connector::new(account.clone(), outside.clock.clone(), outside.budgets.clone(), Arc::clone(board));
-    let connect: Arc<dyn Connect> = match outside.paper {
-        Some(deposit) => Arc::new(Paper::new(connector, account.clone(), outside.clock.clone(), deposit)),
-        None => Arc::new(connector),
-    };
-    let journal: Arc<dyn Journal> = Arc::clone(journal) as _;
-    let reporter = Reporter::new(account.name.clone(), account.tag, Arc::clone(board));
-    Worker::new(account.tag, account.engine.clone(), connect, journal, outside.clock.clone(), reporter)
-}
-
 /// Works over one opened journal.
-async fn over(
-    config: &Config,
-    held: &Hold,
-    journal: Arc<SqliteJournal>,
-    outside: &mut Outside,
-) -> Result<Ended, Failed> {
+async fn over(config: &Config, held: &Hold, opened: Opened, outside: &mut Outside) -> Result<Ended, Failed> {
     let mut control = Control::bind(&config.journal, held)?;
     let board = Arc::clone(&outside.board);
-    let (mut workers, desks) = start(config, &journal, &board, outside);
-    drop(journal);
-    let intake = Arc::new(Intake::new(config.clone(), desks, Arc::clone(&board), outside.clock.clone()));
+    let (clock, budgets) = (outside.clock.clone(), outside.budgets.clone());
+    let mut fleet = Fleet::new(opened.journal, Arc::clone(&board), clock, budgets, outside.paper);
+    #[cfg(feature = "postgres")]
+    let mut members = opened.joined.as_ref().map(|joined| joined.keep(config, &fleet.desks));
+    #[cfg(not(feature = "postgres"))]
+    let mut members: Option<Members> = None;
+    if members.is_none() {
+        fleet.begin(&config.accounts);
+    }
+    let desks = Arc::clone(&fleet.desks);
+    let intake = Arc::new(Intake::new(config.clone(), Arc::clone(&desks), Arc::clone(&board), outside.clock.clone()));
     control.opens(Arc::clone(&intake));
     info!(
         "{}, journal {}, control {}",
         words::many(config.accounts.len(), "account"),
-        config.journal.display(),
+        if members.is_some() { "in PostgreSQL".to_owned() } else { config.journal.display().to_string() },
         control.path().display()
     );
     if let Some(http) = &outside.http {
@@ -342,8 +343,8 @@ async fn over(
     let ended = loop {
         tokio::select! {
             biased;
-            _ = outside.interrupted.recv() => break Ended::Asked,
-            _ = outside.terminated.recv() => break Ended::Asked,
+            _ = outside.interrupted.recv() => break Ok(Ended::Asked),
+            _ = outside.terminated.recv() => break Ok(Ended::Asked),
             Some(answer) = answers.join_next() => {
                 // Whoever does not hear an answer asks again; nothing else is stopped by that.
                 if let Ok(answer) = answer
@@ -352,13 +353,26 @@ async fn over(
                     warn!("{failed}");
                 }
             }
-            ended = workers.join_next() => match ended {
-                None => break Ended::Alone(first.unwrap_or(Exit::Ok)),
-                Some(Err(error)) => break Ended::Again(format!("a worker broke down: {error}")),
-                Some(Ok((account, Err(WorkerError::Journal(error))))) if may_pass(&error) => {
-                    break Ended::Again(format!("account {account}: {error}"));
+            change = changed(&mut members) => match change {
+                Change::Begin(tag) => fleet.begin(config.accounts.iter().filter(|account| account.tag == tag)),
+                Change::End(tag) => desks.close(tag),
+                Change::Over(failed) if failed.exit == Exit::NotOwner => break Err(failed),
+                Change::Over(failed) => break Ok(Ended::Again(failed.message)),
+            },
+            ended = fleet.ended(), if members.is_none() || !fleet.is_empty() => match (ended, &members) {
+                (None, _) => break Ok(Ended::Alone(first.unwrap_or(Exit::Ok))),
+                (Some(Err(error)), _) => break Ok(Ended::Again(format!("a worker broke down: {error}"))),
+                (Some(Ok((tag, ended))), Some(members)) => {
+                    desks.close(tag);
+                    board.left(tag);
+                    let fit = left(name_of(config, tag), ended, &board);
+                    // Whoever would hear it has ended, which is told.
+                    let _ = members.ended.send((tag, fit));
                 }
-                Some(Ok((account, ended))) => first = first.or(told(&account, ended, &board)),
+                (Some(Ok((tag, Err(WorkerError::Journal(error))))), None) if may_pass(&error) => {
+                    break Ok(Ended::Again(format!("account {}: {error}", name_of(config, tag))));
+                }
+                (Some(Ok((tag, ended))), None) => first = first.or(told(name_of(config, tag), ended, &board)),
             },
             Some(line) = outside.lines.recv(), if answers.len() < LINES => {
                 let intake = Arc::clone(&intake);
@@ -368,13 +382,19 @@ async fn over(
     };
     // What was handed over and is not answered may be asked for again: the same id opens nothing twice.
     answers.shutdown().await;
-    drop(control);
+    drop((control, members));
     if let Some(http) = &outside.http {
         http.closes();
     }
     drop(intake);
+    desks.close_all();
     board.closed();
-    let parting = farewell(config, &board, workers, outside).await;
+    let parting = farewell(config, &board, &mut fleet, outside).await;
+    #[cfg(feature = "postgres")]
+    if let Some(joined) = opened.joined {
+        joined.leave().await;
+    }
+    let ended = ended?;
     match (&ended, parting) {
         // Whoever interrupts while everything is about to begin again means the end.
         (Ended::Again(_), Parting::Interrupted) => Ok(Ended::Asked),
@@ -388,6 +408,37 @@ async fn over(
             Ok(ended)
         }
     }
+}
+
+/// What changes about the accounts that are worked on here; nothing where they are all of the configuration.
+async fn changed(members: &mut Option<Members>) -> Change {
+    match members {
+        Some(members) => members
+            .changes
+            .recv()
+            .await
+            .unwrap_or_else(|| Change::Over(Failed::new(Exit::Failure, "what keeps this host's lease broke down"))),
+        None => std::future::pending().await,
+    }
+}
+
+fn name_of(config: &Config, tag: AccountTag) -> &str {
+    config.accounts.iter().find(|account| account.tag == tag).map_or("", |account| account.name.as_str())
+}
+
+/// Says why a worker ended whose account may be another host's by now; whether another one could do better here.
+fn left(account: &str, ended: Result<Option<Stopped>, WorkerError>, board: &Board) -> bool {
+    match ended {
+        Ok(_) => info!(account, "is not worked on from here any more"),
+        Err(WorkerError::Journal(error)) if may_pass(&error) || matches!(error, JournalError::NotOwner { .. }) => {
+            warn!(account, "{error}; where it is still this host's it begins again");
+        }
+        ended => {
+            told(account, ended, board);
+            return false;
+        }
+    }
+    true
 }
 
 /// How the workers were left.
@@ -423,8 +474,8 @@ fn told(account: &str, ended: Result<Option<Stopped>, WorkerError>, board: &Boar
 
 /// Says what stays open and how, and lets the workers end what they are writing.
 #[allow(clippy::disallowed_methods, reason = "whoever ends the command waits on the wall's clock")]
-async fn farewell(config: &Config, board: &Board, mut workers: Workers, outside: &mut Outside) -> Parting {
-    for account in &config.accounts {
+async fn farewell(config: &Config, board: &Board, fleet: &mut Fleet, outside: &mut Outside) -> Parting {
+    for account in config.accounts.iter().filter(|account| fleet.desks.elsewhere(account.tag).is_none()) {
         let name = &account.name;
         let Some(standing) = board.standing(account.tag) else {
             warn!(account = name, "was not connected: what is open there stands as its exchange has it");
@@ -440,7 +491,7 @@ async fn farewell(config: &Config, board: &Board, mut workers: Workers, outside:
             info!(account = name, in_doubt, "{open} left open, each with its stop at the exchange");
         }
     }
-    let all = async { while workers.join_next().await.is_some() {} };
+    let all = fleet.all_ended();
     tokio::select! {
         biased;
         _ = outside.interrupted.recv() => Parting::Interrupted,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::config::Config;
+use super::config::{Address, Config, Postgres};
 use super::http::Token;
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
@@ -102,6 +102,11 @@ pub(crate) struct CheckArgs {
 pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
     let config = Config::read(&args.config)?;
     if !args.without_secrets {
+        if let Some(Postgres { address: Address::Of(address), .. }) = &config.postgres {
+            address.read().map_err(|why| {
+                Failed::new(Exit::Configuration, format!("{}: postgres: address: {why}", args.config.display()))
+            })?;
+        }
         if let Some(http) = &config.http {
             Token::read(&http.token)
                 .map_err(|why| Failed::new(Exit::Configuration, format!("{}: http: {why}", args.config.display())))?;
@@ -121,6 +126,10 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
             })?;
         }
     }
+    let journal = match &config.postgres {
+        Some(_) => "in PostgreSQL".to_owned(),
+        None => config.journal.display().to_string(),
+    };
     let accounts = config.accounts.iter().map(|account| {
         json!({
             "name": account.name, "tag": account.tag.get(), "venue": account.venue.word(),
@@ -131,13 +140,13 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
     if args.json {
         let plans: Vec<&String> = config.plans.keys().collect();
         let shown = json!({
-            "schema": "kraite.config/1", "journal": config.journal.display().to_string(), "speed": config.speed,
+            "schema": "kraite.config/1", "journal": journal, "speed": config.speed,
             "accounts": accounts, "plans": plans,
         });
         crate::print(&format!("{shown:#}\n"))?;
         return Ok(Exit::Ok);
     }
-    let mut text = format!("journal   {}\n", config.journal.display());
+    let mut text = format!("journal   {journal}\n");
     for account in &config.accounts {
         let (name, tag, venue, network) = (&account.name, account.tag, account.venue.word(), account.network.word());
         let _ = writeln!(text, "account   {name}: {venue}, {network}, tag {tag}");

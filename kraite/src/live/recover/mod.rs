@@ -123,6 +123,7 @@ struct Recovery {
 /// Runs `kraite recover`.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let config = Config::read(&args.config)?;
+    config.needs_a_file("recover")?;
     let plans = plans_for(args, &config)?;
     let accounts = match &args.account {
         Some(name) => vec![config.account(name).map_err(Failed::with(Exit::Usage))?.clone()],

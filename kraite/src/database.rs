@@ -1,0 +1,161 @@
+//! A journal in PostgreSQL: where its address comes from, the connection to it, and what is done with it from outside.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use kraite_core::engine::State;
+use kraite_core::id::AccountTag;
+use kraite_core::journal::Journal as _;
+use kraite_journal::PostgresJournal;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+
+use crate::exit::{Exit, Failed};
+use crate::journal::{chosen, folded, is_address};
+use crate::live::config::{Address, Config};
+use crate::status::{self, Shown, ShownHost};
+use crate::utc;
+
+/// Where libpq's programs find a password, too.
+const PASSWORD: &str = "PGPASSWORD";
+
+/// An address as it was said on the command line, which everybody on the machine can read.
+fn said(address: &str) -> Result<SecretString, Failed> {
+    let wrong = |why: &str| Err(Failed::new(Exit::Usage, why));
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    if user.contains(':') || rest.to_ascii_lowercase().contains("password=") {
+        return wrong(
+            "a password on the command line can be read by everybody on this machine: set PGPASSWORD, or \
+                      give the whole address in [postgres] of the configuration",
+        );
+    }
+    if rest.contains('#') {
+        return wrong("the address of the database holds a '#': write it as %23");
+    }
+    let Ok(password) = std::env::var(PASSWORD) else { return Ok(address.to_owned().into()) };
+    let joint = if rest.contains('?') { '&' } else { '?' };
+    let mut whole = format!("{address}{joint}password=");
+    for byte in password.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            whole.push(char::from(byte));
+        } else {
+            whole.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    Ok(whole.into())
+}
+
+/// The address, with its password.
+fn read(address: &Address) -> Result<SecretString, Failed> {
+    match address {
+        Address::Said(address) => said(address),
+        Address::Of(source) => {
+            let read = source.read();
+            read.map(Into::into).map_err(|why| Failed::new(Exit::Configuration, format!("postgres: address: {why}")))
+        }
+    }
+}
+
+/// Connects to the database of an address.
+pub(crate) async fn connect(address: &Address) -> Result<PostgresJournal, Failed> {
+    let address = read(address)?;
+    Ok(PostgresJournal::connect(address.expose_secret()).await?)
+}
+
+/// Runs one piece of work from where there is no runtime.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failed::with(Exit::Failure))?.block_on(work)
+}
+
+/// What an account of a configuration knows.
+pub(crate) fn state(address: &Address, account: AccountTag) -> Result<State, Failed> {
+    block_on(async { folded(account, connect(address).await?.load(account).await?) })
+}
+
+/// Where the accounts of a database stand, and which hosts work on them.
+pub(crate) fn shown(address: &str, account: Option<u32>, all: bool) -> Result<Shown, Failed> {
+    block_on(async {
+        let journal = connect(&Address::Said(address.to_owned())).await?;
+        let hosts = journal.hosts().await?;
+        let of_hosts = hosts.iter().filter(|row| row.is_up);
+        let of_hosts: BTreeMap<AccountTag, &str> =
+            of_hosts.flat_map(|row| row.accounts.iter().map(|account| (*account, row.name.as_str()))).collect();
+        let mut accounts = Vec::new();
+        for tag in chosen(journal.accounts().await?, account, address)? {
+            let state = folded(tag, journal.load(tag).await?)?;
+            let mut shown = status::account(&state, all, utc::now_ms());
+            shown.host = of_hosts.get(&tag).map(|host| (*host).to_owned());
+            accounts.push(shown);
+        }
+        let hosts = hosts.into_iter().map(|row| ShownHost {
+            host: row.name,
+            version: row.version,
+            up: row.is_up,
+            drained: row.drained,
+            began_at_ms: row.began_at,
+            lease_until_ms: row.until,
+            accounts: row.accounts.iter().map(|account| account.get()).collect(),
+        });
+        Ok(Shown::of(address.to_owned(), hosts.collect(), accounts))
+    })
+}
+
+/// Let a host hand over every account that it works on, and take none, or let it take accounts again.
+///
+/// Each account is handed over when nothing of this host's is under way to its exchange any more, and another host goes
+/// on with it; what is open stays behind its stops meanwhile. The host finds the word within seconds, and keeps to it
+/// after a restart, until --undo. `kraite status` shows who works on what.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  kraite drain trader-2\n  kraite drain trader-2 --undo")]
+pub(crate) struct DrainArgs {
+    /// The host's name.
+    host: String,
+    /// Let it take accounts again.
+    #[arg(long)]
+    undo: bool,
+    /// The configuration, for the address of the database.
+    #[arg(long, default_value = "kraite.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// The database, as postgres://USER@HOST/DATABASE with the password in PGPASSWORD, instead of the configuration's.
+    #[arg(long, value_name = "ADDRESS")]
+    journal: Option<String>,
+    /// The answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Runs `kraite drain`.
+pub(crate) fn drain(args: &DrainArgs) -> Result<Exit, Failed> {
+    let address = match &args.journal {
+        Some(journal) if is_address(journal) => Address::Said(journal.clone()),
+        Some(journal) => {
+            let why = format!("{journal:?} is no address of a database: only hosts that share one are drained");
+            return Err(Failed::new(Exit::Usage, why));
+        }
+        None => {
+            let config = Config::read(&args.config)?;
+            let why = "the journal is a file, which one process works on: only hosts that share a database are drained";
+            config.postgres.ok_or_else(|| Failed::new(Exit::Usage, why))?.address
+        }
+    };
+    let (known, names) = block_on(async {
+        let journal = connect(&address).await?;
+        let known = journal.drain(&args.host, !args.undo).await?;
+        Ok((known, journal.hosts().await?.into_iter().map(|row| row.name).collect::<Vec<_>>()))
+    })?;
+    if !known {
+        let why = format!("there is no host {}; there are: {}", args.host, names.join(", "));
+        return Err(Failed::new(Exit::Usage, why));
+    }
+    if args.json {
+        crate::print(&format!("{}\n", json!({ "host": args.host, "drained": !args.undo })))?;
+    } else if args.undo {
+        crate::print(&format!("{}: takes accounts again\n", args.host))?;
+    } else {
+        crate::print(&format!("{}: hands over what it has, and takes nothing\n", args.host))?;
+    }
+    Ok(Exit::Ok)
+}

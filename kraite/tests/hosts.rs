@@ -1,0 +1,218 @@
+//! `kraite run` on several hosts that share a journal in PostgreSQL: killed, stopped and drained, with positions open on
+//! every protocol.
+//!
+//! `tests/postgres/run cargo test --workspace --test hosts -- --include-ignored`
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::disallowed_methods, reason = "processes are waited for on the wall's clock")]
+
+mod stage;
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kraite_core::id::Role;
+use rustix::process::{Signal, kill_process};
+use serde_json::{Value, json};
+use stage::{Running, Stage, kraite, open, until};
+
+/// As short as the window of Bitget allows, which is 30 s and 20 times as fast here.
+const LEASE_SECONDS: u64 = 14;
+const NAMES: [&str; 3] = ["apart", "classic", "unified"];
+
+/// Emulators, and a database that hosts share.
+struct Hosts {
+    stage: Stage,
+    address: String,
+}
+
+impl Hosts {
+    fn new(name: &str) -> Self {
+        let server = std::env::var("KRAITE_POSTGRES").expect("KRAITE_POSTGRES is the address of a PostgreSQL server");
+        let stage = Stage::new();
+        let database = format!("kraite_{name}_{}", std::process::id());
+        stage.runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
+        });
+        let joint = if server.contains('?') { '&' } else { '?' };
+        Self { stage, address: format!("{server}{joint}dbname={database}") }
+    }
+
+    fn folder(&self, host: &str) -> PathBuf {
+        self.stage.folder.path().join(host)
+    }
+
+    fn command(&self, host: &str, args: &[&str]) -> Command {
+        let mut command = kraite(&self.folder(host), args);
+        command.env("KRAITE_DATABASE", &self.address);
+        command
+    }
+
+    fn run(&self, host: &str) -> Running {
+        let folder = self.folder(host);
+        std::fs::create_dir_all(&folder).unwrap();
+        let shared = format!(
+            "[postgres]\naddress = {{ env = \"KRAITE_DATABASE\" }}\nhost = \"{host}\"\nlease_seconds = {LEASE_SECONDS}\n\
+             [plans.p]\n"
+        );
+        let text = self.stage.text().replace("journal = \"j\"\n", "").replace("[plans.p]\n", &shared);
+        std::fs::write(folder.join("kraite.toml"), text).unwrap();
+        Running::of(self.command(host, &["run", "--signals", "-"]))
+    }
+
+    fn said(&self, host: &str, args: &[&str]) -> (i32, String) {
+        let output = self.command(host, args).stdin(Stdio::null()).output().unwrap();
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (output.status.code().unwrap(), format!("{out}{err}"))
+    }
+
+    /// Which host works on each account, by `kraite status`, as its users see it.
+    fn owners(&self) -> Vec<Option<String>> {
+        let (address, password) = without_password(&self.address);
+        let output = kraite(self.stage.folder.path(), &["status", "--journal", &address, "--json"])
+            .env("PGPASSWORD", password)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let accounts = shown["accounts"].as_array().unwrap();
+        accounts.iter().map(|account| account["host"].as_str().map(str::to_owned)).collect()
+    }
+
+    fn all_are_on(&self, host: &str) -> bool {
+        let owners = self.owners();
+        owners.len() == NAMES.len() && owners.iter().all(|owner| owner.as_deref() == Some(host))
+    }
+
+    /// Opens on the host that works on the account, whichever that is.
+    fn opens(&self, runs: &mut [&mut Running], id: u64, account: &str) -> Value {
+        let began = Instant::now();
+        loop {
+            for run in runs.iter_mut() {
+                run.says(&open(id, account));
+                let answer = run.answers();
+                if answer["position"].is_u64() {
+                    return answer;
+                }
+                assert!(began.elapsed() < Duration::from_secs(60), "{answer}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Each entry and each stop that ever was, as the venues have them.
+    fn entries(&self) -> Vec<usize> {
+        let of = |name: &&str| self.stage.ids_ever(name).iter().filter(|(role, _)| *role == Role::Entry).count();
+        NAMES.iter().map(of).collect()
+    }
+
+    fn all_are_protected(&self) -> bool {
+        NAMES.iter().all(|name| self.stage.is_protected(name))
+    }
+}
+
+/// An address without its password, and that.
+fn without_password(address: &str) -> (String, String) {
+    let (scheme, rest) = address.split_once("://").unwrap();
+    let (user, rest) = rest.split_once('@').unwrap();
+    let (user, password) = user.split_once(':').unwrap();
+    (format!("{scheme}://{user}@{rest}"), password.to_owned())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn i14_hosts_that_are_killed_stopped_and_drained_hand_positions_on_and_nothing_is_there_twice() {
+    let hosts = Hosts::new("handover");
+    let mut first = hosts.run("h1");
+    for (id, name) in (1..).zip(NAMES) {
+        assert_eq!(hosts.opens(&mut [&mut first], id, name)["repeated"], Value::Null);
+    }
+    until("protected", || hosts.all_are_protected());
+    let before: Vec<_> = NAMES.iter().map(|name| hosts.stage.ids_ever(name)).collect();
+
+    // One that is killed: what it had is another's within lease and window.
+    let mut second = hosts.run("h2");
+    until("shared", || hosts.owners().iter().flatten().collect::<std::collections::BTreeSet<_>>().len() == 2);
+    first.kill(Signal::KILL);
+    let began = Instant::now();
+    until("taken over", || hosts.all_are_on("h2"));
+    let took = began.elapsed();
+    println!("taken over after {took:?}");
+    assert!(took < Duration::from_secs(LEASE_SECONDS + 5), "{took:?}");
+    for (id, name) in (1..).zip(NAMES) {
+        assert_eq!(hosts.opens(&mut [&mut second], id, name)["repeated"], true, "{name}");
+    }
+    assert!(hosts.all_are_protected());
+    let after: Vec<_> = NAMES.iter().map(|name| hosts.stage.ids_ever(name)).collect();
+    assert_eq!(after, before, "a new owner places nothing");
+
+    // One that stands still: the next one has everything, and it can do nothing when it goes on.
+    kill_process(second.pid(), Signal::STOP).unwrap();
+    let mut third = hosts.run("h3");
+    until("taken over", || hosts.all_are_on("h3"));
+    kill_process(second.pid(), Signal::CONT).unwrap();
+    hosts.stage.price("apart", "137");
+    let targets = || hosts.stage.ids_ever("apart").iter().filter(|(role, _)| *role == Role::Target).count();
+    // A rung has filled: three are left, with stop and target.
+    let are_protected = || {
+        let others = ["classic", "unified"].iter().all(|name| hosts.stage.is_protected(name));
+        others && hosts.stage.open("apart") == (1, 5)
+    };
+    until("re-priced", || targets() == 2 && are_protected());
+    until("told", || second.was_told("the lease of host h2 has ended"));
+    let answer = hosts.opens(&mut [&mut second, &mut third], 1, "apart");
+    assert_eq!(answer["repeated"], true, "{answer}");
+
+    // One that is drained: the other one has everything.
+    let (code, told) = hosts.said("h3", &["drain", "h3"]);
+    assert_eq!((code, told.as_str()), (0, "h3: hands over what it has, and takes nothing\n"));
+    until("handed over", || hosts.all_are_on("h2"));
+    assert!(are_protected());
+    until("told where it belongs", || {
+        third.says(&json!({ "id": 9, "account": "apart", "close": "SOLUSDT" }));
+        third.answers()["error"] == "host h2 works on the account: give it there"
+    });
+    let (code, told) = hosts.said("h3", &["drain", "h9"]);
+    assert!(code == 2 && told.contains("there is no host h9; there are: h1, h2, h3"), "{told}");
+
+    // One that ends hands over at once.
+    assert_eq!(hosts.said("h3", &["drain", "h3", "--undo"]).0, 0);
+    let began = Instant::now();
+    let (code, told) = second.kill(Signal::TERM);
+    assert_eq!(code, Some(0), "{told}");
+    until("handed over", || hosts.all_are_on("h3"));
+    assert!(began.elapsed() < Duration::from_secs(LEASE_SECONDS), "{:?}", began.elapsed());
+
+    assert_eq!(hosts.entries(), [1, 1, 1]);
+    let (code, told) = hosts.said("h3", &["flatten", "all"]);
+    assert_eq!(code, 0, "{told}");
+    for name in NAMES {
+        until("flat", || hosts.stage.open(name) == (0, 0));
+    }
+    assert_eq!(hosts.entries(), [1, 1, 1]);
+    let (code, told) = third.kill(Signal::INT);
+    assert_eq!(code, Some(0), "{told}");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn two_processes_of_one_name_and_passwords_on_the_command_line_are_refused() {
+    let hosts = Hosts::new("names");
+    let first = hosts.run("h1");
+    until("there", || first.was_told("of 3 accounts are here"));
+    // The same name from another folder: the newer process has the accounts, and the older one ends.
+    std::fs::create_dir_all(hosts.folder("other")).unwrap();
+    let text = std::fs::read_to_string(hosts.folder("h1").join("kraite.toml")).unwrap();
+    std::fs::write(hosts.folder("other").join("kraite.toml"), text).unwrap();
+    let second = Running::of(hosts.command("other", &["run", "--signals", "-"]));
+    until("told", || first.was_told("another process runs as host h1: each has a name of its own"));
+    until("there", || second.was_told("3 of 3 accounts are here"));
+    assert_eq!(first.kill(Signal::INT).0, Some(7));
+    second.kill(Signal::INT);
+    let (code, told) = hosts.said("h1", &["run", "--journal", &hosts.address]);
+    assert!(code == 2 && told.contains("a password on the command line can be read by everybody"), "{told}");
+    let (_, password) = without_password(&hosts.address);
+    assert!(!told.contains(&password), "{told}");
+}
