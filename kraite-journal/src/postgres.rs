@@ -9,6 +9,7 @@
 mod append;
 mod hosts;
 mod layout;
+mod line;
 mod read;
 mod session;
 
@@ -27,8 +28,12 @@ use session::Store;
 
 /// A journal in a PostgreSQL database, in its schema `kraite`. Cloning the handle shares the connections.
 ///
-/// Connections are not encrypted: the server is on this machine, or the network between is trusted. A pooler in between
-/// has to keep sessions (not pool by transaction), or what is set for a session does not hold.
+/// What leaves the machine is encrypted and the server's certificate verified, by the system's roots or those of
+/// `SSL_CERT_FILE`, unless the address says `sslmode=disable`. A pooler in between has to keep sessions (not pool by
+/// transaction), or what is set for a session does not hold.
+///
+/// An address may name several servers (`postgres://user:password@one,two/database`): of those that may be written to it is
+/// the one that was promoted last, and one that is behind what this process has seen is refused.
 ///
 /// An append whose connection breaks before its answer is settled by what the server has: see
 /// [`Journal::append`] of this type's implementation for what each error then means.

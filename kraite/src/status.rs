@@ -19,7 +19,7 @@ use crate::journal::is_address;
 use crate::journal::{Journal, orders_and_doubts};
 use crate::{Audience, utc, words};
 
-const EXAMPLE: &str = "Examples:
+const EXAMPLE: &str = "Example:
   kraite status --journal kraite.journal --watch 2
   PGPASSWORD=... kraite status --journal postgres://kraite@db.example/kraite
 

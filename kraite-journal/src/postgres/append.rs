@@ -100,7 +100,8 @@ pub(super) async fn acquire(store: &Store, account: AccountTag, host: Option<&Ho
 
 pub(super) async fn append(store: &Store, append: &Append) -> Result<Durable, JournalError> {
     let client = store.connection().await.map_err(|failure| failure.of_writing(store))?;
-    let result = append_on(store, &client, append).await;
+    let warnings = store.warnings();
+    let result = store.unwarned(warnings, append_on(store, &client, append).await);
     give_back(client, &result);
     match result {
         Ok(durable) => Ok(durable),
@@ -182,11 +183,12 @@ async fn between() {
 async fn look(store: &Store, append: &Append) -> Result<Option<Result<Durable, JournalError>>, Failure> {
     let Append { account, run, ref bodies, .. } = *append;
     let mut client = store.fresh().await?;
+    let warnings = store.warnings();
     let transaction = within(client.transaction()).await?;
     let row = within(transaction.query_opt(HOLD_OWNER, &[&key(account)])).await?;
     let (owner, last) = owner_of(store, account, row.as_ref())?;
     let rows = within(transaction.query(THERE, &[&key(account), &number(run.first), &number(run.last)])).await?;
-    within(transaction.commit()).await?;
+    store.unwarned(warnings, within(transaction.commit()).await)?;
     let mut whole = rows.len() == bodies.len();
     for (row, (seq, body)) in rows.iter().zip((run.first..).zip(bodies)) {
         let (stored, epoch, bytes): (i64, i64, &[u8]) = (column(row, 0)?, column(row, 1)?, column(row, 2)?);

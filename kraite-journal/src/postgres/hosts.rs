@@ -413,6 +413,7 @@ pub(super) async fn transact<T>(
     work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, Failure>,
 ) -> Result<T, JournalError> {
     let mut client = store.connection().await.map_err(|failure| failure.of_reading(store))?;
+    let warnings = store.warnings();
     let result = async {
         let start = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start();
         let moment = within(start).await?;
@@ -421,6 +422,7 @@ pub(super) async fn transact<T>(
         Ok(done)
     }
     .await;
+    let result = store.unwarned(warnings, result);
     give_back(client, &result);
     result.map_err(|failure| failure.of_reading(store))
 }

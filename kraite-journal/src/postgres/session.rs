@@ -12,7 +12,9 @@ use tokio::time::timeout;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::FromSql;
-use tokio_postgres::{Config, Error, NoTls, Row};
+use tokio_postgres::{Config, Error, Row};
+
+use super::line::Line;
 
 /// Connections of one journal at most. Each carries one append at a time, and those of all accounts share the server's
 /// syncs.
@@ -39,7 +41,7 @@ const SESSION: &str = "
 /// The database, and what it is called where somebody reads it.
 pub(super) struct Store {
     pool: Pool,
-    config: Config,
+    line: Line,
     /// Without user and password.
     pub(super) place: String,
 }
@@ -65,20 +67,26 @@ impl Store {
             .tcp_user_timeout(PATIENCE)
             .keepalives_idle(IDLE)
             .target_session_attrs(TargetSessionAttrs::ReadWrite);
-        let manager =
-            Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let line = Line::new(&config, &place)?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_connect(config, line.clone(), recycling);
+        let ears = line.clone();
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(PATIENCE))
             .create_timeout(Some(PATIENCE))
             .recycle_timeout(Some(PATIENCE))
-            .post_create(Hook::async_fn(|client: &mut ClientWrapper, _| {
-                Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
+            .post_create(Hook::async_fn(move |client: &mut ClientWrapper, _| {
+                let line = ears.clone();
+                Box::pin(async move {
+                    line.is_ahead(client).await.map_err(|behind| HookError::message(behind.words()))?;
+                    client.batch_execute(SESSION).await.map_err(HookError::Backend)
+                })
             }))
             .build()
             .map_err(|error| JournalError::Unavailable(format!("{place}: {error}")))?;
-        Ok(Self { pool, config, place })
+        Ok(Self { pool, line, place })
     }
 
     /// One of the pool's. On an error nothing was sent.
@@ -88,16 +96,34 @@ impl Store {
             PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
                 Failure::Refused(words(&error))
             }
+            PoolError::PostCreateHook(HookError::Message(why)) => Failure::Refused(why.into_owned()),
             other => Failure::Refused(other.to_string()),
         })
     }
 
     /// A new one beside the pool, which ends when it is dropped.
     pub(super) async fn fresh(&self) -> Result<tokio_postgres::Client, Failure> {
-        let (client, connection) = within(self.config.connect(NoTls)).await?;
-        tokio::spawn(connection);
+        let (client, _) = within(self.line.connect()).await?;
+        self.line.is_ahead(&client).await.map_err(|behind| Failure::Refused(behind.words()))?;
         within(client.batch_execute(SESSION)).await?;
         Ok(client)
+    }
+
+    /// How many warnings servers have given. A commit that comes with one may not have reached the standby that it was
+    /// to wait for: whoever ended the wait is told by no error.
+    pub(super) fn warnings(&self) -> u64 {
+        self.line.warnings()
+    }
+
+    /// An answer that came without a warning. Which connection was warned is not looked at: it is rare, and to look twice
+    /// does no harm.
+    pub(super) fn unwarned<T>(&self, before: u64, result: Result<T, Failure>) -> Result<T, Failure> {
+        match result {
+            Ok(_) if self.warnings() != before => {
+                Err(Failure::Lost("the server warned: its standby may not have what it committed".into()))
+            }
+            result => result,
+        }
     }
 }
 

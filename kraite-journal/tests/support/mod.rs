@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 #[cfg(feature = "postgres")]
+pub(crate) mod cluster;
+#[cfg(feature = "postgres")]
 pub(crate) mod database;
 
 use futures_util::FutureExt as _;
