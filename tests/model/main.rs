@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod bridge;
+mod leases;
 mod protocol;
 mod walk;
 mod worker;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 
 use kraite_core::Capabilities;
 use kraite_core::time::Millis;
+use leases::{BOTH, FORWARD, Leases, ONE_OWNER, TAKEN_OVER};
 use protocol::{ADOPTED, FILLS, IN_RECOVERY, INTENT, LATE, ONCE, ONE, Protocol, SECOND, THREE};
 use stateright::{Checker, HasDiscoveries, Model as _};
 use walk::{Preference, Walked};
@@ -198,4 +200,29 @@ fn every_kind_of_step_is_taken() {
         }
     }
     assert_eq!(kinds.len(), 32, "{kinds:#?}");
+}
+
+/// Two hosts that may stop at any point for any time, begin anew and die, over one account.
+#[test]
+fn i14_in_no_world_can_requests_of_two_owners_be_accepted() {
+    for (kills, worlds) in [(0, 177_692), (1, 1_613_425)] {
+        let checked = Leases { kills, rule: leases::Rule::Sound }.checker().threads(2).spawn_bfs().join();
+        println!("two hosts, {kills} kills: {} worlds, none wrong", checked.unique_state_count());
+        checked.assert_no_discovery(ONE_OWNER);
+        checked.assert_no_discovery(FORWARD);
+        checked.assert_any_discovery(TAKEN_OVER);
+        checked.assert_any_discovery(BOTH);
+        assert_eq!(checked.unique_state_count(), worlds, "if the model was changed on purpose, pin the new number");
+    }
+}
+
+#[test]
+fn mutant_each_naive_rule_of_ownership_is_caught_by_the_model() {
+    for rule in leases::NAIVE {
+        let checked = Leases { kills: 1, rule }.checker().finish_when(HasDiscoveries::AnyFailures);
+        let checked = checked.threads(2).spawn_bfs().join();
+        let caught = [ONE_OWNER, FORWARD].into_iter().find(|name| checked.discovery(name).is_some());
+        println!("naive rule {rule:?}: caught by {caught:?}");
+        assert!(caught.is_some(), "{rule:?}");
+    }
 }
