@@ -1,6 +1,6 @@
 //! A PostgreSQL of a test's own: a primary, and a standby that it waits for.
 #![allow(clippy::disallowed_methods, reason = "servers have no other clock")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,12 @@ fn programs() -> PathBuf {
         .unwrap_or_default();
     packaged.sort();
     let all = on_path.chain(packaged.into_iter().rev()).chain([PathBuf::from("/usr/local/bin")]);
-    let has_all = |folder: &PathBuf| ["initdb", "pg_ctl", "postgres", "pg_basebackup"].iter().all(|name| folder.join(name).exists());
-    all.into_iter().find(has_all).expect("initdb, pg_ctl, postgres and pg_basebackup are together somewhere on this machine")
+    let has_all = |folder: &PathBuf| {
+        ["initdb", "pg_ctl", "postgres", "pg_basebackup"].iter().all(|name| folder.join(name).exists())
+    };
+    all.into_iter()
+        .find(has_all)
+        .expect("initdb, pg_ctl, postgres and pg_basebackup are together somewhere on this machine")
 }
 
 /// A command of somebody who is not root: the server refuses to run as root.
@@ -143,10 +147,10 @@ impl Cluster {
     pub(crate) fn kill(&self, server: &Server) {
         let pid = std::fs::read_to_string(server.folder.join("postmaster.pid")).unwrap();
         let pid = pid.lines().next().unwrap().to_owned();
-        let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
-        let children = String::from_utf8(children.stdout).unwrap();
-        let all: Vec<&str> = std::iter::once(pid.as_str()).chain(children.split_whitespace()).collect();
-        let _ = Command::new("kill").arg("-9").args(&all).stderr(Stdio::null()).status();
+        let mut all = children_of(&pid);
+        all.push(pid);
+        // The shell's own: the program is not on every machine.
+        let _ = Command::new("sh").args(["-c", &format!("kill -9 {}", all.join(" "))]).stderr(Stdio::null()).status();
         let began = Instant::now();
         while all.iter().any(|pid| is_there(pid)) {
             assert!(began.elapsed() < Duration::from_secs(10), "processes outlive signal 9");
@@ -194,6 +198,17 @@ impl Cluster {
         let hosts: Vec<String> = servers.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
         format!("postgres://kraite@{}/postgres", hosts.join(","))
     }
+}
+
+fn children_of(parent: &str) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let is_child = |pid: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // What is in brackets may hold anything.
+        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        rest.split_whitespace().nth(1) == Some(parent)
+    };
+    all.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(is_child).collect()
 }
 
 fn is_there(pid: &str) -> bool {
