@@ -10,6 +10,8 @@ mod create;
 mod file;
 mod memory;
 #[cfg(feature = "postgres")]
+mod moving;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod restore;
 mod snapshots;
@@ -18,6 +20,8 @@ mod verify;
 
 pub use codec::{DecodeError, FORMAT, STATE_FORMAT, decode, decode_state, encode, encode_state};
 pub use memory::MemoryJournal;
+#[cfg(feature = "postgres")]
+pub use moving::Moved;
 #[cfg(feature = "postgres")]
 pub use postgres::{Host, HostError, HostRow, Lease, PostgresJournal, Renewed};
 pub use sqlite::{SqliteJournal, SqliteReader, StoredRecord};

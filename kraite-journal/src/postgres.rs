@@ -10,6 +10,7 @@ mod append;
 mod hosts;
 mod layout;
 mod line;
+mod moving;
 mod read;
 mod session;
 

@@ -385,6 +385,16 @@ impl SqliteReader {
         Ok(Self { connection, path: path.to_owned() })
     }
 
+    #[cfg(feature = "postgres")]
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The accounts that have records.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! A journal in PostgreSQL: where its address comes from, the connection to it, and what is done with it from outside.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kraite_core::engine::State;
 use kraite_core::id::AccountTag;
@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::exit::{Exit, Failed};
 use crate::journal::{chosen, folded, is_address};
 use crate::live::config::{Address, Config};
+use crate::live::control;
 use crate::status::{self, Shown, ShownHost};
 use crate::utc;
 
@@ -83,11 +84,13 @@ pub(crate) fn shown(address: &str, account: Option<u32>, all: bool) -> Result<Sh
         let of_hosts = hosts.iter().filter(|row| row.is_up);
         let of_hosts: BTreeMap<AccountTag, &str> =
             of_hosts.flat_map(|row| row.accounts.iter().map(|account| (*account, row.name.as_str()))).collect();
+        let moved: BTreeMap<AccountTag, String> = journal.moved().await?.into_iter().collect();
         let mut accounts = Vec::new();
         for tag in chosen(journal.accounts().await?, account, address)? {
             let state = folded(tag, journal.load(tag).await?)?;
             let mut shown = status::account(&state, all, utc::now_ms());
             shown.host = of_hosts.get(&tag).map(|host| (*host).to_owned());
+            shown.moved_to = moved.get(&tag).cloned();
             accounts.push(shown);
         }
         let hosts = hosts.into_iter().map(|row| ShownHost {
@@ -158,4 +161,81 @@ pub(crate) fn drain(args: &DrainArgs) -> Result<Exit, Failed> {
         crate::print(&format!("{}: hands over what it has, and takes nothing\n", args.host))?;
     }
     Ok(Exit::Ok)
+}
+
+/// Copy a journal from a file into PostgreSQL, or from there into a file, and work on with the copy.
+///
+/// Nothing may be working on the accounts: end `kraite run` first, on every host. All records are copied as they are and
+/// verified, all or none, and the side that they came from is closed: a file is renamed to FILE.moved, and accounts of
+/// a database are nobody's there until the file is copied back. Positions stay behind their stops at the exchanges
+/// meanwhile.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  PGPASSWORD=... kraite migrate --from kraite.journal --to \
+                             postgres://kraite@db.example/kraite\n  PGPASSWORD=... kraite migrate --from \
+                             postgres://kraite@db.example/kraite --to kraite.journal")]
+pub(crate) struct MigrateArgs {
+    /// The journal that is there: a file, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD.
+    #[arg(long, value_name = "FILE|ADDRESS")]
+    from: String,
+    /// Where it goes: a database, or a file that is not there yet.
+    #[arg(long, value_name = "FILE|ADDRESS")]
+    to: String,
+    /// What was copied, as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Runs `kraite migrate`.
+pub(crate) fn migrate(args: &MigrateArgs) -> Result<Exit, Failed> {
+    let address = |journal: &str| Address::Said(journal.to_owned());
+    let moved = match (is_address(&args.from), is_address(&args.to)) {
+        (false, true) => {
+            let file = Path::new(&args.from);
+            if !file.exists() {
+                return Err(Failed::new(Exit::Journal, format!("{} does not exist", file.display())));
+            }
+            let _held = control::hold(file)?;
+            let moved = block_on(async { Ok(connect(&address(&args.to)).await?.copy_from(file).await?) })?;
+            close(file)?;
+            moved
+        }
+        (true, false) => {
+            let file = Path::new(&args.to);
+            block_on(async { Ok(connect(&address(&args.from)).await?.move_to(file).await?) })?
+        }
+        _ => {
+            let why = "one of --from and --to is a file, and the other an address as postgres://USER@HOST/DATABASE";
+            return Err(Failed::new(Exit::Usage, why));
+        }
+    };
+    if args.json {
+        let data = json!({ "schema": "kraite.migrate/1", "accounts": moved.accounts, "records": moved.records });
+        crate::print(&format!("{data}\n"))?;
+    } else {
+        let (accounts, records) = (moved.accounts, moved.records);
+        crate::print(&format!("{accounts} accounts with {records} records are copied and verified\n"))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Nobody goes on with a file that was copied by mistake.
+fn close(file: &Path) -> Result<(), Failed> {
+    for ending in ["", "-wal", "-shm"] {
+        let (mut from, mut to) = (file.as_os_str().to_owned(), file.as_os_str().to_owned());
+        from.push(ending);
+        to.push(".moved");
+        to.push(ending);
+        match std::fs::rename(&from, &to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let why = format!(
+                    "everything is copied, and {} could not be renamed to {}: {error}; do so, and work on it no more",
+                    from.display(),
+                    to.display()
+                );
+                return Err(Failed::new(Exit::Failure, why));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

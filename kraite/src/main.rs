@@ -66,6 +66,8 @@ enum Command {
     Adopt(live::button::AdoptArgs),
     #[cfg(feature = "postgres")]
     Drain(database::DrainArgs),
+    #[cfg(feature = "postgres")]
+    Migrate(database::MigrateArgs),
     Recover(live::recover::Args),
     Demo(demo::Args),
     Plan(Box<plan::Args>),
@@ -151,6 +153,8 @@ fn main() -> ExitCode {
         Command::Recover(args) => (args.json, live::recover::command(&args)),
         #[cfg(feature = "postgres")]
         Command::Drain(args) => (args.json, database::drain(&args)),
+        #[cfg(feature = "postgres")]
+        Command::Migrate(args) => (args.json, database::migrate(&args)),
         Command::Demo(args) => (args.json, demo::command(&args)),
         Command::Plan(args) => (args.json, plan::command(&args)),
         Command::Backtest(args) => (args.json, backtest::command(&args)),

@@ -82,6 +82,9 @@ pub(crate) struct ShownAccount {
     /// Who works on it, where hosts share a journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) host: Option<String>,
+    /// The file that it was moved to out of a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) moved_to: Option<String>,
     pub(crate) last_record: u64,
     last_record_at_ms: i64,
     pub(crate) last_record_age_ms: i64,
@@ -189,6 +192,7 @@ pub(crate) fn account(state: &State, all: bool, now_ms: i64) -> ShownAccount {
     ShownAccount {
         account: state.account.get(),
         host: None,
+        moved_to: None,
         last_record: state.seq,
         last_record_at_ms: state.at.local.0,
         last_record_age_ms: now_ms.saturating_sub(state.at.local.0),
@@ -327,6 +331,9 @@ pub(crate) fn account_text(account: &ShownAccount) -> String {
         account.in_doubt,
         account.last_record
     );
+    if let Some(place) = &account.moved_to {
+        let _ = writeln!(text, "  MOVED to {place}: nobody works on it here");
+    }
     if account.halted {
         text.push_str("  new exposure is halted (kraite resume lifts it)\n");
     }

@@ -216,3 +216,54 @@ fn two_processes_of_one_name_and_passwords_on_the_command_line_are_refused() {
     let (_, password) = without_password(&hosts.address);
     assert!(!told.contains(&password), "{told}");
 }
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn s10_a_journal_moves_into_the_database_and_back_under_open_positions() {
+    let hosts = Hosts::new("moving");
+    let (address, password) = without_password(&hosts.address);
+    let mut run = hosts.stage.run();
+    for (id, name) in (1..).zip(NAMES) {
+        run.opens(id, name);
+    }
+    until("protected", || hosts.all_are_protected());
+    let migrate = |from: &str, to: &str| {
+        let mut command = kraite(hosts.stage.folder.path(), &["migrate", "--from", from, "--to", to, "--json"]);
+        let output = command.env("PGPASSWORD", &password).output().unwrap();
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (output.status.code().unwrap(), format!("{out}{err}"))
+    };
+    let (code, told) = migrate("j", &address);
+    assert!(code == 7 && told.contains("another process works on this journal"), "{told}");
+    run.kill(Signal::KILL);
+    let before: Vec<_> = NAMES.iter().map(|name| hosts.stage.ids_ever(name)).collect();
+    let (code, told) = migrate("j", &address);
+    assert!(code == 0 && told.contains("\"accounts\":3"), "{told}");
+    assert!(!hosts.stage.folder.path().join("j").exists() && hosts.stage.folder.path().join("j.moved").exists());
+
+    let mut first = hosts.run("h1");
+    for (id, name) in (1..).zip(NAMES) {
+        assert_eq!(hosts.opens(&mut [&mut first], id, name)["repeated"], true, "{name}");
+    }
+    let (code, told) = migrate(&address, "j");
+    assert!(code == 10 && told.contains("host h1 works on it; nothing was copied"), "{told}");
+    assert_eq!(first.kill(Signal::TERM).0, Some(0));
+    let (code, told) = migrate(&address, "j");
+    assert_eq!(code, 0, "{told}");
+    let shown = kraite(hosts.stage.folder.path(), &["status", "--journal", &address])
+        .env("PGPASSWORD", &password)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(shown.stdout).unwrap().matches("MOVED to j: nobody works on it here").count(), 3);
+
+    let mut run = hosts.stage.run();
+    for (id, name) in (1..).zip(NAMES) {
+        assert_eq!(run.opens(id, name)["repeated"], true, "{name}");
+    }
+    let after: Vec<_> = NAMES.iter().map(|name| hosts.stage.ids_ever(name)).collect();
+    assert_eq!(after, before, "nothing is placed by a journal that moves");
+    assert!(hosts.all_are_protected());
+    run.kill(Signal::INT);
+    let (code, told) = migrate("j", "k");
+    assert!(code == 2 && told.contains("one of --from and --to is a file"), "{told}");
+}

@@ -18,7 +18,7 @@ pub(super) const EPOCH_NOW: &str = "GREATEST(floor(extract(epoch FROM now()) / 6
 const ACQUIRE: &str = "
     INSERT INTO kraite.owners AS o (account, epoch, last_seq) VALUES ($1, EPOCH_NOW, 0)
     ON CONFLICT (account) DO UPDATE SET epoch = GREATEST(o.epoch + 1, EXCLUDED.epoch)
-    WHERE o.epoch < $2 AND o.host IS NULL RETURNING epoch";
+    WHERE o.epoch < $2 AND o.host IS NULL AND o.moved_to IS NULL RETURNING epoch";
 
 /// For a host: an account that it holds.
 const ACQUIRE_HELD: &str = "
@@ -41,16 +41,16 @@ const APPEND: &str = "
         RETURNING seq
     ) SELECT count(*) FROM added";
 
-const OWNER: &str = "SELECT epoch, last_seq FROM kraite.owners WHERE account = $1";
+const OWNER: &str = "SELECT epoch, last_seq, moved_to FROM kraite.owners WHERE account = $1";
 
 /// Waits for whoever is appending to this account, and leaves something to commit: what was read is durable once that
 /// is, on whatever standby has to have it too.
 const HOLD_OWNER: &str = "UPDATE kraite.owners SET epoch = epoch WHERE account = $1 RETURNING epoch, last_seq";
 
-const THERE: &str =
+pub(super) const THERE: &str =
     "SELECT seq, epoch, body FROM kraite.records WHERE account = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq";
 
-const SNAPSHOT: &str = "
+pub(super) const SNAPSHOT: &str = "
     INSERT INTO kraite.snapshots AS s (account, seq, body) VALUES ($1, $2, $3)
     ON CONFLICT (account) DO UPDATE SET seq = EXCLUDED.seq, body = EXCLUDED.body WHERE EXCLUDED.seq >= s.seq";
 
@@ -86,16 +86,19 @@ pub(super) async fn acquire(store: &Store, account: AccountTag, host: Option<&Ho
             return Ok(Ok(epoch_of(store, account, column(&row, 0)?)?));
         }
         let row = within(moment.query_opt(OWNER, &[&key(account)])).await?;
-        Ok(Err(owner_of(store, account, row.as_ref())?.0))
+        let (owner, _) = owner_of(store, account, row.as_ref())?;
+        let moved: Option<String> = row.as_ref().map_or(Ok(None), |row| column(row, 2))?;
+        Ok(Err(match moved {
+            Some(place) => JournalError::Unavailable(format!(
+                "{}, account {account}: it was moved to {place}; work on that, or copy it back with kraite migrate",
+                store.place
+            )),
+            None if owner >= Epoch::MAX => JournalError::Unavailable("all epochs are used up".into()),
+            None => JournalError::NotOwner { account, owner, ours: Epoch::default() },
+        }))
     })
     .await?;
-    acquired.map_err(|owner| {
-        if owner >= Epoch::MAX {
-            JournalError::Unavailable("all epochs are used up".into())
-        } else {
-            JournalError::NotOwner { account, owner, ours: Epoch::default() }
-        }
-    })
+    acquired
 }
 
 pub(super) async fn append(store: &Store, append: &Append) -> Result<Durable, JournalError> {

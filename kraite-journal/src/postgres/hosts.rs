@@ -54,7 +54,8 @@ const MAKE_ROWS: &str = "
 const CLAIM: &str = "
     WITH free AS (
         SELECT o.account FROM kraite.owners o
-        WHERE o.account = ANY($1) AND o.epoch < $2 AND o.host IS NULL AND (o.free_at IS NULL OR o.free_at <= now())
+        WHERE o.account = ANY($1) AND o.epoch < $2 AND o.host IS NULL AND o.moved_to IS NULL
+          AND (o.free_at IS NULL OR o.free_at <= now())
         ORDER BY o.account LIMIT $3 FOR UPDATE SKIP LOCKED
     )
     UPDATE kraite.owners o SET epoch = GREATEST(o.epoch + 1, EPOCH_NOW), host = $4, run = $5, free_at = NULL

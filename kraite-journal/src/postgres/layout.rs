@@ -29,7 +29,7 @@ const VERSIONS: [&str; 2] = [
         name text PRIMARY KEY, run text, version text NOT NULL, drained boolean NOT NULL DEFAULT false,
         began_at timestamptz NOT NULL, until timestamptz NOT NULL
     );
-    ALTER TABLE kraite.owners ADD COLUMN host text, ADD COLUMN run text, ADD COLUMN free_at timestamptz;
+    ALTER TABLE kraite.owners ADD COLUMN host text, ADD COLUMN run text, ADD COLUMN free_at timestamptz, ADD COLUMN moved_to text;
     CREATE INDEX owners_of_hosts ON kraite.owners (host) WHERE host IS NOT NULL;
 ",
 ];

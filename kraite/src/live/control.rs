@@ -20,7 +20,7 @@ const VISITORS: usize = 32;
 
 /// A journal that this process works on. Whoever else asks for it is refused until it is dropped; the system lets go of
 /// it with the process, however that ends.
-pub(super) struct Hold {
+pub(crate) struct Hold {
     _lock: File,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn path_of(journal: &Path) -> PathBuf {
 }
 
 /// Takes a journal for this process.
-pub(super) fn hold(journal: &Path) -> Result<Hold, Failed> {
+pub(crate) fn hold(journal: &Path) -> Result<Hold, Failed> {
     let path = beside(journal, ".lock");
     let fail = |error: io::Error| Failed::new(Exit::Failure, format!("{}: {error}", path.display()));
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(fail)?;

@@ -1,0 +1,283 @@
+//! A whole journal that comes in from a file, or goes out into one.
+
+use std::path::{Path, PathBuf};
+
+use deadpool_postgres::{Client, Transaction};
+use kraite_core::id::{AccountTag, Epoch};
+use kraite_core::journal::JournalError;
+use tokio::sync::mpsc;
+use tokio_postgres::IsolationLevel;
+
+use super::PostgresJournal;
+use super::append::{SNAPSHOT, THERE};
+use super::hosts::{END_LAPSED, transact};
+use super::session::{Failure, Store, column, epoch_of, give_back, key, number, owner_of, seq_of, within};
+use crate::codec;
+use crate::moving::{Draft, Moved, Part, Row, Written};
+use crate::restore::damaged;
+
+const MAKE: &str =
+    "INSERT INTO kraite.owners (account, epoch, last_seq) VALUES ($1, 0, 0) ON CONFLICT (account) DO NOTHING";
+const HOLD: &str = "SELECT epoch, last_seq, host FROM kraite.owners WHERE account = $1 FOR UPDATE";
+const HOLD_ALL: &str = "SELECT account, epoch, last_seq, host, moved_to FROM kraite.owners ORDER BY account FOR UPDATE";
+const ADD: &str = "
+    INSERT INTO kraite.records (account, seq, epoch, body)
+    SELECT $1, run.seq, run.epoch, run.body
+    FROM unnest($2::bigint[], $3::bigint[], $4::bytea[]) AS run (seq, epoch, body)";
+const OPEN: &str = "
+    UPDATE kraite.owners SET epoch = GREATEST(epoch, $2), last_seq = $3, moved_to = NULL WHERE account = $1";
+const CLOSE: &str = "UPDATE kraite.owners SET epoch = epoch + 1, moved_to = $1 WHERE last_seq > 0";
+const PAGE: &str = "
+    SELECT seq, epoch, body FROM kraite.records WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT 4096";
+
+/// The account that comes in.
+struct Coming {
+    account: AccountTag,
+    owner: Epoch,
+    /// What the database had of it.
+    had: u64,
+    last: u64,
+}
+
+fn refused(store: &Store, account: AccountTag, why: &str) -> Failure {
+    JournalError::Unavailable(format!("{}, account {account}: {why}; nothing was copied", store.place)).into()
+}
+
+impl PostgresJournal {
+    /// The accounts that were moved into a file, and into which: nobody works on them here.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Unavailable`].
+    pub async fn moved(&self) -> Result<Vec<(AccountTag, String)>, JournalError> {
+        self.owned(|store| async move {
+            transact(&store, async |moment| {
+                let sql = "SELECT account, moved_to FROM kraite.owners WHERE moved_to IS NOT NULL ORDER BY account";
+                let mut moved = Vec::new();
+                for row in within(moment.query(sql, &[])).await? {
+                    let account: i64 = column(&row, 0)?;
+                    if let Some(account) = u32::try_from(account).ok().and_then(AccountTag::new) {
+                        moved.push((account, column(&row, 1)?));
+                    }
+                }
+                Ok(moved)
+            })
+            .await
+        })
+        .await
+    }
+
+    pub(crate) async fn take_in(
+        &self,
+        mut parts: mpsc::Receiver<Part>,
+        ended: impl FnOnce() -> Result<(), JournalError> + Send + 'static,
+    ) -> Result<Moved, JournalError> {
+        self.owned(move |store| async move {
+            transact(&store, async |moment| {
+                let (mut moved, mut coming) = (Moved::default(), None::<Coming>);
+                within(moment.execute(END_LAPSED, &[&i64::from(Epoch::MAX.get())])).await?;
+                while let Some(part) = parts.recv().await {
+                    match part {
+                        Part::Account(account, owner) => {
+                            finish(&store, moment, coming.take()).await?;
+                            moved.accounts += 1;
+                            coming = Some(begin(&store, moment, account, owner).await?);
+                        }
+                        Part::Rows(rows) => {
+                            let Some(coming) = &mut coming else { continue };
+                            moved.records += rows.len() as u64;
+                            add(&store, moment, coming, rows).await?;
+                        }
+                        Part::Snapshot(seq, body) => {
+                            let Some(Coming { account, .. }) = coming else { continue };
+                            codec::decode_state(account, seq, &body)
+                                .map_err(|error| damaged(&store.place, account, seq, error))?;
+                            within(moment.execute(SNAPSHOT, &[&key(account), &number(seq), &body])).await?;
+                        }
+                    }
+                }
+                finish(&store, moment, coming.take()).await?;
+                // Whether it was read to its end is known once it has ended.
+                ended()?;
+                Ok(moved)
+            })
+            .await
+        })
+        .await
+    }
+
+    pub(crate) async fn hand_out(&self, place: PathBuf, draft: Draft) -> Result<Moved, JournalError> {
+        self.owned(move |store| async move { hand_out(&store, &place, draft).await }).await
+    }
+}
+
+async fn begin(store: &Store, moment: &Transaction<'_>, account: AccountTag, owner: Epoch) -> Result<Coming, Failure> {
+    within(moment.execute(MAKE, &[&key(account)])).await?;
+    let row = within(moment.query_opt(HOLD, &[&key(account)])).await?;
+    let (_, had) = owner_of(store, account, row.as_ref())?;
+    if let Some(row) = &row
+        && let Some(host) = column::<Option<String>>(row, 2)?
+    {
+        return Err(refused(store, account, &format!("host {host} works on it")));
+    }
+    Ok(Coming { account, owner, had, last: 0 })
+}
+
+/// Records that the database has already have to be the same ones.
+async fn add(store: &Store, moment: &Transaction<'_>, coming: &mut Coming, rows: Vec<Row>) -> Result<(), Failure> {
+    let account = coming.account;
+    for row in &rows {
+        codec::decode(account, row.seq, &row.body).map_err(|error| damaged(&store.place, account, row.seq, error))?;
+    }
+    coming.last = rows.last().map_or(coming.last, |row| row.seq);
+    let (there, new): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.seq <= coming.had);
+    if let (Some(first), Some(last)) = (there.first(), there.last()) {
+        let numbers: [i64; 2] = [number(first.seq), number(last.seq)];
+        let found = within(moment.query(THERE, &[&key(account), &numbers[0], &numbers[1]])).await?;
+        let mut found = found.iter();
+        for row in &there {
+            let same = match found.next() {
+                Some(found) => {
+                    let (seq, epoch, body): (i64, i64, &[u8]) =
+                        (column(found, 0)?, column(found, 1)?, column(found, 2)?);
+                    seq == number(row.seq) && epoch == i64::from(row.epoch.get()) && body == row.body.as_slice()
+                }
+                None => false,
+            };
+            if !same {
+                return Err(refused(store, account, &format!("record {} is another one in the database", row.seq)));
+            }
+        }
+    }
+    if new.is_empty() {
+        return Ok(());
+    }
+    let seqs: Vec<i64> = new.iter().map(|row| number(row.seq)).collect();
+    let epochs: Vec<i64> = new.iter().map(|row| i64::from(row.epoch.get())).collect();
+    let bodies: Vec<Vec<u8>> = new.into_iter().map(|row| row.body).collect();
+    within(moment.execute(ADD, &[&key(account), &seqs, &epochs, &bodies])).await.map(drop)
+}
+
+async fn finish(store: &Store, moment: &Transaction<'_>, coming: Option<Coming>) -> Result<(), Failure> {
+    let Some(Coming { account, owner, had, last }) = coming else { return Ok(()) };
+    if had > last {
+        let why = format!("the database has records up to {had}, the file up to {last}");
+        return Err(refused(store, account, &why));
+    }
+    within(moment.execute(OPEN, &[&key(account), &i64::from(owner.get()), &number(last)])).await.map(drop)
+}
+
+async fn hand_out(store: &Store, place: &Path, draft: Draft) -> Result<Moved, JournalError> {
+    let mut client = match store.connection().await {
+        Ok(client) => client,
+        Err(failure) => {
+            draft.give_up();
+            return Err(failure.of_reading(store));
+        }
+    };
+    let result = hand_out_on(store, &mut client, place, draft).await;
+    give_back(client, &result);
+    match result {
+        Ok(written) => written.place(),
+        Err(Failure::Lost(why)) => Err(JournalError::Write(format!(
+            "{}: {why}; it is not known whether the accounts are closed. If kraite status shows them as moved, the copy \
+             beside {} is whole and only has to be renamed; otherwise remove it and move again",
+            store.place,
+            place.display()
+        ))),
+        Err(failure) => Err(failure.of_reading(store)),
+    }
+}
+
+async fn hand_out_on(store: &Store, client: &mut Client, place: &Path, draft: Draft) -> Result<Written, Failure> {
+    let start = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start();
+    let moment = match within(start).await {
+        Ok(moment) => moment,
+        Err(failure) => {
+            draft.give_up();
+            return Err(failure);
+        }
+    };
+    // Nothing is closed before the copy is whole, so a failure until then is one where nothing happened.
+    let settled = |failure| match failure {
+        Failure::Lost(why) => Failure::Refused(why),
+        other => other,
+    };
+    let written = copy_out(store, &moment, draft).await.map_err(settled)?;
+    let warnings = store.warnings();
+    let closed = async {
+        within(moment.execute(CLOSE, &[&place.display().to_string()])).await?;
+        within(moment.commit()).await
+    }
+    .await;
+    match store.unwarned(warnings, closed) {
+        Ok(()) => Ok(written),
+        Err(failure) => {
+            if !matches!(failure, Failure::Lost(_)) {
+                written.give_up();
+            }
+            Err(failure)
+        }
+    }
+}
+
+async fn copy_out(store: &Store, moment: &Transaction<'_>, mut draft: Draft) -> Result<Written, Failure> {
+    match fill(store, moment, &mut draft).await {
+        Ok(()) => Ok(draft.finish()?),
+        Err(failure) => {
+            draft.give_up();
+            Err(failure)
+        }
+    }
+}
+
+async fn fill(store: &Store, moment: &Transaction<'_>, draft: &mut Draft) -> Result<(), Failure> {
+    within(moment.execute(END_LAPSED, &[&i64::from(Epoch::MAX.get())])).await?;
+    for row in within(moment.query(HOLD_ALL, &[])).await? {
+        let stored: i64 = column(&row, 0)?;
+        let Some(account) = u32::try_from(stored).ok().and_then(AccountTag::new) else {
+            return Err(JournalError::Corrupt {
+                place: format!("{}, account {stored}", store.place),
+                reason: "its tag is out of range".into(),
+            }
+            .into());
+        };
+        let (owner, last) = (epoch_of(store, account, column(&row, 1)?)?, seq_of(store, account, column(&row, 2)?)?);
+        if let Some(host) = column::<Option<String>>(&row, 3)? {
+            return Err(refused(store, account, &format!("host {host} works on it")));
+        }
+        if let Some(moved) = column::<Option<String>>(&row, 4)? {
+            return Err(refused(store, account, &format!("it was moved to {moved}")));
+        }
+        if last == 0 {
+            continue;
+        }
+        draft.take(&Part::Account(account, owner))?;
+        let mut after = 0;
+        while after < last {
+            let page = within(moment.query(PAGE, &[&key(account), &number(after)])).await?;
+            let mut rows = Vec::with_capacity(page.len());
+            for row in &page {
+                let seq = seq_of(store, account, column(row, 0)?)?;
+                let body: Vec<u8> = column(row, 2)?;
+                codec::decode(account, seq, &body).map_err(|error| damaged(&store.place, account, seq, error))?;
+                if seq != after + 1 {
+                    let place = format!("{}, account {account}, record {}", store.place, after + 1);
+                    return Err(JournalError::Corrupt { place, reason: "it is missing".into() }.into());
+                }
+                after = seq;
+                rows.push(Row { seq, epoch: epoch_of(store, account, column(row, 1)?)?, body });
+            }
+            if rows.is_empty() {
+                let place = format!("{}, account {account}, record {}", store.place, after + 1);
+                return Err(JournalError::Corrupt { place, reason: "it is missing".into() }.into());
+            }
+            draft.take(&Part::Rows(rows))?;
+        }
+        let sql = "SELECT seq, body FROM kraite.snapshots WHERE account = $1";
+        if let Some(row) = within(moment.query_opt(sql, &[&key(account)])).await? {
+            draft.take(&Part::Snapshot(seq_of(store, account, column(&row, 0)?)?, column(&row, 1)?))?;
+        }
+    }
+    Ok(())
+}
