@@ -24,7 +24,7 @@ use tokio::runtime::Handle;
 
 use crate::codec;
 use append::Append;
-pub use hosts::{Host, HostError, HostRow, Lease, Renewed};
+pub use hosts::{Egress, Host, HostError, HostRow, Lease, Renewed};
 use session::Store;
 
 /// A journal in a PostgreSQL database, in its schema `kraite`. Cloning the handle shares the connections.

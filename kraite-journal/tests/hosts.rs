@@ -242,6 +242,24 @@ async fn names_and_leases_that_will_not_do_are_refused_with_the_reason() {
     assert_eq!(journal.hosts().await.unwrap(), []);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn r115_hosts_that_call_from_one_address_know_how_many_they_are_and_when_to_be_quiet() {
+    let database = Database::new().await;
+    let journal = database.journal().await;
+    let (a, b) = (host(&journal, "a", LONG).await, host(&journal, "b", LONG).await);
+    let elsewhere = host(&journal, "c", LONG).await;
+    assert_eq!(a.share("nat", &[]).await.unwrap().hosts, 1);
+    assert_eq!(b.share("nat", &[("binance", Duration::from_secs(60))]).await.unwrap().hosts, 2);
+    assert_eq!(elsewhere.share("other", &[]).await.unwrap(), kraite_journal::Egress { hosts: 1, quiets: Vec::new() });
+    let shared = a.share("nat", &[("binance", Duration::from_secs(1))]).await.unwrap();
+    assert_eq!((shared.hosts, shared.quiets.len(), shared.quiets[0].0.as_str()), (2, 1, "binance"));
+    let left = shared.quiets[0].1;
+    assert!(left > Duration::from_secs(50) && left <= Duration::from_secs(60), "the longer one: {left:?}");
+    b.end().await.unwrap();
+    assert_eq!(a.share("nat", &[]).await.unwrap().hosts, 1);
+}
+
 /// Hosts come, fall silent, hand over and go, and of every account the appends of all of them make one history.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]

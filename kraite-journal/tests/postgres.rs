@@ -429,7 +429,7 @@ async fn a_newer_schema_is_refused_untouched() {
     database.run("INSERT INTO kraite.layouts (version) VALUES (7)").await;
     let everything = || async {
         let mut all = Vec::new();
-        for table in ["layouts", "owners", "records", "snapshots", "hosts"] {
+        for table in ["layouts", "owners", "records", "snapshots", "hosts", "quiets"] {
             all.extend(database.rows(&format!("kraite.{table}")).await);
         }
         let columns = "(SELECT table_name, column_name, data_type FROM information_schema.columns

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kraite_core::time::Millis;
+use kraite_core::time::{LocalMillis, Millis};
 use kraite_wire::client::{LocalClock, Need, SharedBudget, Silence, Spent, Window};
 
 use crate::codec::{Quiet, Scope, UsedLimits};
@@ -35,6 +35,22 @@ impl AddressBudget {
     #[must_use]
     pub fn spent(&self) -> (u32, u32) {
         self.0.spent()
+    }
+
+    /// So many processes call from this address, on one machine or several: each keeps to its part of the limit.
+    pub fn share(&self, parts: u32) {
+        self.0.share(parts);
+    }
+
+    /// How long the venue has asked the address to be quiet from now on, for those who share it.
+    #[must_use]
+    pub fn quiet(&self, now: LocalMillis) -> Option<Millis> {
+        self.0.quiet(now)
+    }
+
+    /// Somebody who shares the address was asked to be quiet until then.
+    pub fn keep_quiet(&self, until: LocalMillis) {
+        self.0.keep_quiet(true, until);
     }
 }
 

@@ -68,6 +68,22 @@ impl AddressBudget {
         self.all.spent()
     }
 
+    /// So many processes call from this address, on one machine or several: each keeps to its part of the limit.
+    pub fn share(&self, parts: u32) {
+        self.all.share(parts);
+    }
+
+    /// How long the venue has asked the address to be quiet from now on, for those who share it.
+    #[must_use]
+    pub fn quiet(&self, now: LocalMillis) -> Option<Millis> {
+        self.all.quiet(now)
+    }
+
+    /// Somebody who shares the address was asked to be quiet until then.
+    pub fn keep_quiet(&self, until: LocalMillis) {
+        self.all.keep_quiet(true, until);
+    }
+
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -72,7 +72,7 @@ pub(super) struct Append {
 
 pub(super) async fn acquire(store: &Store, account: AccountTag, host: Option<&Host>) -> Result<Epoch, JournalError> {
     let most = i64::from(Epoch::MAX.get());
-    let acquired = transact(store, async |moment| {
+    transact(store, async |moment| {
         let row = if let Some(host) = host {
             let sql = ACQUIRE_HELD.replace("EPOCH_NOW", EPOCH_NOW);
             let statement = within(moment.prepare_cached(&sql)).await?;
@@ -97,8 +97,7 @@ pub(super) async fn acquire(store: &Store, account: AccountTag, host: Option<&Ho
             None => JournalError::NotOwner { account, owner, ours: Epoch::default() },
         }))
     })
-    .await?;
-    acquired
+    .await?
 }
 
 pub(super) async fn append(store: &Store, append: &Append) -> Result<Durable, JournalError> {

@@ -80,6 +80,20 @@ const LIST: &str = "
 
 const DRAIN: &str = "UPDATE kraite.hosts SET drained = $2 WHERE name = $1";
 
+/// Calls from where, which others may do too.
+const EGRESS: &str = "UPDATE kraite.hosts SET egress = $3 WHERE name = $1 AND run = $2";
+
+const QUIET: &str = "
+    INSERT INTO kraite.quiets AS q (egress, venue, until)
+    SELECT $1, t.venue, now() + t.left * interval '1 ms' FROM unnest($2::text[], $3::bigint[]) AS t (venue, left)
+    ON CONFLICT (egress, venue) DO UPDATE SET until = GREATEST(q.until, EXCLUDED.until)";
+
+const QUIETS: &str = "
+    SELECT venue, (extract(epoch FROM until - now()) * 1000)::bigint FROM kraite.quiets
+    WHERE egress = $1 AND until > now()";
+
+const SHARING: &str = "SELECT count(*) FROM kraite.hosts WHERE egress = $1 AND run IS NOT NULL AND until > now()";
+
 /// How long a host may be silent before others take its accounts over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
@@ -115,6 +129,15 @@ pub struct Renewed {
     pub held: Vec<AccountTag>,
     /// Whether it is to hand everything over and take nothing.
     pub drained: bool,
+}
+
+/// What hosts that call from one address know of each other.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Egress {
+    /// How many there are, this one included; one at least.
+    pub hosts: u32,
+    /// The venues that have asked the address to be quiet, and for how long from now on.
+    pub quiets: Vec<(String, Duration)>,
 }
 
 /// A host as anybody sees it.
@@ -308,6 +331,35 @@ impl Host {
             Some(claimed) => Ok(claimed),
             None => Err(self.why_ended().await?),
         }
+    }
+
+    /// Says from which address this host calls, by a word that all who call from it say, and which venues have asked it
+    /// to be quiet; tells what the others say.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Journal`].
+    pub async fn share(&self, egress: &str, quiets: &[(&str, Duration)]) -> Result<Egress, HostError> {
+        let egress = egress.to_owned();
+        let venues: Vec<String> = quiets.iter().map(|(venue, _)| (*venue).to_owned()).collect();
+        let lefts: Vec<i64> = quiets.iter().map(|(_, left)| milliseconds(*left)).collect();
+        self.asked(move |host| async move {
+            let store = Arc::clone(&host.store);
+            transact(&store, async |moment| {
+                within(moment.execute(EGRESS, &[&&*host.name, &&*host.run, &egress])).await?;
+                within(moment.execute(QUIET, &[&egress, &venues, &lefts])).await?;
+                let row = within(moment.query_one(SHARING, &[&egress])).await?;
+                let hosts = u32::try_from(column::<i64>(&row, 0)?).unwrap_or(u32::MAX).max(1);
+                let mut quiets = Vec::new();
+                for row in within(moment.query(QUIETS, &[&egress])).await? {
+                    let left: i64 = column(&row, 1)?;
+                    quiets.push((column(&row, 0)?, Duration::from_millis(u64::try_from(left).unwrap_or(0))));
+                }
+                Ok(Egress { hosts, quiets })
+            })
+            .await
+        })
+        .await
     }
 
     /// Hands accounts over to whoever takes them. They are free once nothing that this host had under way can be accepted

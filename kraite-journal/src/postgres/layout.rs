@@ -27,7 +27,10 @@ const VERSIONS: [&str; 2] = [
     "
     CREATE TABLE kraite.hosts (
         name text PRIMARY KEY, run text, version text NOT NULL, drained boolean NOT NULL DEFAULT false,
-        began_at timestamptz NOT NULL, until timestamptz NOT NULL
+        began_at timestamptz NOT NULL, until timestamptz NOT NULL, egress text
+    );
+    CREATE TABLE kraite.quiets (
+        egress text NOT NULL, venue text NOT NULL, until timestamptz NOT NULL, PRIMARY KEY (egress, venue)
     );
     ALTER TABLE kraite.owners ADD COLUMN host text, ADD COLUMN run text, ADD COLUMN free_at timestamptz, ADD COLUMN moved_to text;
     CREATE INDEX owners_of_hosts ON kraite.owners (host) WHERE host IS NOT NULL;
@@ -113,7 +116,7 @@ async fn grant_on(store: &Store, client: &mut Client, role: &str) -> Result<(), 
          GRANT USAGE ON SCHEMA kraite TO {name};
          GRANT SELECT ON kraite.layouts TO {name};
          GRANT SELECT, INSERT ON kraite.records TO {name};
-         GRANT SELECT, INSERT, UPDATE ON kraite.owners, kraite.snapshots, kraite.hosts TO {name};"
+         GRANT SELECT, INSERT, UPDATE ON kraite.owners, kraite.snapshots, kraite.hosts, kraite.quiets TO {name};"
     );
     within(transaction.batch_execute(&grants)).await?;
     // Whoever may not grant is only warned by the server.

@@ -18,7 +18,7 @@ use super::line::Line;
 
 /// Connections of one journal at most. Each carries one append at a time, and those of all accounts share the server's
 /// syncs.
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 16;
 /// How long a connection is waited for, and how long an answer: as long as SQLite waits for a file that is locked. The
 /// server gives up before that, see [`SESSION`].
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);

@@ -50,7 +50,12 @@ pub struct Spent {
 pub struct Window {
     span: Millis,
     limit: u32,
+    /// Who else takes of the limit without our seeing it: each of so many keeps to its part.
+    parts: u32,
     index: i64,
+    /// What was taken here.
+    own: u32,
+    /// What was taken by all, as far as the venue says so.
     used: u32,
 }
 
@@ -58,14 +63,14 @@ impl Window {
     /// One that nothing was taken of.
     #[must_use]
     pub const fn new(span: Millis, limit: u32) -> Self {
-        Self { span, limit, index: 0, used: 0 }
+        Self { span, limit, parts: 1, index: 0, own: 0, used: 0 }
     }
 
     /// Begins anew where the venue has.
     pub fn turn(&mut self, venue_now: i64) {
         let index = venue_now.div_euclid(self.span.0.max(1));
         if index != self.index {
-            (self.index, self.used) = (index, 0);
+            (self.index, self.own, self.used) = (index, 0, 0);
         }
     }
 
@@ -73,17 +78,26 @@ impl Window {
     #[must_use]
     pub fn has(&self, cost: u32, need: Need) -> bool {
         let share = u64::from(self.limit).saturating_mul(u64::from(need.share())) / 10;
-        cost == 0 || u64::from(self.used).saturating_add(u64::from(cost)) <= share
+        let after = |taken: u32| u64::from(taken).saturating_add(u64::from(cost));
+        let part = share.checked_div(u64::from(self.parts)).unwrap_or(share);
+        cost == 0 || (after(self.used) <= share && after(self.own) <= part)
     }
 
     /// Takes it.
     pub const fn take(&mut self, cost: u32) {
+        self.own = self.own.saturating_add(cost);
         self.used = self.used.saturating_add(cost);
     }
 
     /// Gives back what was taken for something that never left.
     pub const fn give_back(&mut self, cost: u32) {
+        self.own = self.own.saturating_sub(cost);
         self.used = self.used.saturating_sub(cost);
+    }
+
+    /// So many share the limit, this one included.
+    pub fn share(&mut self, parts: u32) {
+        self.parts = parts.max(1);
     }
 
     /// How much of it is used, and the limit.
@@ -271,6 +285,18 @@ impl SharedBudget {
         stated.map_or(pause, |stated| stated.max(Millis(0))).min(LONGEST_QUIET)
     }
 
+    /// So many processes call from this address, on one machine or several: each keeps to its part of the limit, the
+    /// reserve of what protects included.
+    pub fn share(&self, parts: u32) {
+        self.lock().window.share(parts);
+    }
+
+    /// How long the venue has asked the address to be quiet from now on, for those who share it.
+    #[must_use]
+    pub fn quiet(&self, now: LocalMillis) -> Option<Millis> {
+        self.lock().silence.said.map(|until| until.since(now)).filter(|left| left.0 > 0)
+    }
+
     /// Keeps the whole address quiet until then.
     pub fn keep_quiet(&self, said: bool, until: LocalMillis) {
         self.lock().silence.keep(said, until);
@@ -306,6 +332,28 @@ mod tests {
         assert_eq!(taken(&mut recent, Need::Protect, 1_499), 0);
         recent.give_back();
         assert_eq!(taken(&mut recent, Need::Protect, 1_499), 1, "what never left is given back");
+    }
+
+    #[test]
+    fn r115_those_who_share_an_address_keep_to_their_parts_and_leave_each_its_reserve() {
+        let taken = |budget: &SharedBudget, need| {
+            let mut taken = 0;
+            while budget.take(1, need, LocalMillis(0), 0, || Ok(())).is_ok() {
+                taken += 1;
+            }
+            taken
+        };
+        let hosts: Vec<SharedBudget> = (0..3).map(|_| SharedBudget::new(Window::new(Millis(60_000), 300))).collect();
+        hosts.iter().for_each(|host| host.share(3));
+        assert_eq!(hosts.iter().map(|host| taken(host, Need::Read)).collect::<Vec<_>>(), [80, 80, 80]);
+        assert_eq!(hosts.iter().map(|host| taken(host, Need::Open)).collect::<Vec<_>>(), [10, 10, 10]);
+        assert_eq!(hosts.iter().map(|host| taken(host, Need::Protect)).collect::<Vec<_>>(), [10, 10, 10]);
+        // One of three has ended; the venue's count is everybody's, and is no part.
+        let two = SharedBudget::new(Window::new(Millis(60_000), 300));
+        two.share(2);
+        two.correct(Some(200), 0);
+        assert_eq!(taken(&two, Need::Protect), 100, "what all have used counts against the whole limit");
+        assert_eq!(taken(&two, Need::Protect), 0);
     }
 
     #[test]

@@ -60,6 +60,7 @@ struct PostgresTable {
     address: Source,
     host: Option<Spanned<String>>,
     lease_seconds: Option<Spanned<u32>>,
+    egress: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -159,6 +160,7 @@ pub(crate) struct Config {
 
 /// A journal in PostgreSQL, which many hosts work on.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "it is only checked where there is no PostgreSQL"))]
 pub(crate) struct Postgres {
     /// Where the address is, which may hold a password.
     pub(crate) address: Address,
@@ -166,6 +168,8 @@ pub(crate) struct Postgres {
     pub(crate) host: Option<String>,
     /// How long this host may be silent before others take its accounts over.
     pub(crate) lease: Option<Duration>,
+    /// What hosts say that call from one address, and so share the exchanges' limits.
+    pub(crate) egress: Option<String>,
 }
 
 /// Where the address of a database comes from.
@@ -294,6 +298,11 @@ impl Config {
         });
         let postgres = postgres.transpose()?;
         let journal = match (file.journal, &postgres) {
+            (Some(journal), _) if is_address(&journal.get_ref().to_string_lossy()) => {
+                let why = "a database is not named here, since its address may hold a password: add [postgres] with \
+                           address = { env = \"KRAITE_DATABASE\" }";
+                return Err(Misplaced::at(&journal.span(), why.to_owned()));
+            }
             (Some(journal), None) => journal.into_inner(),
             (None, Some(_)) => PathBuf::from(BESIDE),
             (Some(journal), Some(_)) => {
@@ -331,8 +340,11 @@ impl Config {
     pub(crate) fn journal_is(&mut self, journal: &str) -> Result<(), Failed> {
         let configured = self.postgres.take();
         if is_address(journal) {
-            let (host, lease) = configured.map_or((None, None), |postgres| (postgres.host, postgres.lease));
-            self.postgres = Some(Postgres { address: Address::Said(journal.to_owned()), host, lease });
+            let said = Address::Said(journal.to_owned());
+            self.postgres = Some(match configured {
+                Some(postgres) => Postgres { address: said, ..postgres },
+                None => Postgres { address: said, host: None, lease: None, egress: None },
+            });
         } else if journal.contains("://") {
             let why = format!("{journal:?} is no journal: name a file, or an address as postgres://USER@HOST/DATABASE");
             return Err(Failed::new(Exit::Usage, why));
@@ -512,7 +524,7 @@ fn postgres(table: PostgresTable, folder: &Path, place: impl Fn(Wrong) -> Mispla
         Err(Misplaced::at(&given.span(), format!("{seconds} seconds are not between 1 and 86400")))
     });
     let host = table.host.map(Spanned::into_inner);
-    Ok(Postgres { address: Address::Of(address), host, lease: lease.transpose()? })
+    Ok(Postgres { address: Address::Of(address), host, lease: lease.transpose()?, egress: table.egress })
 }
 
 /// Bounds as they are, but for those that the table gives.

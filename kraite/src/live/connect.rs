@@ -22,6 +22,30 @@ pub(super) struct Budgets {
     bitget: kraite_bitget::AddressBudget,
 }
 
+#[cfg(feature = "postgres")]
+impl Budgets {
+    /// What the venues have asked this address to be quiet for.
+    pub(super) fn quiets(&self, now: LocalMillis) -> Vec<(&'static str, Millis)> {
+        let all = [("binance", self.binance.quiet(now)), ("bitget", self.bitget.quiet(now))];
+        all.into_iter().filter_map(|(venue, left)| Some((venue, left?))).collect()
+    }
+
+    /// So many hosts call from this address.
+    pub(super) fn share(&self, hosts: u32) {
+        self.binance.share(hosts);
+        self.bitget.share(hosts);
+    }
+
+    /// Another one was asked to be quiet until then.
+    pub(super) fn keep_quiet(&self, venue: &str, until: LocalMillis) {
+        match venue {
+            "binance" => self.binance.keep_quiet(until),
+            "bitget" => self.bitget.keep_quiet(until),
+            _ => {}
+        }
+    }
+}
+
 /// The engine's clock as the backends read it.
 pub(super) struct Shared(pub(super) Clock);
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kraite_core::id::AccountTag;
 use kraite_core::journal::Journal;
 use kraite_core::number::Notional;
-use kraite_core::time::Millis;
+use kraite_core::time::LocalMillis;
 use kraite_engine::{Clock, Connect, Desk, Stopped, Worker, WorkerError};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -99,6 +99,8 @@ pub(super) struct Fleet {
     paper: Option<Notional>,
     pub(super) desks: Arc<Desks>,
     workers: JoinSet<Ended>,
+    /// When the next one may begin.
+    next_at: LocalMillis,
 }
 
 impl Fleet {
@@ -109,21 +111,22 @@ impl Fleet {
         budgets: Budgets,
         paper: Option<Notional>,
     ) -> Self {
-        Self { journal, board, clock, budgets, paper, desks: Arc::default(), workers: JoinSet::new() }
+        let next_at = clock.now();
+        Self { journal, board, clock, budgets, paper, desks: Arc::default(), workers: JoinSet::new(), next_at }
     }
 
     /// Starts a worker per account, each a little later than the one before (R114).
     pub(super) fn begin<'a>(&mut self, accounts: impl IntoIterator<Item = &'a Account>) {
-        let mut wait = Millis(0);
         for account in accounts {
             let (worker, desk) = self.worker(account);
             lock(&self.desks.here).insert(account.tag, desk);
-            let (tag, clock, ramp) = (account.tag, self.clock.clone(), wait);
+            let (tag, clock) = (account.tag, self.clock.clone());
+            let at = self.next_at.max(clock.now());
             self.workers.spawn(async move {
-                clock.sleep(ramp).await;
+                clock.sleep_until(at).await;
                 (tag, worker.run().await)
             });
-            wait = wait.plus(account.venue.capabilities().connect_ramp);
+            self.next_at = at.plus(account.venue.capabilities().connect_ramp);
         }
     }
 

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use kraite_core::id::AccountTag;
 use kraite_core::time::Millis;
+use kraite_engine::Clock;
 use kraite_journal::{Host, HostError, HostRow, Lease, PostgresJournal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 
 use super::config::{Config, Postgres};
+use super::connect::Budgets;
 use super::fleet::{Change, Desks, Members};
 use crate::database;
 use crate::exit::{Exit, Failed};
@@ -64,6 +66,7 @@ fn machine() -> String {
 pub(super) struct Joined {
     pub(super) host: Host,
     plain: PostgresJournal,
+    egress: Option<String>,
 }
 
 /// Connects, and says that this host is there.
@@ -73,7 +76,7 @@ pub(super) async fn join(config: &Config, postgres: &Postgres) -> Result<Joined,
     let name = postgres.host.clone().unwrap_or_else(machine);
     let host = Host::begin(&plain, &name, env!("CARGO_PKG_VERSION"), lease).await.map_err(failed)?;
     info!("host {name}, with a lease of {} s", lease.term.as_secs_f64());
-    Ok(Joined { host, plain })
+    Ok(Joined { host, plain, egress: postgres.egress.clone() })
 }
 
 fn failed(error: HostError) -> Failed {
@@ -88,7 +91,7 @@ fn failed(error: HostError) -> Failed {
 
 impl Joined {
     /// Keeps the lease, and this host's share of the accounts, until the other end is dropped.
-    pub(super) fn keep(&self, config: &Config, desks: &Arc<Desks>) -> Members {
+    pub(super) fn keep(&self, config: &Config, desks: &Arc<Desks>, clock: &Clock, budgets: &Budgets) -> Members {
         let (changes, told) = mpsc::channel(WAITING);
         let (ended, ends) = mpsc::unbounded_channel();
         let keeper = Keeper {
@@ -96,6 +99,7 @@ impl Joined {
             plain: self.plain.clone(),
             wanted: config.accounts.iter().map(|account| account.tag).collect(),
             desks: Arc::clone(desks),
+            shared: self.egress.clone().map(|egress| (egress, clock.clone(), budgets.clone())),
             changes,
             held: BTreeSet::new(),
             begun: BTreeMap::new(),
@@ -124,6 +128,8 @@ struct Keeper {
     /// Those of the configuration.
     wanted: BTreeSet<AccountTag>,
     desks: Arc<Desks>,
+    /// The word for the address that is called from, and what is shared with those who say the same one.
+    shared: Option<(String, Clock, Budgets)>,
     changes: mpsc::Sender<Change>,
     held: BTreeSet<AccountTag>,
     /// Those that have a worker here.
@@ -183,6 +189,17 @@ impl Keeper {
     async fn beat(&mut self) -> Result<(), HostError> {
         let renewed = self.host.renew().await?;
         self.held = renewed.held.iter().copied().collect();
+        if let Some((egress, clock, budgets)) = &self.shared {
+            let wall = |left: Millis| Duration::from_millis(u64::try_from(left.0).unwrap_or(0));
+            let quiets: Vec<(&str, Duration)> =
+                budgets.quiets(clock.now()).into_iter().map(|(venue, left)| (venue, wall(left))).collect();
+            let others = self.host.share(egress, &quiets).await?;
+            budgets.share(others.hosts);
+            for (venue, left) in others.quiets {
+                let left = Millis(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
+                budgets.keep_quiet(&venue, clock.now().plus(left));
+            }
+        }
         let lost = |(account, doing): (&AccountTag, &Doing)| {
             (*doing == Doing::Working && !self.held.contains(account)).then_some(*account)
         };
