@@ -85,7 +85,7 @@ const EGRESS: &str = "UPDATE kraite.hosts SET egress = $3 WHERE name = $1 AND ru
 
 const QUIET: &str = "
     INSERT INTO kraite.quiets AS q (egress, venue, until)
-    SELECT $1, t.venue, now() + t.left * interval '1 ms' FROM unnest($2::text[], $3::bigint[]) AS t (venue, left)
+    SELECT $1, t.venue, now() + t.rest * interval '1 ms' FROM unnest($2::text[], $3::bigint[]) AS t (venue, rest)
     ON CONFLICT (egress, venue) DO UPDATE SET until = GREATEST(q.until, EXCLUDED.until)";
 
 const QUIETS: &str = "

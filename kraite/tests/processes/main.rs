@@ -71,7 +71,7 @@ fn s04_s10_killed_at_every_named_point_nothing_is_lost_or_doubled() {
         let mut world = World::new(shape, 11, 20);
         for _ in 0..3 {
             for point in rounds::POINTS {
-                let hit = (0..20).any(|_| rounds::kill_at_point(&mut world, point));
+                let hit = (0..60).any(|_| rounds::kill_at_point(&mut world, point));
                 assert!(hit, "no worker came to {}", point.0);
             }
         }

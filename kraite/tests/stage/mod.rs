@@ -148,13 +148,14 @@ pub(crate) struct Running {
     _shown: ShownOnFailure,
 }
 
-/// What the process said, where a test ends in a panic.
-struct ShownOnFailure(Arc<Mutex<String>>);
+/// What the process said, where a test ends in a panic; and then the process ends too.
+struct ShownOnFailure(Arc<Mutex<String>>, Pid);
 
 impl Drop for ShownOnFailure {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.0.lock().unwrap());
+            let _ = kill_process(self.1, Signal::KILL);
         }
     }
 }
@@ -172,7 +173,7 @@ impl Running {
                 told.push('\n');
             }
         });
-        let shown = ShownOnFailure(Arc::clone(&told));
+        let shown = ShownOnFailure(Arc::clone(&told), Pid::from_child(&child));
         Self { child, input, output, told, listener, _shown: shown }
     }
 
