@@ -11,6 +11,7 @@ mod hosts;
 mod layout;
 mod line;
 mod moving;
+mod queue;
 mod read;
 mod session;
 
@@ -25,6 +26,7 @@ use tokio::runtime::Handle;
 use crate::codec;
 use append::Append;
 pub use hosts::{Egress, Host, HostError, HostRow, Lease, Renewed};
+pub use queue::Queue;
 use session::Store;
 
 /// A journal in a PostgreSQL database, in its schema `kraite`. Cloning the handle shares the connections.

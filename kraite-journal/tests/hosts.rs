@@ -347,3 +347,44 @@ async fn i10_hosts_that_come_and_go_leave_one_history_of_each_account() {
     println!("{lives} lives of hosts, {epochs} changes of owners in the histories, {deposed} appends refused");
     assert!(epochs > 8 && deposed > 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn each_job_of_a_queue_is_taken_by_one_and_what_a_dead_one_took_by_another() {
+    let database = Database::new().await;
+    let journal = database.journal().await;
+    let term = Duration::from_millis(700);
+    let mut tasks = Vec::new();
+    for _ in 0..5 {
+        let queue = kraite_journal::Queue::open(&journal, "q", 300).await.unwrap();
+        tasks.push(tokio::spawn(async move {
+            let mut taken = Vec::new();
+            while taken.len() < 40 {
+                taken.extend(queue.take(0..300, 8, Duration::from_secs(60)).await.unwrap());
+            }
+            for job in &taken {
+                assert_eq!(queue.done(*job, &format!("of {job}")).await.unwrap(), format!("of {job}"));
+            }
+            taken
+        }));
+    }
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await.unwrap());
+    }
+    let queue = kraite_journal::Queue::open(&journal, "q", 300).await.unwrap();
+    let distinct: std::collections::BTreeSet<u64> = all.iter().copied().collect();
+    assert_eq!((distinct.len(), queue.left().await.unwrap()), (all.len(), 300 - all.len() as u64));
+    // One that takes and dies.
+    let lost = queue.take(200..300, 500, term).await.unwrap();
+    assert!(!lost.is_empty() && queue.take(200..300, 500, term).await.unwrap().is_empty());
+    tokio::time::sleep(term).await;
+    assert_eq!(queue.take(200..300, 500, term).await.unwrap(), lost);
+    // It was not dead, and says what came of it: the first result stays.
+    assert_eq!(queue.done(lost[0], "late").await.unwrap(), "late");
+    assert_eq!(queue.done(lost[0], "later").await.unwrap(), "late");
+    assert!(queue.done(300, "x").await.unwrap_err().to_string().contains("has no job 300"));
+    assert_eq!(queue.results().await.unwrap().len(), all.len() + 1);
+    let refused = kraite_journal::Queue::open(&journal, "q", 301).await.unwrap_err().to_string();
+    assert!(refused.contains("queue q has 300 jobs, not 301"), "{refused}");
+}

@@ -260,3 +260,48 @@ fn contracts_of_a_grid_are_looked_at_before_anything_runs() {
         assert!(!bench.folder.path().join("out.csv").exists(), "{words}");
     }
 }
+
+#[cfg(feature = "postgres")]
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn s10_a_sweep_that_is_taken_from_a_database_is_the_same_whoever_ran_what() {
+    let bench = Bench::new();
+    bench.klines(2_000);
+    bench.file("grid.toml", GRID);
+    let (code, _, stderr) = sweep(&bench, &format!("--grid grid.toml --out all.csv {MARKET}"));
+    assert_eq!(code, 0, "{stderr}");
+    let address = std::env::var("KRAITE_POSTGRES").expect("KRAITE_POSTGRES is the address of a PostgreSQL server");
+    let (scheme, rest) = address.split_once("://").unwrap();
+    let (user, rest) = rest.split_once('@').unwrap();
+    let (user, password) = user.split_once(':').unwrap();
+    let pull = |out: &str| {
+        let args = format!("sweep --grid grid.toml --out {out} --queue {scheme}://{user}@{rest} {MARKET} --json");
+        let output = bench.command(&args).env("PGPASSWORD", password).output().unwrap();
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), told["ran"].as_u64(), String::from_utf8(output.stderr).unwrap())
+    };
+    let ran: Vec<_> = std::thread::scope(|scope| {
+        let pull = &pull;
+        let hosts = ["a.csv", "b.csv", "c.csv"].map(|out| scope.spawn(move || pull(out)));
+        hosts.map(|host| host.join().unwrap()).into_iter().collect()
+    });
+    for (code, _, stderr) in &ran {
+        assert_eq!(*code, Some(0), "{stderr}");
+    }
+    assert_eq!(ran.iter().filter_map(|(_, ran, _)| *ran).sum::<u64>(), 12, "each once: {ran:?}");
+    for out in ["a.csv", "b.csv", "c.csv"] {
+        assert_eq!(read(&bench, out), read(&bench, "all.csv"), "{out}");
+    }
+    let (code, ran, stderr) = pull("later.csv");
+    assert_eq!((code, ran), (Some(0), Some(0)), "{stderr}");
+    assert_eq!(read(&bench, "later.csv"), read(&bench, "all.csv"));
+    // A row that is another one.
+    let all = read(&bench, "all.csv");
+    let line = all.lines().nth(1).unwrap();
+    let cell = line.rsplit(',').next().unwrap();
+    let other = format!("{}9", line.strip_suffix(cell).unwrap());
+    bench.file("wrong.csv", &all.replacen(line, &other, 1));
+    let (code, _, stderr) = pull("wrong.csv");
+    assert_eq!(code, Some(9), "{stderr}");
+    assert!(stderr.contains("has another result in the database"), "{stderr}");
+}

@@ -174,7 +174,7 @@ impl fmt::Debug for Host {
     }
 }
 
-fn milliseconds(span: Duration) -> i64 {
+pub(super) fn milliseconds(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 

@@ -32,6 +32,11 @@ const VERSIONS: [&str; 2] = [
     CREATE TABLE kraite.quiets (
         egress text NOT NULL, venue text NOT NULL, until timestamptz NOT NULL, PRIMARY KEY (egress, venue)
     );
+    CREATE TABLE kraite.queues (name text PRIMARY KEY, jobs bigint NOT NULL, made_at timestamptz NOT NULL DEFAULT now());
+    CREATE TABLE kraite.jobs (
+        queue text NOT NULL REFERENCES kraite.queues, job bigint NOT NULL, result text, taken_until timestamptz,
+        PRIMARY KEY (queue, job)
+    );
     ALTER TABLE kraite.owners ADD COLUMN host text, ADD COLUMN run text, ADD COLUMN free_at timestamptz, ADD COLUMN moved_to text;
     CREATE INDEX owners_of_hosts ON kraite.owners (host) WHERE host IS NOT NULL;
 ",
@@ -116,7 +121,8 @@ async fn grant_on(store: &Store, client: &mut Client, role: &str) -> Result<(), 
          GRANT USAGE ON SCHEMA kraite TO {name};
          GRANT SELECT ON kraite.layouts TO {name};
          GRANT SELECT, INSERT ON kraite.records TO {name};
-         GRANT SELECT, INSERT, UPDATE ON kraite.owners, kraite.snapshots, kraite.hosts, kraite.quiets TO {name};"
+         GRANT SELECT, INSERT, UPDATE ON kraite.owners, kraite.snapshots, kraite.hosts, kraite.quiets,
+             kraite.queues, kraite.jobs TO {name};"
     );
     within(transaction.batch_execute(&grants)).await?;
     // Whoever may not grant is only warned by the server.

@@ -4,6 +4,8 @@ mod contract;
 mod grid;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "postgres")]
+mod queue;
 mod table;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,8 @@ const EXAMPLE: &str = "Examples:
       --exchange-info exchangeInfo.json --symbol SOLUSDT
   kraite sweep --grid grid.toml --out part-2.csv --shard 2/8 --klines ...
   kraite sweep merge part-*.csv --out sweep.csv
+  kraite sweep --grid grid.toml --out sweep.csv --queue postgres://kraite@db.example/kraite --klines ...
+      (built with --features postgres; on any number of machines at once)
 
 A grid is the settings of a backtest as TOML, each a value or a list of values:
 
@@ -104,6 +108,11 @@ struct RunArgs {
     /// Only every n-th run, from the i-th on: i/n.
     #[arg(long, value_parser = shard, value_name = "I/N", default_value = "1/1")]
     shard: (usize, usize),
+    /// Takes runs from a database instead, with everybody else who sweeps the same grid over the same data, until all are
+    /// done: postgres://USER@HOST/DATABASE with the password in PGPASSWORD. Each who takes part has all rows in the end.
+    #[cfg(feature = "postgres")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "shard")]
+    queue: Option<String>,
     /// Enters at these instants only: a CSV file with a column `at`, and one `symbol` if need be; as in a backtest.
     #[arg(long, value_name = "FILE")]
     signals: Option<PathBuf>,
@@ -278,6 +287,16 @@ fn swept(args: &RunArgs, market: Option<&MarketArgs>) -> Result<(Rows, usize), F
     let id = contracts.iter().fold(before, |before, contract| contract.id(&before));
     let periods = usize::from(args.periods);
     let (mut rows, file) = resumed(&args.out, Rows::new(format!("{id}-{}", grid.len()), grid.keys.clone(), periods))?;
+    let jobs = args.jobs.map_or(0, NonZeroUsize::get);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(Failed::with(Exit::Failure))?;
+    let source = args.grid.display().to_string();
+    #[cfg(feature = "postgres")]
+    if let Some(address) = &args.queue {
+        let (all, ran) = queue::pulled(address, (&grid, &source), &contracts, &rows, &pool)?;
+        rows.rows.extend(all.into_iter().map(|row| (row.run, row)));
+        crate::write_whole(&args.out, rows.text())?;
+        return Ok((rows, ran));
+    }
     let (which, count) = args.shard;
     let is_left = |run: &usize| run % count == which - 1 && !rows.rows.contains_key(run);
     let left: Vec<Vec<usize>> = grid.runs_of_each().map(|runs| runs.filter(is_left).collect()).collect();
@@ -292,9 +311,6 @@ fn swept(args: &RunArgs, market: Option<&MarketArgs>) -> Result<(Rows, usize), F
         progress.of(rows_told.len(), all);
         Ok(())
     };
-    let jobs = args.jobs.map_or(0, NonZeroUsize::get);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(Failed::with(Exit::Failure))?;
-    let source = args.grid.display().to_string();
     for (contract, left) in contracts.iter().zip(&left) {
         pool.install(|| contract.run(&Runs { grid: &grid, source: &source, periods, left }, &tell))?;
     }

@@ -156,7 +156,8 @@ impl Rows {
         Ok(all)
     }
 
-    fn parse(&self, line: &str) -> Option<(String, Row)> {
+    /// A line, as [`Row::line`] makes it, with the grid that it is of.
+    pub(crate) fn parse(&self, line: &str) -> Option<(String, Row)> {
         let cells: Vec<&str> = line.split(',').collect();
         let [grid, run, rest @ ..] = cells.as_slice() else { return None };
         let (values, rest) = rest.split_at_checked(self.keys.len())?;

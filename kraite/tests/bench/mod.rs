@@ -44,8 +44,14 @@ impl Bench {
         path
     }
 
+    pub(crate) fn command(&self, args: &str) -> Command {
+        let mut command = Command::cargo_bin("kraite").unwrap();
+        command.current_dir(&self.folder).args(args.split_whitespace());
+        command
+    }
+
     pub(crate) fn run(&self, args: &str) -> Output {
-        Command::cargo_bin("kraite").unwrap().current_dir(&self.folder).args(args.split_whitespace()).output().unwrap()
+        self.command(args).output().unwrap()
     }
 
     pub(crate) fn plan(&self, args: &str) -> (i32, Value, String) {
