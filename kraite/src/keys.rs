@@ -13,6 +13,9 @@ const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 const MAX_BYTES: u64 = 64 * 1_024;
 /// Rights of the group and of others.
 const OF_OTHERS: u32 = 0o077;
+/// The same of a credential, but for reading by the group: systemd lets the user of a unit read one by an access list,
+/// whose mask stands where the rights of the group do, and Kubernetes by the group of the pod.
+const OF_STRANGERS: u32 = 0o027;
 
 /// One place: an environment variable, a file, or a credential by its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -68,12 +71,12 @@ impl Source {
     pub(crate) fn read(&self) -> Result<String, String> {
         let text = match (&self.env, &self.file, &self.credential) {
             (Some(name), _, _) => std::env::var(name).map_err(|_| format!("the variable {name} is not set"))?,
-            (_, Some(file), _) => read_private(file)?,
+            (_, Some(file), _) => read_private(file, OF_OTHERS)?,
             (_, _, Some(name)) => {
                 let folder = std::env::var_os(CREDENTIALS_DIRECTORY).ok_or_else(|| {
                     format!("{CREDENTIALS_DIRECTORY} is not set: no service manager gave credentials")
                 })?;
-                read_private(&Path::new(&folder).join(name))?
+                read_private(&Path::new(&folder).join(name), OF_STRANGERS)?
             }
             (None, None, None) => return Err("no place is named".to_owned()),
         };
@@ -132,15 +135,15 @@ fn api_key(source: &Source) -> Result<String, String> {
     }
 }
 
-/// A file that only its owner may read. What is checked and what is read is one open file.
-fn read_private(path: &Path) -> Result<String, String> {
+/// A file on which nobody else has those rights. What is checked and what is read is one open file.
+fn read_private(path: &Path, others: u32) -> Result<String, String> {
     let at = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let file = File::open(path).map_err(|error| at(&error.kind()))?;
     let rights = file.metadata().map_err(|error| at(&error.kind()))?;
     if !rights.is_file() {
         return Err(at(&"not a file"));
     }
-    if rights.permissions().mode() & OF_OTHERS != 0 {
+    if rights.permissions().mode() & others != 0 {
         return Err(at(&"others may read it: chmod 600"));
     }
     let mut text = String::new();
@@ -189,6 +192,11 @@ mod tests {
                 Ok(text) => assert!(readable && text == "canary-key"),
                 Err(why) => assert!(!readable && why.contains("chmod 600") && !why.contains("canary"), "{why}"),
             }
+        }
+        // What a service manager gives is read by an access list or by a group.
+        for (mode, readable) in [(0o400, true), (0o440, true), (0o460, false), (0o444, false), (0o441, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read_private(&path, OF_STRANGERS).is_ok(), readable, "{mode:o}");
         }
         let gone = Source { file: Some(folder.path().join("gone")), ..Source::default() };
         assert!(gone.read().unwrap_err().contains("not found"));

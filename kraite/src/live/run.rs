@@ -292,7 +292,7 @@ fn read_history(path: PathBuf, board: Arc<Board>) {
         Err(error) => {
             let words = format!(
                 "the history in the journal is damaged: {error}; positions are looked after from its newest records, \
-                 which are sound; keep a copy, and look with `kraite inspect --journal {}`",
+                 which are sound; keep a copy, and look with `kraite inspect {}`",
                 path.display()
             );
             error!("{words}");
