@@ -102,6 +102,23 @@ impl Hosts {
         }
     }
 
+    /// Statements on the database, and the rows of the last one as text.
+    fn sql(&self, sql: &str) -> Vec<String> {
+        self.stage.runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&self.address, tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            let answers = client.simple_query(sql).await.unwrap();
+            let rows = answers.into_iter().filter_map(|answer| match answer {
+                tokio_postgres::SimpleQueryMessage::Row(row) => Some(row),
+                _ => None,
+            });
+            let cells = |row: tokio_postgres::SimpleQueryRow| {
+                (0..row.len()).map(|n| row.get(n).unwrap_or("-").to_owned()).collect::<Vec<_>>().join(" ")
+            };
+            rows.map(cells).collect()
+        })
+    }
+
     /// Each entry and each stop that ever was, as the venues have them.
     fn entries(&self) -> Vec<usize> {
         let of = |name: &&str| self.stage.ids_ever(name).iter().filter(|(role, _)| *role == Role::Entry).count();
@@ -266,4 +283,46 @@ fn s10_a_journal_moves_into_the_database_and_back_under_open_positions() {
     run.kill(Signal::INT);
     let (code, told) = migrate("j", "k");
     assert!(code == 2 && told.contains("one of --from and --to is a file"), "{told}");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn i12_a_database_that_was_put_back_is_found_by_what_the_exchange_shows_and_opens_nothing() {
+    let hosts = Hosts::new("putback");
+    let run = hosts.run("h1");
+    until("there", || run.was_told("3 of 3 accounts are here"));
+    run.kill(Signal::KILL);
+    // The backup, from before anything was opened.
+    hosts.sql(
+        "CREATE TABLE b_records AS TABLE kraite.records; CREATE TABLE b_owners AS TABLE kraite.owners; \
+         CREATE TABLE b_snapshots AS TABLE kraite.snapshots",
+    );
+    let mut run = hosts.run("h1");
+    for (id, name) in (1..).zip(NAMES) {
+        hosts.opens(&mut [&mut run], id, name);
+    }
+    until("protected", || hosts.all_are_protected());
+    let open = "SELECT account, symbol, direction, exposure > 0, stop IS NOT NULL, cover FROM kraite.positions ORDER BY account";
+    until("shown", || hosts.sql(open) == [1, 2, 3].map(|account| format!("{account} SOLUSDT LONG t t protected")));
+    assert_eq!(hosts.sql("SELECT account, host, halted FROM kraite.accounts ORDER BY account")[0], "1 h1 f");
+    let before: Vec<_> = NAMES.iter().map(|name| hosts.stage.ids_ever(name)).collect();
+    run.kill(Signal::KILL);
+    hosts.sql(
+        "DELETE FROM kraite.records; INSERT INTO kraite.records TABLE b_records; DELETE FROM kraite.snapshots; \
+         INSERT INTO kraite.snapshots TABLE b_snapshots; DELETE FROM kraite.owners; \
+         INSERT INTO kraite.owners TABLE b_owners; DELETE FROM kraite.hosts",
+    );
+    // Whoever works on it now opens nothing, and takes away nothing that protects.
+    let mut run = hosts.run("h2");
+    until("found", || run.times_told("of a position this journal does not know: nothing is opened") >= 3);
+    for (id, name) in (11..).zip(NAMES) {
+        run.says(&stage::open(id, name));
+        let answer = run.answers();
+        assert!(answer["error"].as_str().is_some_and(|why| why.contains("the journal cannot explain")), "{answer}");
+    }
+    assert!(hosts.all_are_protected());
+    let after: Vec<_> = NAMES.iter().map(|name| hosts.stage.ids_ever(name)).collect();
+    assert_eq!(after, before);
+    until("shown", || hosts.sql("SELECT count(*) FROM kraite.accounts WHERE quarantined") == ["3"]);
+    run.kill(Signal::INT);
 }

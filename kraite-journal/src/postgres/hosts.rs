@@ -15,7 +15,7 @@ use tokio_postgres::IsolationLevel;
 
 use super::PostgresJournal;
 use super::append::EPOCH_NOW;
-use super::session::{Failure, Store, column, give_back, key, within};
+use super::session::{Failure, Store, column, give_back, key, number, within};
 
 /// The longest name of a host.
 const LONGEST_NAME: usize = 63;
@@ -37,7 +37,7 @@ const RENEW: &str = "
 const HELD: &str = "SELECT account FROM kraite.owners WHERE host = $1 AND run = $2 ORDER BY account";
 
 /// Whoever sees that a lease has run out ends it, before it takes anything: a host that renews at the same time waits
-/// for that, and finds its run gone. Every transaction takes rows of hosts before rows of owners.
+/// for that, and finds its run gone. Every transaction takes hosts before owners.
 pub(super) const END_LAPSED: &str = "
     WITH lapsed AS (
         UPDATE kraite.hosts SET run = NULL WHERE until <= now() AND run IS NOT NULL RETURNING name
@@ -68,6 +68,16 @@ const RELEASE: &str = "
         free_at = now() + $3::bigint * interval '1 ms'
     WHERE host = $1 AND run IS NOT DISTINCT FROM COALESCE($2, run) AND account = ANY(COALESCE($5, ARRAY[account]))";
 
+/// Accounts of runs that nobody knows, as after a backup was put back: no lease of theirs will ever end. No run begins or
+/// ends meanwhile.
+const LOCK: &str = "LOCK TABLE kraite.hosts IN SHARE ROW EXCLUSIVE MODE";
+const END_UNKNOWN: &str = "
+    UPDATE kraite.owners o SET host = NULL, run = NULL, epoch = LEAST(o.epoch + 1, $1),
+        free_at = now() + $2::bigint * interval '1 ms'
+    WHERE o.host IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM kraite.hosts h WHERE h.name = o.host AND h.run = o.run
+    )";
+
 /// Nothing of this run is left to anybody.
 const END: &str = "UPDATE kraite.hosts SET run = NULL, until = LEAST(until, now()) WHERE name = $1 AND run = $2";
 
@@ -77,6 +87,12 @@ const LIST: &str = "
            (SELECT COALESCE(array_agg(o.account ORDER BY o.account), '{}') FROM kraite.owners o
             WHERE o.host = h.name AND o.run = h.run)
     FROM kraite.hosts h ORDER BY h.name";
+
+const STAND: &str = "
+    INSERT INTO kraite.standings AS s (account, seq, at, body)
+    SELECT t.account, t.seq, now(), t.body::jsonb FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS t (account, seq, body)
+    ON CONFLICT (account) DO UPDATE SET seq = EXCLUDED.seq, at = EXCLUDED.at, body = EXCLUDED.body
+    WHERE EXCLUDED.seq >= s.seq";
 
 const DRAIN: &str = "UPDATE kraite.hosts SET drained = $2 WHERE name = $1";
 
@@ -205,8 +221,11 @@ impl Host {
         let run = journal
             .owned(move |store| async move {
                 transact(&store, async |moment| {
+                    within(moment.execute(LOCK, &[])).await?;
                     let row = within(moment.query_one(BEGIN, &[&owned, &version, &milliseconds(lease.term)])).await?;
                     release(moment, &owned, None, lease, None).await?;
+                    let (most, reach) = (i64::from(Epoch::MAX.get()), milliseconds(lease.reach));
+                    within(moment.execute(END_UNKNOWN, &[&most, &reach])).await?;
                     column::<String>(&row, 0)
                 })
                 .await
@@ -358,6 +377,24 @@ impl Host {
                 Ok(Egress { hosts, quiets })
             })
             .await
+        })
+        .await
+    }
+
+    /// Tells where accounts stand, each as of a record and as JSON, for those who read the database with SQL (views
+    /// `kraite.accounts` and `kraite.positions`). Nothing is decided by it.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Journal`].
+    pub async fn stand(&self, standings: Vec<(AccountTag, u64, String)>) -> Result<(), HostError> {
+        let accounts: Vec<i64> = standings.iter().map(|(account, ..)| key(*account)).collect();
+        let seqs: Vec<i64> = standings.iter().map(|(_, seq, _)| number(*seq)).collect();
+        let bodies: Vec<String> = standings.into_iter().map(|(.., body)| body).collect();
+        self.asked(move |host| async move {
+            let store = Arc::clone(&host.store);
+            transact(&store, async |moment| within(moment.execute(STAND, &[&accounts, &seqs, &bodies])).await.map(drop))
+                .await
         })
         .await
     }

@@ -37,8 +37,31 @@ const VERSIONS: [&str; 2] = [
         queue text NOT NULL REFERENCES kraite.queues, job bigint NOT NULL, result text, taken_until timestamptz,
         PRIMARY KEY (queue, job)
     );
+    CREATE TABLE kraite.standings (
+        account bigint PRIMARY KEY, seq bigint NOT NULL, at timestamptz NOT NULL, body jsonb NOT NULL
+    );
     ALTER TABLE kraite.owners ADD COLUMN host text, ADD COLUMN run text, ADD COLUMN free_at timestamptz, ADD COLUMN moved_to text;
     CREATE INDEX owners_of_hosts ON kraite.owners (host) WHERE host IS NOT NULL;
+    CREATE VIEW kraite.accounts AS
+        SELECT o.account, h.name AS host, o.epoch, o.last_seq AS records, s.seq AS snapshot_of, o.moved_to,
+               t.seq AS shown_as_of, t.at AS shown_at,
+               (t.body ->> 'halted')::boolean AS halted, (t.body ->> 'quarantined')::boolean AS quarantined,
+               (t.body ->> 'in_doubt')::integer AS orders_in_doubt
+        FROM kraite.owners o
+        LEFT JOIN kraite.hosts h ON h.name = o.host AND h.run = o.run AND h.until > now()
+        LEFT JOIN kraite.snapshots s ON s.account = o.account
+        LEFT JOIN kraite.standings t ON t.account = o.account;
+    CREATE VIEW kraite.positions AS
+        SELECT t.account, p.position, p.symbol, p.direction, p.status, p.exposure, p.average_entry, p.target, p.stop,
+               p.cover, to_timestamp(p.unprotected_since_ms / 1000.0) AS unprotected_since,
+               p.worst_unprotected_ms, p.rungs_filled, p.rungs_working, p.rungs_held, p.realised, p.in_doubt, p.halted,
+               t.seq AS shown_as_of, t.at AS shown_at
+        FROM kraite.standings t, jsonb_to_recordset(t.body -> 'positions') AS p (
+            position bigint, symbol text, direction text, status text, exposure numeric, average_entry numeric,
+            target numeric, stop numeric, cover text, unprotected_since_ms bigint, worst_unprotected_ms bigint,
+            rungs_filled integer, rungs_working integer, rungs_held integer, realised numeric, in_doubt integer,
+            halted boolean
+        );
 ",
 ];
 
@@ -122,7 +145,8 @@ async fn grant_on(store: &Store, client: &mut Client, role: &str) -> Result<(), 
          GRANT SELECT ON kraite.layouts TO {name};
          GRANT SELECT, INSERT ON kraite.records TO {name};
          GRANT SELECT, INSERT, UPDATE ON kraite.owners, kraite.snapshots, kraite.hosts, kraite.quiets,
-             kraite.queues, kraite.jobs TO {name};"
+             kraite.queues, kraite.jobs, kraite.standings TO {name};
+         GRANT SELECT ON kraite.accounts, kraite.positions TO {name};"
     );
     within(transaction.batch_execute(&grants)).await?;
     // Whoever may not grant is only warned by the server.

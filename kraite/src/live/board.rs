@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(feature = "postgres")]
+use kraite_core::engine::State;
 use kraite_core::engine::{Alert, CommandId, CommandRefusal, Engine, Event, InputKind, Notice};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::journal::Record;
@@ -86,6 +88,9 @@ struct Kept {
     /// Commands that have opened, and what; the position's number leaves the state before its command does.
     known: BTreeMap<(AccountTag, CommandId), Option<PositionNo>>,
     waiting: BTreeMap<(AccountTag, CommandId), oneshot::Sender<Decision>>,
+    /// Where accounts stand that somebody is to be told of, as long as nobody was.
+    #[cfg(feature = "postgres")]
+    untold: BTreeMap<AccountTag, State>,
 }
 
 /// All accounts of this process, for as long as it lives: a journal that is opened again goes on here.
@@ -95,11 +100,28 @@ pub(super) struct Board {
     began: LocalMillis,
     outbox: Arc<Outbox>,
     kept: Mutex<Kept>,
+    /// Whether somebody asks where accounts stand.
+    #[cfg(feature = "postgres")]
+    is_told: std::sync::atomic::AtomicBool,
 }
 
 impl Board {
     pub(super) fn new(clock: Clock, outbox: Arc<Outbox>) -> Self {
-        Self { began: clock.now(), clock, outbox, kept: Mutex::default() }
+        Self {
+            began: clock.now(),
+            clock,
+            outbox,
+            kept: Mutex::default(),
+            #[cfg(feature = "postgres")]
+            is_told: false.into(),
+        }
+    }
+
+    /// The accounts that have changed since this was asked before, as they stand now.
+    #[cfg(feature = "postgres")]
+    pub(super) fn changed(&self) -> BTreeMap<AccountTag, State> {
+        self.is_told.store(true, std::sync::atomic::Ordering::SeqCst);
+        std::mem::take(&mut self.kept().untold)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -117,6 +139,10 @@ impl Board {
         let refused = record.events.iter().filter(|event| matches!(event, Event::CommandRefused(_))).count();
         tally.refused += refused as u64;
         kept.standing.insert(account, standing);
+        #[cfg(feature = "postgres")]
+        if self.is_told.load(std::sync::atomic::Ordering::SeqCst) {
+            kept.untold.insert(account, engine.state().clone());
+        }
         if record.input == InputKind::Started {
             let state = engine.state();
             kept.known.extend(state.archived.iter().map(|id| ((account, *id), None)));
@@ -192,6 +218,8 @@ impl Board {
     pub(super) fn left(&self, account: AccountTag) {
         let mut kept = self.kept();
         kept.standing.remove(&account);
+        #[cfg(feature = "postgres")]
+        kept.untold.remove(&account);
         kept.tally.remove(&account);
         kept.known.retain(|(of, _), _| *of != account);
         kept.waiting.retain(|(of, _), _| *of != account);

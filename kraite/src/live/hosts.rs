@@ -12,11 +12,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 
+use super::board::Board;
 use super::config::{Config, Postgres};
 use super::connect::Budgets;
 use super::fleet::{Change, Desks, Members};
-use crate::database;
 use crate::exit::{Exit, Failed};
+use crate::{database, status, utc};
 
 /// How wrong the clock may be that requests are signed by, and how long a commit may take, on top of what a request
 /// may be under way.
@@ -91,7 +92,15 @@ fn failed(error: HostError) -> Failed {
 
 impl Joined {
     /// Keeps the lease, and this host's share of the accounts, until the other end is dropped.
-    pub(super) fn keep(&self, config: &Config, desks: &Arc<Desks>, clock: &Clock, budgets: &Budgets) -> Members {
+    pub(super) fn keep(
+        &self,
+        config: &Config,
+        desks: &Arc<Desks>,
+        board: &Arc<Board>,
+        clock: &Clock,
+        budgets: &Budgets,
+    ) -> Members {
+        board.changed();
         let (changes, told) = mpsc::channel(WAITING);
         let (ended, ends) = mpsc::unbounded_channel();
         let keeper = Keeper {
@@ -99,6 +108,7 @@ impl Joined {
             plain: self.plain.clone(),
             wanted: config.accounts.iter().map(|account| account.tag).collect(),
             desks: Arc::clone(desks),
+            board: Arc::clone(board),
             shared: self.egress.clone().map(|egress| (egress, clock.clone(), budgets.clone())),
             changes,
             held: BTreeSet::new(),
@@ -128,6 +138,7 @@ struct Keeper {
     /// Those of the configuration.
     wanted: BTreeSet<AccountTag>,
     desks: Arc<Desks>,
+    board: Arc<Board>,
     /// The word for the address that is called from, and what is shared with those who say the same one.
     shared: Option<(String, Clock, Budgets)>,
     changes: mpsc::Sender<Change>,
@@ -226,12 +237,25 @@ impl Keeper {
                 self.tell(Change::Begin(account)).await;
             }
         }
+        self.stand().await?;
         let now = (self.held.len(), up.len());
         if self.said != Some(now) {
             self.said = Some(now);
             info!("{} of {} accounts are here, hosts that take accounts: {}", now.0, self.wanted.len(), now.1);
         }
         Ok(())
+    }
+
+    /// For those who read the database with SQL.
+    async fn stand(&self) -> Result<(), HostError> {
+        let mut standings = Vec::new();
+        for (account, state) in self.board.changed() {
+            let shown = status::account(&state, true, utc::now_ms());
+            if let Ok(body) = serde_json::to_string(&shown) {
+                standings.push((account, state.seq, body));
+            }
+        }
+        if standings.is_empty() { Ok(()) } else { self.host.stand(standings).await }
     }
 
     /// What is beyond the share goes a part at a time, so that not everything is without a worker at once.

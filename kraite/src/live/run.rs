@@ -320,8 +320,10 @@ async fn over(config: &Config, held: &Hold, opened: Opened, outside: &mut Outsid
     let (clock, budgets) = (outside.clock.clone(), outside.budgets.clone());
     let mut fleet = Fleet::new(opened.journal, Arc::clone(&board), clock, budgets, outside.paper);
     #[cfg(feature = "postgres")]
-    let mut members =
-        opened.joined.as_ref().map(|joined| joined.keep(config, &fleet.desks, &outside.clock, &outside.budgets));
+    let mut members = opened
+        .joined
+        .as_ref()
+        .map(|joined| joined.keep(config, &fleet.desks, &board, &outside.clock, &outside.budgets));
     #[cfg(not(feature = "postgres"))]
     let mut members: Option<Members> = None;
     if members.is_none() {
