@@ -476,6 +476,27 @@ fn run_help() -> Output {
 }
 
 #[test]
+fn hosts_that_share_a_database_have_the_configuration_of_the_one_pod_but_for_the_journal() {
+    let of = |folder: &str| block(&read(&format!("deploy/{folder}/configmap.yaml")), "kraite.toml");
+    let (one, many) = (of("kubernetes"), of("kubernetes-hosts"));
+    let rest = |text: &str| text.split_once("[http]").unwrap().1.to_owned();
+    assert_eq!(rest(&many), rest(&one));
+    assert_eq!(credentials(&many).difference(&credentials(&one)).collect::<Vec<_>>(), ["database"]);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("kraite.toml"), &many).unwrap();
+    let checked = run(folder.path(), &["config", "check", "--without-secrets"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("in PostgreSQL"));
+    std::fs::write(folder.path().join("kraite.toml"), many.replace("egress", "exgress")).unwrap();
+    assert!(!run(folder.path(), &["config", "check", "--without-secrets"]).status.success());
+    let applied = read("deploy/kubernetes-hosts/kustomization.yaml");
+    for entry in std::fs::read_dir(root().join("deploy/kubernetes-hosts")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "kustomization.yaml" || applied.contains(&format!("path: {name}\n")), "{name}");
+    }
+}
+
+#[test]
 fn every_manifest_is_applied_but_for_the_secret() {
     let applied = read("deploy/kubernetes/kustomization.yaml");
     let applied: BTreeSet<&str> =

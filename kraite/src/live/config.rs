@@ -61,6 +61,7 @@ struct PostgresTable {
     host: Option<Spanned<String>>,
     lease_seconds: Option<Spanned<u32>>,
     egress: Option<String>,
+    control: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -292,6 +293,7 @@ impl Config {
             Some(speed) => *speed.get_ref(),
             None => 1,
         };
+        let control = file.postgres.as_ref().and_then(|table| table.get_ref().control.clone());
         let postgres = file.postgres.map(|table| {
             let span = table.span();
             postgres(table.into_inner(), folder, |wrong| placed.key(&span, wrong))
@@ -304,7 +306,7 @@ impl Config {
                 return Err(Misplaced::at(&journal.span(), why.to_owned()));
             }
             (Some(journal), None) => journal.into_inner(),
-            (None, Some(_)) => PathBuf::from(BESIDE),
+            (None, Some(_)) => control.unwrap_or_else(|| PathBuf::from(BESIDE)),
             (Some(journal), Some(_)) => {
                 let why = "a journal is a file or in PostgreSQL: leave out journal or [postgres]".to_owned();
                 return Err(Misplaced::at(&journal.span(), why));
