@@ -224,3 +224,22 @@ fn r22_a_step_that_has_more_digits_than_there_is_room_for_is_refused_not_rounded
     assert_eq!(floor_price(price.parse().unwrap(), tick.parse().unwrap()), Err(ArithmeticError::Overflow));
     assert_eq!(ceil_price("100.01".parse().unwrap(), "0.25".parse().unwrap()).unwrap(), "100.25".parse().unwrap());
 }
+
+/// A close that was late found exposure of somebody else, after the stop had taken ours.
+#[test]
+fn s11_what_exits_took_beyond_what_was_entered_was_paid_by_somebody_else() {
+    let mut bench = active();
+    let (target, stop) = (bench.latest(Role::Target).clone(), bench.latest(Role::Stop).id);
+    bench.fill(Role::Target);
+    let entered = bench.position().entered().qty;
+    let beyond = bench.reborn(|state| {
+        let orders = &mut state.positions.values_mut().next().unwrap().orders;
+        let filled = orders.get(&target.id).unwrap().ledger.clone();
+        orders.change(stop, |order| order.ledger = filled);
+    });
+    let exited = beyond.position().exited().qty;
+    assert_eq!(exited, entered.checked_add(entered).unwrap());
+    let brought = target.shape.price().unwrap().checked_mul(exited).unwrap();
+    let paid = "150.24".parse::<kraite_core::number::Price>().unwrap().checked_mul(entered).unwrap();
+    assert_eq!(beyond.position().realised(), Some(brought.checked_sub(paid).unwrap()));
+}

@@ -254,7 +254,8 @@ impl Position {
         let entered = self.entered();
         let exited = self.exited();
         let average = self.average_entry()?;
-        let cost = average.checked_mul(exited.qty).ok()?;
+        // What a close took of somebody else's was never paid for here.
+        let cost = average.checked_mul(exited.qty.min(entered.qty)).ok()?;
         let gross = match self.direction() {
             Direction::Long => exited.cost?.checked_sub(cost).ok()?,
             Direction::Short => cost.checked_sub(exited.cost?).ok()?,

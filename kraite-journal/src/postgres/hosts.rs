@@ -12,6 +12,7 @@ use deadpool_postgres::{Client, Transaction};
 use kraite_core::id::{AccountTag, Epoch};
 use kraite_core::journal::JournalError;
 use tokio_postgres::IsolationLevel;
+use tokio_postgres::types::ToSql;
 
 use super::PostgresJournal;
 use super::append::EPOCH_NOW;
@@ -88,11 +89,13 @@ const LIST: &str = "
             WHERE o.host = h.name AND o.run = h.run)
     FROM kraite.hosts h ORDER BY h.name";
 
+/// Only of accounts that are its own still.
 const STAND: &str = "
-    INSERT INTO kraite.standings AS s (account, seq, at, body)
-    SELECT t.account, t.seq, now(), t.body::jsonb FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS t (account, seq, body)
-    ON CONFLICT (account) DO UPDATE SET seq = EXCLUDED.seq, at = EXCLUDED.at, body = EXCLUDED.body
-    WHERE EXCLUDED.seq >= s.seq";
+    INSERT INTO kraite.standings (account, seq, at, body)
+    SELECT t.account, t.seq, now(), t.body::jsonb
+    FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS t (account, seq, body)
+    JOIN kraite.owners o ON o.account = t.account AND o.host = $4 AND o.run = $5
+    ON CONFLICT (account) DO UPDATE SET seq = EXCLUDED.seq, at = EXCLUDED.at, body = EXCLUDED.body";
 
 const DRAIN: &str = "UPDATE kraite.hosts SET drained = $2 WHERE name = $1";
 
@@ -393,8 +396,11 @@ impl Host {
         let bodies: Vec<String> = standings.into_iter().map(|(.., body)| body).collect();
         self.asked(move |host| async move {
             let store = Arc::clone(&host.store);
-            transact(&store, async |moment| within(moment.execute(STAND, &[&accounts, &seqs, &bodies])).await.map(drop))
-                .await
+            transact(&store, async |moment| {
+                let of: [&(dyn ToSql + Sync); 5] = [&accounts, &seqs, &bodies, &&*host.name, &&*host.run];
+                within(moment.execute(STAND, &of)).await.map(drop)
+            })
+            .await
         })
         .await
     }
