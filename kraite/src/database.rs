@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kraite_core::engine::State;
 use kraite_core::id::AccountTag;
 use kraite_core::journal::Journal as _;
-use kraite_journal::PostgresJournal;
+use kraite_journal::{PostgresJournal, SqliteJournal};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
@@ -194,7 +194,14 @@ pub(crate) fn migrate(args: &MigrateArgs) -> Result<Exit, Failed> {
             if !file.exists() {
                 return Err(Failed::new(Exit::Journal, format!("{} does not exist", file.display())));
             }
+            let aside = moved_aside(file);
+            if aside.exists() {
+                let why = format!("{} is there and would be written over: move it away first", aside.display());
+                return Err(Failed::new(Exit::Failure, why));
+            }
             let _held = control::hold(file)?;
+            // What a killed process left in the log goes into the file: then one name is all there is to rename.
+            drop(SqliteJournal::open(file)?);
             let moved = block_on(async { Ok(connect(&address(&args.to)).await?.copy_from(file).await?) })?;
             close(file)?;
             moved
@@ -218,24 +225,27 @@ pub(crate) fn migrate(args: &MigrateArgs) -> Result<Exit, Failed> {
     Ok(Exit::Ok)
 }
 
-/// Nobody goes on with a file that was copied by mistake.
+/// What a file is called once it was copied.
+fn moved_aside(file: &Path) -> PathBuf {
+    let mut aside = file.as_os_str().to_owned();
+    aside.push(".moved");
+    PathBuf::from(aside)
+}
+
+/// Nobody goes on with a file that was copied by mistake. Killed before this the same command finds everything copied, and
+/// comes here.
 fn close(file: &Path) -> Result<(), Failed> {
-    for ending in ["", "-wal", "-shm"] {
-        let (mut from, mut to) = (file.as_os_str().to_owned(), file.as_os_str().to_owned());
-        from.push(ending);
-        to.push(".moved");
-        to.push(ending);
-        match std::fs::rename(&from, &to) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                let why = format!(
-                    "everything is copied, and {} could not be renamed to {}: {error}; do so, and work on it no more",
-                    from.display(),
-                    to.display()
-                );
-                return Err(Failed::new(Exit::Failure, why));
-            }
-            _ => {}
-        }
+    let aside = moved_aside(file);
+    std::fs::rename(file, &aside).map_err(|error| {
+        let (file, aside) = (file.display(), aside.display());
+        let why = format!("everything is copied, and {file} could not be renamed to {aside}: {error}; do so by hand");
+        Failed::new(Exit::Failure, why)
+    })?;
+    // What its readers left beside it is empty.
+    for ending in ["-wal", "-shm"] {
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(ending);
+        let _ = std::fs::remove_file(beside);
     }
     Ok(())
 }

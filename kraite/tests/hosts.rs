@@ -256,7 +256,11 @@ fn s10_a_journal_moves_into_the_database_and_back_under_open_positions() {
     let before: Vec<_> = NAMES.iter().map(|name| hosts.stage.ids_ever(name)).collect();
     let (code, told) = migrate("j", &address);
     assert!(code == 0 && told.contains("\"accounts\":3"), "{told}");
-    assert!(!hosts.stage.folder.path().join("j").exists() && hosts.stage.folder.path().join("j.moved").exists());
+    let place = |name: &str| hosts.stage.folder.path().join(name);
+    assert!(place("j.moved").exists(), "{told}");
+    for left in ["j", "j-wal", "j-shm", "j.moved-wal"] {
+        assert!(!place(left).exists(), "{left}: whoever begins a journal of that name would have its log");
+    }
 
     let mut first = hosts.run("h1");
     for (id, name) in (1..).zip(NAMES) {
@@ -281,6 +285,9 @@ fn s10_a_journal_moves_into_the_database_and_back_under_open_positions() {
     assert_eq!(after, before, "nothing is placed by a journal that moves");
     assert!(hosts.all_are_protected());
     run.kill(Signal::INT);
+    let (code, told) = migrate("j", &address);
+    assert!(code == 1 && told.contains("j.moved is there and would be written over"), "{told}");
+    assert!(place("j").exists());
     let (code, told) = migrate("j", "k");
     assert!(code == 2 && told.contains("one of --from and --to is a file"), "{told}");
 }

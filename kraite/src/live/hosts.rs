@@ -100,6 +100,7 @@ impl Joined {
         clock: &Clock,
         budgets: &Budgets,
     ) -> Members {
+        // From now on what changes is kept for those who ask.
         board.changed();
         let (changes, told) = mpsc::channel(WAITING);
         let (ended, ends) = mpsc::unbounded_channel();
