@@ -1,6 +1,5 @@
 //! A journal in PostgreSQL: where its address comes from, the connection to it, and what is done with it from outside.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kraite_core::engine::State;
@@ -11,11 +10,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use crate::exit::{Exit, Failed};
-use crate::journal::{chosen, folded, is_address};
+use crate::journal::{folded, is_address};
 use crate::live::config::{Address, Config};
 use crate::live::control;
-use crate::status::{self, Shown, ShownHost};
-use crate::utc;
 
 /// Where libpq's programs find a password, too.
 const PASSWORD: &str = "PGPASSWORD";
@@ -74,36 +71,6 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failed>>) -> Resu
 /// What an account of a configuration knows.
 pub(crate) fn state(address: &Address, account: AccountTag) -> Result<State, Failed> {
     block_on(async { folded(account, connect(address).await?.load(account).await?) })
-}
-
-/// Where the accounts of a database stand, and which hosts work on them.
-pub(crate) fn shown(address: &str, account: Option<u32>, all: bool) -> Result<Shown, Failed> {
-    block_on(async {
-        let journal = connect(&Address::Said(address.to_owned())).await?;
-        let hosts = journal.hosts().await?;
-        let of_hosts = hosts.iter().filter(|row| row.is_up);
-        let of_hosts: BTreeMap<AccountTag, &str> =
-            of_hosts.flat_map(|row| row.accounts.iter().map(|account| (*account, row.name.as_str()))).collect();
-        let moved: BTreeMap<AccountTag, String> = journal.moved().await?.into_iter().collect();
-        let mut accounts = Vec::new();
-        for tag in chosen(journal.accounts().await?, account, address)? {
-            let state = folded(tag, journal.load(tag).await?)?;
-            let mut shown = status::account(&state, all, utc::now_ms());
-            shown.host = of_hosts.get(&tag).map(|host| (*host).to_owned());
-            shown.moved_to = moved.get(&tag).cloned();
-            accounts.push(shown);
-        }
-        let hosts = hosts.into_iter().map(|row| ShownHost {
-            host: row.name,
-            version: row.version,
-            up: row.is_up,
-            drained: row.drained,
-            began_at_ms: row.began_at,
-            lease_until_ms: row.until,
-            accounts: row.accounts.iter().map(|account| account.get()).collect(),
-        });
-        Ok(Shown::of(address.to_owned(), hosts.collect(), accounts))
-    })
 }
 
 /// Let a host hand over every account that it works on, and take none, or let it take accounts again.

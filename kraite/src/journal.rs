@@ -56,8 +56,12 @@ impl Journal {
     /// may take its time, so that a writer's log does not grow meanwhile.
     pub(crate) fn open(path: &Path, account: Option<u32>) -> Result<Self, Failed> {
         if is_address(&path.to_string_lossy()) {
-            let why = "this reads a journal in a file; kraite status reads one in PostgreSQL, and kraite migrate copies \
-                       it into a file";
+            let why = if cfg!(feature = "postgres") {
+                "this reads a journal in a file; kraite status reads one in PostgreSQL, and kraite migrate copies it \
+                 into a file"
+            } else {
+                "this kraite is built without PostgreSQL: build it with --features postgres"
+            };
             return Err(Failed::new(Exit::Usage, why));
         }
         let reader = SqliteReader::open_frozen(path)?;

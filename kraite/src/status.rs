@@ -1,22 +1,32 @@
 //! `kraite status`: where accounts and positions stand, from a journal that somebody else may be writing.
 
+#[cfg(feature = "postgres")]
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use kraite_core::engine::State;
+#[cfg(feature = "postgres")]
+use kraite_core::id::AccountTag;
 use kraite_core::id::Role;
+#[cfg(feature = "postgres")]
+use kraite_core::journal::Journal as _;
 use kraite_core::number::{Notional, Price, Qty};
 use kraite_core::order::Life;
 use kraite_core::position::{Cover, Phase, Position, Protective};
 use serde::Serialize;
 
+#[cfg(feature = "postgres")]
+use crate::database;
 use crate::exit::{Exit, Failed};
 use crate::flags::{cut, padded, places};
 #[cfg(feature = "postgres")]
 use crate::journal::is_address;
 use crate::journal::{Journal, orders_and_doubts};
+#[cfg(feature = "postgres")]
+use crate::live::config::Address;
 use crate::{Audience, utc, words};
 
 const EXAMPLE: &str = "Example:
@@ -209,10 +219,41 @@ pub(crate) fn account(state: &State, all: bool, now_ms: i64) -> ShownAccount {
 fn look(args: &Args) -> Result<Shown, Failed> {
     #[cfg(feature = "postgres")]
     if let Some(address) = args.journal.to_str().filter(|journal| is_address(journal)) {
-        return crate::database::shown(address, args.account, args.all);
+        return shared(address, args.account, args.all);
     }
     let journal = Journal::open(&args.journal, args.account)?;
     shown(&journal, args.journal.display().to_string(), args.all)
+}
+
+/// Where the accounts of a database stand, and which hosts work on them.
+#[cfg(feature = "postgres")]
+fn shared(address: &str, account: Option<u32>, all: bool) -> Result<Shown, Failed> {
+    database::block_on(async {
+        let journal = database::connect(&Address::Said(address.to_owned())).await?;
+        let hosts = journal.hosts().await?;
+        let of_hosts = hosts.iter().filter(|row| row.is_up);
+        let of_hosts: BTreeMap<AccountTag, &str> =
+            of_hosts.flat_map(|row| row.accounts.iter().map(|account| (*account, row.name.as_str()))).collect();
+        let moved: BTreeMap<AccountTag, String> = journal.moved().await?.into_iter().collect();
+        let mut accounts = Vec::new();
+        for tag in crate::journal::chosen(journal.accounts().await?, account, address)? {
+            let state = crate::journal::folded(tag, journal.load(tag).await?)?;
+            let mut shown = self::account(&state, all, utc::now_ms());
+            shown.host = of_hosts.get(&tag).map(|host| (*host).to_owned());
+            shown.moved_to = moved.get(&tag).cloned();
+            accounts.push(shown);
+        }
+        let hosts = hosts.into_iter().map(|row| ShownHost {
+            host: row.name,
+            version: row.version,
+            up: row.is_up,
+            drained: row.drained,
+            began_at_ms: row.began_at,
+            lease_until_ms: row.until,
+            accounts: row.accounts.iter().map(|account| account.get()).collect(),
+        });
+        Ok(Shown::of(address.to_owned(), hosts.collect(), accounts))
+    })
 }
 
 /// Where the accounts of an opened journal stand.
