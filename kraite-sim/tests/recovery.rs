@@ -305,3 +305,19 @@ fn r43_r85_exposure_whose_close_is_in_doubt_waits_behind_a_stop() {
         assert_eq!(verdict.violations, 0, "{:?}", verdict.findings);
     }
 }
+
+/// What waits for a stopped process waits until the longer of two stops has ended, so the process must too: otherwise it
+/// would go on and wait for answers that its shell can no longer bound.
+#[test]
+fn s12_a_worker_that_is_stopped_twice_goes_on_when_the_longer_stop_ends() {
+    let mut world = world(presets::binance(), BTreeMap::new());
+    open(&mut world, 1);
+    let long = world.now().plus(Millis::from_secs(60));
+    world.stop(script::account(), Millis::from_secs(60));
+    world.run_for(Millis::from_secs(1));
+    world.stop(script::account(), Millis::from_secs(2));
+    assert_eq!(world.all_run_at(), long);
+    world.run_for(Millis::from_secs(1));
+    world.stop(script::account(), Millis::from_secs(90));
+    assert_eq!(world.all_run_at(), long.plus(Millis::from_secs(32)));
+}

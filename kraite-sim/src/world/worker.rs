@@ -63,11 +63,12 @@ impl World {
         self.die(account, "killed");
     }
 
-    /// Stops a worker for a span, as SIGSTOP or a sleeping machine does; its clocks run on.
+    /// Stops a worker for a span, as SIGSTOP or a sleeping machine does; its clocks run on. Who is stopped already goes
+    /// on when the longer of both ends.
     pub fn stop(&mut self, account: AccountTag, span: Millis) {
         let until = self.now.plus(span);
         if let Some(worker) = self.workers.get_mut(&account) {
-            worker.stopped_until = Some(until);
+            worker.stopped_until = worker.stopped_until.max(Some(until));
         }
         self.auditor.stopped(account, true, self.now);
         self.tell(|| format!("ZZ worker {account} is stopped for {span} ms"));
