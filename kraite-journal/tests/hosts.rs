@@ -43,6 +43,36 @@ async fn claim_all(host: &Host, wanted: &[AccountTag]) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
+async fn what_a_newer_version_has_worked_on_is_left_to_it() {
+    let database = Database::new().await;
+    let journal = database.journal().await;
+    let all = accounts(1..=3);
+    let (ours, newer) = (host(&journal, "ours", LONG).await, host(&journal, "newer", LONG).await);
+    assert_eq!(newer.claim(&all[..1], 1).await.unwrap(), accounts([1]));
+    assert_eq!(ours.claim(&all, 9).await.unwrap(), accounts([2, 3]));
+    // As a version writes it that is 40 changes ahead, and one that came before all of them.
+    database.run("UPDATE kraite.owners SET reads = 41 WHERE account = 1").await;
+    database.run("UPDATE kraite.hosts SET reads = CASE name WHEN 'newer' THEN 41 ELSE reads END").await;
+    database.run("INSERT INTO kraite.hosts (name, version, began_at, until) VALUES ('older', '0', now(), now())").await;
+    let reads: Vec<_> = journal.hosts().await.unwrap().into_iter().map(|row| (row.name, row.reads_ours)).collect();
+    assert_eq!(reads, [("newer".into(), true), ("older".into(), false), ("ours".into(), true)]);
+    // As long as it is somebody's, nobody has to be told.
+    assert_eq!(ours.too_new(&all).await.unwrap(), []);
+    newer.end().await.unwrap();
+    database.run("UPDATE kraite.owners SET free_at = NULL").await;
+    assert_eq!(ours.claim(&all, 9).await.unwrap(), []);
+    assert_eq!(ours.too_new(&all).await.unwrap(), accounts([1]));
+    let refused = journal.acquire(account(1)).await.unwrap_err();
+    assert!(matches!(&refused, JournalError::TooNew { found: 41, .. }), "{refused}");
+    assert!(refused.to_string().contains("account 1"), "{refused}");
+    // What is handed over by one of the same version is taken by the next one.
+    ours.end().await.unwrap();
+    database.run("UPDATE kraite.owners SET free_at = NULL").await;
+    assert_eq!(host(&journal, "next", LONG).await.claim(&all, 9).await.unwrap(), accounts([2, 3]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
 async fn each_account_goes_to_one_of_the_hosts_that_claim_it_at_once() {
     let database = Database::new().await;
     let journal = database.journal().await;

@@ -146,7 +146,7 @@ async fn a_database_of_the_first_version_goes_on_as_it_is() {
     let database = Database::new().await;
     database.run(include_str!("golden/postgres-1.sql")).await;
     let journal = PostgresJournal::connect(&database.address()).await.unwrap();
-    assert_eq!(database.rows("kraite.layouts").await.len(), 2);
+    assert_eq!(database.rows("kraite.layouts").await.len(), 3);
     let epoch = journal.acquire(account(1)).await.unwrap();
     journal.append(account(1), &[record(1, epoch)]).await.unwrap();
     let lease = Lease { term: Duration::from_secs(60), reach: Duration::from_secs(1) };

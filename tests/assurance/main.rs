@@ -199,7 +199,8 @@ fn versions(places: &Places) -> Vec<(String, String)> {
     }
     let codec = read(&places.root.join("kraite-journal/src/codec.rs")).unwrap_or_default();
     let format = codec.lines().find_map(|line| line.strip_prefix("pub const FORMAT: u8 = "));
-    versions.push(("format of a journal record".into(), format.unwrap_or("not found").trim_end_matches(';').into()));
+    versions
+        .push(("format of a journal record".into(), format.unwrap_or("not found").trim_end_matches(" + NEXT;").into()));
     versions
 }
 

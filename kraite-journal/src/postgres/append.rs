@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::hosts::{END_LAPSED, Host, transact};
 use super::session::{Failure, Store, column, epoch_of, give_back, key, number, owner_of, within};
+use crate::codec::READS;
 
 /// Above every epoch of a database that was lost or put back, since ids carry the epoch: the minutes since 2020 by the
 /// server's clock. There is room for 31 years.
@@ -16,9 +17,9 @@ pub(super) const EPOCH_NOW: &str = "GREATEST(floor(extract(epoch FROM now()) / 6
 
 /// For whoever is no host: an account that no host works on. What its last host has under way is its own still.
 const ACQUIRE: &str = "
-    INSERT INTO kraite.owners AS o (account, epoch, last_seq) VALUES ($1, EPOCH_NOW, 0)
-    ON CONFLICT (account) DO UPDATE SET epoch = GREATEST(o.epoch + 1, EXCLUDED.epoch)
-    WHERE o.epoch < $2 AND o.host IS NULL AND o.moved_to IS NULL RETURNING epoch";
+    INSERT INTO kraite.owners AS o (account, epoch, last_seq, reads) VALUES ($1, EPOCH_NOW, 0, $3)
+    ON CONFLICT (account) DO UPDATE SET epoch = GREATEST(o.epoch + 1, EXCLUDED.epoch), reads = EXCLUDED.reads
+    WHERE o.epoch < $2 AND o.host IS NULL AND o.moved_to IS NULL AND o.reads <= EXCLUDED.reads RETURNING epoch";
 
 /// For a host: an account that it holds.
 const ACQUIRE_HELD: &str = "
@@ -41,7 +42,7 @@ const APPEND: &str = "
         RETURNING seq
     ) SELECT count(*) FROM added";
 
-const OWNER: &str = "SELECT epoch, last_seq, moved_to FROM kraite.owners WHERE account = $1";
+const OWNER: &str = "SELECT epoch, last_seq, moved_to, reads FROM kraite.owners WHERE account = $1";
 
 /// Waits for whoever is appending to this account, and leaves something to commit: what was read is durable once that
 /// is, on whatever standby has to have it too.
@@ -80,7 +81,7 @@ pub(super) async fn acquire(store: &Store, account: AccountTag, host: Option<&Ho
         } else {
             within(moment.execute(END_LAPSED, &[&most])).await?;
             let statement = within(moment.prepare_cached(&ACQUIRE.replace("EPOCH_NOW", EPOCH_NOW))).await?;
-            within(moment.query_opt(&statement, &[&key(account), &most])).await?
+            within(moment.query_opt(&statement, &[&key(account), &most, &READS])).await?
         };
         if let Some(row) = row {
             return Ok(Ok(epoch_of(store, account, column(&row, 0)?)?));
@@ -88,6 +89,10 @@ pub(super) async fn acquire(store: &Store, account: AccountTag, host: Option<&Ho
         let row = within(moment.query_opt(OWNER, &[&key(account)])).await?;
         let (owner, _) = owner_of(store, account, row.as_ref())?;
         let moved: Option<String> = row.as_ref().map_or(Ok(None), |row| column(row, 2))?;
+        let reads: i32 = row.as_ref().map_or(Ok(0), |row| column(row, 3))?;
+        if reads > READS {
+            return Ok(Err(too_new(store, account, reads)));
+        }
         Ok(Err(match moved {
             Some(place) => JournalError::Unavailable(format!(
                 "{}, account {account}: it was moved to {place}; work on that, or copy it back with kraite migrate",
@@ -98,6 +103,16 @@ pub(super) async fn acquire(store: &Store, account: AccountTag, host: Option<&Ho
         }))
     })
     .await?
+}
+
+/// Somebody has worked on it who may have written what this version cannot read.
+pub(super) fn too_new(store: &Store, account: AccountTag, reads: i32) -> JournalError {
+    let number = |reads: i32| u32::try_from(reads).unwrap_or(0);
+    JournalError::TooNew {
+        place: format!("{}, account {account}", store.place),
+        found: number(reads),
+        known: number(READS),
+    }
 }
 
 pub(super) async fn append(store: &Store, append: &Append) -> Result<Durable, JournalError> {

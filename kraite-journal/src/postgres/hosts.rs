@@ -17,6 +17,7 @@ use tokio_postgres::types::ToSql;
 use super::PostgresJournal;
 use super::append::EPOCH_NOW;
 use super::session::{Failure, Store, column, give_back, key, number, within};
+use crate::codec::READS;
 
 /// The longest name of a host.
 const LONGEST_NAME: usize = 63;
@@ -24,10 +25,11 @@ const LONGEST_NAME: usize = 63;
 /// A host says that it is there; whatever ran under its name before has lost everything at once. That it is drained
 /// stays: somebody decided so.
 const BEGIN: &str = "
-    INSERT INTO kraite.hosts AS h (name, run, version, began_at, until)
-    VALUES ($1, gen_random_uuid()::text, $2, now(), now() + $3::bigint * interval '1 ms')
+    INSERT INTO kraite.hosts AS h (name, run, version, began_at, until, reads)
+    VALUES ($1, gen_random_uuid()::text, $2, now(), now() + $3::bigint * interval '1 ms', $4)
     ON CONFLICT (name) DO UPDATE
-    SET run = EXCLUDED.run, version = EXCLUDED.version, began_at = EXCLUDED.began_at, until = EXCLUDED.until
+    SET run = EXCLUDED.run, version = EXCLUDED.version, began_at = EXCLUDED.began_at, until = EXCLUDED.until,
+        reads = EXCLUDED.reads
     RETURNING run";
 
 /// Also where the lease has run out, as long as nobody saw that: its accounts are still its own then.
@@ -51,15 +53,15 @@ const MAKE_ROWS: &str = "
     ON CONFLICT (account) DO NOTHING";
 
 /// Whether one is free has to be seen on its own row: of a row that somebody changed at the same time only that is
-/// looked at again.
+/// looked at again. From now on whoever works on it has to read what this version writes.
 const CLAIM: &str = "
     WITH free AS (
         SELECT o.account FROM kraite.owners o
         WHERE o.account = ANY($1) AND o.epoch < $2 AND o.host IS NULL AND o.moved_to IS NULL
-          AND (o.free_at IS NULL OR o.free_at <= now())
+          AND (o.free_at IS NULL OR o.free_at <= now()) AND o.reads <= $6
         ORDER BY o.account LIMIT $3 FOR UPDATE SKIP LOCKED
     )
-    UPDATE kraite.owners o SET epoch = GREATEST(o.epoch + 1, EPOCH_NOW), host = $4, run = $5, free_at = NULL
+    UPDATE kraite.owners o SET epoch = GREATEST(o.epoch + 1, EPOCH_NOW), host = $4, run = $5, free_at = NULL, reads = $6
     FROM free WHERE o.account = free.account RETURNING o.account";
 
 /// What this host had under way may be accepted for a while: nobody else begins before that. Whatever still works on the
@@ -86,8 +88,13 @@ const LIST: &str = "
     SELECT h.name, h.version, h.drained, h.run IS NOT NULL AND h.until > now(),
            (extract(epoch FROM h.began_at) * 1000)::bigint, (extract(epoch FROM h.until) * 1000)::bigint,
            (SELECT COALESCE(array_agg(o.account ORDER BY o.account), '{}') FROM kraite.owners o
-            WHERE o.host = h.name AND o.run = h.run)
+            WHERE o.host = h.name AND o.run = h.run), h.reads >= $1
     FROM kraite.hosts h ORDER BY h.name";
+
+/// Accounts that somebody has worked on who may have written what others cannot read.
+const TOO_NEW: &str = "
+    SELECT account FROM kraite.owners WHERE account = ANY($1) AND host IS NULL AND moved_to IS NULL AND reads > $2
+    ORDER BY account";
 
 /// Only of accounts that are its own still.
 const STAND: &str = "
@@ -176,6 +183,8 @@ pub struct HostRow {
     pub until: i64,
     /// What it works on.
     pub accounts: Vec<AccountTag>,
+    /// Whether it can work on what this version has worked on: it is no older one that might not read it.
+    pub reads_ours: bool,
 }
 
 /// This process among those that work on the accounts of one database.
@@ -225,7 +234,8 @@ impl Host {
             .owned(move |store| async move {
                 transact(&store, async |moment| {
                     within(moment.execute(LOCK, &[])).await?;
-                    let row = within(moment.query_one(BEGIN, &[&owned, &version, &milliseconds(lease.term)])).await?;
+                    let row =
+                        within(moment.query_one(BEGIN, &[&owned, &version, &milliseconds(lease.term), &READS])).await?;
                     release(moment, &owned, None, lease, None).await?;
                     let (most, reach) = (i64::from(Epoch::MAX.get()), milliseconds(lease.reach));
                     within(moment.execute(END_UNKNOWN, &[&most, &reach])).await?;
@@ -320,7 +330,8 @@ impl Host {
     }
 
     /// Takes over some of these accounts that nobody works on: new ones, those that were handed over, and those of
-    /// hosts whose lease has run out. Of two hosts that do so at once each account goes to one.
+    /// hosts whose lease has run out. Of two hosts that do so at once each account goes to one. Those that a newer version
+    /// has worked on, whose records this one may not read, are left to others ([`Host::too_new`]).
     ///
     /// # Errors
     ///
@@ -341,8 +352,8 @@ impl Host {
                     }
                     within(moment.execute(MAKE_ROWS, &[&accounts])).await?;
                     let claim = CLAIM.replace("EPOCH_NOW", EPOCH_NOW);
-                    let rows =
-                        within(moment.query(&claim, &[&accounts, &most, &at_most, &&*host.name, &&*host.run])).await?;
+                    let of: [&(dyn ToSql + Sync); 6] = [&accounts, &most, &at_most, &&*host.name, &&*host.run, &READS];
+                    let rows = within(moment.query(&claim, &of)).await?;
                     let claimed = rows.iter().map(|row| column(row, 0)).collect::<Result<Vec<i64>, Failure>>()?;
                     Ok(Some(tags(&claimed)))
                 })
@@ -353,6 +364,26 @@ impl Host {
             Some(claimed) => Ok(claimed),
             None => Err(self.why_ended().await?),
         }
+    }
+
+    /// Which of these accounts nobody works on, and this host may not either: a newer version has worked on them. Their
+    /// positions are behind their stops, and followed by nobody before a host of that version comes.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Journal`].
+    pub async fn too_new(&self, accounts: &[AccountTag]) -> Result<Vec<AccountTag>, HostError> {
+        let accounts: Vec<i64> = accounts.iter().copied().map(key).collect();
+        self.asked(move |host| async move {
+            let store = Arc::clone(&host.store);
+            transact(&store, async |moment| {
+                let rows = within(moment.query(TOO_NEW, &[&accounts, &READS])).await?;
+                let left = rows.iter().map(|row| column(row, 0)).collect::<Result<Vec<i64>, Failure>>()?;
+                Ok(tags(&left))
+            })
+            .await
+        })
+        .await
     }
 
     /// Says from which address this host calls, by a word that all who call from it say, and which venues have asked it
@@ -450,7 +481,7 @@ impl PostgresJournal {
     pub async fn hosts(&self) -> Result<Vec<HostRow>, JournalError> {
         self.owned(|store| async move {
             transact(&store, async |moment| {
-                let rows = within(moment.query(LIST, &[])).await?;
+                let rows = within(moment.query(LIST, &[&READS])).await?;
                 rows.iter()
                     .map(|row| {
                         let accounts: Vec<i64> = column(row, 6)?;
@@ -462,6 +493,7 @@ impl PostgresJournal {
                             began_at: column(row, 4)?,
                             until: column(row, 5)?,
                             accounts: tags(&accounts),
+                            reads_ours: column(row, 7)?,
                         })
                     })
                     .collect()

@@ -7,7 +7,7 @@ use tokio_postgres::IsolationLevel;
 use super::session::{Failure, Store, column, give_back, within};
 
 /// What makes each version of the schema from the one before; the first makes it from nothing. None is ever changed.
-const VERSIONS: [&str; 2] = [
+const VERSIONS: &[&str] = &[
     "
     CREATE SCHEMA kraite;
     CREATE TABLE kraite.layouts (
@@ -63,11 +63,18 @@ const VERSIONS: [&str; 2] = [
             halted boolean
         );
 ",
+    // What one has to be able to read who works on an account, and what a host can.
+    "
+    ALTER TABLE kraite.owners ADD COLUMN reads integer NOT NULL DEFAULT 0;
+    ALTER TABLE kraite.hosts ADD COLUMN reads integer NOT NULL DEFAULT 0;
+",
+    #[cfg(feature = "next-format")]
+    "ALTER TABLE kraite.hosts ADD COLUMN next text",
 ];
 
 /// The newest version of the schema that is made and known.
-const LAYOUT: u32 = 2;
-const _: () = assert!(LAYOUT as usize == VERSIONS.len(), "every version is made");
+#[allow(clippy::cast_possible_truncation, reason = "it is a list in this file")]
+const LAYOUT: u32 = VERSIONS.len() as u32;
 
 /// The lock that makes one start after the other: "kraite" in ASCII. It is the transaction's, so nobody can leave it
 /// behind.
@@ -95,7 +102,7 @@ async fn prepare_on(store: &Store, client: &mut Client) -> Result<(), Failure> {
         let place = format!("{}, schema kraite", store.place);
         return Err(JournalError::TooNew { place, found, known: LAYOUT }.into());
     }
-    for (version, make) in (1_i32..).zip(VERSIONS).skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+    for (version, make) in (1_i32..).zip(VERSIONS.iter().copied()).skip(usize::try_from(found).unwrap_or(usize::MAX)) {
         within(transaction.batch_execute(make)).await?;
         within(transaction.execute("INSERT INTO kraite.layouts (version) VALUES ($1)", &[&version])).await?;
     }

@@ -7,12 +7,13 @@ use kraite_core::id::{AccountTag, Epoch};
 use kraite_core::journal::JournalError;
 use tokio::sync::mpsc;
 use tokio_postgres::IsolationLevel;
+use tokio_postgres::types::ToSql;
 
 use super::PostgresJournal;
 use super::append::{SNAPSHOT, THERE};
 use super::hosts::{END_LAPSED, transact};
 use super::session::{Failure, Store, column, epoch_of, give_back, key, number, owner_of, seq_of, within};
-use crate::codec;
+use crate::codec::{self, READS};
 use crate::moving::{Draft, Moved, Part, Row, Written};
 use crate::restore::damaged;
 
@@ -25,7 +26,8 @@ const ADD: &str = "
     SELECT $1, run.seq, run.epoch, run.body
     FROM unnest($2::bigint[], $3::bigint[], $4::bytea[]) AS run (seq, epoch, body)";
 const OPEN: &str = "
-    UPDATE kraite.owners SET epoch = GREATEST(epoch, $2), last_seq = $3, moved_to = NULL WHERE account = $1";
+    UPDATE kraite.owners SET epoch = GREATEST(epoch, $2), last_seq = $3, moved_to = NULL, reads = GREATEST(reads, $4)
+    WHERE account = $1";
 const CLOSE: &str = "UPDATE kraite.owners SET epoch = epoch + 1, moved_to = $1 WHERE last_seq > 0";
 const PAGE: &str = "
     SELECT seq, epoch, body FROM kraite.records WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT 4096";
@@ -164,7 +166,8 @@ async fn finish(store: &Store, moment: &Transaction<'_>, coming: Option<Coming>)
         let why = format!("the database has records up to {had}, the file up to {last}");
         return Err(refused(store, account, &why));
     }
-    within(moment.execute(OPEN, &[&key(account), &i64::from(owner.get()), &number(last)])).await.map(drop)
+    let of: [&(dyn ToSql + Sync); 4] = [&key(account), &i64::from(owner.get()), &number(last), &READS];
+    within(moment.execute(OPEN, &of)).await.map(drop)
 }
 
 async fn hand_out(store: &Store, place: &Path, draft: Draft) -> Result<Moved, JournalError> {

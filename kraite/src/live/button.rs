@@ -242,7 +242,10 @@ fn set(args: &HaltArgs, command: Command) -> Result<Exit, Failed> {
             Some(answer) => answer,
             None => match record(&config, account, CommandId(id), command.clone()) {
                 Ok(()) => json!({ "id": id, "account": account.name, "taken": true, "running": false }),
-                Err(failed) => json!({ "id": id, "account": account.name, "error": failed.message }),
+                Err(Failed { exit, message }) => {
+                    worst = worst.max(exit);
+                    json!({ "id": id, "account": account.name, "error": message })
+                }
             },
         };
         worst = worst.max(told(

@@ -115,6 +115,7 @@ impl Joined {
             held: BTreeSet::new(),
             begun: BTreeMap::new(),
             unfit: BTreeSet::new(),
+            newer: BTreeSet::new(),
             alone_since: None,
             said: None,
         };
@@ -148,6 +149,8 @@ struct Keeper {
     begun: BTreeMap<AccountTag, Doing>,
     /// Those that cannot be worked on from here.
     unfit: BTreeSet<AccountTag>,
+    /// Those that are free and that only a newer version may work on.
+    newer: BTreeSet<AccountTag>,
     /// Since when accounts have been free that are beyond this host's share.
     alone_since: Option<Instant>,
     /// What was told of the shares.
@@ -222,7 +225,7 @@ impl Keeper {
         }
         let hosts = self.plain.hosts().await?;
         let up: Vec<&HostRow> = hosts.iter().filter(|row| row.is_up && !row.drained).collect();
-        let share = if renewed.drained { 0 } else { self.wanted.len().div_ceil(up.len().max(1)) };
+        let share = if renewed.drained { 0 } else { self.share(&up) };
         let others = hosts.iter().filter(|row| row.is_up && row.name != self.host.name());
         let others: BTreeMap<AccountTag, String> =
             others.flat_map(|row| row.accounts.iter().map(|account| (*account, row.name.clone()))).collect();
@@ -245,6 +248,14 @@ impl Keeper {
             info!("{} of {} accounts are here, hosts that take accounts: {}", now.0, self.wanted.len(), now.1);
         }
         Ok(())
+    }
+
+    /// Older versions take nothing of what this one has worked on: what they have not got is shared by the others.
+    fn share(&self, up: &[&HostRow]) -> usize {
+        let (like_us, older): (Vec<&HostRow>, Vec<&HostRow>) = up.iter().partition(|row| row.reads_ours);
+        let of_older =
+            older.iter().flat_map(|row| &row.accounts).filter(|account| self.wanted.contains(account)).count();
+        self.wanted.len().saturating_sub(of_older).div_ceil(like_us.len().max(1))
     }
 
     /// For those who read the database with SQL.
@@ -304,6 +315,7 @@ impl Keeper {
             self.alone_since = None;
             return Ok(());
         }
+        self.tell_of_newer(&free).await?;
         let mut room = share.saturating_sub(self.held.len());
         if room == 0 {
             let since = *self.alone_since.get_or_insert_with(Instant::now);
@@ -313,6 +325,23 @@ impl Keeper {
             room = 1;
         }
         self.held.extend(self.host.claim(&free, room).await?);
+        Ok(())
+    }
+
+    /// What only a newer version may work on is told when it changes: nobody follows those accounts meanwhile.
+    async fn tell_of_newer(&mut self, free: &[AccountTag]) -> Result<(), HostError> {
+        let newer: BTreeSet<AccountTag> = self.host.too_new(free).await?.into_iter().collect();
+        if newer != self.newer {
+            if !newer.is_empty() {
+                let which: Vec<String> = newer.iter().map(AccountTag::to_string).collect();
+                warn!(
+                    "accounts {} are on no host, and a newer kraite has worked on them: this one cannot. What is open \
+                     there is behind its stops and followed by nobody; start a host of the newer version",
+                    which.join(", ")
+                );
+            }
+            self.newer = newer;
+        }
         Ok(())
     }
 }

@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "each test takes the part it needs")]
 #![allow(clippy::disallowed_methods, reason = "processes are waited for on the wall's clock")]
 
+#[cfg(feature = "postgres")]
+pub(crate) mod shared;
+
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
@@ -26,8 +29,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The emulator's own account.
 pub(crate) const VENUE_ACCOUNT: u32 = 1;
 
+/// The command of this build.
+pub(crate) const KRAITE: &str = env!("CARGO_BIN_EXE_kraite");
+
 pub(crate) fn kraite(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kraite"));
+    kraite_of(KRAITE, folder, args)
+}
+
+pub(crate) fn kraite_of(build: &str, folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(build);
     command.current_dir(folder).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env("KRAITE_KEY", "k").env("KRAITE_SECRET", "s").env("KRAITE_PASSPHRASE", "p");
     command
