@@ -32,8 +32,8 @@ use session::Store;
 /// A journal in a PostgreSQL database, in its schema `kraite`. Cloning the handle shares the connections.
 ///
 /// What leaves the machine is encrypted and the server's certificate verified, by the system's roots or those of
-/// `SSL_CERT_FILE`, unless the address says `sslmode=disable`. A pooler in between has to keep sessions (not pool by
-/// transaction), or what is set for a session does not hold.
+/// `SSL_CERT_FILE`, unless the address says `sslmode=disable`. A pooler in between has to keep sessions; one that pools by
+/// transaction is refused, since what is set for a session does not hold there.
 ///
 /// An address may name several servers (`postgres://user:password@one,two/database`): of those that may be written to it is
 /// the one that was promoted last, and one that is behind what this process has seen is refused.
@@ -64,10 +64,16 @@ impl PostgresJournal {
     ///
     /// [`JournalError::TooNew`] for a schema of a newer version, which is left as it is. [`JournalError::Unavailable`]
     /// for an address that cannot be read, a server that cannot be reached within 5 s, is older than PostgreSQL 15 or
-    /// runs with `fsync` off, and a user who may not create what is missing. None of them holds the password.
+    /// runs with `fsync` off, a pooler that does not keep sessions, and a user who may not create what is missing. None of
+    /// them holds the password.
     pub async fn connect(address: &str) -> Result<Self, JournalError> {
         let journal = Self { store: Arc::new(Store::new(address)?), host: None };
-        journal.owned(|store| async move { layout::prepare(&store).await }).await?;
+        journal
+            .owned(|store| async move {
+                session::keeps_sessions(&store).await?;
+                layout::prepare(&store).await
+            })
+            .await?;
         Ok(journal)
     }
 

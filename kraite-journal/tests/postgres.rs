@@ -664,3 +664,14 @@ fn without_a_runtime_nothing_panics() {
     let error = support::now(PostgresJournal::connect("postgres://me@127.0.0.1:1/none")).unwrap_err();
     assert!(error.to_string().contains("tokio runtime"), "{error}");
 }
+
+/// `KRAITE_POOLER=transaction tests/postgres/run` runs this one: a commit through such a pooler could be one that is not
+/// waited for.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PgBouncer that pools by transaction"]
+async fn i10_a_pooler_that_lends_sessions_by_the_transaction_is_refused() {
+    for _ in 0..5 {
+        let error = PostgresJournal::connect(&support::database::server()).await.unwrap_err();
+        assert!(error.to_string().contains("let it pool by session, or name the server itself"), "{error}");
+    }
+}

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::FromSql;
-use tokio_postgres::{Config, Error, Row};
+use tokio_postgres::{Config, Error, Row, SimpleQueryMessage};
 
 use super::line::Line;
 
@@ -125,6 +125,40 @@ impl Store {
             result => result,
         }
     }
+}
+
+/// Refuses a pooler that lends a server's session for one transaction at a time: what [`SESSION`] sets would hold for
+/// somebody else, and a commit of ours might not be durable. While a second connection has a transaction open, the first one
+/// finds itself in another session then.
+pub(super) async fn keeps_sessions(store: &Store) -> Result<(), JournalError> {
+    let unread = |failure: Failure| failure.of_reading(store);
+    let (ours, mut other) = (store.connection().await.map_err(unread)?, store.connection().await.map_err(unread)?);
+    let kept = async {
+        // As simple statements: nothing has to be prepared where sessions may be mixed up.
+        let before = session_of(&ours).await?;
+        let moment = within(other.transaction()).await?;
+        within(moment.batch_execute("SELECT 1")).await?;
+        let after = session_of(&ours).await?;
+        within(moment.rollback()).await?;
+        Ok(before == after)
+    }
+    .await;
+    give_back(ours, &kept);
+    give_back(other, &kept);
+    if kept.map_err(unread)? {
+        return Ok(());
+    }
+    let why = "a pooler lends sessions for one transaction at a time, so that nothing set for a session holds: let it pool \
+               by session, or name the server itself";
+    Err(JournalError::Unavailable(format!("{}: {why}", store.place)))
+}
+
+async fn session_of(client: &Client) -> Result<Option<String>, Failure> {
+    let answers = within(client.simple_query("SELECT pg_backend_pid()")).await?;
+    Ok(answers.into_iter().find_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    }))
 }
 
 /// Gives a connection back, unless nobody knows what it is doing.

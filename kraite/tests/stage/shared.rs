@@ -1,4 +1,5 @@
 //! Emulators, and a database in PostgreSQL that several hosts share.
+#![allow(dead_code, reason = "each test takes the part it needs")]
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -52,6 +53,17 @@ impl Hosts {
     }
 
     pub(crate) fn run_of(&self, build: &str, host: &str) -> Running {
+        self.configure(host);
+        Running::of(self.command_of(build, host, &["run", "--signals", "-"]))
+    }
+
+    /// A command of a host that has its configuration.
+    pub(crate) fn prepared(&self, host: &str, args: &[&str]) -> Command {
+        self.configure(host);
+        self.command(host, args)
+    }
+
+    fn configure(&self, host: &str) {
         let folder = self.folder(host);
         std::fs::create_dir_all(&folder).unwrap();
         let shared = format!(
@@ -60,7 +72,6 @@ impl Hosts {
         );
         let text = self.stage.text().replace("journal = \"j\"\n", "").replace("[plans.p]\n", &shared);
         std::fs::write(folder.join("kraite.toml"), text).unwrap();
-        Running::of(self.command_of(build, host, &["run", "--signals", "-"]))
     }
 
     pub(crate) fn said(&self, host: &str, args: &[&str]) -> (i32, String) {
