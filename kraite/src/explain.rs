@@ -19,6 +19,7 @@ use crate::{utc, words};
 const EXAMPLE: &str = "Example:
   kraite explain 1 --journal kraite.journal
   kraite explain caaaoaaaaeqqaaadoyhort7z --journal kraite.journal --json
+  PGPASSWORD=... kraite explain 1 --account 7 --journal postgres://kraite@db.example/kraite
 
 Each line is a fact that the worker recorded: when, what was decided or learned, and the input that caused it.
 What changed no record, such as a mark or an answer without news, is not in a journal and not in the story.";
@@ -34,8 +35,8 @@ pub(crate) struct Args {
     /// A client order id (24 characters) or the number of a position.
     #[arg(value_name = "ORDER|POSITION")]
     subject: Subject,
-    /// The journal file.
-    #[arg(long, value_name = "FILE")]
+    /// The journal: a file, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD.
+    #[arg(long, value_name = "FILE|ADDRESS")]
     journal: PathBuf,
     /// Whose position, where several accounts have one of that number.
     #[arg(long, value_name = "TAG")]
@@ -463,7 +464,7 @@ fn waits(position: &Position) -> String {
 /// The one story that is asked for, or a sentence that says what there is instead.
 fn tell(args: &Args) -> Result<Story, Failed> {
     let journal = Journal::open(&args.journal, args.account)?;
-    let place = args.journal.display();
+    let place = &journal.place;
     let (mut stories, mut there) = (Vec::new(), Vec::new());
     for account in &journal.accounts {
         if let Subject::Order(id) = args.subject

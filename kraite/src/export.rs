@@ -39,8 +39,8 @@ is charged as a taker.";
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// The journal file.
-    #[arg(long, value_name = "FILE")]
+    /// The journal: a file, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD.
+    #[arg(long, value_name = "FILE|ADDRESS")]
     journal: PathBuf,
     /// Where the files go; made if need be.
     #[arg(long, value_name = "DIR")]

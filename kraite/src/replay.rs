@@ -39,7 +39,8 @@ inputs that change no record. A stored snapshot is compared byte for byte with w
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// The journal file.
+    /// The journal: a file, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD.
+    #[arg(value_name = "FILE|ADDRESS")]
     journal: PathBuf,
     /// Only this account.
     #[arg(long, value_name = "TAG")]
@@ -409,10 +410,11 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         .iter()
         .map(|account| replay_fitting(&journal, *account, args.venue))
         .collect::<Result<_, _>>()?;
+    let place = journal.place.clone();
     drop(journal);
     let shown = Shown {
         schema: "kraite.replay/1",
-        journal: args.journal.display().to_string(),
+        journal: place,
         records: accounts.iter().map(|told| told.records).sum(),
         differ: accounts.iter().map(|told| told.differ).sum(),
         accounts,
