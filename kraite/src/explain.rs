@@ -26,7 +26,7 @@ What changed no record, such as a mark or an answer without news, is not in a jo
 
 /// Tells why an order or a position is where it is: every fact the worker recorded about it, in order, in words.
 ///
-/// Reads the journal and disturbs nobody. An order is named by its client order id, a position by its number. The
+/// Reads the journal and disturbs nobody; one in PostgreSQL from a copy among the temporary files (TMPDIR). An order is named by its client order id, a position by its number. The
 /// story ends with where it stands now and what it waits for. Positions that left the worker's memory are told too:
 /// their records stay. Exit code 1 if the journal has no such order or position; the sentence says what it has.
 #[derive(Debug, clap::Args)]

@@ -14,10 +14,17 @@ use crate::exit::{Exit, Failed};
 use crate::journal::Journal;
 use crate::words;
 
+const EXAMPLE: &str = "Examples:
+  kraite inspect kraite.journal --account 7 --limit 100
+  PGPASSWORD=... kraite inspect postgres://kraite@db.example/kraite --account 7";
+
 /// Reads a journal: accounts, positions, orders and the latest records. Changes no record.
 ///
-/// Works while another process writes the journal; SQLite may leave its own -wal and -shm files beside it. All of the journal is verified first, records before a snapshot too: a damaged one is named and refused (exit code 10).
+/// Works while another process writes the journal; SQLite may leave its own -wal and -shm files beside it. One in
+/// PostgreSQL is read from a copy among the temporary files (TMPDIR). All of the journal is verified first, records before
+/// a snapshot too: a damaged one is named and refused (exit code 10).
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
     /// The journal: a file, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD.
     #[arg(value_name = "FILE|ADDRESS")]

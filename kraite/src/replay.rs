@@ -25,6 +25,7 @@ use crate::{utc, words};
 const EXAMPLE: &str = "Example:
   kraite replay kraite.journal
   kraite replay kraite.journal --venue bitget --json
+  PGPASSWORD=... kraite replay postgres://kraite@db.example/kraite
 
 Of each account it says how many records there are, how many of them this version decides alike to the last event,
 and how many could be decided in part only or just folded, because the rest depends on what a worker remembers of
@@ -35,7 +36,8 @@ inputs that change no record. A stored snapshot is compared byte for byte with w
 /// For a new version: would it have done the same? Every record's facts are applied to the state before it, the state
 /// is compared with the stored snapshot, and every input is given to this version's engine. A decision is a
 /// difference only where it follows from state and input alone; what a worker did with readings that a journal does
-/// not hold is counted apart, not judged. Exit code 6 if anything differs. Changes no record, asks no exchange.
+/// not hold is counted apart, not judged. Exit code 6 if anything differs. Changes no record, asks no exchange. A journal
+/// in PostgreSQL is read from a copy among the temporary files (TMPDIR).
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {

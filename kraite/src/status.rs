@@ -38,7 +38,8 @@ ended, and whether its target is held where it is.";
 ///
 /// Reads the journal and disturbs nobody: takes no ownership, changes no record, asks no exchange. What it shows is
 /// what the worker had made durable. All of the journal is verified first: a damaged one is named and refused (exit code 10).
-/// Of a journal in PostgreSQL the hosts are shown that work on its accounts, and what a start would rest on is read and verified.
+/// Of a journal in PostgreSQL the hosts are shown that work on its accounts, and what a start would rest on is read and
+/// verified; kraite inspect verifies all of it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {

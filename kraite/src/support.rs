@@ -36,7 +36,7 @@ Amounts, prices and contracts are in it. Read it before you give it to somebody.
 
 /// Gathers what somebody who helps needs: configuration, journal and health, without any secret.
 ///
-/// Asks no exchange, and disturbs nobody who writes the journal. A journal that is damaged is named in health.json, and
+/// Asks no exchange, and disturbs nobody who writes the journal, in a file or in PostgreSQL. A journal that is damaged is named in health.json, and
 /// its records are left out. Nothing that is there is written over.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = CONTENT)]

@@ -69,8 +69,8 @@ pub(crate) struct Args {
     /// one's own is recognised by where its target rests. A target that rests elsewhere stays until the next fill.
     #[arg(long, value_name = "[NUMBER=]PLAN")]
     plan: Vec<String>,
-    /// Writes the journal that the configuration names, from which kraite run goes on. An account that has records there
-    /// is left as it is. Everything is read twice, about a minute apart: what was on its way has arrived by then.
+    /// Writes the journal that the configuration names, in a file or in PostgreSQL, from which kraite run goes on. An
+    /// account that has records there, or that a host works on, is left as it is. Everything is read twice, about a minute apart: what was on its way has arrived by then.
     #[arg(long)]
     write: bool,
     /// Prints everything as JSON, amounts as strings.
