@@ -91,12 +91,23 @@ fn with_password(address: &str, password: Option<&str>) -> Result<SecretString, 
     Ok(whole.into())
 }
 
-#[cfg(all(test, feature = "postgres"))]
+#[cfg(test)]
 mod tests {
+    #[cfg(feature = "postgres")]
     use secrecy::ExposeSecret as _;
 
     use super::*;
 
+    #[test]
+    fn the_password_in_an_address_is_found_to_keep_it_out_of_what_is_shown() {
+        let canary = Some("canary");
+        assert_eq!(password("postgres://u:canary@h:1/d?sslmode=disable"), canary);
+        assert_eq!(password("postgres://u@h/d?password=canary&sslmode=disable"), canary);
+        assert_eq!(password("host=h password=canary user=u"), canary);
+        assert_eq!((password("postgres://u@h:1/d"), password("host=h user=u")), (None, None));
+    }
+
+    #[cfg(feature = "postgres")]
     #[test]
     fn a_password_that_is_said_is_refused_wherever_it_is_and_one_of_the_environment_is_added() {
         let whole = |address: &str| with_password(address, Some("a/b c")).map(|whole| whole.expose_secret().to_owned());
