@@ -1,7 +1,8 @@
 //! Everything that one journal has, copied into another: from a file into a database and back.
 //!
 //! The bytes of records and snapshots stay as they are. What is copied is verified on its way, and nothing of it counts
-//! before all of it is there. The side that it came from is closed for work, so that nobody goes on with both.
+//! before all of it is there. Of a journal that moves the side that it came from is closed for work, so that nobody goes
+//! on with both; a copy that is only for reading closes nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -77,11 +78,28 @@ impl PostgresJournal {
     /// as `FILE.moving`, and only has to be renamed.
     pub async fn move_to(&self, file: impl AsRef<Path>) -> Result<Moved, JournalError> {
         let path = file.as_ref();
-        if path.exists() {
-            return Err(JournalError::Unavailable(format!("{} is there already", path.display())));
-        }
-        let draft = Draft::begin(path)?;
+        let left = format!(
+            "a move was cut off; if the accounts are closed in the database it is whole, and only has to be renamed to \
+             {}; otherwise remove it",
+            path.display()
+        );
+        let draft = Draft::begin(path, ".moving", &left)?;
         self.hand_out(path.to_owned(), draft).await
+    }
+
+    /// Copies all accounts of the database, or one, into a new journal file as they are at one moment: each up to one of
+    /// its records. Whoever works on them goes on meanwhile, since nothing is locked, refused or closed. Accounts that
+    /// were moved away are copied too: they are history.
+    ///
+    /// The file is for reading. Whoever works on its accounts does so beside the hosts of the database.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Unavailable`] where something is at the path already, [`JournalError::Corrupt`] where the database
+    /// is damaged. There is no file then.
+    pub async fn copy_to(&self, file: impl AsRef<Path>, only: Option<AccountTag>) -> Result<Moved, JournalError> {
+        let draft = Draft::begin(file.as_ref(), ".copying", "a copy was cut off, or is being made; remove it")?;
+        self.read_out(draft, only).await
     }
 }
 
@@ -146,17 +164,16 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    fn begin(place: &Path) -> Result<Self, JournalError> {
+    /// `left` says what is to be done with one that is there already.
+    fn begin(place: &Path, ending: &str, left: &str) -> Result<Self, JournalError> {
+        if place.exists() {
+            return Err(JournalError::Unavailable(format!("{} is there already", place.display())));
+        }
         let mut path = place.as_os_str().to_owned();
-        path.push(".moving");
+        path.push(ending);
         let path = PathBuf::from(path);
         if path.exists() {
-            return Err(JournalError::Unavailable(format!(
-                "{} is there: a move was cut off; if the accounts are closed in the database it is whole, and only has \
-                 to be renamed to {}; otherwise remove it",
-                path.display(),
-                place.display()
-            )));
+            return Err(JournalError::Unavailable(format!("{} is there: {left}", path.display())));
         }
         create(&path)?;
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

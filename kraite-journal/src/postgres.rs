@@ -47,6 +47,18 @@ pub struct PostgresJournal {
     host: Option<Host>,
 }
 
+/// What there is at the address of a database.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Found {
+    /// What the database is called where somebody reads it: without user and password.
+    pub place: String,
+    /// The version of the server.
+    pub server: String,
+    /// The journal; `None` where the database has none.
+    pub journal: Option<PostgresJournal>,
+}
+
 impl fmt::Debug for PostgresJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresJournal").field("place", &self.store.place).finish_non_exhaustive()
@@ -75,6 +87,26 @@ impl PostgresJournal {
             })
             .await?;
         Ok(journal)
+    }
+
+    /// Looks for the journal of a database, for reading: nothing is made where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresJournal::connect`], and [`JournalError::Unavailable`] for a schema of an older version.
+    pub async fn find(address: &str) -> Result<Found, JournalError> {
+        let journal = Self { store: Arc::new(Store::new(address)?), host: None };
+        let (is_there, server) = journal.owned(|store| async move { layout::look(&store).await }).await?;
+        Ok(Found { place: journal.store.place.clone(), server, journal: is_there.then_some(journal) })
+    }
+
+    /// Under which epoch an account is owned; zero for one that nobody ever acquired.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Corrupt`] or [`JournalError::Unavailable`].
+    pub async fn owner(&self, account: AccountTag) -> Result<Epoch, JournalError> {
+        self.owned(move |store| async move { read::owner(&store, account).await }).await
     }
 
     /// Lets a role work with the journal and takes everything else on it from that role: it may read all, add records,

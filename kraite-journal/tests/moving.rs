@@ -7,6 +7,8 @@
 mod support;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kraite_core::engine::State;
@@ -137,6 +139,131 @@ async fn s10_what_does_not_fit_or_is_damaged_is_refused_whole() {
     assert!(matches!(refused, JournalError::Corrupt { .. }), "{refused}");
     assert!(!folder.path().join("damaged").exists() && !folder.path().join("damaged.moving").exists());
     assert!(journal.acquire(account(2)).await.unwrap() > epoch, "it is not closed");
+}
+
+/// The first so many records of an account are those that the database has.
+async fn is_prefix(journal: &PostgresJournal, copy: &SqliteReader, n: u32) -> u64 {
+    let of = copy.records(account(n), 0, usize::MAX).unwrap();
+    let whole = journal.load(account(n)).await.unwrap().records;
+    assert!(of.iter().zip(&whole).all(|(copied, record)| copied.record == *record));
+    assert_eq!(of.len().min(whole.len()), of.len());
+    of.len() as u64
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_copy_is_of_one_moment_while_hosts_write_and_hinders_nobody() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), Database::new().await);
+    let place = |name: &str| folder.path().join(name);
+    let journal = database.journal().await;
+    let lease = Lease { term: Duration::from_secs(60), reach: Duration::from_secs(1) };
+    let host = Host::begin(&journal, "h", "1", lease).await.unwrap();
+    assert_eq!(host.claim(&[account(1), account(2)], 2).await.unwrap().len(), 2);
+    let (working, ended) = (host.journal(), Arc::new(AtomicBool::new(false)));
+    let epochs = [working.acquire(account(1)).await.unwrap(), working.acquire(account(2)).await.unwrap()];
+    // Of the same number the first account's record is always there before the second one's.
+    let writer = tokio::spawn({
+        let ended = Arc::clone(&ended);
+        async move {
+            let mut next = 1;
+            while next <= 9_000 || !ended.load(Ordering::Relaxed) {
+                for (n, epoch) in (1..).zip(epochs) {
+                    let records: Vec<Record> = (next..next + 100).map(|seq| record(seq, epoch)).collect();
+                    working.append(account(n), &records).await.unwrap();
+                }
+                next += 100;
+            }
+            next - 1
+        }
+    });
+    let mut copied = 0;
+    let mut copies = 0;
+    while copied < 9_000 {
+        let path = place(&format!("copy{copies}"));
+        let moved = journal.copy_to(&path, None).await.unwrap();
+        let copy = SqliteReader::open(&path).unwrap();
+        let (first, second) = (is_prefix(&journal, &copy, 1).await, is_prefix(&journal, &copy, 2).await);
+        assert!(first == second || first == second + 100, "{first} and {second} were never there together");
+        assert_eq!(moved.records, first + second);
+        (copied, copies) = (first, copies + 1);
+    }
+    ended.store(true, Ordering::Relaxed);
+    let last = writer.await.unwrap();
+    println!("{copies} copies beside {last} records of each account");
+    assert!(copies > 2, "nobody was writing meanwhile");
+    assert_eq!(host.renew().await.unwrap().held, [account(1), account(2)], "the host has what it had");
+
+    // One account, and its owner.
+    assert_eq!(journal.copy_to(place("one"), Some(account(2))).await.unwrap(), Moved { accounts: 1, records: last });
+    let one = SqliteReader::open(place("one")).unwrap();
+    assert_eq!((one.accounts().unwrap(), one.owner(account(2)).unwrap()), (vec![account(2)], epochs[1]));
+    assert_eq!(journal.owner(account(2)).await.unwrap(), epochs[1]);
+    assert_eq!(journal.copy_to(place("none"), Some(account(7))).await.unwrap(), Moved::default());
+    // What is there is not written over.
+    let refused = journal.copy_to(place("one"), None).await.unwrap_err().to_string();
+    assert!(refused.contains("is there already"), "{refused}");
+    std::fs::write(place("cut.copying"), "x").unwrap();
+    let refused = journal.copy_to(place("cut"), None).await.unwrap_err().to_string();
+    assert!(refused.contains("a copy was cut off"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn s10_a_copy_has_snapshots_and_accounts_that_were_moved_away_and_no_damage() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), Database::new().await);
+    let (from, away) = (folder.path().join("from"), folder.path().join("away"));
+    file(&from).await;
+    let journal = database.journal().await;
+    journal.copy_from(&from).await.unwrap();
+    let copy = |name: &str| folder.path().join(name);
+    journal.copy_to(copy("before"), None).await.unwrap();
+    assert_eq!(everything(&copy("before")), everything(&from));
+    journal.move_to(&away).await.unwrap();
+    assert_eq!(journal.copy_to(copy("after"), None).await.unwrap(), Moved { accounts: 2, records: 9_002 });
+    let (moved, copied) = (everything(&away), everything(&copy("after")));
+    assert!(moved.iter().zip(&copied).all(|(moved, copied)| (&moved.1, &moved.2) == (&copied.1, &copied.2)));
+    for (damage, words) in [
+        ("UPDATE kraite.records SET body = body || 'x' WHERE account = 1 AND seq = 4097", "account 1, record 4097"),
+        ("DELETE FROM kraite.records WHERE account = 1 AND seq = 5000", "record 5000: it is missing; 5001 comes next"),
+        ("DELETE FROM kraite.records WHERE account = 1 AND seq = 9001", "has to be 9001, the last one there is 9000"),
+        ("UPDATE kraite.owners SET last_seq = 8500 WHERE account = 1", "has to be 8500, the last one there is 9001"),
+        ("UPDATE kraite.records SET epoch = epoch - 1 WHERE account = 1 AND seq = 3", "record 3: written under epoch"),
+        ("UPDATE kraite.owners SET epoch = 1 WHERE account = 2", "its owner has epoch 1"),
+        ("DELETE FROM kraite.owners WHERE account = 2", "account 2: it has records that no owner wrote"),
+        ("UPDATE kraite.snapshots SET seq = 9002", "its snapshot includes record 9002"),
+        ("UPDATE kraite.snapshots SET body = body || 'x'", "account 1, record 8000"),
+    ] {
+        let tables = ["owners", "records", "snapshots"];
+        let keep: String = tables.iter().map(|t| format!("CREATE TABLE keep_{t} AS TABLE kraite.{t};")).collect();
+        database.run(&format!("{keep}{damage}")).await;
+        let refused = journal.copy_to(copy("damaged"), None).await.unwrap_err();
+        assert!(matches!(refused, JournalError::Corrupt { .. }), "{damage}: {refused}");
+        let refused = refused.to_string();
+        assert!(refused.contains(words) && refused.contains("PostgreSQL"), "{damage}: {refused}");
+        assert!(!copy("damaged").exists() && !copy("damaged.copying").exists());
+        let back =
+            |t: &&str| format!("DELETE FROM kraite.{t}; INSERT INTO kraite.{t} TABLE keep_{t}; DROP TABLE keep_{t};");
+        database.run(&tables.iter().map(back).collect::<String>()).await;
+    }
+    assert_eq!(journal.copy_to(copy("whole"), None).await.unwrap().records, 9_002);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn whoever_looks_for_a_journal_makes_none() {
+    let database = Database::new().await;
+    let found = PostgresJournal::find(&database.address()).await.unwrap();
+    assert!(found.journal.is_none() && found.server.starts_with(|first: char| first.is_ascii_digit()), "{found:?}");
+    assert!(found.place.contains(&database.name) && !found.place.contains("kraite:"), "{found:?}");
+    let schema = "(SELECT nspname FROM pg_namespace WHERE nspname = 'kraite')";
+    assert_eq!(database.rows(schema).await, [""; 0]);
+    database.run(include_str!("golden/postgres-1.sql")).await;
+    let refused = PostgresJournal::find(&database.address()).await.unwrap_err().to_string();
+    assert!(refused.contains("it is of version 1, and a kraite run makes it 3"), "{refused}");
+    assert_eq!(database.rows("kraite.layouts").await.len(), 1);
+    let journal = database.journal().await;
+    let found = PostgresJournal::find(&database.address()).await.unwrap().journal.unwrap();
+    assert_eq!(found.accounts().await.unwrap(), journal.accounts().await.unwrap());
 }
 
 /// A database as the version before made it, with what it had.

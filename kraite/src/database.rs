@@ -1,76 +1,38 @@
-//! A journal in PostgreSQL: where its address comes from, the connection to it, and what is done with it from outside.
+//! A journal in PostgreSQL: the connection to it, and what is done with it from outside.
 
 use std::path::{Path, PathBuf};
 
-use kraite_core::engine::State;
-use kraite_core::id::AccountTag;
-use kraite_core::journal::Journal as _;
-use kraite_journal::{PostgresJournal, SqliteJournal};
-use secrecy::{ExposeSecret as _, SecretString};
+use kraite_journal::{Found, PostgresJournal, SqliteJournal};
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 
+use crate::address::{Address, is_address};
+use crate::block_on;
 use crate::exit::{Exit, Failed};
-use crate::journal::{folded, is_address};
-use crate::live::config::{Address, Config};
+use crate::live::config::Config;
 use crate::live::control;
 
-/// Where libpq's programs find a password, too.
-const PASSWORD: &str = "PGPASSWORD";
-
-/// An address as it was said on the command line, which everybody on the machine can read.
-fn said(address: &str) -> Result<SecretString, Failed> {
-    let wrong = |why: &str| Err(Failed::new(Exit::Usage, why));
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-    if user.contains(':') || rest.to_ascii_lowercase().contains("password=") {
-        return wrong(
-            "a password on the command line can be read by everybody on this machine: set PGPASSWORD, or \
-                      give the whole address in [postgres] of the configuration",
-        );
-    }
-    if rest.contains('#') {
-        return wrong("the address of the database holds a '#': write it as %23");
-    }
-    let Ok(password) = std::env::var(PASSWORD) else { return Ok(address.to_owned().into()) };
-    let joint = if rest.contains('?') { '&' } else { '?' };
-    let mut whole = format!("{address}{joint}password=");
-    for byte in password.bytes() {
-        if byte.is_ascii_alphanumeric() {
-            whole.push(char::from(byte));
-        } else {
-            whole.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    Ok(whole.into())
-}
-
-/// The address, with its password.
-fn read(address: &Address) -> Result<SecretString, Failed> {
-    match address {
-        Address::Said(address) => said(address),
-        Address::Of(source) => {
-            let read = source.read();
-            read.map(Into::into).map_err(|why| Failed::new(Exit::Configuration, format!("postgres: address: {why}")))
-        }
-    }
-}
-
-/// Connects to the database of an address.
+/// Connects to the database of an address, and makes what is missing there.
 pub(crate) async fn connect(address: &Address) -> Result<PostgresJournal, Failed> {
-    let address = read(address)?;
+    let address = address.read()?;
     Ok(PostgresJournal::connect(address.expose_secret()).await?)
 }
 
-/// Runs one piece of work from where there is no runtime.
-pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Failed::with(Exit::Failure))?.block_on(work)
+/// What there is at an address, which nothing is made at. It is called by the address where that was said.
+pub(crate) async fn find(address: &Address) -> Result<Found, Failed> {
+    let mut found = PostgresJournal::find(address.read()?.expose_secret()).await?;
+    if let Address::Said(said) = address {
+        found.place.clone_from(said);
+    }
+    Ok(found)
 }
 
-/// What an account of a configuration knows.
-pub(crate) fn state(address: &Address, account: AccountTag) -> Result<State, Failed> {
-    block_on(async { folded(account, connect(address).await?.load(account).await?) })
+/// The journal at an address, for reading, and what it is called.
+pub(crate) async fn journal(address: &Address) -> Result<(String, PostgresJournal), Failed> {
+    let Found { place, journal, .. } = find(address).await?;
+    let none = || Failed::new(Exit::Journal, format!("{place} has no journal; kraite run or kraite migrate makes one"));
+    let journal = journal.ok_or_else(none)?;
+    Ok((place, journal))
 }
 
 /// Let a host hand over every account that it works on, and take none, or let it take accounts again.

@@ -19,13 +19,14 @@ use crate::{utc, words};
 const EXAMPLE: &str = "Example:
   kraite explain 1 --journal kraite.journal
   kraite explain caaaoaaaaeqqaaadoyhort7z --journal kraite.journal --json
+  PGPASSWORD=... kraite explain 1 --account 7 --journal postgres://kraite@db.example/kraite
 
 Each line is a fact that the worker recorded: when, what was decided or learned, and the input that caused it.
 What changed no record, such as a mark or an answer without news, is not in a journal and not in the story.";
 
 /// Tells why an order or a position is where it is: every fact the worker recorded about it, in order, in words.
 ///
-/// Reads the journal and disturbs nobody. An order is named by its client order id, a position by its number. The
+/// Reads the journal and disturbs nobody; one in PostgreSQL from a copy among the temporary files (TMPDIR). An order is named by its client order id, a position by its number. The
 /// story ends with where it stands now and what it waits for. Positions that left the worker's memory are told too:
 /// their records stay. Exit code 1 if the journal has no such order or position; the sentence says what it has.
 #[derive(Debug, clap::Args)]
@@ -34,8 +35,8 @@ pub(crate) struct Args {
     /// A client order id (24 characters) or the number of a position.
     #[arg(value_name = "ORDER|POSITION")]
     subject: Subject,
-    /// The journal file.
-    #[arg(long, value_name = "FILE")]
+    /// The journal: a file, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD.
+    #[arg(long, value_name = "FILE|ADDRESS")]
     journal: PathBuf,
     /// Whose position, where several accounts have one of that number.
     #[arg(long, value_name = "TAG")]
@@ -463,7 +464,7 @@ fn waits(position: &Position) -> String {
 /// The one story that is asked for, or a sentence that says what there is instead.
 fn tell(args: &Args) -> Result<Story, Failed> {
     let journal = Journal::open(&args.journal, args.account)?;
-    let place = args.journal.display();
+    let place = &journal.place;
     let (mut stories, mut there) = (Vec::new(), Vec::new());
     for account in &journal.accounts {
         if let Subject::Order(id) = args.subject

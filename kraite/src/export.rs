@@ -20,6 +20,7 @@ use crate::{utc, words};
 
 const EXAMPLE: &str = "Example:
   kraite export --journal kraite.journal --dir books
+  PGPASSWORD=... kraite export --journal postgres://kraite@db.example/kraite --dir books
 
   orders.csv  every order: what was asked, what became of it
   fills.csv   every trade of them; a row without a trade id is what a venue counted and told no trade of
@@ -34,13 +35,13 @@ is charged as a taker.";
 /// Writes everything a journal tells of orders, fills and finished positions as CSV files.
 ///
 /// Folds all records from the first on, so positions that left the worker's memory long ago are there too. Reads
-/// the journal and disturbs nobody. Files appear whole or not at all, and none is written over without --force. Text that a
+/// the journal and disturbs nobody; one in PostgreSQL from a copy among the temporary files (TMPDIR). Files appear whole or not at all, and none is written over without --force. Text that a
 /// spreadsheet would take for a formula is written with a ' before it. Times are UTC.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// The journal file.
-    #[arg(long, value_name = "FILE")]
+    /// The journal: a file, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD.
+    #[arg(long, value_name = "FILE|ADDRESS")]
     journal: PathBuf,
     /// Where the files go; made if need be.
     #[arg(long, value_name = "DIR")]

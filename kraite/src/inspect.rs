@@ -14,12 +14,20 @@ use crate::exit::{Exit, Failed};
 use crate::journal::Journal;
 use crate::words;
 
+const EXAMPLE: &str = "Examples:
+  kraite inspect kraite.journal --account 7 --limit 100
+  PGPASSWORD=... kraite inspect postgres://kraite@db.example/kraite --account 7";
+
 /// Reads a journal: accounts, positions, orders and the latest records. Changes no record.
 ///
-/// Works while another process writes the journal; SQLite may leave its own -wal and -shm files beside it. All of the journal is verified first, records before a snapshot too: a damaged one is named and refused (exit code 10).
+/// Works while another process writes the journal; SQLite may leave its own -wal and -shm files beside it. One in
+/// PostgreSQL is read from a copy among the temporary files (TMPDIR). All of the journal is verified first, records before
+/// a snapshot too: a damaged one is named and refused (exit code 10).
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// The journal file.
+    /// The journal: a file, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD.
+    #[arg(value_name = "FILE|ADDRESS")]
     journal: PathBuf,
     /// Only this account.
     #[arg(long)]
@@ -161,9 +169,10 @@ fn inspect(journal: &Journal, account: AccountTag, after: Option<u64>, limit: u3
 }
 
 /// What an opened journal holds, with so many records of each account, the latest or those after a number.
-pub(crate) fn inspected(journal: &Journal, name: String, after: Option<u64>, limit: u32) -> Result<Inspected, Failed> {
+pub(crate) fn inspected(journal: &Journal, after: Option<u64>, limit: u32) -> Result<Inspected, Failed> {
     let accounts = journal.accounts.iter().map(|account| inspect(journal, *account, after, limit));
-    Ok(Inspected { schema: "kraite.inspect/1", journal: name, accounts: accounts.collect::<Result<_, _>>()? })
+    let place = journal.place.clone();
+    Ok(Inspected { schema: "kraite.inspect/1", journal: place, accounts: accounts.collect::<Result<_, _>>()? })
 }
 
 fn text(inspected: &Inspected) -> String {
@@ -224,7 +233,7 @@ fn text(inspected: &Inspected) -> String {
 /// Reads and prints a journal.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let journal = Journal::open(&args.journal, args.account)?;
-    let inspected = inspected(&journal, args.journal.display().to_string(), args.after, args.limit)?;
+    let inspected = inspected(&journal, args.after, args.limit)?;
     // A reader of what is printed may take its time; the writer's log is not to grow with it.
     drop(journal);
     if args.json {

@@ -1,6 +1,7 @@
 //! The `kraite` command.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod address;
 mod backtest;
 mod crash_test;
 mod csv;
@@ -235,6 +236,12 @@ fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Failed> {
         let _ = std::fs::remove_file(&part);
         fail(error)
     })
+}
+
+/// Runs one piece of work from where there is no runtime. What it had connected is closed with it.
+fn block_on<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failed::with(Exit::Failure))?.block_on(work)
 }
 
 /// Whether anybody still reads what is printed.

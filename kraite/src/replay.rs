@@ -25,6 +25,7 @@ use crate::{utc, words};
 const EXAMPLE: &str = "Example:
   kraite replay kraite.journal
   kraite replay kraite.journal --venue bitget --json
+  PGPASSWORD=... kraite replay postgres://kraite@db.example/kraite
 
 Of each account it says how many records there are, how many of them this version decides alike to the last event,
 and how many could be decided in part only or just folded, because the rest depends on what a worker remembers of
@@ -35,11 +36,13 @@ inputs that change no record. A stored snapshot is compared byte for byte with w
 /// For a new version: would it have done the same? Every record's facts are applied to the state before it, the state
 /// is compared with the stored snapshot, and every input is given to this version's engine. A decision is a
 /// difference only where it follows from state and input alone; what a worker did with readings that a journal does
-/// not hold is counted apart, not judged. Exit code 6 if anything differs. Changes no record, asks no exchange.
+/// not hold is counted apart, not judged. Exit code 6 if anything differs. Changes no record, asks no exchange. A journal
+/// in PostgreSQL is read from a copy among the temporary files (TMPDIR).
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// The journal file.
+    /// The journal: a file, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD.
+    #[arg(value_name = "FILE|ADDRESS")]
     journal: PathBuf,
     /// Only this account.
     #[arg(long, value_name = "TAG")]
@@ -409,10 +412,11 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
         .iter()
         .map(|account| replay_fitting(&journal, *account, args.venue))
         .collect::<Result<_, _>>()?;
+    let place = journal.place.clone();
     drop(journal);
     let shown = Shown {
         schema: "kraite.replay/1",
-        journal: args.journal.display().to_string(),
+        journal: place,
         records: accounts.iter().map(|told| told.records).sum(),
         differ: accounts.iter().map(|told| told.differ).sum(),
         accounts,

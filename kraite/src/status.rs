@@ -1,15 +1,11 @@
 //! `kraite status`: where accounts and positions stand, from a journal that somebody else may be writing.
 
-#[cfg(feature = "postgres")]
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use kraite_core::engine::State;
-#[cfg(feature = "postgres")]
-use kraite_core::id::AccountTag;
 use kraite_core::id::Role;
 #[cfg(feature = "postgres")]
 use kraite_core::journal::Journal as _;
@@ -19,14 +15,14 @@ use kraite_core::position::{Cover, Phase, Position, Protective};
 use serde::Serialize;
 
 #[cfg(feature = "postgres")]
+use crate::address::Address;
+#[cfg(feature = "postgres")]
 use crate::database;
 use crate::exit::{Exit, Failed};
 use crate::flags::{cut, padded, places};
 #[cfg(feature = "postgres")]
-use crate::journal::is_address;
-use crate::journal::{Journal, orders_and_doubts};
-#[cfg(feature = "postgres")]
-use crate::live::config::Address;
+use crate::journal::{self, Place};
+use crate::journal::{Crew, Journal, ShownHost, orders_and_doubts};
 use crate::{Audience, utc, words};
 
 const EXAMPLE: &str = "Example:
@@ -42,7 +38,8 @@ ended, and whether its target is held where it is.";
 ///
 /// Reads the journal and disturbs nobody: takes no ownership, changes no record, asks no exchange. What it shows is
 /// what the worker had made durable. All of the journal is verified first: a damaged one is named and refused (exit code 10).
-/// Of a journal in PostgreSQL the hosts are shown that work on its accounts, and what is read is verified.
+/// Of a journal in PostgreSQL the hosts are shown that work on its accounts, and what a start would rest on is read and
+/// verified; kraite inspect verifies all of it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
@@ -71,18 +68,6 @@ pub(crate) struct Shown {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) hosts: Vec<ShownHost>,
     pub(crate) accounts: Vec<ShownAccount>,
-}
-
-/// One host of a journal in PostgreSQL, as it is shown.
-#[derive(Debug, Serialize)]
-pub(crate) struct ShownHost {
-    pub(crate) host: String,
-    pub(crate) version: String,
-    pub(crate) up: bool,
-    pub(crate) drained: bool,
-    pub(crate) began_at_ms: i64,
-    pub(crate) lease_until_ms: i64,
-    pub(crate) accounts: Vec<u32>,
 }
 
 /// One account, as it is shown.
@@ -218,55 +203,41 @@ pub(crate) fn account(state: &State, all: bool, now_ms: i64) -> ShownAccount {
 
 fn look(args: &Args) -> Result<Shown, Failed> {
     #[cfg(feature = "postgres")]
-    if let Some(address) = args.journal.to_str().filter(|journal| is_address(journal)) {
-        return shared(address, args.account, args.all);
+    if let Place::Database(address) = Place::said(&args.journal) {
+        return shared(&address, args.account, args.all);
     }
-    let journal = Journal::open(&args.journal, args.account)?;
-    shown(&journal, args.journal.display().to_string(), args.all)
+    shown(&Journal::open(&args.journal, args.account)?, args.all)
 }
 
-/// Where the accounts of a database stand, and which hosts work on them.
+/// Of a database, without a copy of its history: that may be long, and somebody may look every second.
 #[cfg(feature = "postgres")]
-fn shared(address: &str, account: Option<u32>, all: bool) -> Result<Shown, Failed> {
-    database::block_on(async {
-        let journal = database::connect(&Address::Said(address.to_owned())).await?;
-        let hosts = journal.hosts().await?;
-        let of_hosts = hosts.iter().filter(|row| row.is_up);
-        let of_hosts: BTreeMap<AccountTag, &str> =
-            of_hosts.flat_map(|row| row.accounts.iter().map(|account| (*account, row.name.as_str()))).collect();
-        let moved: BTreeMap<AccountTag, String> = journal.moved().await?.into_iter().collect();
+fn shared(address: &Address, account: Option<u32>, all: bool) -> Result<Shown, Failed> {
+    crate::block_on(async {
+        let (place, journal) = database::journal(address).await?;
         let mut accounts = Vec::new();
-        for tag in crate::journal::chosen(journal.accounts().await?, account, address)? {
-            let state = crate::journal::folded(tag, journal.load(tag).await?)?;
-            let mut shown = self::account(&state, all, utc::now_ms());
-            shown.host = of_hosts.get(&tag).map(|host| (*host).to_owned());
-            shown.moved_to = moved.get(&tag).cloned();
-            accounts.push(shown);
+        for tag in journal::chosen(journal.accounts().await?, account, &place)? {
+            let state = journal::folded(tag, journal.load(tag).await?)?;
+            accounts.push(self::account(&state, all, utc::now_ms()));
         }
-        let hosts = hosts.into_iter().map(|row| ShownHost {
-            host: row.name,
-            version: row.version,
-            up: row.is_up,
-            drained: row.drained,
-            began_at_ms: row.began_at,
-            lease_until_ms: row.until,
-            accounts: row.accounts.iter().map(|account| account.get()).collect(),
-        });
-        Ok(Shown::of(address.to_owned(), hosts.collect(), accounts))
+        Ok(Shown::of(place, Crew::of(&journal).await?, accounts))
     })
 }
 
 /// Where the accounts of an opened journal stand.
-pub(crate) fn shown(journal: &Journal, name: String, all: bool) -> Result<Shown, Failed> {
+pub(crate) fn shown(journal: &Journal, all: bool) -> Result<Shown, Failed> {
     let now = utc::now_ms();
     let accounts = journal.accounts.iter().map(|tag| Ok(account(&journal.state(*tag)?, all, now)));
     let accounts = accounts.collect::<Result<_, Failed>>()?;
-    Ok(Shown::of(name, Vec::new(), accounts))
+    Ok(Shown::of(journal.place.clone(), journal.crew.clone(), accounts))
 }
 
 impl Shown {
-    pub(crate) fn of(journal: String, hosts: Vec<ShownHost>, accounts: Vec<ShownAccount>) -> Self {
-        Self { schema: "kraite.status/1", journal, hosts, accounts }
+    fn of(journal: String, mut crew: Crew, mut accounts: Vec<ShownAccount>) -> Self {
+        for account in &mut accounts {
+            account.host = crew.host(account.account).map(str::to_owned);
+            account.moved_to = crew.moved.remove(&account.account);
+        }
+        Self { schema: "kraite.status/1", journal, hosts: crew.hosts, accounts }
     }
 }
 

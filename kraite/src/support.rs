@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::doctor::report::Report;
 use crate::exit::{Exit, Failed};
-use crate::journal::Journal;
+use crate::journal::Place;
 use crate::live::config::Config;
 use crate::{health, inspect, status, utc};
 
@@ -27,7 +27,7 @@ const CONTENT: &str = "The folder, which only you may read, holds:
   about.json    version, sources, platform, time
   config.json   the configuration without comments and without the values of keys, secrets, tokens, passphrases, chats,
                 files and variables; of addresses only scheme, host and port
-  health.json   the disk, the journal, and what it says is open, as kraite doctor has them
+  health.json   the disk or the database, the journal, and what it says is open, as kraite doctor has them
   status.txt    as kraite status --all
   status.json   the same as JSON
   records.json  as kraite inspect: positions, orders, and the latest records of each account
@@ -36,7 +36,7 @@ Amounts, prices and contracts are in it. Read it before you give it to somebody.
 
 /// Gathers what somebody who helps needs: configuration, journal and health, without any secret.
 ///
-/// Asks no exchange, and disturbs nobody who writes the journal. A journal that is damaged is named in health.json, and
+/// Asks no exchange, and disturbs nobody who writes the journal, in a file or in PostgreSQL. A journal that is damaged is named in health.json, and
 /// its records are left out. Nothing that is there is written over.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = CONTENT)]
@@ -104,7 +104,6 @@ impl Bundle {
 /// Runs `kraite support-bundle`.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let config = Config::read(&args.config)?;
-    config.needs_a_file("support-bundle")?;
     let mut bundle = Bundle::begin(&args.out, config.secrets())?;
     if let Err(failed) = fill(&mut bundle, args, &config) {
         // A part of a bundle is of no use; the folder is one that was made here.
@@ -133,18 +132,13 @@ fn fill(bundle: &mut Bundle, args: &Args, config: &Config) -> Result<(), Failed>
     )?;
     bundle.json("config.json", &redacted_file(&args.config)?)?;
     let mut report = Report::new("none", "none");
-    health::look(&config.journal, &mut report);
+    let journal = health::look(&Place::of(config), &mut report);
     bundle.json(
         "health.json",
         &json!({ "schema": "kraite.health/1", "ok": report.usable(), "checks": report.listed() }),
     )?;
-    if !config.journal.exists() || !report.usable() {
-        return Ok(());
-    }
-    let name = config.journal.display().to_string();
-    let journal = Journal::open(&config.journal, None)?;
-    let (shown, records) =
-        (status::shown(&journal, name.clone(), true)?, inspect::inspected(&journal, name, None, args.records)?);
+    let Some(journal) = journal.filter(|_| report.usable()) else { return Ok(()) };
+    let (shown, records) = (status::shown(&journal, true)?, inspect::inspected(&journal, None, args.records)?);
     drop(journal);
     bundle.text("status.txt", status::text(&shown))?;
     bundle.json("status.json", &shown)?;
@@ -161,7 +155,7 @@ fn redacted_file(path: &Path) -> Result<Value, Failed> {
 }
 
 /// Keys whose values are shown as they are. Whatever is not among them is hidden: a new key is no leak.
-const SHOWN: [&str; 40] = [
+const SHOWN: [&str; 42] = [
     "version",
     "journal",
     "speed",
@@ -202,6 +196,8 @@ const SHOWN: [&str; 40] = [
     "products",
     "repeat_after_seconds",
     "wallet",
+    "host",
+    "lease_seconds",
 ];
 
 /// Keys whose values are addresses.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use kraite_core::id::Role;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
-use stage::shared::{Hosts, LEASE_SECONDS, NAMES, without_password};
+use stage::hosts::{Hosts, LEASE_SECONDS, NAMES, without_password};
 use stage::{Running, kraite, until};
 
 #[test]

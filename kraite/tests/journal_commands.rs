@@ -521,3 +521,25 @@ fn every_reader_says_in_its_help_what_it_does_and_shows_an_example() {
         assert!(long.lines().all(|line| line.chars().count() <= 112), "{long}");
     }
 }
+
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn a_build_without_postgresql_says_so_of_every_address_of_a_database() {
+    let bench = Bench::new();
+    let why = "this kraite is built without PostgreSQL: build it with --features postgres";
+    for reader in READERS.iter().chain(&["inspect J"]) {
+        refused(&bench, &reader.replace('J', "postgres://u@h/d"), 2, &[why]);
+    }
+    let account = "[accounts.main]\ntag = 1\nvenue = \"binance\"\nnetwork = \"emulator\"\nhttp = \"http://127.0.0.1:1\"\n\
+                   ws = \"ws://127.0.0.1:1\"\nkey = { env = \"K\" }\nsecret = { env = \"S\" }\n[plans.p]\nmargin = \"100\"\n";
+    bench.file("kraite.toml", &format!("version = 1\n[postgres]\naddress = {{ env = \"D\" }}\n{account}"));
+    for command in ["run", "run --dry-run", "recover --from-exchange", "recover --from-exchange --write", "halt main"] {
+        let output = bench.run(command);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(told.contains(why), "{command}: {told}");
+        assert_ne!(output.status.code(), Some(0), "{command}");
+    }
+    assert_eq!(bench.run("support-bundle --out bundle").status.code(), Some(0));
+    let health = std::fs::read_to_string(bench.path("bundle/health.json")).unwrap();
+    assert!(health.contains(why), "{health}");
+}

@@ -18,7 +18,7 @@ use kraite_core::id::Role;
 use rustix::process::Signal;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
-use stage::shared::{Hosts, LEASE_SECONDS, NAMES};
+use stage::hosts::{Hosts, LEASE_SECONDS, NAMES};
 use stage::{Running, until};
 
 fn ip(args: &str) {

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use kraite_core::id::Role;
 use rustix::process::Signal;
 use serde_json::Value;
-use stage::shared::{Hosts, NAMES, without_password};
+use stage::hosts::{Hosts, NAMES, without_password};
 use stage::{KRAITE, kraite_of, until};
 
 /// Formats of everything that was ever written, and how many records there are and should be.

@@ -109,6 +109,33 @@ async fn prepare_on(store: &Store, client: &mut Client) -> Result<(), Failure> {
     within(transaction.commit()).await
 }
 
+/// Whether there is a journal that can be read, which is left as it is, and the version of the server.
+pub(super) async fn look(store: &Store) -> Result<(bool, String), JournalError> {
+    let mut client = store.connection().await.map_err(|failure| failure.of_reading(store))?;
+    let result = look_on(store, &mut client).await;
+    give_back(client, &result);
+    result.map_err(|failure| failure.of_reading(store))
+}
+
+async fn look_on(store: &Store, client: &mut Client) -> Result<(bool, String), Failure> {
+    let start = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start();
+    let moment = within(start).await?;
+    is_fit(store, &moment).await?;
+    let row = within(moment.query_one("SELECT current_setting('server_version')", &[])).await?;
+    let (found, server) = (version(&moment).await?, column(&row, 0)?);
+    within(moment.rollback()).await?;
+    let place = || format!("{}, schema kraite", store.place);
+    match found {
+        0 => Ok((false, server)),
+        LAYOUT => Ok((true, server)),
+        found if found > LAYOUT => Err(JournalError::TooNew { place: place(), found, known: LAYOUT }.into()),
+        found => {
+            let why = format!("{}: it is of version {found}, and a kraite run makes it {LAYOUT}", place());
+            Err(JournalError::Unavailable(why).into())
+        }
+    }
+}
+
 /// Which version of the schema is there; zero for none.
 async fn version(transaction: &Transaction<'_>) -> Result<u32, Failure> {
     let row = within(transaction.query_one("SELECT to_regclass('kraite.layouts') IS NOT NULL", &[])).await?;

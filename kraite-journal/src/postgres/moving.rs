@@ -1,25 +1,30 @@
 //! A whole journal that comes in from a file, or goes out into one.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use deadpool_postgres::{Client, Transaction};
 use kraite_core::id::{AccountTag, Epoch};
 use kraite_core::journal::JournalError;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_postgres::IsolationLevel;
 use tokio_postgres::types::ToSql;
 
 use super::PostgresJournal;
 use super::append::{SNAPSHOT, THERE};
 use super::hosts::{END_LAPSED, transact};
+use super::read::{ACCOUNTS, PAGE};
 use super::session::{Failure, Store, column, epoch_of, give_back, key, number, owner_of, seq_of, within};
 use crate::codec::{self, READS};
 use crate::moving::{Draft, Moved, Part, Row, Written};
-use crate::restore::damaged;
+use crate::restore::{damaged, is_filed_right};
 
 const MAKE: &str =
     "INSERT INTO kraite.owners (account, epoch, last_seq) VALUES ($1, 0, 0) ON CONFLICT (account) DO NOTHING";
 const HOLD: &str = "SELECT epoch, last_seq, host FROM kraite.owners WHERE account = $1 FOR UPDATE";
+const LIST: &str = "SELECT account, epoch, last_seq, host, moved_to FROM kraite.owners ORDER BY account";
 const HOLD_ALL: &str = "SELECT account, epoch, last_seq, host, moved_to FROM kraite.owners ORDER BY account FOR UPDATE";
 const ADD: &str = "
     INSERT INTO kraite.records (account, seq, epoch, body)
@@ -28,9 +33,11 @@ const ADD: &str = "
 const OPEN: &str = "
     UPDATE kraite.owners SET epoch = GREATEST(epoch, $2), last_seq = $3, moved_to = NULL, reads = GREATEST(reads, $4)
     WHERE account = $1";
-const CLOSE: &str = "UPDATE kraite.owners SET epoch = epoch + 1, moved_to = $1 WHERE last_seq > 0";
-const PAGE: &str = "
-    SELECT seq, epoch, body FROM kraite.records WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT 4096";
+const CLOSE: &str = "UPDATE kraite.owners SET epoch = epoch + 1, moved_to = $1 WHERE account = ANY($2)";
+const NEXT: &str = "SELECT seq, epoch, body FROM kraite.records WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+
+/// How long a transaction waits without a word. The server ends one that is idle for longer than it allows.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// The account that comes in.
 struct Coming {
@@ -39,6 +46,15 @@ struct Coming {
     /// What the database had of it.
     had: u64,
     last: u64,
+}
+
+/// An account that goes out.
+struct Going {
+    account: AccountTag,
+    owner: Epoch,
+    last: u64,
+    host: Option<String>,
+    moved_to: Option<String>,
 }
 
 fn refused(store: &Store, account: AccountTag, why: &str) -> Failure {
@@ -110,6 +126,10 @@ impl PostgresJournal {
 
     pub(crate) async fn hand_out(&self, place: PathBuf, draft: Draft) -> Result<Moved, JournalError> {
         self.owned(move |store| async move { hand_out(&store, &place, draft).await }).await
+    }
+
+    pub(crate) async fn read_out(&self, draft: Draft, only: Option<AccountTag>) -> Result<Moved, JournalError> {
+        self.owned(move |store| async move { read_out(&store, draft, only).await }).await
     }
 }
 
@@ -206,10 +226,10 @@ async fn hand_out_on(store: &Store, client: &mut Client, place: &Path, draft: Dr
         Failure::Lost(why) => Failure::Refused(why),
         other => other,
     };
-    let written = copy_out(store, &moment, draft).await.map_err(settled)?;
+    let (written, gone) = copy_out(store, &moment, draft).await.map_err(settled)?;
     let warnings = store.warnings();
     let closed = async {
-        within(moment.execute(CLOSE, &[&place.display().to_string()])).await?;
+        within(moment.execute(CLOSE, &[&place.display().to_string(), &gone])).await?;
         within(moment.commit()).await
     }
     .await;
@@ -224,9 +244,28 @@ async fn hand_out_on(store: &Store, client: &mut Client, place: &Path, draft: Dr
     }
 }
 
-async fn copy_out(store: &Store, moment: &Transaction<'_>, mut draft: Draft) -> Result<Written, Failure> {
-    match fill(store, moment, &mut draft).await {
-        Ok(()) => Ok(draft.finish()?),
+/// Copies accounts that nobody works on, and says which they are.
+async fn copy_out(store: &Store, moment: &Transaction<'_>, mut draft: Draft) -> Result<(Written, Vec<i64>), Failure> {
+    let filled = async {
+        within(moment.execute(END_LAPSED, &[&i64::from(Epoch::MAX.get())])).await?;
+        let all = going(store, moment, HOLD_ALL).await?;
+        for Going { account, host, moved_to, .. } in &all {
+            if let Some(host) = host {
+                return Err(refused(store, *account, &format!("host {host} works on it")));
+            }
+            if let Some(moved) = moved_to {
+                return Err(refused(store, *account, &format!("it was moved to {moved}")));
+            }
+        }
+        let mut gone = Vec::new();
+        for going in all.iter().filter(|going| going.last > 0) {
+            fill(store, moment, &mut draft, going).await?;
+            gone.push(key(going.account));
+        }
+        Ok(gone)
+    };
+    match filled.await {
+        Ok(gone) => Ok((finish_beside(moment, draft).await?, gone)),
         Err(failure) => {
             draft.give_up();
             Err(failure)
@@ -234,53 +273,129 @@ async fn copy_out(store: &Store, moment: &Transaction<'_>, mut draft: Draft) -> 
     }
 }
 
-async fn fill(store: &Store, moment: &Transaction<'_>, draft: &mut Draft) -> Result<(), Failure> {
-    within(moment.execute(END_LAPSED, &[&i64::from(Epoch::MAX.get())])).await?;
-    for row in within(moment.query(HOLD_ALL, &[])).await? {
-        let stored: i64 = column(&row, 0)?;
-        let Some(account) = u32::try_from(stored).ok().and_then(AccountTag::new) else {
-            return Err(JournalError::Corrupt {
-                place: format!("{}, account {stored}", store.place),
-                reason: "its tag is out of range".into(),
-            }
-            .into());
-        };
-        let (owner, last) = (epoch_of(store, account, column(&row, 1)?)?, seq_of(store, account, column(&row, 2)?)?);
-        if let Some(host) = column::<Option<String>>(&row, 3)? {
-            return Err(refused(store, account, &format!("host {host} works on it")));
-        }
-        if let Some(moved) = column::<Option<String>>(&row, 4)? {
-            return Err(refused(store, account, &format!("it was moved to {moved}")));
-        }
-        if last == 0 {
-            continue;
-        }
-        draft.take(&Part::Account(account, owner))?;
-        let mut after = 0;
-        while after < last {
-            let page = within(moment.query(PAGE, &[&key(account), &number(after)])).await?;
-            let mut rows = Vec::with_capacity(page.len());
-            for row in &page {
-                let seq = seq_of(store, account, column(row, 0)?)?;
-                let body: Vec<u8> = column(row, 2)?;
-                codec::decode(account, seq, &body).map_err(|error| damaged(&store.place, account, seq, error))?;
-                if seq != after + 1 {
-                    let place = format!("{}, account {account}, record {}", store.place, after + 1);
-                    return Err(JournalError::Corrupt { place, reason: "it is missing".into() }.into());
+/// Finishes a draft beside a transaction that stays open, however long that takes.
+async fn finish_beside(moment: &Transaction<'_>, draft: Draft) -> Result<Written, Failure> {
+    let mut finishing = tokio::task::spawn_blocking(move || draft.finish());
+    loop {
+        match timeout(BEAT, &mut finishing).await {
+            Ok(Ok(finished)) => return Ok(finished?),
+            Ok(Err(_)) => return Err(Failure::Refused("the file's writer broke down".into())),
+            Err(_) => {
+                if let Err(failure) = within(moment.query_one("SELECT 1", &[])).await {
+                    if let Ok(Ok(written)) = finishing.await {
+                        written.give_up();
+                    }
+                    return Err(failure);
                 }
-                after = seq;
-                rows.push(Row { seq, epoch: epoch_of(store, account, column(row, 1)?)?, body });
             }
-            if rows.is_empty() {
-                let place = format!("{}, account {account}, record {}", store.place, after + 1);
-                return Err(JournalError::Corrupt { place, reason: "it is missing".into() }.into());
-            }
-            draft.take(&Part::Rows(rows))?;
-        }
-        let sql = "SELECT seq, body FROM kraite.snapshots WHERE account = $1";
-        if let Some(row) = within(moment.query_opt(sql, &[&key(account)])).await? {
-            draft.take(&Part::Snapshot(seq_of(store, account, column(&row, 0)?)?, column(&row, 1)?))?;
         }
     }
-    Ok(())
+}
+
+async fn read_out(store: &Store, mut draft: Draft, only: Option<AccountTag>) -> Result<Moved, JournalError> {
+    let filled = async {
+        let mut client = store.connection().await?;
+        let result = read_out_on(store, &mut client, &mut draft, only).await;
+        give_back(client, &result);
+        result
+    };
+    match filled.await {
+        Ok(()) => draft.finish()?.place(),
+        Err(failure) => {
+            draft.give_up();
+            Err(failure.of_reading(store))
+        }
+    }
+}
+
+async fn read_out_on(
+    store: &Store,
+    client: &mut Client,
+    draft: &mut Draft,
+    only: Option<AccountTag>,
+) -> Result<(), Failure> {
+    let start = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start();
+    let moment = within(start).await?;
+    for going in going(store, &moment, LIST).await? {
+        if going.last > 0 && only.is_none_or(|only| only == going.account) {
+            fill(store, &moment, draft, &going).await?;
+        }
+    }
+    within(moment.rollback()).await
+}
+
+fn corrupt(store: &Store, account: i64, reason: impl Into<String>) -> Failure {
+    let place = format!("{}, account {account}", store.place);
+    JournalError::Corrupt { place, reason: reason.into() }.into()
+}
+
+/// Every account that was ever acquired. One that has records and no owner would be lost on the way.
+async fn going(store: &Store, moment: &Transaction<'_>, owners: &str) -> Result<Vec<Going>, Failure> {
+    // Whoever has records by now has its row by the next statement.
+    let mut found = BTreeSet::new();
+    for row in within(moment.query(ACCOUNTS, &[])).await? {
+        found.insert(column::<i64>(&row, 0)?);
+    }
+    let mut all = Vec::new();
+    for row in within(moment.query(owners, &[])).await? {
+        let stored: i64 = column(&row, 0)?;
+        let Some(account) = u32::try_from(stored).ok().and_then(AccountTag::new) else {
+            return Err(corrupt(store, stored, "its tag is out of range"));
+        };
+        let (owner, last) = (epoch_of(store, account, column(&row, 1)?)?, seq_of(store, account, column(&row, 2)?)?);
+        if last > 0 {
+            found.remove(&stored);
+        }
+        all.push(Going { account, owner, last, host: column(&row, 3)?, moved_to: column(&row, 4)? });
+    }
+    match found.first() {
+        Some(account) => Err(corrupt(store, *account, "it has records that no owner wrote")),
+        None => Ok(all),
+    }
+}
+
+/// Copies one account, page by page.
+async fn fill(store: &Store, moment: &Transaction<'_>, draft: &mut Draft, going: &Going) -> Result<(), Failure> {
+    let Going { account, owner, last, .. } = *going;
+    draft.take(&Part::Account(account, owner))?;
+    let statement = within(moment.prepare_cached(NEXT)).await?;
+    let (mut after, mut epoch) = (0, Epoch::default());
+    loop {
+        let page = within(moment.query(&statement, &[&key(account), &number(after), &PAGE])).await?;
+        if page.is_empty() {
+            break;
+        }
+        let mut rows = Vec::with_capacity(page.len());
+        for row in &page {
+            let (seq, filed) = (seq_of(store, account, column(row, 0)?)?, epoch_of(store, account, column(row, 1)?)?);
+            if seq != after + 1 {
+                let place = format!("{}, account {account}, record {}", store.place, after + 1);
+                return Err(JournalError::Corrupt { place, reason: format!("it is missing; {seq} comes next") }.into());
+            }
+            let body: Vec<u8> = column(row, 2)?;
+            let record =
+                codec::decode(account, seq, &body).map_err(|error| damaged(&store.place, account, seq, error))?;
+            is_filed_right(&store.place, account, &record, filed, epoch)?;
+            (after, epoch) = (seq, filed);
+            rows.push(Row { seq, epoch, body });
+        }
+        draft.take(&Part::Rows(rows))?;
+    }
+    if after != last {
+        let why = format!("its last record has to be {last}, the last one there is {after}");
+        return Err(corrupt(store, key(account), why));
+    }
+    if owner < epoch {
+        let why = format!("its owner has epoch {owner}, a record was written under {epoch}");
+        return Err(corrupt(store, key(account), why));
+    }
+    let sql = "SELECT seq, body FROM kraite.snapshots WHERE account = $1";
+    let Some(row) = within(moment.query_opt(sql, &[&key(account)])).await? else { return Ok(()) };
+    let (seq, body): (_, Vec<u8>) = (seq_of(store, account, column(&row, 0)?)?, column(&row, 1)?);
+    if seq > last {
+        let why = format!("its snapshot includes record {seq}, the last one is {last}");
+        return Err(corrupt(store, key(account), why));
+    }
+    codec::decode_state(account, seq, &body).map_err(|error| damaged(&store.place, account, seq, error))?;
+    Ok(draft.take(&Part::Snapshot(seq, body))?)
 }

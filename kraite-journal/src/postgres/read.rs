@@ -1,7 +1,7 @@
 //! What is read: everything of one account as it is at one moment, and which accounts there are.
 
 use deadpool_postgres::{Client, Transaction};
-use kraite_core::id::AccountTag;
+use kraite_core::id::{AccountTag, Epoch};
 use kraite_core::journal::{JournalError, Loaded};
 use tokio_postgres::IsolationLevel;
 
@@ -9,10 +9,10 @@ use super::session::{Failure, Store, column, epoch_of, give_back, key, number, o
 use crate::restore::Restore;
 
 /// Records that one answer holds at most, so that each is quick however long the history is.
-const PAGE: i64 = 4_096;
+pub(super) const PAGE: i64 = 4_096;
 
 /// By one step in the index for each.
-const ACCOUNTS: &str = "
+pub(super) const ACCOUNTS: &str = "
     WITH RECURSIVE known (account) AS (
         SELECT min(account) FROM kraite.records
         UNION ALL
@@ -86,4 +86,13 @@ pub(super) async fn accounts(store: &Store) -> Result<Vec<AccountTag>, JournalEr
         accounts.extend(u32::try_from(stored).ok().and_then(AccountTag::new));
     }
     Ok(accounts)
+}
+
+pub(super) async fn owner(store: &Store, account: AccountTag) -> Result<Epoch, JournalError> {
+    let client = store.connection().await.map_err(|failure| failure.of_reading(store))?;
+    let sql = "SELECT epoch, last_seq FROM kraite.owners WHERE account = $1";
+    let result = within(client.query_opt(sql, &[&key(account)])).await;
+    give_back(client, &result);
+    let owner = result.and_then(|row| owner_of(store, account, row.as_ref()));
+    owner.map(|(epoch, _)| epoch).map_err(|failure| failure.of_reading(store))
 }

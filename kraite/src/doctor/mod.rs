@@ -15,6 +15,7 @@ use kraite_core::exchange::Exchange;
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
 use crate::health;
+use crate::journal::Place;
 use crate::live::config::{Network, ProductWord};
 use report::{Report, Status};
 use secrets::Secrets;
@@ -60,8 +61,9 @@ pub(crate) struct Args {
     /// Product lines of Bitget that are to be traded [default: all].
     #[arg(long, value_enum, value_delimiter = ',', ignore_case = true)]
     products: Vec<ProductWord>,
-    /// The journal of the account: is there room on its disk, can it be read, is what it says is open worked on.
-    #[arg(long, value_name = "FILE")]
+    /// The journal of the account, a file or postgres://USER@HOST/DATABASE with the password in PGPASSWORD: is there room
+    /// on its disk or can the server be reached, can it be read, is what it says is open worked on.
+    #[arg(long, value_name = "FILE|ADDRESS")]
     journal: Option<PathBuf>,
     /// The checks as JSON.
     #[arg(long)]
@@ -106,7 +108,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let mut report = runtime.map_err(Failed::with(Exit::Failure))?.block_on(examine(args, &secrets))?;
     if let Some(journal) = &args.journal {
-        health::look(journal, &mut report);
+        health::look(&Place::said(journal), &mut report);
     }
     let text = if args.json { report.json() } else { report.text() };
     crate::print(&secrets.scrubbed(&text))?;

@@ -11,15 +11,15 @@ use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::journal::{Journal as Store, JournalError};
 use kraite_core::number::{Percent, Price, Qty};
 use kraite_engine::{Clock, OfflineError, ReactorError, record_command};
-use kraite_journal::SqliteJournal;
 use serde_json::{Value, json};
 
 use super::config::{Account, Config};
 use super::control;
 use super::intake::OWN_IDS;
+use crate::block_on;
 use crate::exit::{Exit, Failed};
 use crate::flags::DirectionWord;
-use crate::journal::Journal;
+use crate::journal::{Latest, folded, to_write};
 use crate::words;
 
 /// How long the process may take to answer a line.
@@ -265,17 +265,7 @@ fn set(args: &HaltArgs, command: Command) -> Result<Exit, Failed> {
 fn record(config: &Config, account: &Account, id: CommandId, command: Command) -> Result<(), Failed> {
     // One that works on the journal and does not listen is about to begin or to end: it is not deposed.
     let _held = control::hold(&config.journal)?;
-    #[cfg(feature = "postgres")]
-    if let Some(postgres) = &config.postgres {
-        return crate::database::block_on(async {
-            let journal = crate::database::connect(&postgres.address).await?;
-            recorded(&journal, account, id, command).await
-        });
-    }
-    config.needs_a_file("halt")?;
-    let journal = SqliteJournal::open(&config.journal)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Failed::with(Exit::Failure))?.block_on(recorded(&journal, account, id, command))
+    block_on(async { recorded(&*to_write(config).await?, account, id, command).await })
 }
 
 async fn recorded(journal: &dyn Store, account: &Account, id: CommandId, command: Command) -> Result<(), Failed> {
@@ -392,13 +382,7 @@ pub(crate) fn adopt(args: &AdoptArgs) -> Result<Exit, Failed> {
 
 /// What is open or needs a human by the journal, newest state first folded.
 fn open_positions(config: &Config, account: AccountTag) -> Result<Vec<(PositionNo, Symbol)>, Failed> {
-    #[cfg(feature = "postgres")]
-    let state = match &config.postgres {
-        Some(postgres) => crate::database::state(&postgres.address, account)?,
-        None => Journal::open(&config.journal, None)?.state(account)?,
-    };
-    #[cfg(not(feature = "postgres"))]
-    let state = Journal::open(&config.journal, None)?.state(account)?;
+    let state = block_on(async { folded(account, Latest::of(config).await?.load(account).await?.0) })?;
     let open = state.positions.values().filter(|position| !position.phase.is_over());
     Ok(open.map(|position| (position.no, position.symbol().clone())).collect())
 }

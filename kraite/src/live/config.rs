@@ -19,9 +19,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::notify;
+use crate::address::{Address, is_address};
 use crate::exit::{Exit, Failed};
 use crate::flags::{MarginWord, ModeWord, TriggerWord, VenueName};
-use crate::journal::is_address;
 use crate::keys::Source;
 use crate::settings::{LEVERAGE_CAP, Settings, Wrong, line_and_column};
 
@@ -173,16 +173,6 @@ pub(crate) struct Postgres {
     pub(crate) egress: Option<String>,
 }
 
-/// Where the address of a database comes from.
-#[derive(Debug, Clone)]
-pub(crate) enum Address {
-    /// From where a secret is.
-    Of(Source),
-    /// From the command line, without a password.
-    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only asked for where there is PostgreSQL"))]
-    Said(String),
-}
-
 /// Where signals are taken and questions answered over HTTP.
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
@@ -328,14 +318,10 @@ impl Config {
             [Some(&account.key), Some(&account.secret), account.passphrase.as_ref()].into_iter().flatten()
         });
         let of_http = self.http.as_ref().map(|http| &http.token);
-        let of_database = self.postgres.iter().filter_map(|postgres| match &postgres.address {
-            Address::Of(source) => Some(source),
-            Address::Said(_) => None,
-        });
-        let sources =
-            of_accounts.chain(of_http).chain(of_database).chain(self.notify.iter().flat_map(notify::Notify::sources));
+        let of_database = self.postgres.iter().flat_map(|postgres| postgres.address.secrets());
+        let sources = of_accounts.chain(of_http).chain(self.notify.iter().flat_map(notify::Notify::sources));
         // One that cannot be read cannot be shown either.
-        sources.filter_map(|source| source.read().ok()).map(SecretString::from).collect()
+        sources.filter_map(|source| source.read().ok()).map(SecretString::from).chain(of_database).collect()
     }
 
     /// The command line names the journal.
@@ -354,15 +340,6 @@ impl Config {
             self.journal = PathBuf::from(journal);
         }
         Ok(())
-    }
-
-    /// For what only works on a journal in a file.
-    pub(crate) fn needs_a_file(&self, command: &str) -> Result<(), Failed> {
-        if self.postgres.is_none() {
-            return Ok(());
-        }
-        let why = format!("kraite {command} works on a journal in a file; this configuration has it in PostgreSQL");
-        Err(Failed::new(Exit::Usage, why))
     }
 
     /// The account of a name.

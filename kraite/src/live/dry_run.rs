@@ -8,8 +8,6 @@ use std::sync::Arc;
 
 use kraite_core::engine::{Command, CommandId, Effect, Engine, Event, Input, InputKind};
 use kraite_core::exchange::{Exchange, ReadError};
-use kraite_core::id::Epoch;
-use kraite_core::journal::Loaded;
 use kraite_core::time::{Millis, Moment};
 use kraite_engine::{Clock, Connect, ConnectFailure, VenueClock, Wish, answer};
 use serde::Serialize;
@@ -24,7 +22,7 @@ use super::notify::Outbox;
 use crate::doctor::checks;
 use crate::doctor::report::{Report, Status};
 use crate::exit::{Exit, Failed};
-use crate::journal::Journal;
+use crate::journal::Latest;
 use crate::status::{self, ShownAccount};
 use crate::{utc, words};
 
@@ -118,8 +116,9 @@ pub(super) fn command(config: Config, source: Option<Source>, json: bool) -> Res
 impl Rehearsal {
     async fn run(&mut self, lines: &[String], is_file: bool) -> Result<Shown, Failed> {
         let (mut accounts, mut ready) = (Vec::new(), Vec::new());
+        let journal = Latest::of(&self.config).await?;
         for account in self.config.accounts.clone() {
-            let (shown, can) = self.start(&account).await?;
+            let (shown, can) = self.start(&journal, &account).await?;
             accounts.push(shown);
             ready.push((account, can));
         }
@@ -133,7 +132,7 @@ impl Rehearsal {
             }
             signals.push(shown);
         }
-        let journal = self.config.journal.display().to_string();
+        let journal = journal.place;
         Ok(Shown { schema: "kraite.dry-run/1", journal, would_run: self.worst == Exit::Ok, accounts, signals })
     }
 
@@ -143,17 +142,8 @@ impl Rehearsal {
         }
     }
 
-    /// What the journal has, and under whose ownership; nothing where there is none yet.
-    fn loaded(&self, account: &Account) -> Result<(Loaded, Epoch), Failed> {
-        if !self.config.journal.exists() {
-            return Ok((Loaded { snapshot: None, records: Vec::new() }, Epoch::default()));
-        }
-        let journal = Journal::open(&self.config.journal, None)?;
-        Ok((journal.reader.load(account.tag)?, journal.reader.owner(account.tag)?))
-    }
-
-    async fn start(&mut self, account: &Account) -> Result<(ShownStart, Option<Ready>), Failed> {
-        let (loaded, owned) = self.loaded(account)?;
+    async fn start(&mut self, journal: &Latest, account: &Account) -> Result<(ShownStart, Option<Ready>), Failed> {
+        let (loaded, owned) = journal.load(account.tag).await?;
         let mut report = Report::new(account.venue.word(), account.network.word());
         let connector =
             Connector::new(account.clone(), self.clock.clone(), self.budgets.clone(), Arc::clone(&self.board));

@@ -74,8 +74,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE|-")]
     signals: Option<PathBuf>,
     /// Trades on paper: live contracts and prices, a simulated exchange, the same engine. The exchange gets readings and
-    /// nothing else. Contracts are those that the account's `symbols` name. The journal is one of its own, FILE.paper,
-    /// and begins anew with each start, as the simulated exchange does.
+    /// nothing else. Contracts are those that the account's `symbols` name. The journal is a file of its own, FILE.paper
+    /// (kraite.paper beside the configuration where the other one is in PostgreSQL, which is not touched), and begins anew
+    /// with each start, as the simulated exchange does.
     #[arg(long)]
     paper: bool,
     /// Shows what would be done and why, and ends: what is asked and sent first for what is open, and for each signal
@@ -126,20 +127,19 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     if let Some(journal) = &args.journal {
         config.journal_is(journal)?;
     }
-    if args.paper || args.dry_run {
-        config.needs_a_file(if args.paper { "run --paper" } else { "run --dry-run" })?;
+    if args.paper {
+        on_paper(&mut config)?;
     }
     #[cfg(not(feature = "postgres"))]
-    config.needs_a_file("run, built without PostgreSQL (feature postgres),")?;
+    if config.postgres.is_some() {
+        return Err(crate::address::not_built_in());
+    }
     let token = config.http.as_ref().map(|http| Token::read(&http.token)).transpose();
     let token =
         token.map_err(|why| Failed::new(Exit::Configuration, format!("{}: http: {why}", args.config.display())))?;
     let addresses = config.notify.as_ref().map(|notify| notify.read()).transpose();
     let addresses = addresses
         .map_err(|why| Failed::new(Exit::Configuration, format!("{}: notify: {why}", args.config.display())))?;
-    if args.paper {
-        on_paper(&mut config)?;
-    }
     if args.dry_run {
         let source = args.signals.as_deref().map(Source::open).transpose()?;
         return dry_run::command(config, source, args.json);
@@ -158,7 +158,7 @@ pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     ended
 }
 
-/// A journal of its own.
+/// A journal of its own, in a file wherever the other one is.
 fn on_paper(config: &mut Config) -> Result<(), Failed> {
     if let Some(account) = config.accounts.iter().find(|account| account.symbols.is_empty()) {
         let why = format!("account {}: --paper needs its symbols in the configuration", account.name);
@@ -167,6 +167,7 @@ fn on_paper(config: &mut Config) -> Result<(), Failed> {
     let mut journal = config.journal.clone().into_os_string();
     journal.push(".paper");
     config.journal = PathBuf::from(journal);
+    config.postgres = None;
     Ok(())
 }
 

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::config::{Address, Config, Postgres};
+use super::config::{Config, Postgres};
 use super::http::Token;
+use crate::address::Address;
 use crate::exit::{Exit, Failed};
 use crate::flags::VenueName;
 use crate::keys;

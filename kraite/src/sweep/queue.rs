@@ -10,10 +10,9 @@ use tokio::runtime::{Builder, Runtime};
 use super::contract::{Contract, Runs};
 use super::grid::Grid;
 use super::table::{Row, Rows};
+use crate::address::{Address, is_address};
 use crate::database;
 use crate::exit::{Exit, Failed};
-use crate::journal::is_address;
-use crate::live::config::Address;
 use crate::progress::Progress;
 
 /// Runs that a process takes at once. They go over the prices together where those do not fit into the memory.

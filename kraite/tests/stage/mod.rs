@@ -3,10 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "processes are waited for on the wall's clock")]
 
 #[cfg(feature = "postgres")]
-pub(crate) mod shared;
+pub(crate) mod hosts;
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -228,6 +228,13 @@ impl Running {
         let code = self.child.wait().unwrap().code();
         self.listener.join().unwrap();
         (code, self.told.lock().unwrap().clone())
+    }
+
+    /// Waits until it ends by itself, and gives what it printed and was not asked for.
+    pub(crate) fn ends(mut self) -> (Option<i32>, String) {
+        let mut printed = String::new();
+        self.output.read_to_string(&mut printed).unwrap();
+        (self.child.wait().unwrap().code(), printed)
     }
 }
 

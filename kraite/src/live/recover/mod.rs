@@ -14,11 +14,10 @@ use std::sync::Arc;
 
 use kraite_core::Capabilities;
 use kraite_core::exchange::{Direction, Exchange};
-use kraite_core::id::{AccountTag, Epoch, PositionNo};
-use kraite_core::journal::Journal as _;
+use kraite_core::id::{Epoch, PositionNo};
+use kraite_core::journal::{Journal, JournalError, Loaded};
 use kraite_core::time::Millis;
 use kraite_engine::{Clock, Connect as _, ConnectFailure};
-use kraite_journal::SqliteJournal;
 
 use self::judge::{Found, Offer, Verdict};
 use self::look::Seen;
@@ -29,7 +28,7 @@ use super::connect::{Budgets, Connector};
 use super::control;
 use super::notify::Outbox;
 use crate::exit::{Exit, Failed};
-use crate::journal::Journal;
+use crate::journal::{Latest, to_write};
 
 /// A connection that fails is tried once more after this long.
 const AGAIN: Millis = Millis::from_secs(3);
@@ -70,8 +69,8 @@ pub(crate) struct Args {
     /// one's own is recognised by where its target rests. A target that rests elsewhere stays until the next fill.
     #[arg(long, value_name = "[NUMBER=]PLAN")]
     plan: Vec<String>,
-    /// Writes the journal that the configuration names, from which kraite run goes on. An account that has records there
-    /// is left as it is. Everything is read twice, about a minute apart: what was on its way has arrived by then.
+    /// Writes the journal that the configuration names, in a file or in PostgreSQL, from which kraite run goes on. An
+    /// account that has records there, or that a host works on, is left as it is. Everything is read twice, about a minute apart: what was on its way has arrived by then.
     #[arg(long)]
     write: bool,
     /// Prints everything as JSON, amounts as strings.
@@ -123,19 +122,24 @@ struct Recovery {
 /// Runs `kraite recover`.
 pub(crate) fn command(args: &Args) -> Result<Exit, Failed> {
     let config = Config::read(&args.config)?;
-    config.needs_a_file("recover")?;
     let plans = plans_for(args, &config)?;
     let accounts = match &args.account {
         Some(name) => vec![config.account(name).map_err(Failed::with(Exit::Usage))?.clone()],
         None => config.accounts.clone(),
     };
-    // Whoever works on the journal needs no recovery.
-    let _held = args.write.then(|| control::hold(&config.journal)).transpose()?;
+    // Whoever works on the journal needs no recovery. A database knows by itself who that is.
+    let holds = args.write && config.postgres.is_none();
+    let _held = holds.then(|| control::hold(&config.journal)).transpose()?;
     let clock = Clock::scaled(config.speed);
     let recovery = Recovery { config, plans, clock };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let patients = runtime.map_err(Failed::with(Exit::Failure))?.block_on(recovery.run(accounts, args.write))?;
-    let shown = shown::shown(&recovery.config, &patients);
+    let runtime = runtime.map_err(Failed::with(Exit::Failure))?;
+    let (journal, patients) = runtime.block_on(async {
+        let journal = Latest::of(&recovery.config).await?;
+        let patients = recovery.run(&journal, accounts, args.write).await?;
+        Ok::<_, Failed>((journal.place, patients))
+    })?;
+    let shown = shown::shown(journal, &patients);
     let page = if args.json {
         serde_json::to_string_pretty(&shown).map_err(Failed::with(Exit::Failure))? + "\n"
     } else {
@@ -171,10 +175,10 @@ fn plans_for(args: &Args, config: &Config) -> Result<Vec<PlanFor>, Failed> {
 }
 
 impl Recovery {
-    async fn run(&self, accounts: Vec<Account>, write: bool) -> Result<Vec<Patient>, Failed> {
+    async fn run(&self, journal: &Latest, accounts: Vec<Account>, write: bool) -> Result<Vec<Patient>, Failed> {
         let (mut patients, budgets) = (Vec::new(), Budgets::default());
         for account in accounts {
-            let last_record = self.last_record(account.tag)?;
+            let last_record = last_record(&journal.load(account.tag).await?.0);
             let capabilities = account.venue.capabilities();
             let mut patient = Patient {
                 account,
@@ -186,10 +190,13 @@ impl Recovery {
                 written: None,
                 wrong: None,
             };
-            if write && last_record > 0 {
-                let (name, journal) = (&patient.account.name, self.config.journal.display());
+            let (name, place) = (&patient.account.name, &journal.place);
+            if let Some(host) = journal.crew.host(patient.account.tag.get()).filter(|_| write) {
+                let why = format!("host {host} works on account {name}: end kraite run on every host first");
+                patient.fails(Exit::NotOwner, why);
+            } else if write && last_record > 0 {
                 let why =
-                    format!("{journal} has {last_record} records of account {name}: kraite run restores it from them");
+                    format!("{place} has {last_record} records of account {name}: kraite run restores it from them");
                 patient.fails(Exit::Journal, why);
             }
             self.connect(&mut patient, &budgets).await;
@@ -203,19 +210,9 @@ impl Recovery {
             self.judge(patient);
         }
         if write {
-            self.write(&mut patients).await;
+            self.write(&journal.place, &mut patients).await;
         }
         Ok(patients)
-    }
-
-    /// The number of the last record that the journal has of an account.
-    fn last_record(&self, account: AccountTag) -> Result<u64, Failed> {
-        if !self.config.journal.exists() {
-            return Ok(0);
-        }
-        let loaded = Journal::open(&self.config.journal, None)?.reader.load(account)?;
-        let last = loaded.records.last().map(|record| record.seq);
-        Ok(last.or(loaded.snapshot.map(|snapshot| snapshot.seq)).unwrap_or(0))
     }
 
     async fn connect(&self, patient: &mut Patient, budgets: &Budgets) {
@@ -298,18 +295,18 @@ impl Recovery {
         Ok(Offer { plans: self.config.plans.keys().filter_map(of_direction).collect(), is_named: false })
     }
 
-    async fn write(&self, patients: &mut [Patient]) {
-        let mut journal: Option<SqliteJournal> = None;
+    async fn write(&self, place: &str, patients: &mut [Patient]) {
+        let mut journal: Option<Box<dyn Journal>> = None;
         for patient in patients.iter_mut().filter(|patient| patient.wrong.is_none()) {
             let Some(seen) = patient.seen.clone() else { continue };
             let Some((number, epoch)) = records::highest(&seen, patient.account.tag) else { continue };
             let opened = match journal.take() {
                 Some(open) => Ok(open),
-                None => SqliteJournal::open(&self.config.journal).map_err(Failed::from),
+                None => to_write(&self.config).await,
             };
             let written = match opened {
                 Ok(open) => {
-                    let written = self.write_one(&open, patient, &seen, (number, epoch)).await;
+                    let written = write_one(&*open, place, patient, &seen, (number, epoch)).await;
                     journal = Some(open);
                     written
                 }
@@ -321,40 +318,52 @@ impl Recovery {
             }
         }
     }
+}
 
-    /// One account, in one transaction.
-    async fn write_one(
-        &self,
-        journal: &SqliteJournal,
-        patient: &Patient,
-        seen: &Seen,
-        (number, used): (PositionNo, Epoch),
-    ) -> Result<u64, Failed> {
-        let tag = patient.account.tag;
-        let loaded = journal.load(tag).await?;
-        if loaded.snapshot.is_some() || !loaded.records.is_empty() {
-            let why = format!("{} has records of it by now", self.config.journal.display());
-            return Err(Failed::new(Exit::Journal, why));
+/// One account, in one transaction.
+async fn write_one(
+    journal: &dyn Journal,
+    place: &str,
+    patient: &Patient,
+    seen: &Seen,
+    (number, used): (PositionNo, Epoch),
+) -> Result<u64, Failed> {
+    let Account { tag, ref name, .. } = patient.account;
+    let told = |error| match error {
+        JournalError::NotOwner { .. } => {
+            let why = format!("somebody works on account {name} by now: end kraite run first, on every host");
+            Failed::new(Exit::NotOwner, why)
         }
-        let mut epoch = journal.acquire(tag).await?;
-        for _ in 0..OWNERS {
-            if epoch > used {
-                break;
-            }
-            epoch = journal.acquire(tag).await?;
-        }
-        if epoch <= used {
-            let why = format!(
-                "orders bear epoch {used}, which begins {} minutes from now by this machine's clock: set the clock right",
-                used.get().saturating_sub(epoch.get())
-            );
-            return Err(Failed::new(Exit::Failure, why));
-        }
-        let scribe = Scribe { seen, capabilities: &patient.capabilities, account: tag };
-        let records = scribe.records(epoch, &patient.all, Some(number)).map_err(Failed::with(Exit::Exchange))?;
-        scribe.fold(epoch, records.clone()).map_err(Failed::with(Exit::Invariant))?;
-        Ok(journal.append(tag, &records).await?.seq)
+        other => other.into(),
+    };
+    if last_record(&journal.load(tag).await?) > 0 {
+        return Err(Failed::new(Exit::Journal, format!("{place} has records of it by now")));
     }
+    let mut epoch = journal.acquire(tag).await.map_err(told)?;
+    for _ in 0..OWNERS {
+        if epoch > used {
+            break;
+        }
+        epoch = journal.acquire(tag).await.map_err(told)?;
+    }
+    if epoch <= used {
+        let why = format!(
+            "orders bear epoch {used}, which begins {} minutes from now by the clock of the journal (this machine's, or \
+             the database's): set the clock right",
+            used.get().saturating_sub(epoch.get())
+        );
+        return Err(Failed::new(Exit::Failure, why));
+    }
+    let scribe = Scribe { seen, capabilities: &patient.capabilities, account: tag };
+    let records = scribe.records(epoch, &patient.all, Some(number)).map_err(Failed::with(Exit::Exchange))?;
+    scribe.fold(epoch, records.clone()).map_err(Failed::with(Exit::Invariant))?;
+    Ok(journal.append(tag, &records).await.map_err(told)?.seq)
+}
+
+/// The number of the last record of an account; zero where there is none.
+fn last_record(loaded: &Loaded) -> u64 {
+    let last = loaded.records.last().map(|record| record.seq);
+    last.or(loaded.snapshot.as_ref().map(|snapshot| snapshot.seq)).unwrap_or(0)
 }
 
 /// After this long nothing that was sent before can take effect any more.

@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::Patient;
 use super::judge::{Found, Verdict};
 use super::look::Seen;
-use crate::live::config::Config;
 use crate::{utc, words};
 
 /// Everything that was found.
@@ -102,8 +101,7 @@ struct ShownForeign {
 }
 
 /// What was found on each account.
-pub(super) fn shown(config: &Config, patients: &[Patient]) -> Shown {
-    let journal = config.journal.display().to_string();
+pub(super) fn shown(journal: String, patients: &[Patient]) -> Shown {
     Shown { schema: "kraite.recover/1", journal, accounts: patients.iter().map(account).collect() }
 }
 

@@ -22,8 +22,11 @@ pub(crate) struct Hosts {
 
 impl Hosts {
     pub(crate) fn new(name: &str) -> Self {
+        Self::of(name, Stage::new())
+    }
+
+    pub(crate) fn of(name: &str, stage: Stage) -> Self {
         let server = std::env::var("KRAITE_POSTGRES").expect("KRAITE_POSTGRES is the address of a PostgreSQL server");
-        let stage = Stage::new();
         let database = format!("kraite_{name}_{}", std::process::id());
         stage.runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
@@ -63,7 +66,7 @@ impl Hosts {
         self.command(host, args)
     }
 
-    fn configure(&self, host: &str) {
+    pub(crate) fn configure(&self, host: &str) {
         let folder = self.folder(host);
         std::fs::create_dir_all(&folder).unwrap();
         let shared = format!(
