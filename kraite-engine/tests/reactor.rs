@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use futures_util::stream::BoxStream;
+mod fresh;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -91,7 +93,7 @@ fn quiet(clock: &Clock) -> MockExchange {
 
 async fn run(exchange: MockExchange, clock: Clock, watch: Watch, span: Millis) -> Engine {
     let account = AccountTag::new(1).unwrap();
-    let journal = Arc::new(MemoryJournal::default());
+    let journal = fresh::journal().await;
     let (reactor, handle) = Reactor::new(account, Config::default(), Arc::new(exchange), journal, clock.clone(), watch);
     let running = tokio::spawn(reactor.run());
     assert!(handle.command(CommandId(1), Command::Open(Box::new(request(&clock)))).await);
@@ -154,7 +156,7 @@ async fn a_clock_endpoint_that_hangs_holds_nobody_up() {
     let asked = Arc::new(AtomicUsize::new(0));
     let link = SlowClock { inner: venue.link(account), asked: Arc::clone(&asked) };
     let exchange = Arc::new(SimExchange::new(link, presets::binance().capabilities));
-    let journal = Arc::new(MemoryJournal::default());
+    let journal = fresh::journal().await;
     let (reactor, handle) =
         Reactor::new(account, Config::default(), exchange, journal, clock.clone(), Watch::default());
     let running = tokio::spawn(reactor.run());
@@ -222,7 +224,7 @@ async fn r47_the_rules_are_read_through_the_exchange_and_brackets_stay() {
         |text: &str| venue.with(|venue, now| venue.price(&symbol, text.parse().unwrap(), text.parse().unwrap(), now));
     price("100");
     let exchange = Arc::new(SimExchange::new(NoBrackets(venue.link(account)), presets::binance().capabilities));
-    let journal = Arc::new(MemoryJournal::default());
+    let journal = fresh::journal().await;
     let (reactor, handle) =
         Reactor::new(account, Config::default(), exchange, journal, clock.clone(), Watch::default());
     let running = tokio::spawn(reactor.run());
@@ -298,13 +300,13 @@ async fn what_came_together_is_one_write() {
 }
 
 /// One life of a worker on a journal that outlives it; says up to which record the newest snapshot reaches.
-async fn live(journal: &Arc<MemoryJournal>, clock: &Clock, every: u64) -> (u64, Option<u64>) {
+async fn live(journal: &Arc<dyn Journal>, clock: &Clock, every: u64) -> (u64, Option<u64>) {
     let account = AccountTag::new(1).unwrap();
     let mut exchange = quiet(clock);
     let time = clock.clone();
     exchange.expect_server_time().returning(move || Ok(VenueMillis(time.now().0)));
     exchange.expect_place().returning(|_, _| vec![Outcome::Unknown(Cause::Timeout)]);
-    let log: Arc<dyn Journal> = Arc::<MemoryJournal>::clone(journal);
+    let log = Arc::clone(journal);
     let (reactor, handle) =
         Reactor::new(account, Config::default(), Arc::new(exchange), log, clock.clone(), Watch::default());
     let running = tokio::spawn(reactor.snapshot_every(every).run());
@@ -320,7 +322,7 @@ async fn live(journal: &Arc<MemoryJournal>, clock: &Clock, every: u64) -> (u64, 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_restarts_often_still_stores_snapshots() {
     let clock = Clock::scaled_from(LocalMillis(START), 100);
-    let journal = Arc::new(MemoryJournal::default());
+    let journal = fresh::journal().await;
     let (first, none) = live(&journal, &clock, 1_000).await;
     assert!(first > 1 && none.is_none(), "{first} records, snapshot {none:?}");
     let (second, snapshot) = live(&journal, &clock, first + 1).await;

@@ -1,41 +1,43 @@
 //! A bot waits for what becomes of its commands, and always hears something.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod fresh;
+
 use std::sync::Arc;
 
 use kraite_core::engine::{Command, CommandId, CommandRefusal, Config, Notice};
 use kraite_core::exchange::Direction;
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
+use kraite_core::journal::Journal;
 use kraite_core::position::PositionStatus;
 use kraite_core::time::{LocalMillis, VenueMillis};
 use kraite_engine::{Clock, Desk, Ready, Slice, Stopped, Terms, Watch, WatchError, Wish, Worker, WorkerError};
-use kraite_journal::MemoryJournal;
 use kraite_sim::link::SharedVenue;
 use kraite_sim::presets;
 use tokio::task::JoinHandle;
 
 struct Bench {
     venue: SharedVenue,
-    journal: Arc<MemoryJournal>,
+    journal: Arc<dyn Journal>,
     clock: Clock,
 }
 
 type Running = JoinHandle<Result<Option<Stopped>, WorkerError>>;
 
 impl Bench {
-    fn new() -> Self {
+    async fn new() -> Self {
         let clock = Clock::scaled_from(LocalMillis(1_760_000_000_000), 100);
         let venue = presets::venue(presets::binance(), AccountTag::new(7).unwrap(), VenueMillis(clock.now().0));
         let time = clock.clone();
         let venue = SharedVenue::new(venue, move || VenueMillis(time.now().0));
-        Self { venue, journal: Arc::default(), clock }
+        Self { venue, journal: fresh::journal().await, clock }
     }
 
     async fn start(&self) -> (Watch, Desk, Running) {
         let account = AccountTag::new(7).unwrap();
         let (watch, observer) = Watch::new(|_: &Notice| {});
         let connect = Arc::new(Ready(Arc::new(self.venue.exchange(account))));
-        let journal = Arc::clone(&self.journal) as _;
+        let journal = Arc::clone(&self.journal);
         let (worker, mut desk) =
             Worker::new(account, Config::default(), connect, journal, self.clock.clone(), observer);
         let running = tokio::spawn(worker.run());
@@ -51,7 +53,7 @@ fn open() -> Wish {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_wait_ends_with_what_was_waited_for_or_why_it_will_not_be() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let (mut watch, desk, running) = bench.start().await;
     let (first, second) = (CommandId(1), CommandId(2));
     desk.take(first, open()).await.unwrap();
@@ -77,7 +79,7 @@ async fn every_wait_ends_with_what_was_waited_for_or_why_it_will_not_be() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bot_that_was_started_again_waits_as_before() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let (mut watch, desk, running) = bench.start().await;
     desk.take(CommandId(1), open()).await.unwrap();
     let before = watch.active(CommandId(1)).await.unwrap();

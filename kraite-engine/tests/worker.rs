@@ -1,6 +1,8 @@
 //! A worker keeps its account connected, and wishes wait or are refused while it is not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod fresh;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +13,7 @@ use kraite_core::engine::{Command, CommandId, Config, Effect, Engine, Notice};
 use kraite_core::exchange::{Direction, Exchange, MarginMode, OrderShape, Purpose, TriggerBy};
 use kraite_core::id::{AccountTag, PositionNo, Symbol};
 use kraite_core::instrument::Instrument;
-use kraite_core::journal::{Journal as _, Record};
+use kraite_core::journal::{Journal, Record};
 use kraite_core::plan::{Sequence, TargetStyle};
 use kraite_core::sizing::LadderSpec;
 use kraite_core::time::{LocalMillis, Millis, VenueMillis};
@@ -19,7 +21,6 @@ use kraite_engine::{
     Clock, Connect, ConnectFailure, Desk, Observer, Signal, SignalError, Signals, Slice, Terms, TermsError, Wish,
     Worker, WorkerError, serve,
 };
-use kraite_journal::MemoryJournal;
 use kraite_sim::link::SharedVenue;
 use kraite_sim::presets;
 use kraite_sim::venue::{Owner, VenueProfile};
@@ -69,27 +70,27 @@ struct Stage {
     profile: VenueProfile,
     clock: Clock,
     venue: SharedVenue,
-    journal: Arc<MemoryJournal>,
+    journal: Arc<dyn Journal>,
     heard: Heard,
 }
 
 impl Stage {
-    fn new() -> Self {
-        Self::on(presets::binance())
+    async fn new() -> Self {
+        Self::on(presets::binance()).await
     }
 
-    fn on(profile: VenueProfile) -> Self {
+    async fn on(profile: VenueProfile) -> Self {
         let clock = Clock::scaled_from(LocalMillis(1_760_000_000_000), 100);
         let venue = presets::venue(profile.clone(), account(), VenueMillis(clock.now().0));
         let time = clock.clone();
         let venue = SharedVenue::new(venue, move || VenueMillis(time.now().0));
-        Self { profile, clock, venue, journal: Arc::default(), heard: Heard::default() }
+        Self { profile, clock, venue, journal: fresh::journal().await, heard: Heard::default() }
     }
 
     fn worker(&self, failures: u32, failure: ConnectFailure) -> (Worker<Heard>, Desk) {
         let (venue, capabilities) = (self.venue.clone(), self.profile.capabilities.clone());
         let connect = Late { venue, capabilities, failures: AtomicU32::new(failures), failure };
-        let (journal, clock, heard) = (Arc::clone(&self.journal) as _, self.clock.clone(), self.heard.clone());
+        let (journal, clock, heard) = (Arc::clone(&self.journal), self.clock.clone(), self.heard.clone());
         Worker::new(account(), Config::default(), Arc::new(connect), journal, clock, heard)
     }
 
@@ -136,7 +137,7 @@ impl Signals for Listed {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r111_a_connection_that_fails_is_made_again_ever_more_slowly_and_commands_wait_for_it() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let (worker, mut desk) = stage.worker(3, for_now());
     let running = tokio::spawn(worker.run());
     let wish = || Wish::Open(Symbol::new("SOLUSDT"), terms("100"));
@@ -155,7 +156,7 @@ async fn r111_a_connection_that_fails_is_made_again_ever_more_slowly_and_command
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_halt_is_durable_before_there_is_a_connection() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let (worker, desk) = stage.worker(u32::MAX, for_now());
     let running = tokio::spawn(worker.run());
     assert!(desk.command(CommandId(1), Command::Halt).await);
@@ -167,7 +168,7 @@ async fn a_halt_is_durable_before_there_is_a_connection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_connected_as_it_is_configured_ends_the_worker() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let (worker, desk) = stage.worker(1, ConnectFailure::ForGood("no such address".into()));
     assert!(matches!(worker.run().await, Err(WorkerError::Connect(why)) if why == "no such address"));
     assert!(!desk.command(CommandId(1), Command::Halt).await);
@@ -175,7 +176,7 @@ async fn what_cannot_be_connected_as_it_is_configured_ends_the_worker() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn signals_are_served_in_turn_and_each_is_told_what_came_of_it() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let (worker, mut desk) = stage.worker(0, for_now());
     let running = tokio::spawn(worker.run());
     desk.connected().await.unwrap();
@@ -208,7 +209,7 @@ async fn signals_are_served_in_turn_and_each_is_told_what_came_of_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r101_a_share_is_one_of_what_others_on_the_account_have_left_free() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let (exchange, symbol) = (stage.venue.exchange(account()), presets::instrument().symbol);
     let five = "5".parse().unwrap();
     stage
@@ -226,7 +227,7 @@ async fn r101_a_share_is_one_of_what_others_on_the_account_have_left_free() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r85_s12_a_stop_is_moved_and_what_no_order_takes_off_is_closed_through_the_exchange() {
-    let stage = Stage::on(presets::bitget());
+    let stage = Stage::on(presets::bitget()).await;
     let (worker, mut desk) = stage.worker(0, for_now());
     let running = tokio::spawn(worker.run());
     desk.connected().await.unwrap();

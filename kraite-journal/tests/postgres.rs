@@ -675,3 +675,17 @@ async fn i10_a_pooler_that_lends_sessions_by_the_transaction_is_refused() {
         assert!(error.to_string().contains("let it pool by session, or name the server itself"), "{error}");
     }
 }
+
+/// `KRAITE_STANDBY=1 tests/postgres/run` has one: everything else here runs on it too.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_server_that_is_to_have_a_standby_waits_for_it() {
+    if std::env::var("KRAITE_STANDBY").is_err() {
+        return;
+    }
+    let database = Database::new().await;
+    database.journal().await.acquire(account(1)).await.unwrap();
+    let standbys =
+        "(SELECT application_name, sync_state, replay_lsn >= pg_current_wal_flush_lsn() - 1 FROM pg_stat_replication)";
+    assert!(database.rows(standbys).await.iter().any(|row| row.starts_with("(standby,sync,")), "it does not follow");
+}

@@ -144,7 +144,8 @@ pub(super) async fn keeps_sessions(store: &Store) -> Result<(), JournalError> {
     }
     .await;
     give_back(ours, &kept);
-    give_back(other, &kept);
+    // One is enough for whoever only looks.
+    drop(Object::take(other));
     if kept.map_err(unread)? {
         return Ok(());
     }
