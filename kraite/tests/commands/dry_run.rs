@@ -1,15 +1,14 @@
 //! `kraite run --dry-run`: what would be done is told, and neither the exchange nor the journal is any other afterwards.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-mod stage;
-
+use crate::stage;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::Command;
 
+use crate::stage::{Stage, kraite, open, until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use stage::{Stage, kraite, open, until};
 
 /// Everything that may not change: requests that are no readings, and every file.
 fn seen(stage: &Stage) -> (BTreeMap<String, usize>, BTreeMap<String, Vec<u8>>) {

@@ -1,8 +1,6 @@
 //! What is in deploy/ and docs/runbook.md is true to the program: metrics, rules, notices, commands, configuration.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-mod stage;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,10 +8,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::stage::{PATIENCE, Running, kraite, until};
 use kraite_core::engine::Alert;
 use rustix::process::Signal;
 use serde_json::Value;
-use stage::{PATIENCE, Running, kraite, until};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

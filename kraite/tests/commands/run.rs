@@ -2,18 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::disallowed_methods, reason = "processes are waited for on the wall's clock")]
 
-mod stage;
-
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::stage::{PATIENCE, Running, Stage, kraite, open, until};
 use kraite_core::exchange::{Direction, OrderShape, Purpose, ReportStatus};
 use kraite_core::id::{AccountTag, Role, Symbol};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::{Value, json};
-use stage::{PATIENCE, Running, Stage, kraite, open, until};
 
 #[test]
 fn s04_s12_three_accounts_are_opened_killed_adopted_and_closed_and_nothing_is_there_twice() {

@@ -1,15 +1,13 @@
 //! `kraite support-bundle`: what is in it, and that no secret is, by whichever way it was given.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-mod stage;
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::stage::{Stage, kraite, until};
 use rustix::process::Signal;
 use serde_json::Value;
-use stage::{Stage, kraite, until};
 
 /// Whatever begins like this is a secret.
 const CANARY: &str = "canary";

@@ -2,12 +2,10 @@
 //! commands that are typed from the README.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod bench;
-
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use bench::{BRACKETS, Bench, INFO};
+use crate::bench::{BRACKETS, Bench, INFO};
 use kraite::core::engine::{Config, Engine, Input, InputKind, commit};
 use kraite::core::id::AccountTag;
 use kraite::core::journal::Journal as _;

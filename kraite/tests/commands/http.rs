@@ -1,17 +1,15 @@
 //! `kraite run` over HTTP: signals, health, metrics, and who is refused.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-mod stage;
-
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
+use crate::stage::{PATIENCE, Running, Stage, kraite, open, until};
 use rustix::process::Signal;
 use serde_json::Value;
-use stage::{PATIENCE, Running, Stage, kraite, open, until};
 
 /// Nothing that the process says may contain it.
 const TOKEN: &str = "canary-7Qx4Lw9sVt2Zr8";

@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::disallowed_methods, reason = "processes are waited for on the wall's clock")]
 
-mod stage;
-
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -11,12 +9,12 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::stage::{PATIENCE, Running, Stage, VENUE_ACCOUNT, kraite, until};
 use kraite_core::exchange::{Direction, VenueCause};
 use kraite_core::id::{AccountTag, Symbol};
 use kraite_core::time::VenueMillis;
 use rustix::process::Signal;
 use serde_json::Value;
-use stage::{PATIENCE, Running, Stage, VENUE_ACCOUNT, kraite, until};
 
 /// Nothing that the process says may contain these.
 const BOT: &str = "4711:canary-Bq7_x";

@@ -1,12 +1,10 @@
 //! The command as its users meet it: worked examples, refusals, bad input, exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod bench;
-
 use std::io::Write as _;
 use std::path::Path;
 
-use bench::{Bench, INFO};
+use crate::bench::{Bench, INFO};
 use serde_json::Value;
 
 fn rungs(plan: &Value) -> Vec<(&str, &str)> {

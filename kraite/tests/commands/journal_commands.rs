@@ -1,8 +1,6 @@
 //! The commands that read a journal which somebody else may be writing: status, explain, replay, export.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod bench;
-
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -10,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use bench::Bench;
+use crate::bench::Bench;
 use kraite::core::engine::{Config, Engine, Event, Input, InputKind, State, commit};
 use kraite::core::id::{AccountTag, ClientOrderId, PositionNo};
 use kraite::core::journal::{Journal as _, Record};
@@ -229,7 +227,7 @@ fn id_of(records: &[Record], role: &str) -> ClientOrderId {
 fn the_story_of_a_stop_is_told_word_for_word() {
     let (bench, records) = open_position();
     let output = bench.run(&format!("explain {} --journal J", id_of(&records, "stop")));
-    assert_eq!(text(&output.stdout), include_str!("golden/explain-stop.txt"));
+    assert_eq!(text(&output.stdout), include_str!("../golden/explain-stop.txt"));
 }
 
 #[test]

@@ -2,11 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::disallowed_methods, reason = "processes are waited for on the wall's clock")]
 
-mod stage;
-
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::stage::{PATIENCE, Running, Stage, VENUE_ACCOUNT, kraite, open, until};
 use kraite_core::exchange::{Direction, OrderShape, Purpose, ReportStatus, Side};
 use kraite_core::id::{
     AccountTag, Attempt, ClientOrderId, Epoch, LogicalOrder, OrderKey, PositionNo, Revision, Role, Symbol, VenueOrderId,
@@ -16,7 +15,6 @@ use kraite_core::time::{Millis, VenueMillis};
 use kraite_sim::venue::{Venue, Wish};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use stage::{PATIENCE, Running, Stage, VENUE_ACCOUNT, kraite, open, until};
 
 const SHOW: [&str; 3] = ["recover", "--from-exchange", "--json"];
 const WRITE: [&str; 4] = ["recover", "--from-exchange", "--write", "--json"];
