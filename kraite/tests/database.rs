@@ -324,3 +324,34 @@ fn what_is_said_of_a_database_that_cannot_be_used_is_one_sentence_without_the_pa
     let (code, told) = wrong("postgres://kraite:can/ary@127.0.0.1/d", "", explain);
     assert!(code == 2 && told.contains("a password on the command line") && !told.contains("ary@"), "{told}");
 }
+
+#[test]
+#[ignore = "needs PostgreSQL with openssl"]
+fn a_connection_is_encrypted_where_it_is_to_be_and_only_to_the_server_that_proves_who_it_is() {
+    let root = std::env::var("KRAITE_POSTGRES_ROOT").expect("KRAITE_POSTGRES_ROOT is a file of the server's root");
+    let world = World::new("encrypted", &["apart"]);
+    let address = |address: &str| format!("{address}&sslmode=require");
+    let mut command = world.hosts.prepared("h1", &["run", "--signals", "-"]);
+    command.env("KRAITE_DATABASE", address(&world.hosts.address)).env("SSL_CERT_FILE", &root);
+    let run = Running::of(command);
+    until("there", || run.was_told("1 of 1 accounts are here"));
+    let sessions = "SELECT count(*) > 0, bool_and(s.ssl), min(s.version) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) \
+                    WHERE a.application_name = 'kraite' AND a.datname = current_database()";
+    assert_eq!(world.hosts.sql(sessions), ["t t TLSv1.3"]);
+    let status = |address: &str, root: Option<&str>| {
+        let mut command = world.hosts.command("desk", &["status", "--journal", address]);
+        command.env_remove("SSL_CERT_FILE");
+        if let Some(root) = root {
+            command.env("SSL_CERT_FILE", root);
+        }
+        let output = world.output(&mut command);
+        (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
+    };
+    assert_eq!(status(&address(&world.address), Some(&root)).0, 0);
+    // Another root, and another name than that of the certificate: nothing is said to such a server.
+    let (code, told) = status(&address(&world.address), None);
+    assert!(code == 10 && (told.contains("UnknownIssuer") || told.contains("no root certificates")), "{told}");
+    let (code, told) = status(&address(&world.address.replace("127.0.0.1", "localhost")), Some(&root));
+    assert!(code == 10 && told.contains("not valid for name"), "{told}");
+    run.kill(Signal::INT);
+}
