@@ -78,7 +78,7 @@ fn checksum(kind: &Kind, format: u8, (account, seq): (AccountTag, u64), payload:
 
 fn pack<T: Serialize>(kind: &Kind, key: (AccountTag, u64), value: &T) -> Result<Vec<u8>, DecodeError> {
     let mut payload = postcard::to_allocvec(value).map_err(|error| DecodeError::Content(error.to_string()))?;
-    if NEXT > 0 {
+    if cfg!(feature = "next-format") {
         payload.insert(0, NEXT);
     }
     let mut bytes = Vec::with_capacity(HEADER.saturating_add(payload.len()));
@@ -102,7 +102,7 @@ fn open<'b>(kind: &Kind, key: (AccountTag, u64), bytes: &'b [u8]) -> Result<(u8,
         return Err(DecodeError::Checksum);
     }
     match payload {
-        [_, payload @ ..] if NEXT > 0 && format == kind.newest => Ok((format, payload)),
+        [_, payload @ ..] if cfg!(feature = "next-format") && format == kind.newest => Ok((format, payload)),
         payload => Ok((format, payload)),
     }
 }

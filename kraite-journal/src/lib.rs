@@ -23,5 +23,5 @@ pub use memory::MemoryJournal;
 #[cfg(feature = "postgres")]
 pub use moving::Moved;
 #[cfg(feature = "postgres")]
-pub use postgres::{Egress, Found, Host, HostError, HostRow, Lease, PostgresJournal, Queue, Renewed};
+pub use postgres::{Archived, Egress, Found, Host, HostError, HostRow, Lease, PostgresJournal, Queue, Renewed};
 pub use sqlite::{SqliteJournal, SqliteReader, StoredRecord};

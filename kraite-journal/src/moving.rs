@@ -133,7 +133,7 @@ fn read(path: &Path, parts: &mpsc::Sender<Part>) -> Result<(), JournalError> {
 }
 
 impl SqliteReader {
-    fn rows(&self, account: AccountTag, after: u64, limit: usize) -> Result<Vec<Row>, JournalError> {
+    pub(crate) fn rows(&self, account: AccountTag, after: u64, limit: usize) -> Result<Vec<Row>, JournalError> {
         let mut rows = Vec::new();
         each_record(self.connection(), self.path(), Some((account, after, limit)), |_, seq, epoch, body| {
             rows.push(Row { seq, epoch, body: body.to_vec() });
@@ -160,6 +160,8 @@ pub(crate) struct Draft {
     path: PathBuf,
     place: PathBuf,
     account: i64,
+    /// Where records were archived that this takes again.
+    archive: Option<(PathBuf, SqliteReader)>,
     pub(crate) moved: Moved,
 }
 
@@ -169,6 +171,11 @@ impl Draft {
         if place.exists() {
             return Err(JournalError::Unavailable(format!("{} is there already", place.display())));
         }
+        Self::beside(place, ending, left)
+    }
+
+    /// The same, where what is at the place is replaced in the end.
+    pub(crate) fn beside(place: &Path, ending: &str, left: &str) -> Result<Self, JournalError> {
         let mut path = place.as_os_str().to_owned();
         path.push(ending);
         let path = PathBuf::from(path);
@@ -178,7 +185,7 @@ impl Draft {
         create(&path)?;
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.execute_batch("PRAGMA synchronous=FULL; BEGIN").map_err(|error| told(&path, &error))?;
-        Ok(Self { connection, path, place: place.to_owned(), account: 0, moved: Moved::default() })
+        Ok(Self { connection, path, place: place.to_owned(), account: 0, archive: None, moved: Moved::default() })
     }
 
     fn wrote(&self, result: rusqlite::Result<usize>) -> Result<(), JournalError> {
@@ -207,6 +214,39 @@ impl Draft {
                 self.wrote(self.connection.execute("INSERT INTO snapshots VALUES (?1, ?2, ?3)", values))
             }
         }
+    }
+
+    /// Takes the first records of the present account from the file that they were archived into, up to this one, and says
+    /// under which epoch that was written.
+    pub(crate) fn take_archived(
+        &mut self,
+        archive: &Path,
+        account: AccountTag,
+        up_to: u64,
+    ) -> Result<Epoch, JournalError> {
+        if self.archive.as_ref().is_none_or(|(path, _)| path != archive) {
+            let reader = SqliteReader::open(archive).map_err(|error| {
+                JournalError::Unavailable(format!(
+                    "records 1 to {up_to} of account {account} were archived into {}, and that cannot be read: {error}; \
+                     put the file there",
+                    archive.display()
+                ))
+            })?;
+            self.archive = Some((archive.to_owned(), reader));
+        }
+        let (mut after, mut epoch) = (0, Epoch::default());
+        while after < up_to {
+            let (_, reader) = self.archive.as_ref().ok_or_else(broke_down)?;
+            let mut rows = reader.rows(account, after, PAGE)?;
+            rows.retain(|row| row.seq <= up_to);
+            let Some(last) = rows.last() else {
+                let place = format!("{}, account {account}, record {}", archive.display(), after + 1);
+                return Err(JournalError::Corrupt { place, reason: "it was archived here, and is missing".into() });
+            };
+            (after, epoch) = (last.seq, last.epoch);
+            self.take(&Part::Rows(rows))?;
+        }
+        Ok(epoch)
     }
 
     /// Makes it durable, and reads and verifies all of it.

@@ -7,6 +7,7 @@
 //! Every piece of work is a task of its own that nobody cancels: whoever stops waiting leaves no statement half read.
 
 mod append;
+mod archive;
 mod hosts;
 mod layout;
 mod line;
@@ -25,6 +26,7 @@ use tokio::runtime::Handle;
 
 use crate::codec;
 use append::Append;
+pub use archive::Archived;
 pub use hosts::{Egress, Host, HostError, HostRow, Lease, Renewed};
 pub use queue::Queue;
 use session::Store;

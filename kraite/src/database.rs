@@ -1,8 +1,9 @@
 //! A journal in PostgreSQL: the connection to it, and what is done with it from outside.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use kraite_journal::{Found, PostgresJournal, SqliteJournal};
+use kraite_journal::{Archived, Found, PostgresJournal, SqliteJournal};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -88,6 +89,60 @@ pub(crate) fn drain(args: &DrainArgs) -> Result<Exit, Failed> {
         crate::print(&format!("{}: takes accounts again\n", args.host))?;
     } else {
         crate::print(&format!("{}: hands over what it has, and takes nothing\n", args.host))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Keep the older history of a database in a file, so that the database does not grow for ever.
+///
+/// Everything that the database has is copied into the file and verified there. Then those records are removed from it
+/// that are older than --older-than and that no start rests on: those in front of an account's newest snapshot. Hosts go
+/// on meanwhile. Commands that read the whole history read the file too, so it has to stay where it is; the next time
+/// the same name is given, or another one while the older file can be read.
+///
+/// It takes the role that owns the tables: that of the workers may not remove a record.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_long_help = "Example:\n  PGPASSWORD=... kraite archive --journal postgres://owner@db.example/kraite --to \
+                             /srv/kraite/archive.journal --older-than 90"
+)]
+pub(crate) struct ArchiveArgs {
+    /// The database, as postgres://USER@HOST/DATABASE with the password in PGPASSWORD.
+    #[arg(long, value_name = "ADDRESS")]
+    journal: String,
+    /// The file: one that is not there yet, or the one that was written the last time.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// Records of so many days stay in the database.
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    older_than: u32,
+    /// What was archived, as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Runs `kraite archive`.
+pub(crate) fn archive(args: &ArchiveArgs) -> Result<Exit, Failed> {
+    if !is_address(&args.journal) {
+        let why = format!("{:?} is no address of a database: a journal in a file is its own archive", args.journal);
+        return Err(Failed::new(Exit::Usage, why));
+    }
+    let address = Address::Said(args.journal.clone());
+    let older_than = Duration::from_secs(u64::from(args.older_than) * 86_400);
+    let archived = block_on(async {
+        let (_, journal) = journal(&address).await?;
+        Ok(journal.archive(&args.to, older_than).await?)
+    })?;
+    let Archived { accounts, records, removed } = archived;
+    if args.json {
+        let data =
+            json!({ "schema": "kraite.archive/1", "accounts": accounts, "records": records, "removed": removed });
+        crate::print(&format!("{data}\n"))?;
+    } else {
+        let file = args.to.display();
+        crate::print(&format!(
+            "{file} has {records} records of {accounts} accounts, verified; {removed} of them went from the database\n"
+        ))?;
     }
     Ok(Exit::Ok)
 }

@@ -69,6 +69,8 @@ enum Command {
     Drain(database::DrainArgs),
     #[cfg(feature = "postgres")]
     Migrate(database::MigrateArgs),
+    #[cfg(feature = "postgres")]
+    Archive(database::ArchiveArgs),
     Recover(live::recover::Args),
     Demo(demo::Args),
     Plan(Box<plan::Args>),
@@ -156,6 +158,8 @@ fn main() -> ExitCode {
         Command::Drain(args) => (args.json, database::drain(&args)),
         #[cfg(feature = "postgres")]
         Command::Migrate(args) => (args.json, database::migrate(&args)),
+        #[cfg(feature = "postgres")]
+        Command::Archive(args) => (args.json, database::archive(&args)),
         Command::Demo(args) => (args.json, demo::command(&args)),
         Command::Plan(args) => (args.json, plan::command(&args)),
         Command::Backtest(args) => (args.json, backtest::command(&args)),

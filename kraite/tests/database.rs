@@ -12,8 +12,10 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use kraite::journal::{Host, Lease, PostgresJournal};
+use kraite_core::engine::{InputKind, State};
 use kraite_core::id::AccountTag;
-use kraite_core::journal::Journal as _;
+use kraite_core::journal::{Journal as _, Record, Snapshot};
+use kraite_core::time::{LocalMillis, Millis, Moment, VenueMillis};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use stage::hosts::{Hosts, NAMES, without_password};
@@ -354,4 +356,45 @@ fn a_connection_is_encrypted_where_it_is_to_be_and_only_to_the_server_that_prove
     let (code, told) = status(&address(&world.address.replace("127.0.0.1", "localhost")), Some(&root));
     assert!(code == 10 && told.contains("not valid for name"), "{told}");
     run.kill(Signal::INT);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn s10_history_goes_into_a_file_and_readers_see_all_of_it() {
+    let world = World::new("archived", &["apart"]);
+    let account = AccountTag::new(1).unwrap();
+    // Half a year old, with a snapshot as a worker leaves it every thousand records.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let then = i64::try_from(now.as_millis()).unwrap() - 180 * 86_400_000;
+    world.hosts.stage.runtime.block_on(async {
+        let journal = PostgresJournal::connect(&world.hosts.address).await.unwrap();
+        let epoch = journal.acquire(account).await.unwrap();
+        let at = Moment { local: LocalMillis(then), venue: VenueMillis(then), error: Millis(1) };
+        let old = |seq| Record { seq, epoch, at, input: InputKind::Deadline, events: Vec::new() };
+        journal.append(account, &(1..=1_500).map(old).collect::<Vec<_>>()).await.unwrap();
+        let state = State { seq: 1_200, epoch, ..State::new(account) };
+        journal.save_snapshot(account, &Snapshot { seq: 1_200, state }).await.unwrap();
+    });
+    let records = || world.hosts.sql("SELECT min(seq), max(seq) FROM kraite.records");
+    let told = |args: &[&str]| world.said(&[&["archive", "--journal", &world.address][..], args].concat());
+    let read = || world.said(&["inspect", &world.address, "--account", "1", "--limit", "2000", "--json"]);
+    let before = read();
+    assert!(before.0 == 0 && before.1.len() > 100_000, "{}", before.1);
+    let (code, young) = told(&["--to", "archive", "--older-than", "200"]);
+    assert!(code == 0 && young.contains("0 of them went from the database"), "{young}");
+    let (code, archived) = told(&["--to", "archive", "--json"]);
+    assert_eq!(code, 0, "{archived}");
+    assert!(archived.contains("\"records\":1500,\"removed\":1199"), "{archived}");
+    assert_eq!(records(), ["1200 1500"]);
+    assert!(read() == before, "{}", read().1);
+    // Whoever works on it starts from what is left.
+    let run = world.hosts.run("h1");
+    until("there", || run.was_told("restored: 0 positions"));
+    run.kill(Signal::INT);
+    let (code, why) = told(&["--to", "kraite.toml"]);
+    assert!(code == 10 && why.contains("is no archive of this database"), "{why}");
+    let (code, why) = told(&["--to", "archive", "--older-than", "0"]);
+    assert!(code == 2 && why.contains("0 is not in 1..=36500"), "{why}");
+    let (code, why) = world.said(&["archive", "--journal", "j", "--to", "k"]);
+    assert!(code == 2 && why.contains("a journal in a file is its own archive"), "{why}");
 }

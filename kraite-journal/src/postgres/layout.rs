@@ -63,9 +63,11 @@ const VERSIONS: &[&str] = &[
             halted boolean
         );
 ",
-    // What one has to be able to read who works on an account, and what a host can.
+    // What one has to be able to read who works on an account, and what a host can; the first record that is still here, and
+    // the file that those before it are in.
     "
-    ALTER TABLE kraite.owners ADD COLUMN reads integer NOT NULL DEFAULT 0;
+    ALTER TABLE kraite.owners ADD COLUMN reads integer NOT NULL DEFAULT 0, ADD COLUMN kept bigint NOT NULL DEFAULT 1,
+        ADD COLUMN archive text;
     ALTER TABLE kraite.hosts ADD COLUMN reads integer NOT NULL DEFAULT 0;
 ",
     #[cfg(feature = "next-format")]

@@ -23,9 +23,10 @@ use crate::restore::{damaged, is_filed_right};
 
 const MAKE: &str =
     "INSERT INTO kraite.owners (account, epoch, last_seq) VALUES ($1, 0, 0) ON CONFLICT (account) DO NOTHING";
-const HOLD: &str = "SELECT epoch, last_seq, host FROM kraite.owners WHERE account = $1 FOR UPDATE";
-const LIST: &str = "SELECT account, epoch, last_seq, host, moved_to FROM kraite.owners ORDER BY account";
-const HOLD_ALL: &str = "SELECT account, epoch, last_seq, host, moved_to FROM kraite.owners ORDER BY account FOR UPDATE";
+const HOLD: &str = "SELECT epoch, last_seq, host, kept FROM kraite.owners WHERE account = $1 FOR UPDATE";
+const LIST: &str = "SELECT account, epoch, last_seq, host, moved_to, kept, archive FROM kraite.owners ORDER BY account";
+const HOLD_ALL: &str = "
+    SELECT account, epoch, last_seq, host, moved_to, kept, archive FROM kraite.owners ORDER BY account FOR UPDATE";
 const ADD: &str = "
     INSERT INTO kraite.records (account, seq, epoch, body)
     SELECT $1, run.seq, run.epoch, run.body
@@ -43,8 +44,9 @@ const BEAT: Duration = Duration::from_secs(1);
 struct Coming {
     account: AccountTag,
     owner: Epoch,
-    /// What the database had of it.
+    /// What the database had of it, and from which record on it is still there.
     had: u64,
+    kept: u64,
     last: u64,
 }
 
@@ -55,6 +57,9 @@ struct Going {
     last: u64,
     host: Option<String>,
     moved_to: Option<String>,
+    /// The first record that is here, and the file that those before it are in.
+    kept: u64,
+    archive: Option<String>,
 }
 
 fn refused(store: &Store, account: AccountTag, why: &str) -> Failure {
@@ -142,7 +147,11 @@ async fn begin(store: &Store, moment: &Transaction<'_>, account: AccountTag, own
     {
         return Err(refused(store, account, &format!("host {host} works on it")));
     }
-    Ok(Coming { account, owner, had, last: 0 })
+    let kept = match &row {
+        Some(row) => seq_of(store, account, column(row, 3)?)?,
+        None => 1,
+    };
+    Ok(Coming { account, owner, had, kept, last: 0 })
 }
 
 /// Records that the database has already have to be the same ones.
@@ -152,23 +161,14 @@ async fn add(store: &Store, moment: &Transaction<'_>, coming: &mut Coming, rows:
         codec::decode(account, row.seq, &row.body).map_err(|error| damaged(&store.place, account, row.seq, error))?;
     }
     coming.last = rows.last().map_or(coming.last, |row| row.seq);
-    let (there, new): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.seq <= coming.had);
+    // Those that were archived were compared with a file before they went.
+    let rows = rows.into_iter().filter(|row| row.seq >= coming.kept);
+    let (there, new): (Vec<Row>, Vec<Row>) = rows.partition(|row| row.seq <= coming.had);
     if let (Some(first), Some(last)) = (there.first(), there.last()) {
         let numbers: [i64; 2] = [number(first.seq), number(last.seq)];
         let found = within(moment.query(THERE, &[&key(account), &numbers[0], &numbers[1]])).await?;
-        let mut found = found.iter();
-        for row in &there {
-            let same = match found.next() {
-                Some(found) => {
-                    let (seq, epoch, body): (i64, i64, &[u8]) =
-                        (column(found, 0)?, column(found, 1)?, column(found, 2)?);
-                    seq == number(row.seq) && epoch == i64::from(row.epoch.get()) && body == row.body.as_slice()
-                }
-                None => false,
-            };
-            if !same {
-                return Err(refused(store, account, &format!("record {} is another one in the database", row.seq)));
-            }
+        if let Some(seq) = differs(&there, &found)? {
+            return Err(refused(store, account, &format!("record {seq} is another one in the database")));
         }
     }
     if new.is_empty() {
@@ -180,8 +180,26 @@ async fn add(store: &Store, moment: &Transaction<'_>, coming: &mut Coming, rows:
     within(moment.execute(ADD, &[&key(account), &seqs, &epochs, &bodies])).await.map(drop)
 }
 
+/// The first of these records that is another one in the database, or is not there.
+pub(super) fn differs(rows: &[Row], found: &[tokio_postgres::Row]) -> Result<Option<u64>, Failure> {
+    let mut found = found.iter();
+    for row in rows {
+        let same = match found.next() {
+            Some(found) => {
+                let (seq, epoch, body): (i64, i64, &[u8]) = (column(found, 0)?, column(found, 1)?, column(found, 2)?);
+                seq == number(row.seq) && epoch == i64::from(row.epoch.get()) && body == row.body.as_slice()
+            }
+            None => false,
+        };
+        if !same {
+            return Ok(Some(row.seq));
+        }
+    }
+    Ok(None)
+}
+
 async fn finish(store: &Store, moment: &Transaction<'_>, coming: Option<Coming>) -> Result<(), Failure> {
-    let Some(Coming { account, owner, had, last }) = coming else { return Ok(()) };
+    let Some(Coming { account, owner, had, last, .. }) = coming else { return Ok(()) };
     if had > last {
         let why = format!("the database has records up to {had}, the file up to {last}");
         return Err(refused(store, account, &why));
@@ -292,7 +310,16 @@ async fn finish_beside(moment: &Transaction<'_>, draft: Draft) -> Result<Written
     }
 }
 
-async fn read_out(store: &Store, mut draft: Draft, only: Option<AccountTag>) -> Result<Moved, JournalError> {
+/// A draft with everything that the database has, as it is at one moment.
+pub(super) async fn fill_all(store: &Store, draft: Draft) -> Result<Written, JournalError> {
+    filled(store, draft, None).await
+}
+
+async fn read_out(store: &Store, draft: Draft, only: Option<AccountTag>) -> Result<Moved, JournalError> {
+    filled(store, draft, only).await?.place()
+}
+
+async fn filled(store: &Store, mut draft: Draft, only: Option<AccountTag>) -> Result<Written, JournalError> {
     let filled = async {
         let mut client = store.connection().await?;
         let result = read_out_on(store, &mut client, &mut draft, only).await;
@@ -300,7 +327,7 @@ async fn read_out(store: &Store, mut draft: Draft, only: Option<AccountTag>) -> 
         result
     };
     match filled.await {
-        Ok(()) => draft.finish()?.place(),
+        Ok(()) => draft.finish(),
         Err(failure) => {
             draft.give_up();
             Err(failure.of_reading(store))
@@ -346,7 +373,15 @@ async fn going(store: &Store, moment: &Transaction<'_>, owners: &str) -> Result<
         if last > 0 {
             found.remove(&stored);
         }
-        all.push(Going { account, owner, last, host: column(&row, 3)?, moved_to: column(&row, 4)? });
+        all.push(Going {
+            account,
+            owner,
+            last,
+            host: column(&row, 3)?,
+            moved_to: column(&row, 4)?,
+            kept: seq_of(store, account, column(&row, 5)?)?,
+            archive: column(&row, 6)?,
+        });
     }
     match found.first() {
         Some(account) => Err(corrupt(store, *account, "it has records that no owner wrote")),
@@ -356,10 +391,17 @@ async fn going(store: &Store, moment: &Transaction<'_>, owners: &str) -> Result<
 
 /// Copies one account, page by page.
 async fn fill(store: &Store, moment: &Transaction<'_>, draft: &mut Draft, going: &Going) -> Result<(), Failure> {
-    let Going { account, owner, last, .. } = *going;
+    let Going { account, owner, last, kept, ref archive, .. } = *going;
     draft.take(&Part::Account(account, owner))?;
     let statement = within(moment.prepare_cached(NEXT)).await?;
     let (mut after, mut epoch) = (0, Epoch::default());
+    if kept > 1 {
+        let Some(archive) = archive else {
+            return Err(corrupt(store, key(account), format!("its records before {kept} are in no archive")));
+        };
+        after = kept - 1;
+        epoch = draft.take_archived(Path::new(archive), account, after)?;
+    }
     loop {
         let page = within(moment.query(&statement, &[&key(account), &number(after), &PAGE])).await?;
         if page.is_empty() {
