@@ -24,7 +24,9 @@ impl Turn<'_> {
                 self.emit(Event::Restarted);
                 self.volatile.started_at = self.at.local;
                 self.ask(Query::AllOpenOrders);
-                let all = self.reread_everything();
+                let mut all = self.reread_everything();
+                let late = self.state.positions.values().filter(|p| self.awaits_late_copies(p).is_some()).map(|p| p.no);
+                all.extend(late);
                 self.keep_books();
                 all
             }

@@ -63,7 +63,10 @@ impl Turn<'_> {
         }
         let account = self.state.account;
         let ours = |report: &OrderReport| matches!(report.id, ReportedId::Ours(id) if id.key().account == account);
-        let touched = self.positions_on(symbol);
+        let late = self.state.positions.values().filter(|p| p.symbol() == symbol && self.awaits_late_copies(p).is_some());
+        let late: Vec<PositionNo> = late.map(|p| p.no).collect();
+        let mut touched = self.positions_on(symbol);
+        touched.extend(late);
         for no in &touched {
             let mine = |r: &&OrderReport| matches!(r.id, ReportedId::Ours(id) if id.key().account == account && id.key().position == *no);
             let what = if reading.value.iter().any(|r| mine(&r)) {

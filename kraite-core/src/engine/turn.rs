@@ -368,6 +368,7 @@ impl<'a> Turn<'a> {
                     if late && !zoo!(LateFillIgnored) {
                         self.moved(no, PhaseEvent::ExposureFound, Why::LateFill);
                     } else {
+                        self.look_for_late_copies(no);
                         self.keep_books();
                     }
                 }

@@ -308,6 +308,31 @@ impl Turn<'_> {
         due
     }
 
+    /// Venue time after which no copy that the wire made of a stop or a target of an ended position can come to rest any
+    /// more; `None` where the open orders were read after that. A plan of a pair goes with the exposure.
+    pub(super) fn awaits_late_copies(&self, position: &Position) -> Option<VenueMillis> {
+        if !matches!(position.phase, Phase::Closed | Phase::Cancelled) {
+            return None;
+        }
+        let rests = |o: &Order| o.role().is_protective() && o.service != Service::PositionPlan;
+        let quiet = quiet_after(self, position, rests);
+        // Each run begins with a reading of all open orders.
+        let began = self.at.venue.minus(self.at.local.since(self.volatile.started_at));
+        let read = self.volatile.readings.get(&position.no).and_then(|readings| readings.orders);
+        let is_read = read.is_some_and(|(at, _)| at.minus(self.at.error) > quiet);
+        (quiet > began && !is_read).then_some(quiet)
+    }
+
+    /// A copy may come to rest when everything is over, and nobody may be told: the open orders are read once more.
+    pub(super) fn look_for_late_copies(&mut self, no: PositionNo) {
+        let Some(position) = self.position(no) else { return };
+        let symbol = position.symbol().clone();
+        let Some(quiet) = self.awaits_late_copies(position) else { return };
+        if !self.wait_for(no, quiet) && self.may_read_what_is_open(no) {
+            self.ask(Query::OpenOrders(symbol));
+        }
+    }
+
     /// The position is verified flat: stop and target go, and when nothing is left, the books close.
     fn remove_protection(&mut self, no: PositionNo) {
         let Some(position) = self.position(no) else { return };

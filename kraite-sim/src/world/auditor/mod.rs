@@ -275,6 +275,10 @@ impl Auditor {
 
     fn look_at_beliefs(&mut self, venue: &Venue, account: AccountTag, engine: &Engine, now: VenueMillis) {
         let mut findings = Vec::new();
+        // First: what is a user's is nothing that an older position has left.
+        for position in engine.state().positions.values().filter(|position| position.hands.handed_back) {
+            self.look_at_what_is_handed_back(venue, account, position, &mut findings);
+        }
         for position in engine.state().positions.values() {
             for order in position.orders.values() {
                 let knows = order.executed_qty();
@@ -287,9 +291,6 @@ impl Auditor {
             self.look_at_surrender(venue, account, position, now, &mut findings);
             if let Some(adoption) = position.adoption.filter(|adoption| adoption.is_done) {
                 self.look_at_what_is_taken_over(venue, account, position, adoption.held.qty, &mut findings);
-            }
-            if position.hands.handed_back {
-                self.look_at_what_is_handed_back(venue, account, position, &mut findings);
             }
             if position.halted && self.halted.insert((account, position.no)) {
                 // Exits that took off what a copy had put on are more than the engine can know of.
@@ -410,13 +411,16 @@ impl Auditor {
         }
         let (symbol, direction) = (position.symbol(), position.direction());
         let qty = venue.position(account, symbol, direction);
-        let shared = engine.state().positions.values().any(|p| {
-            p.symbol() == symbol && p.direction() == direction && !matches!(p.phase, Phase::Closed | Phase::Cancelled)
-        });
+        // It may be another one's that goes on, or what a copy of another one's order has put on.
+        let shared = engine.state().positions.values().filter(|p| p.symbol() == symbol && p.direction() == direction).any(
+            |p| {
+                !matches!(p.phase, Phase::Closed | Phase::Cancelled)
+                    || p.orders.keys().any(|id| self.wire.doubled.contains(id))
+            },
+        );
         if qty.is_positive()
             && !shared
             && !self.books.other_hands(account, symbol)
-            && !position.orders.keys().any(|id| self.wire.doubled.contains(id))
             && self.left.insert((account, position.no))
         {
             findings.push(Finding::NotFlat { position: position.no, symbol: symbol.clone(), qty });
