@@ -10,6 +10,7 @@ use super::volatile::OpenOrders;
 use crate::exchange::{OrderReport, PositionReport, Reading, ReportedId};
 use crate::id::{ClientOrderId, PositionNo, Symbol, VenueOrderId};
 use crate::number::Qty;
+use crate::order::{Life, Order, Terminal};
 use crate::position::Phase;
 use crate::time::{Millis, VenueMillis};
 
@@ -63,7 +64,8 @@ impl Turn<'_> {
         }
         let account = self.state.account;
         let ours = |report: &OrderReport| matches!(report.id, ReportedId::Ours(id) if id.key().account == account);
-        let late = self.state.positions.values().filter(|p| p.symbol() == symbol && self.awaits_late_copies(p).is_some());
+        let late =
+            self.state.positions.values().filter(|p| p.symbol() == symbol && self.awaits_late_copies(p).is_some());
         let late: Vec<PositionNo> = late.map(|p| p.no).collect();
         let mut touched = self.positions_on(symbol);
         touched.extend(late);
@@ -172,14 +174,20 @@ impl Turn<'_> {
             .position(no)
             .map(|p| p.orders.values().filter(|o| o.life.may_trade()).map(|o| o.id).collect())
             .unwrap_or_default();
+        // One that ended unseen may have fired before it was overwritten, or vanished: only the history tells of it.
+        let is_unseen = |o: &&Order| o.role().is_exit() && (o.superseded || o.life == Life::Done(Terminal::Vanished));
+        let unseen = self.position(no).map(|p| p.orders.values().filter(is_unseen).map(|o| o.id).collect());
+        let unseen: Vec<ClientOrderId> = unseen.unwrap_or_default();
         self.volatile.reread.extend(exits.iter().copied());
         let (now, gap, error) = (self.at.local, self.config.flat_gap, self.at.error);
         let readings = self.volatile.readings.entry(no).or_default();
         readings.more = None;
-        let less = if zoo!(OneReadingIsFlat) { Some((VenueMillis(0), gone)) } else { readings.less };
+        let less = if zoo!(OneReadingIsFlat) { Some((VenueMillis(0), shown, gone)) } else { readings.less };
         match less {
-            Some((first, before)) if before == gone && sent_at.minus(error) >= first.plus(gap) => {
-                if exits.iter().any(|id| readings.unread.contains(id)) {
+            // As much may be gone as before and be something else, once an exit of ours was told in between: both say the
+            // same only if both show the same.
+            Some((first, ..)) if less == Some((first, shown, gone)) && sent_at.minus(error) >= first.plus(gap) => {
+                if exits.iter().chain(&unseen).any(|id| readings.unread.contains(id)) {
                     self.read_again(no, now.plus(REREAD));
                     let message = format!("{gone} is gone, and our own orders cannot be read");
                     self.alert(no, Alert::NeedsAttention, message);
@@ -194,10 +202,10 @@ impl Turn<'_> {
                     self.external(no, read_cause(no), total, how);
                 }
             }
-            Some((_, before)) if before == gone => self.read_again(no, now.plus(REREAD)),
+            Some((first, ..)) if less == Some((first, shown, gone)) => self.read_again(no, now.plus(REREAD)),
             _ => {
-                readings.less = Some((sent_at, gone));
-                readings.unread = exits.into_iter().collect();
+                readings.less = Some((sent_at, shown, gone));
+                readings.unread = exits.into_iter().chain(unseen).collect();
                 self.read_again(no, now.plus(REREAD));
             }
         }
@@ -234,7 +242,9 @@ impl Turn<'_> {
     fn read_again(&mut self, no: PositionNo, at: crate::time::LocalMillis) {
         let readings = self.volatile.readings.entry(no).or_default();
         readings.want_history = true;
-        readings.poll_at = at;
+        // Whoever reads more often than that must not put it off for ever.
+        readings.poll_at = if readings.poll_at.0 == 0 { at } else { readings.poll_at.min(at) };
+        let at = readings.poll_at;
         self.wake(no, at, Wake::Poll);
     }
 }

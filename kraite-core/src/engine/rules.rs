@@ -101,6 +101,7 @@ impl Turn<'_> {
             return false;
         }
         self.tell_of_refused_targets(no);
+        self.read_after_refusal(no);
         let Some(position) = self.position(no) else { return false };
         let basis = position.entered_qty();
         let same = |o: &&Order| o.basis == basis;
@@ -113,6 +114,18 @@ impl Turn<'_> {
             self.wake(no, due, Wake::Retry);
         }
         self.at.local >= due && self.position(no).is_some_and(|p| p.phase.is_building())
+    }
+
+    /// A venue that finds nothing to close says nothing of flatness (R86), but that our view may be old: it is read once
+    /// more after each such refusal.
+    fn read_after_refusal(&mut self, no: PositionNo) {
+        let nothing = |o: &&Order| matches!(o.refusal, Some(RejectKind::ReduceOnly | RejectKind::NoPosition));
+        let Some(latest) = self.position(no).and_then(|p| p.latest(Role::Target)).filter(nothing) else { return };
+        let since = self.sent_after(latest);
+        let read = self.volatile.readings.get(&no).and_then(|readings| readings.exposure);
+        if read.is_none_or(|(at, _)| at < since) {
+            self.read_soon(no);
+        }
     }
 
     /// Refusals for reasons of the account, and not of the contract's rules, may end any time and are tried on, ever

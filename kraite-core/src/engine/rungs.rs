@@ -225,13 +225,19 @@ impl Turn<'_> {
         }
         let readings = self.volatile.readings.get(&no);
         let orders = readings.and_then(|r| r.orders).is_some_and(|(sent_at, _)| sent_at >= oldest);
-        let exposure = readings.and_then(|r| r.exposure).is_some_and(|(at, qty)| at >= oldest && qty >= explained);
-        if orders && exposure && stopped {
+        let shown = readings.and_then(|r| r.exposure).filter(|(at, _)| *at >= oldest).map(|(_, qty)| qty);
+        if orders && shown.is_some_and(|qty| qty >= explained) && stopped {
             return true;
         }
         if self.at.venue >= oldest {
-            self.ask(Query::OpenOrders(symbol));
-            self.ask(Query::Positions);
+            // What was read and does not let the rung out is read again once it is old, and by whoever minds a
+            // disagreement.
+            if !orders {
+                self.ask(Query::OpenOrders(symbol));
+            }
+            if shown.is_none() {
+                self.ask(Query::Positions);
+            }
         }
         let wait = Millis(oldest.since(self.at.venue).0.max(PREFLIGHT_RETRY.0));
         self.wake(no, self.at.local.plus(wait), Wake::Retry);

@@ -34,8 +34,8 @@ pub(super) struct Readings {
     pub(super) exposure: Option<(VenueMillis, Qty)>,
     /// Venue time of the newest complete open-order reading, and whether it held an order of ours.
     pub(super) orders: Option<(VenueMillis, OpenOrders)>,
-    /// The first of two readings that showed less than our fills explain, and how much.
-    pub(super) less: Option<(VenueMillis, Qty)>,
+    /// The first of two readings that showed less than our fills explain: when, what it showed, how much was gone.
+    pub(super) less: Option<(VenueMillis, Qty, Qty)>,
     /// Orders of ours that may have taken it, and that nobody has told anything about since that reading.
     pub(super) unread: BTreeSet<ClientOrderId>,
     /// The first of two readings that showed more than our fills explain, and how much.
@@ -58,7 +58,7 @@ impl Readings {
     /// Whether a reading was asked for after the one that first showed less than our fills explain: an older one knows
     /// nothing of what took it.
     pub(super) fn is_since_less(&self, sent_at: VenueMillis) -> bool {
-        self.less.is_some_and(|(first, _)| sent_at > first)
+        self.less.is_some_and(|(first, ..)| sent_at > first)
     }
 }
 

@@ -200,7 +200,13 @@ impl World {
             }
             let travel = self.nemesis.jitter(self.latency.reply_ms);
             let back = |sent, outcome| Message::Back { account, run, sent, outcome };
-            match self.nemesis.decide_on(Point::Reply, is_pair(&request)) {
+            let fate = self.nemesis.decide_on(Point::Reply, is_pair(&request));
+            let untold = matches!(fate, Fate::Lose | Fate::Late | Fate::Unknown | Fate::Garbled | Fate::Known);
+            if untold && matches!(outcome, Outcome::Rejected(_)) {
+                // What was refused is nowhere: as if the request had been lost.
+                self.auditor.lost_on_its_way(account, &request);
+            }
+            match fate {
                 Fate::Lose => self.post(REPLY_TIMEOUT_MS, back(sent, timeout())),
                 Fate::Delay => self.post(travel + DELAY_MS, back(sent, outcome)),
                 Fate::Late => {

@@ -412,12 +412,11 @@ impl Auditor {
         let (symbol, direction) = (position.symbol(), position.direction());
         let qty = venue.position(account, symbol, direction);
         // It may be another one's that goes on, or what a copy of another one's order has put on.
-        let shared = engine.state().positions.values().filter(|p| p.symbol() == symbol && p.direction() == direction).any(
-            |p| {
+        let shared =
+            engine.state().positions.values().filter(|p| p.symbol() == symbol && p.direction() == direction).any(|p| {
                 !matches!(p.phase, Phase::Closed | Phase::Cancelled)
                     || p.orders.keys().any(|id| self.wire.doubled.contains(id))
-            },
-        );
+            });
         if qty.is_positive()
             && !shared
             && !self.books.other_hands(account, symbol)

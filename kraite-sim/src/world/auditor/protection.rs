@@ -114,7 +114,7 @@ impl Protection {
             if stop {
                 continue;
             }
-            let mut windows = windows(venue, account, &symbol, direction, engine, other_hands);
+            let mut windows = windows(venue, account, &symbol, direction, engine, other_hands, now);
             if windows.contains(NOT_OURS) {
                 continue;
             }
@@ -123,7 +123,12 @@ impl Protection {
                 windows.insert(STOPPED);
             }
             let key = (account, symbol, direction);
-            let interval = self.open.entry(key.clone()).or_insert_with(|| Interval::new(&key, now));
+            // A close that was lost, or refused and its refusal lost, before there was anything to close is in doubt all the
+            // same and has to be proven absent.
+            let interval = self.open.entry(key.clone()).or_insert_with(|| Interval {
+                lost_closes: closes_in_doubt(&key, venue, engine),
+                ..Interval::new(&key, now)
+            });
             interval.pass(now);
             interval.now = windows;
             interval.alive_since = runs.then(|| interval.alive_since.unwrap_or(now));
@@ -186,6 +191,16 @@ impl Protection {
     }
 }
 
+/// Closes that the worker waits for and the venue has not.
+fn closes_in_doubt((account, symbol, direction): &Key, venue: &Venue, engine: Option<&Engine>) -> u32 {
+    let mut positions = engine.into_iter().flat_map(|e| e.state().positions.values().rev());
+    let newest = positions.find(|p| p.symbol() == symbol && p.direction() == *direction);
+    let closes = newest.into_iter().flat_map(|p| p.of(Role::Close));
+    let waits = |o: &&Order| matches!(o.life, Life::PendingNew | Life::InDoubt);
+    let lost = closes.filter(waits).filter(|o| venue.under(*account, o.id).next().is_none()).count();
+    u32::try_from(lost).unwrap_or(u32::MAX)
+}
+
 /// The worker knows of exposure, and is not closing it.
 fn is_building((_, symbol, direction): &Key, engine: Option<&Engine>) -> bool {
     let positions = engine.into_iter().flat_map(|e| e.state().positions.values().rev());
@@ -206,6 +221,9 @@ fn refusals_in_a_row(position: &Position) -> usize {
     refused.filter(|stop| !stop.refusal.is_some_and(RejectKind::is_retryable)).count()
 }
 
+/// How long after one stop the next one may be sent, where they keep being taken away.
+const LONGEST_REPLACEMENT: Millis = Millis::from_secs(8);
+
 /// The named windows that explain why a position has no stop right now.
 fn windows(
     venue: &Venue,
@@ -214,6 +232,7 @@ fn windows(
     direction: Direction,
     engine: Option<&Engine>,
     other_hands: bool,
+    now: VenueMillis,
 ) -> BTreeSet<&'static str> {
     let mut names = BTreeSet::new();
     let executing = venue
@@ -258,6 +277,21 @@ fn windows(
     }
     if position.stop() == Protective::Missing && (1..REFUSALS).contains(&refusals_in_a_row(position)) {
         names.insert("a stop was refused, and is sent again before the position is closed");
+    }
+    // The first one that somebody takes away is replaced at once, the next ones ever more slowly, up to a bound.
+    let taken = |stop: &&Order| {
+        let ended = matches!(
+            stop.life,
+            Life::Done(Terminal::Vanished | Terminal::Rejected | Terminal::Cancelled | Terminal::Expired)
+        );
+        ended && !stop.superseded && !stop.cancel_wanted
+    };
+    let young = |stop: &Order| now <= stop.not_after.plus(LONGEST_REPLACEMENT);
+    if position.stop() == Protective::Missing
+        && position.of(Role::Stop).filter(taken).count() > 1
+        && position.latest(Role::Stop).is_some_and(young)
+    {
+        names.insert("a stop that keeps being taken away is replaced ever more slowly");
     }
     // Legs of one call are answered one by one: the call goes out again only once both are known.
     let unanswered = |target: &Order| {
