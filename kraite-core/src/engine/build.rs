@@ -455,7 +455,9 @@ pub(super) fn after(position: &Position, latest: &Order) -> Slot {
         {
             Slot::Free(Next::Attempt, LocalMillis(i64::MIN))
         }
-        Life::Done(Terminal::Refused | Terminal::Absent) => {
+        // The proof that it never came to be took longer than any wait, whatever became of this machine's clock.
+        Life::Done(Terminal::Absent) => Slot::Free(Next::Attempt, LocalMillis(i64::MIN)),
+        Life::Done(Terminal::Refused) => {
             // What was tried for other fills is no reason to wait now.
             let same = |o: &&Order| o.basis == latest.basis;
             let attempts = position.attempts(latest.id.key().logical).filter(same).count();
