@@ -37,6 +37,7 @@ fn s10_a_newer_format_comes_host_by_host_and_nothing_is_lost_and_nobody_goes_bac
 
     // The first newer host brings the tables up to date under the others, and takes its share.
     let third = hosts.run_of(&next, "h3");
+    until("up to date", || third.was_told("host h3, with a lease"));
     let owners = || hosts.owners_of(&next).into_iter().flatten().collect::<Vec<_>>();
     let work = |names: &[&str]| {
         let owners = owners();
