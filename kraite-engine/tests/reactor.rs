@@ -104,7 +104,7 @@ async fn run(exchange: MockExchange, clock: Clock, watch: Watch, span: Millis) -
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r20_a_backend_that_panics_leaves_an_order_in_doubt_and_the_reactor_alive() {
-    let clock = Clock::scaled_from(LocalMillis(START), 100);
+    let clock = Clock::scaled_from(LocalMillis(START), fresh::speed());
     let mut exchange = quiet(&clock);
     let time = clock.clone();
     exchange.expect_server_time().returning(move || Ok(VenueMillis(time.now().0)));
@@ -142,7 +142,7 @@ impl Link for SlowClock {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_endpoint_that_hangs_holds_nobody_up() {
-    let clock = Clock::scaled_from(LocalMillis(START), 100);
+    let clock = Clock::scaled_from(LocalMillis(START), fresh::speed());
     let account = AccountTag::new(1).unwrap();
     let mut venue = Venue::new(presets::binance(), VenueMillis(START));
     let symbol = presets::instrument().symbol;
@@ -212,7 +212,7 @@ impl Link for NoBrackets {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r47_the_rules_are_read_through_the_exchange_and_brackets_stay() {
-    let clock = Clock::scaled_from(LocalMillis(START), 100);
+    let clock = Clock::scaled_from(LocalMillis(START), fresh::speed());
     let account = AccountTag::new(1).unwrap();
     let mut venue = Venue::new(presets::binance(), VenueMillis(START));
     let symbol = presets::instrument().symbol;
@@ -281,7 +281,7 @@ impl Journal for Noting {
 /// of one fill.
 #[tokio::test]
 async fn what_came_together_is_one_write() {
-    let clock = Clock::scaled_from(LocalMillis(START), 100);
+    let clock = Clock::scaled_from(LocalMillis(START), fresh::speed());
     let account = AccountTag::new(1).unwrap();
     let (venue, exchange) = simulated(&clock, account);
     let journal = Arc::new(Noting::default());
@@ -321,7 +321,7 @@ async fn live(journal: &Arc<dyn Journal>, clock: &Clock, every: u64) -> (u64, Op
 /// not make that ever more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_restarts_often_still_stores_snapshots() {
-    let clock = Clock::scaled_from(LocalMillis(START), 100);
+    let clock = Clock::scaled_from(LocalMillis(START), fresh::speed());
     let journal = fresh::journal().await;
     let (first, none) = live(&journal, &clock, 1_000).await;
     assert!(first > 1 && none.is_none(), "{first} records, snapshot {none:?}");

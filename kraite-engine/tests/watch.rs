@@ -26,7 +26,7 @@ type Running = JoinHandle<Result<Option<Stopped>, WorkerError>>;
 
 impl Bench {
     async fn new() -> Self {
-        let clock = Clock::scaled_from(LocalMillis(1_760_000_000_000), 100);
+        let clock = Clock::scaled_from(LocalMillis(1_760_000_000_000), fresh::speed());
         let venue = presets::venue(presets::binance(), AccountTag::new(7).unwrap(), VenueMillis(clock.now().0));
         let time = clock.clone();
         let venue = SharedVenue::new(venue, move || VenueMillis(time.now().0));

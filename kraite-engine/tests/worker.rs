@@ -80,7 +80,7 @@ impl Stage {
     }
 
     async fn on(profile: VenueProfile) -> Self {
-        let clock = Clock::scaled_from(LocalMillis(1_760_000_000_000), 100);
+        let clock = Clock::scaled_from(LocalMillis(1_760_000_000_000), fresh::speed());
         let venue = presets::venue(profile.clone(), account(), VenueMillis(clock.now().0));
         let time = clock.clone();
         let venue = SharedVenue::new(venue, move || VenueMillis(time.now().0));
