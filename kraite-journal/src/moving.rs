@@ -142,6 +142,13 @@ impl SqliteReader {
         Ok(rows)
     }
 
+    /// The number of an account's last record; zero for none.
+    pub(crate) fn last(&self, account: AccountTag) -> Result<u64, JournalError> {
+        let sql = "SELECT COALESCE(MAX(seq), 0) FROM records WHERE account = ?1";
+        let last = self.connection().query_row(sql, params![i64::from(account.get())], |row| row.get::<_, i64>(0));
+        last.map(|last| u64::try_from(last).unwrap_or(0)).map_err(|error| told(self.path(), &error))
+    }
+
     fn snapshot(&self, account: AccountTag) -> Result<Option<(u64, Vec<u8>)>, JournalError> {
         let sql = "SELECT seq, body FROM snapshots WHERE account = ?1";
         let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?));
@@ -290,6 +297,11 @@ pub(crate) struct Written {
 }
 
 impl Written {
+    /// Where it is meanwhile.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Puts it there.
     pub(crate) fn place(self) -> Result<Moved, JournalError> {
         let fail = |error: std::io::Error| {

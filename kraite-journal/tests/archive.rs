@@ -210,3 +210,42 @@ async fn s10_an_archive_that_is_killed_at_any_moment_loses_nothing() {
     journal.archive(place("archive"), DAY).await.unwrap();
     assert_eq!(kept(&database).await, ["(1,4000,5100,1101)", "(2,1,300,300)", "(3,50,50,1)"]);
 }
+
+/// A backup is put back from before the last archive: what only the file has is kept.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn s10_an_archive_that_has_more_than_a_database_that_was_put_back_is_not_replaced() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), Database::new().await);
+    let place = |name: &str| folder.path().join(name);
+    let (journal, epochs) = filled(&database).await;
+    journal.archive(place("archive"), DAY).await.unwrap();
+    database.run("CREATE TABLE b_records AS TABLE kraite.records; CREATE TABLE b_owners AS TABLE kraite.owners").await;
+    write(&journal, 2, epochs[1], 301..=310, MONTH).await;
+    journal.archive(place("archive"), DAY).await.unwrap();
+    let whole = std::fs::read(place("archive")).unwrap();
+    database
+        .run(
+            "DELETE FROM kraite.records; INSERT INTO kraite.records TABLE b_records; DELETE FROM kraite.owners;
+             INSERT INTO kraite.owners TABLE b_owners",
+        )
+        .await;
+    let before = kept(&database).await;
+    // Whoever goes on writes other records under the same numbers.
+    let epoch = journal.acquire(account(2)).await.unwrap();
+    for last in [300, 301, 312] {
+        let error = journal.archive(place("archive"), DAY).await.unwrap_err().to_string();
+        assert!(
+            error.contains("of account 2 from 1 on that are not or not the same in the database"),
+            "{last}: {error}"
+        );
+        assert!(std::fs::read(place("archive")).unwrap() == whole && !place("archive.archiving").exists());
+        if last < 312 {
+            write(&journal, 2, epoch, last + 1..=(if last == 300 { 301 } else { 312 }), DAY * 3).await;
+        }
+    }
+    assert_eq!(kept(&database).await[0], before[0]);
+    // Another file has what the database has, made of the first one.
+    journal.archive(place("other"), DAY).await.unwrap();
+    assert_eq!(SqliteReader::open(place("other")).unwrap().records(account(2), 0, 999).unwrap().len(), 312);
+    assert!(std::fs::read(place("archive")).unwrap() == whole);
+}

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use kraite_core::Capabilities;
 use kraite_core::engine::{Alert, Answer, Command, CommandId, Effect, Input, InputKind, Request};
 use kraite_core::exchange::{Endpoint, Lookup, OrderReport, Reading, ReportStatus, Side};
 use kraite_core::id::{ClientOrderId, PositionNo, Role};
@@ -320,4 +321,17 @@ fn s12_a_worker_that_is_stopped_twice_goes_on_when_the_longer_stop_ends() {
     world.run_for(Millis::from_secs(1));
     world.stop(script::account(), Millis::from_secs(90));
     assert_eq!(world.all_run_at(), long.plus(Millis::from_secs(32)));
+}
+
+/// What is proven absent is sent again at once. That is no loop, since a proof takes longer than the longest wait between two
+/// attempts.
+#[test]
+fn r20_a_proof_of_absence_takes_longer_than_any_wait_between_two_attempts() {
+    let longest = Millis::from_secs(8);
+    for profile in shapes() {
+        let Capabilities { absence_regular, absence_conditional, absence_plan, .. } = &profile.capabilities;
+        for rule in [absence_regular, absence_conditional, absence_plan] {
+            assert!(rule.window.plus(rule.engine_bound) >= longest && rule.readings >= 1, "{rule:?}");
+        }
+    }
 }

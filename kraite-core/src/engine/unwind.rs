@@ -316,8 +316,8 @@ impl Turn<'_> {
         }
         let rests = |o: &Order| o.role().is_protective() && o.service != Service::PositionPlan;
         let quiet = quiet_after(self, position, rests);
-        // Each run begins with a reading of all open orders.
-        let began = self.at.venue.minus(self.at.local.since(self.volatile.started_at));
+        // Each run begins with a reading of all open orders; when that was at the venue is known as well as its clock is.
+        let began = self.at.venue.minus(self.at.local.since(self.volatile.started_at)).minus(self.at.error);
         let read = self.volatile.readings.get(&position.no).and_then(|readings| readings.orders);
         let is_read = read.is_some_and(|(at, _)| at.minus(self.at.error) > quiet);
         (quiet > began && !is_read).then_some(quiet)

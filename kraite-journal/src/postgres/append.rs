@@ -106,7 +106,7 @@ pub(super) async fn acquire(store: &Store, account: AccountTag, host: Option<&Ho
 }
 
 /// Somebody has worked on it who may have written what this version cannot read.
-pub(super) fn too_new(store: &Store, account: AccountTag, reads: i32) -> JournalError {
+fn too_new(store: &Store, account: AccountTag, reads: i32) -> JournalError {
     let number = |reads: i32| u32::try_from(reads).unwrap_or(0);
     JournalError::TooNew {
         place: format!("{}, account {account}", store.place),

@@ -3,6 +3,7 @@
 //! Nothing goes from the database that is not in the file byte by byte, durable and verified, and nothing that a start
 //! rests on: the newest snapshot with its last record, and everything after it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::PostgresJournal;
 use super::append::THERE;
 use super::hosts::{milliseconds, transact};
 use super::moving::{differs, fill_all};
+use super::read::NEWEST;
 use super::session::{Failure, Store, column, key, number, seq_of, within};
 use crate::SqliteReader;
 use crate::codec;
@@ -27,10 +29,10 @@ const PAGE: usize = 1_024;
 const NAME: &str = "UPDATE kraite.owners SET archive = $1 WHERE last_seq > 0";
 const NAMED: &str = "SELECT count(*) FROM kraite.owners WHERE archive IS NOT NULL AND archive <> $1 AND kept > 1";
 const KNOWN: &str = "SELECT count(*) FROM kraite.owners WHERE archive = $1";
+const GONE: &str = "SELECT account, kept - 1 FROM kraite.owners WHERE kept > 1 ORDER BY account FOR UPDATE";
 const OLD: &str = "SELECT (extract(epoch FROM now()) * 1000)::bigint - $1::bigint";
 const KEPT: &str = "SELECT kept FROM kraite.owners WHERE account = $1";
 const HOLD: &str = "SELECT kept, archive FROM kraite.owners WHERE account = $1 FOR UPDATE";
-const SNAPSHOT: &str = "SELECT seq, body FROM kraite.snapshots WHERE account = $1";
 const REMOVE: &str = "DELETE FROM kraite.records WHERE account = $1 AND seq BETWEEN $2 AND $3";
 const KEEP: &str = "UPDATE kraite.owners SET kept = $2 WHERE account = $1";
 
@@ -52,11 +54,13 @@ impl PostgresJournal {
     /// The next archive is made of this one: the same path again replaces the file by one that has everything, another path
     /// needs the older file to be readable. Whoever copies or moves the database reads it too, so it has to stay where it is.
     ///
-    /// Killed at any moment this loses nothing; the same call goes on.
+    /// Killed at any moment this loses nothing. What it was writing is then beside the path as `FILE.archiving`; without
+    /// that the same call goes on.
     ///
     /// # Errors
     ///
-    /// [`JournalError::Unavailable`] where something else is at the path, an older archive cannot be read, or the role may
+    /// [`JournalError::Unavailable`] where something else is at the path or an archive with records that the
+    /// database does not have (it was put back), an older archive cannot be read, or the role may
     /// not remove records (that of the workers may not): nothing was removed then. [`JournalError::Corrupt`] where a record
     /// is another one in the file.
     pub async fn archive(&self, file: impl AsRef<Path>, older_than: Duration) -> Result<Archived, JournalError> {
@@ -77,8 +81,11 @@ async fn archive(store: &Store, path: PathBuf, older_than: Duration) -> Result<A
     }
     let draft = Draft::beside(&path, ".archiving", "an archive was cut off, or is being made; remove it")?;
     let written = fill_all(store, draft).await?;
+    if let Err(error) = keeps_all(&path, written.path()) {
+        written.give_up();
+        return Err(error);
+    }
     // As long as an older archive somewhere else is needed it stays the one that is named, until this one is in its place.
-    let name = async || transact(store, async |moment| within(moment.execute(NAME, &[&place])).await.map(drop)).await;
     let elsewhere = transact(store, async |moment| {
         let row = within(moment.query_one(NAMED, &[&place])).await?;
         let others: i64 = column(&row, 0)?;
@@ -92,9 +99,22 @@ async fn archive(store: &Store, path: PathBuf, older_than: Duration) -> Result<A
         return Err(error);
     }
     let copied = written.place()?;
-    name().await?;
-    let mut archived = Archived { accounts: copied.accounts, records: copied.records, removed: 0 };
     let reader = SqliteReader::open(&path)?;
+    let mut lasts = BTreeMap::new();
+    for account in reader.accounts()? {
+        lasts.insert(key(account), number(reader.last(account)?));
+    }
+    transact(store, async |moment| {
+        for row in within(moment.query(GONE, &[])).await? {
+            let (account, gone): (i64, i64) = (column(&row, 0)?, column(&row, 1)?);
+            if lasts.get(&account).is_none_or(|last| *last < gone) {
+                return Err(elsewhere_archived(store, account));
+            }
+        }
+        within(moment.execute(NAME, &[&place])).await.map(drop)
+    })
+    .await?;
+    let mut archived = Archived { accounts: copied.accounts, records: copied.records, removed: 0 };
     let before = transact(store, async |moment| {
         let row = within(moment.query_one(OLD, &[&milliseconds(older_than)])).await?;
         Ok(VenueMillis(column(&row, 0)?))
@@ -122,6 +142,39 @@ async fn archive(store: &Store, path: PathBuf, older_than: Duration) -> Result<A
     Ok(archived)
 }
 
+/// Whether an archive that is to be replaced has nothing that the new one has not. It has where the database was put back
+/// to before it: then the file alone says what came after.
+fn keeps_all(old: &Path, new: &Path) -> Result<(), JournalError> {
+    if !old.exists() {
+        return Ok(());
+    }
+    let (old_reader, new_reader) = (SqliteReader::open(old)?, SqliteReader::open(new)?);
+    for account in old_reader.accounts()? {
+        let mut after = 0;
+        loop {
+            let rows = old_reader.rows(account, after, PAGE)?;
+            let Some(last) = rows.last() else { break };
+            if new_reader.rows(account, after, rows.len())? != rows {
+                let why = format!(
+                    "{} has records of account {account} from {} on that are not or not the same in the database, which \
+                     was put back perhaps: keep the file, and archive into another one",
+                    old.display(),
+                    after + 1
+                );
+                return Err(JournalError::Unavailable(why));
+            }
+            after = last.seq;
+        }
+    }
+    Ok(())
+}
+
+fn elsewhere_archived(store: &Store, account: i64) -> Failure {
+    let why =
+        format!("{}, account {account}: somebody else archives it meanwhile; nothing more was removed", store.place);
+    JournalError::Unavailable(why).into()
+}
+
 /// Removes as many of these records as a start does not rest on.
 async fn remove(
     store: &Store,
@@ -132,7 +185,7 @@ async fn remove(
 ) -> Result<u64, Failure> {
     let held = within(moment.query_one(HOLD, &[&key(account)])).await?;
     let (kept, archive): (u64, Option<String>) = (seq_of(store, account, column(&held, 0)?)?, column(&held, 1)?);
-    let Some(snapshot) = within(moment.query_opt(SNAPSHOT, &[&key(account)])).await? else { return Ok(0) };
+    let Some(snapshot) = within(moment.query_opt(NEWEST, &[&key(account)])).await? else { return Ok(0) };
     let (newest, body): (_, &[u8]) = (seq_of(store, account, column(&snapshot, 0)?)?, column(&snapshot, 1)?);
     // Without these records there is nothing else to start from.
     codec::decode_state(account, newest, body).map_err(|error| damaged(&store.place, account, newest, error))?;
@@ -140,8 +193,7 @@ async fn remove(
     let rows = rows.get(..count).unwrap_or_default();
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(0) };
     if first.seq != kept || archive.as_deref() != Some(place) {
-        let why = format!("{}, account {account}: somebody else archives it; nothing more was removed", store.place);
-        return Err(JournalError::Unavailable(why).into());
+        return Err(elsewhere_archived(store, key(account)));
     }
     let (first, last) = (number(first.seq), number(last.seq));
     let found = within(moment.query(THERE, &[&key(account), &first, &last])).await?;

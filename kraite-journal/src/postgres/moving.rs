@@ -15,7 +15,7 @@ use tokio_postgres::types::ToSql;
 use super::PostgresJournal;
 use super::append::{SNAPSHOT, THERE};
 use super::hosts::{END_LAPSED, transact};
-use super::read::{ACCOUNTS, PAGE};
+use super::read::{ACCOUNTS, NEWEST, PAGE};
 use super::session::{Failure, Store, column, epoch_of, give_back, key, number, owner_of, seq_of, within};
 use crate::codec::{self, READS};
 use crate::moving::{Draft, Moved, Part, Row, Written};
@@ -431,8 +431,7 @@ async fn fill(store: &Store, moment: &Transaction<'_>, draft: &mut Draft, going:
         let why = format!("its owner has epoch {owner}, a record was written under {epoch}");
         return Err(corrupt(store, key(account), why));
     }
-    let sql = "SELECT seq, body FROM kraite.snapshots WHERE account = $1";
-    let Some(row) = within(moment.query_opt(sql, &[&key(account)])).await? else { return Ok(()) };
+    let Some(row) = within(moment.query_opt(NEWEST, &[&key(account)])).await? else { return Ok(()) };
     let (seq, body): (_, Vec<u8>) = (seq_of(store, account, column(&row, 0)?)?, column(&row, 1)?);
     if seq > last {
         let why = format!("its snapshot includes record {seq}, the last one is {last}");

@@ -11,6 +11,9 @@ use crate::restore::Restore;
 /// Records that one answer holds at most, so that each is quick however long the history is.
 pub(super) const PAGE: i64 = 4_096;
 
+/// The snapshot that a start begins with.
+pub(super) const NEWEST: &str = "SELECT seq, body FROM kraite.snapshots WHERE account = $1";
+
 /// By one step in the index for each.
 pub(super) const ACCOUNTS: &str = "
     WITH RECURSIVE known (account) AS (
@@ -32,8 +35,7 @@ async fn load_on(store: &Store, client: &mut Client, account: AccountTag) -> Res
     let start = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start();
     let moment = within(start).await?;
     let mut restore = Restore::new(&store.place, account);
-    let sql = "SELECT seq, body FROM kraite.snapshots WHERE account = $1";
-    if let Some(row) = within(moment.query_opt(sql, &[&key(account)])).await? {
+    if let Some(row) = within(moment.query_opt(NEWEST, &[&key(account)])).await? {
         restore.snapshot(seq_of(store, account, column(&row, 0)?)?, column(&row, 1)?)?;
     }
     let sql = "SELECT seq, epoch, body FROM kraite.records WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT $3";

@@ -411,15 +411,22 @@ impl Auditor {
         }
         let (symbol, direction) = (position.symbol(), position.direction());
         let qty = venue.position(account, symbol, direction);
-        // It may be another one's that goes on, or what a copy of another one's order has put on.
-        let shared =
-            engine.state().positions.values().filter(|p| p.symbol() == symbol && p.direction() == direction).any(|p| {
-                !matches!(p.phase, Phase::Closed | Phase::Cancelled)
-                    || p.orders.keys().any(|id| self.wire.doubled.contains(id))
-            });
+        // It may be another one's that goes on, or what a copy of another one's opening order has put on.
+        let put_on = |id: &ClientOrderId| {
+            let opens = !id.key().logical.role.is_exit() && self.wire.doubled.contains(id);
+            opens && venue.under(account, *id).any(|object| object.executed.is_positive())
+        };
+        let beside = |p: &&Position| p.symbol() == symbol && p.direction() == direction && p.no != position.no;
+        let shared = engine
+            .state()
+            .positions
+            .values()
+            .filter(beside)
+            .any(|p| !matches!(p.phase, Phase::Closed | Phase::Cancelled) || p.orders.keys().any(put_on));
         if qty.is_positive()
             && !shared
             && !self.books.other_hands(account, symbol)
+            && !position.orders.keys().any(|id| self.wire.doubled.contains(id))
             && self.left.insert((account, position.no))
         {
             findings.push(Finding::NotFlat { position: position.no, symbol: symbol.clone(), qty });

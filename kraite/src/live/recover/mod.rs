@@ -70,7 +70,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "[NUMBER=]PLAN")]
     plan: Vec<String>,
     /// Writes the journal that the configuration names, in a file or in PostgreSQL, from which kraite run goes on. An
-    /// account that has records there, or that a host works on, is left as it is. Everything is read twice, about a minute apart: what was on its way has arrived by then.
+    /// account that has records there, or that a host works on, is left as it is. Everything is read twice, about a
+    /// minute apart: what was on its way has arrived by then.
     #[arg(long)]
     write: bool,
     /// Prints everything as JSON, amounts as strings.
