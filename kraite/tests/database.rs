@@ -387,7 +387,7 @@ fn s10_history_goes_into_a_file_and_readers_see_all_of_it() {
     for round in 0..12_u64 {
         let mut command = world.hosts.command("desk", &["archive", "--journal", &world.address, "--to", "archive"]);
         let mut child = command.env("PGPASSWORD", &world.password).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(5 + round * 7));
+        std::thread::sleep(Duration::from_millis(2 + round * 4));
         killed += usize::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();

@@ -1,6 +1,6 @@
 //! R71, R72, R92, R96 and R98: what a position leaves behind when it ends, and when it may go.
 
-use kraite_core::engine::{Alert, Answer, Command, Event, InputKind, Sent};
+use kraite_core::engine::{Alert, Answer, Command, Event, InputKind, Query, Sent};
 use kraite_core::exchange::{
     Cause, Direction, Endpoint, PositionReport, Reading, RejectKind, ReportStatus, StreamEvent,
 };
@@ -12,7 +12,7 @@ use kraite_core::time::VenueMillis;
 
 use crate::bench::{self, Bench, Reply, Shape, Venue};
 use crate::refusals::run_refusing;
-use crate::{active, all};
+use crate::{ENGINE_BOUND, ERROR, active, all};
 
 const HOUR: i64 = 3_600_000;
 
@@ -167,4 +167,49 @@ fn r98_a_position_is_known_until_it_is_proven_clean() {
         position.orders.change(rung, |order| order.life = Life::InDoubt);
     });
     assert_eq!(after_another_opening(in_doubt), 2, "an order of it may still trade");
+}
+
+/// A copy that the wire made of a target comes to rest when the position has ended, and no frame tells of it.
+#[test]
+fn i06_a_copy_that_nobody_tells_of_is_looked_for_after_the_end_once_it_cannot_come_any_more() {
+    let mut bench = active(Shape::LIMIT_TARGET);
+    bench.run(60_000, Venue::Honest, &all);
+    bench.fill(Role::Rung(1));
+    bench.run(500, Venue::Honest, &all);
+    let target = bench.latest(Role::Target).clone();
+    bench.fill(Role::Target);
+    while bench.position().phase != Phase::Closed {
+        bench.run(100, Venue::Honest, &all);
+        assert!(bench.now() < target.not_after.0 + HOUR, "it does not end");
+    }
+    let dead_at = target.not_after.0 + ENGINE_BOUND;
+    assert!(bench.now() < dead_at, "it has ended before a copy could have come");
+    bench.take_sent();
+    let open = |query: &Query| matches!(query, Query::OpenOrders(_));
+    let mut asked = bench.take_asked();
+    for reborn in [false, true] {
+        let mut bench = if reborn { bench.reborn(|_| ()) } else { bench.clone() };
+        if reborn {
+            bench.feed(InputKind::Started);
+            let _ = bench.answer_asked(Venue::Honest);
+        }
+        while !asked.iter().any(open) {
+            assert!(bench.now() < dead_at + 5_000, "nobody looks");
+            bench.turn_to(bench.now() + 100);
+            asked = bench.take_asked();
+        }
+        asked.clear();
+        assert!(bench.now() > dead_at + ERROR, "not before it cannot come any more: {} {dead_at}", bench.now());
+        let mut copy = bench.report(&target, ReportStatus::New);
+        copy.venue_id = kraite_core::id::VenueOrderId::new(&format!("{}-copy", copy.venue_id.as_str()));
+        let of_the_copy = Sent::Cancel(target.id, Some(copy.venue_id.clone()));
+        let sent_at = VenueMillis(bench.now());
+        let reading = Reading { value: vec![copy], sent_at, endpoint: Endpoint::OpenOrders, complete: true };
+        bench.take_sent();
+        bench.feed(InputKind::Answer(Answer::OpenOrders(bench::symbol(), Ok(reading))));
+        assert_eq!(bench.take_sent(), [of_the_copy], "{reborn}");
+        // Once is enough.
+        bench.turn_to(bench.now() + 120_000);
+        assert!(!bench.take_asked().iter().any(open), "{reborn}");
+    }
 }

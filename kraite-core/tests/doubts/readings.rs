@@ -396,3 +396,25 @@ fn r94_readings_that_all_fail_are_tried_on_and_told_and_say_nothing_about_the_po
     let waited = bench.now() - start;
     assert!((50_000..70_000).contains(&waited), "told after {waited} ms");
 }
+
+#[test]
+fn r75_r87_as_much_as_before_is_something_else_once_an_exit_of_ours_was_told_in_between() {
+    let mut bench = crate::active(Shape::LIMIT_TARGET);
+    let (start, had, lot) = (bench.now(), bench.position().exposure(), "0.01".parse::<Qty>().unwrap());
+    let left = |lots: usize| (0..lots).fold(had, |qty, _| qty.checked_sub(lot).unwrap());
+    shows(&mut bench, left(1), start);
+    history(&mut bench, start + 1, true);
+    // What the first reading missed is told: the target filled a lot. By now it has filled another one, which is not.
+    bench.turn_to(start + 10_000);
+    let mut told = bench.report(bench.latest(Role::Target), ReportStatus::PartiallyFilled);
+    (told.executed, told.average_price) = (Some(lot), told.stated.as_ref().and_then(|stated| stated.price));
+    bench.feed(InputKind::Push(StreamEvent::Order(told)));
+    assert_eq!(bench.position().exposure(), left(1));
+    bench.turn_to(start + 60_000);
+    let second = start + FLAT_GAP + ERROR;
+    shows(&mut bench, left(2), second);
+    assert_eq!(bench.position().exposure(), left(1), "two readings that show different things do not agree");
+    history(&mut bench, second + 1, true);
+    shows(&mut bench, left(2), second + FLAT_GAP + ERROR);
+    assert_eq!(bench.position().exposure(), left(2));
+}
