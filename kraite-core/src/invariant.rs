@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::id::{ClientOrderId, LogicalOrder, Role};
 use crate::number::Qty;
-use crate::order::{Life, Terminal};
+use crate::order::{Life, Order, Terminal};
 use crate::position::{Phase, Position};
 
 /// Something that must never be.
@@ -46,21 +46,35 @@ pub fn check(position: &Position) -> Vec<Fault> {
     faults.extend(position.orders.values().filter(|o| o.denies_its_id()).map(|o| Fault::IdDenied(o.id)));
     two_live(position, &mut faults);
     target_before_stop(position, &mut faults);
-    let (enterable, exited) = (enterable(position), exited_by_quantity(position));
-    if exited > enterable {
-        faults.push(Fault::Overclosed { enterable, exited });
-    }
+    faults.extend(overclosed(position));
     if matches!(position.phase, Phase::Closed | Phase::Cancelled) {
         faults.extend(position.orders.values().filter(|o| o.life.may_trade()).map(|o| Fault::NotClean(o.id)));
     }
     faults
 }
 
-/// What exits that state a quantity took off. A close-position order takes whatever is there: a copy that
-/// the wire made and nobody told us of, or somebody else's.
-fn exited_by_quantity(position: &Position) -> Qty {
-    let stated = position.orders.values().filter(|o| o.role().is_exit() && o.shape.qty().is_some());
-    stated.fold(Qty::ZERO, |total, o| total.checked_add(o.executed_qty()).unwrap_or(total))
+/// Closes follow one another, and each takes off what was left: together they never take more than was put on, and
+/// neither does a single other exit that states a quantity. A target, a stop and a close may execute at one instant: what
+/// they then take together beyond ours was open beside it by other hands, and no bookkeeping of ours is wrong.
+fn overclosed(position: &Position) -> Option<Fault> {
+    let enterable = enterable(position);
+    let closes = sum(position.of(Role::Close));
+    let stated = |o: &&Order| o.role().is_protective() && o.shape.qty().is_some();
+    let largest = position.orders.values().filter(stated).map(Order::executed_qty).max();
+    let exited = largest.map_or(closes, |largest| largest.max(closes));
+    (exited > enterable).then_some(Fault::Overclosed { enterable, exited })
+}
+
+/// What exits that state a quantity took off beyond all that entry and rungs can have filled. A close-position order
+/// takes whatever is there: a copy that the wire made and nobody told us of, or somebody else's.
+#[must_use]
+pub(crate) fn taken_beyond(position: &Position) -> Qty {
+    let exited = sum(position.orders.values().filter(|o| o.role().is_exit() && o.shape.qty().is_some()));
+    exited.checked_sub(enterable(position)).unwrap_or(Qty::ZERO)
+}
+
+fn sum<'a>(orders: impl Iterator<Item = &'a Order>) -> Qty {
+    orders.fold(Qty::ZERO, |total, o| total.checked_add(o.executed_qty()).unwrap_or(total))
 }
 
 /// An exit's fill may be told before the fills that it took off: an order that may trade counts in full.

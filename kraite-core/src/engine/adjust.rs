@@ -312,6 +312,10 @@ impl Turn<'_> {
         if !owed.is_positive() || position.of(Role::Close).any(|o| o.life.may_trade()) {
             return;
         }
+        if self.must_look_before_it_closes(no) {
+            return;
+        }
+        let Some(position) = self.position(no) else { return };
         let rules = &position.request.instrument;
         let most = owed.min(position.exposure()).min(rules.max_market_qty);
         let Ok(qty) = floor_qty(most, rules.market_lot) else { return };

@@ -434,8 +434,8 @@ pub(super) const HALTED: &str = "new exposure is halted";
 pub(super) const PREFLIGHT_RETRY: Millis = Millis(2_000);
 /// A stop that fired has this long to take the exposure off.
 const TRIGGERED_BOUND: Millis = Millis::from_secs(10);
-/// A run that finds exposure without a stop looks for the stop this long before it closes.
-const RESTART_GRACE: Millis = Millis::from_secs(5);
+/// A run that would close what an earlier one opened looks this long for what became of the exits.
+pub(super) const RESTART_GRACE: Millis = Millis::from_secs(5);
 
 /// What the rows of a role allow now. Every wait counts from a durable instant, so a restart shortens none.
 pub(super) fn slot(position: &Position, role: Role) -> Slot {

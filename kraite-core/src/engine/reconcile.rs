@@ -125,6 +125,7 @@ impl Turn<'_> {
         for no in self.positions_on(symbol) {
             let readings = self.volatile.readings.entry(no).or_default();
             readings.want_history = false;
+            readings.history_read |= reading.complete;
             if reading.complete && readings.is_since_less(reading.sent_at) {
                 readings.unread.clear();
             }

@@ -391,7 +391,12 @@ impl<'a> Turn<'a> {
         if position.halted {
             return;
         }
-        let faults = invariant::check(position);
+        let (faults, beyond) = (invariant::check(position), invariant::taken_beyond(position));
+        if beyond.is_positive() {
+            let message =
+                format!("exits that executed at once took {beyond} more than was ours: it was open beside it");
+            self.alert(no, Alert::NeedsAttention, message);
+        }
         if let Some(fault) = faults.first() {
             let message = format!("{fault}");
             self.emit(Event::Halted { position: no });

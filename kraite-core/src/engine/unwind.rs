@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::build::{Slot, slot};
+use super::build::{RESTART_GRACE, Slot, slot};
 use super::event::Event;
 use super::io::{Alert, Query, Request, Wake};
 use super::rungs::READ_LAG;
@@ -126,6 +126,9 @@ impl Turn<'_> {
 
     /// A tagged close-only MARKET order for what is open and not being closed already.
     fn close_exposure(&mut self, no: PositionNo) {
+        if self.must_look_before_it_closes(no) {
+            return;
+        }
         let Some(position) = self.position(no) else { return };
         if position.of(Role::Close).any(|o| o.life.may_trade()) {
             return;
@@ -166,6 +169,21 @@ impl Turn<'_> {
             self.wake(no, self.at.local.plus(CANCEL_RETRY), Wake::Retry);
         }
         self.place_when_free(no, Role::Close, OrderShape::Market { qty });
+    }
+
+    /// A stop or target of an earlier run may have taken everything off while nobody listened, and a close would then take
+    /// what somebody else holds there: it waits until the history was read, though not for long.
+    pub(super) fn must_look_before_it_closes(&mut self, no: PositionNo) -> bool {
+        let (now, started_at) = (self.at.local, self.volatile.started_at);
+        let looked_by = started_at.plus(RESTART_GRACE);
+        let of_before = |o: &Order| o.role().is_exit() && o.life.may_trade() && o.intended_at < started_at;
+        let Some(position) = self.position(no).filter(|p| p.orders.values().any(of_before)) else { return false };
+        let is_read = self.volatile.readings.get(&position.no).is_some_and(|readings| readings.history_read);
+        if is_read || now >= looked_by {
+            return false;
+        }
+        self.wake(no, looked_by, Wake::Retry);
+        true
     }
 
     /// Less than a lot is left: no order with a quantity takes it off. A close of the whole position does where the venue

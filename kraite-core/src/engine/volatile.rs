@@ -44,6 +44,8 @@ pub(super) struct Readings {
     pub(super) poll_at: LocalMillis,
     /// Ask for the history with the next reading: after a start, a reconnect, or a mismatch.
     pub(super) want_history: bool,
+    /// The history was read in this run.
+    pub(super) history_read: bool,
     /// A setting of the contract that did not get through is not sent again before.
     pub(super) setup_at: LocalMillis,
     /// How fast what is open is read again while it is to be flat.

@@ -112,6 +112,49 @@ fn r91_what_one_reading_still_shows_may_lag_and_what_a_later_one_shows_too_is_to
 }
 
 #[test]
+fn r72_after_a_restart_a_close_waits_until_it_is_known_what_the_exits_did_though_not_for_ever() {
+    for (read, filled) in [(true, true), (true, false), (false, false)] {
+        let mut bench = active(Shape::LIMIT_TARGET).reborn(|_| ());
+        bench.feed(InputKind::Started);
+        let started = bench.now();
+        close(&mut bench);
+        assert_eq!((bench.position().phase, bench.placed_as(Role::Close)), (Phase::Closing, 0));
+        bench.turn_to(started + 200);
+        if filled {
+            // The target filled while nobody listened.
+            bench.fill(Role::Target);
+        }
+        if read {
+            let _ = bench.answer_asked(Venue::Honest);
+            assert_eq!(bench.placed_as(Role::Close), usize::from(!filled), "{filled}");
+            continue;
+        }
+        bench.turn_to(started + 4_999);
+        assert_eq!(bench.placed_as(Role::Close), 0);
+        bench.turn_to(started + 5_000);
+        assert_eq!(bench.placed_as(Role::Close), 1, "nothing can be read");
+    }
+}
+
+#[test]
+fn i11_a_close_and_a_target_that_execute_at_once_take_what_others_hold_beside_it_and_halt_nothing() {
+    let mut bench = active(Shape::LIMIT_TARGET);
+    let entered = bench.position().exposure();
+    close(&mut bench);
+    assert_eq!(bench.placed_as(Role::Close), 1);
+    bench.fill(Role::Target);
+    assert!(!bench.told.contains(&Alert::NeedsAttention), "{:?}", bench.told);
+    bench.fill(Role::Close);
+    let position = bench.position();
+    assert_eq!((position.exposure(), position.halted), (Qty::ZERO, false), "of {entered}");
+    // A rung may have filled as well, as long as it is not cancelled.
+    bench.run(120_000, Venue::Honest, &all);
+    assert_eq!(bench.position().phase, Phase::Closed);
+    assert!(bench.told.contains(&Alert::NeedsAttention), "{:?}", bench.told);
+    assert!(!bench.told.contains(&Alert::Invariant), "{:?}", bench.told);
+}
+
+#[test]
 fn i06_a_copy_that_the_wire_made_of_a_rung_is_cancelled_and_the_rung_stays() {
     let mut bench = active(Shape::SEPARATE);
     let rung = bench.latest(Role::Rung(1)).clone();
