@@ -418,3 +418,52 @@ fn r75_r87_as_much_as_before_is_something_else_once_an_exit_of_ours_was_told_in_
     shows(&mut bench, left(2), second + FLAT_GAP + ERROR);
     assert_eq!(bench.position().exposure(), left(2));
 }
+
+#[test]
+fn r97_a_stop_that_was_overwritten_may_have_fired_before_and_only_the_history_says_so() {
+    let mut bench = crate::active(Shape::PAIRED);
+    bench.fill(Role::Rung(1));
+    bench.run(10_000, Venue::Honest, &crate::all);
+    let overwritten = bench.position().of(Role::Stop).chain(bench.position().of(Role::Target)).any(|o| o.superseded);
+    assert!(overwritten, "the pair was stated anew");
+    let (start, had, left) = (bench.now(), bench.position().exposure(), less(&bench));
+    bench.turn_to(start + 200_000);
+    shows(&mut bench, left, start);
+    let open: Vec<_> = bench.position().orders.values().filter(|order| order.life.may_trade()).map(|o| o.id).collect();
+    for id in open {
+        let order = bench.position().order(id).unwrap().reference(&bench::symbol());
+        let (value, sent_at) = (Lookup::NotFound, VenueMillis(start + 1));
+        let reading = Reading { value, sent_at, endpoint: Endpoint::Order, complete: true };
+        bench.feed(InputKind::Answer(Answer::Lookup(order, Endpoint::Order, Ok(reading))));
+    }
+    shows(&mut bench, left, start + 50_000);
+    assert_eq!(bench.position().exposure(), had, "what may have taken it was not asked about");
+    history(&mut bench, start + 60_000, true);
+    shows(&mut bench, left, start + 100_000);
+    assert_eq!(bench.position().exposure(), left);
+}
+
+#[test]
+fn i16_a_rung_that_waits_asks_no_more_for_what_a_fresh_reading_has_said() {
+    let mut bench = active();
+    let left = less(&bench);
+    let gone = bench.report(bench.latest(Role::Rung(1)), ReportStatus::Cancelled);
+    bench.feed(InputKind::Push(StreamEvent::Order(gone)));
+    // What is open is less than our fills explain, and the rung waits.
+    let mut lists = 0;
+    for _ in 0..60 {
+        let at = bench.now();
+        for query in bench.take_asked() {
+            match query {
+                Query::Positions => shows(&mut bench, left, at),
+                other => {
+                    lists += usize::from(matches!(other, Query::OpenOrders(_)));
+                    bench.answer_one_asked(other, Venue::Honest);
+                }
+            }
+        }
+        bench.turn_to(at + 100);
+    }
+    assert_eq!(bench.placed_as(Role::Rung(1)), 1);
+    assert!((1..=6).contains(&lists), "{lists} lists within six seconds");
+}

@@ -345,10 +345,15 @@ impl Bench {
     pub fn answer_asked(&mut self, venue: Venue) -> Vec<Query> {
         let asked = self.take_asked();
         for query in &asked {
-            let answer = self.answer(query.clone(), venue);
-            self.feed(InputKind::Answer(answer));
+            self.answer_one_asked(query.clone(), venue);
         }
         asked
+    }
+
+    /// Answers one question.
+    pub fn answer_one_asked(&mut self, query: Query, venue: Venue) {
+        let answer = self.answer(query, venue);
+        self.feed(InputKind::Answer(answer));
     }
 
     /// The venue takes one request.
