@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::event::Event;
 use super::io::{Alert, Query, Wake};
+use super::rungs::READ_LAG;
 use super::turn::Turn;
 use super::volatile::OpenOrders;
 use crate::exchange::{OrderReport, PositionReport, Reading, ReportedId};
@@ -183,6 +184,13 @@ impl Turn<'_> {
         let (now, gap, error) = (self.at.local, self.config.flat_gap, self.at.error);
         let readings = self.volatile.readings.entry(no).or_default();
         readings.more = None;
+        // Whatever it shows may be of before our newest fill, and the next one show the same after an exit took that.
+        let may_lag = readings.grown.is_some_and(|(_, since)| sent_at.minus(error) < since.plus(READ_LAG));
+        if may_lag && !zoo!(OneReadingIsFlat) {
+            readings.less = None;
+            self.read_again(no, now.plus(REREAD));
+            return;
+        }
         let less = if zoo!(OneReadingIsFlat) { Some((VenueMillis(0), shown, gone)) } else { readings.less };
         match less {
             // As much may be gone as before and be something else, once an exit of ours was told in between: both say the

@@ -58,7 +58,16 @@ impl<'a> Turn<'a> {
         for no in touched {
             self.pursue(no);
             self.verify(no);
+            self.note_growth(no);
         }
+    }
+
+    /// A reading of what is open may be of before the newest fill.
+    fn note_growth(&mut self, no: PositionNo) {
+        let Some(now) = self.position(no).map(Position::exposure) else { return };
+        let (at, readings) = (self.at.venue, self.volatile.readings.entry(no).or_default());
+        let since = readings.grown.filter(|(before, _)| now <= *before).map_or(at, |(_, since)| since);
+        readings.grown = Some((now, since));
     }
 
     /// Closes the turn: the facts to be remembered, and the effects.

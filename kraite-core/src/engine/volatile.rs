@@ -36,6 +36,8 @@ pub(super) struct Readings {
     pub(super) orders: Option<(VenueMillis, OpenOrders)>,
     /// The first of two readings that showed less than our fills explain: when, what it showed, how much was gone.
     pub(super) less: Option<(VenueMillis, Qty, Qty)>,
+    /// What our fills explained at the end of the last turn, and when it last became more in this run.
+    pub(super) grown: Option<(Qty, VenueMillis)>,
     /// Orders of ours that may have taken it, and that nobody has told anything about since that reading.
     pub(super) unread: BTreeSet<ClientOrderId>,
     /// The first of two readings that showed more than our fills explain, and how much.

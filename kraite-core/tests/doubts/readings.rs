@@ -467,3 +467,19 @@ fn i16_a_rung_that_waits_asks_no_more_for_what_a_fresh_reading_has_said() {
     assert_eq!(bench.placed_as(Role::Rung(1)), 1);
     assert!((1..=6).contains(&lists), "{lists} lists within six seconds");
 }
+
+#[test]
+fn r75_a_reading_from_just_after_a_fill_may_be_of_before_it_and_is_none_of_the_two() {
+    for (after, counts) in [(REREAD - 1, false), (REREAD, true)] {
+        let mut bench = active();
+        bench.turn_to(bench.now() + 10_000);
+        bench.fill(Role::Rung(1));
+        let (filled, had, left) = (bench.now(), bench.position().exposure(), less(&bench));
+        let first = filled + after + ERROR;
+        bench.turn_to(filled + 60_000);
+        shows(&mut bench, left, first);
+        history(&mut bench, first + 1, true);
+        shows(&mut bench, left, first + FLAT_GAP + ERROR);
+        assert_eq!(bench.position().exposure(), if counts { left } else { had }, "{after}");
+    }
+}

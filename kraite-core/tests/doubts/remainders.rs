@@ -163,11 +163,11 @@ fn r85_what_a_close_of_the_whole_took_is_booked_after_two_flat_readings() {
     shows(&mut bench, qty, now);
     assert!(sent_whole_close(&mut bench));
     bench.turn_to(now + 60_000);
-    shows(&mut bench, Qty::ZERO, now + 1_000);
+    shows(&mut bench, Qty::ZERO, now + 3_000);
     assert_eq!(left(&bench), qty, "one reading");
-    let (value, sent_at) = (Vec::new(), VenueMillis(now + 2_000));
+    let (value, sent_at) = (Vec::new(), VenueMillis(now + 4_000));
     let reading = Reading { value, sent_at, endpoint: Endpoint::History, complete: true };
     bench.feed(InputKind::Answer(Answer::History(bench::symbol(), VenueMillis(0), Ok(reading))));
-    shows(&mut bench, Qty::ZERO, now + 1_000 + FLAT_GAP + ERROR);
+    shows(&mut bench, Qty::ZERO, now + 3_000 + FLAT_GAP + ERROR);
     assert_eq!(left(&bench), Qty::ZERO);
 }
